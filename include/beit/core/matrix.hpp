@@ -1,0 +1,124 @@
+// Row-major float matrices: an owner with 64-byte alignment, and the Eigen views that functions take.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <new>
+#include <string>
+#include <utility>
+
+#include <Eigen/Core>
+
+#include <beit/core/error.hpp>
+#include <beit/core/version.hpp>
+
+namespace beit::inline BEIT_ABI {
+
+using Index = std::ptrdiff_t;
+
+/// Height and width, in pixels or patches.
+struct Size {
+  Index height = 0;
+  Index width = 0;
+
+  Index area() const { return height * width; }
+  bool operator==(const Size&) const = default;
+};
+
+/// Uninitialised memory for trivial types, aligned to a cache line (also an AVX-512 register or an AMX row).
+template <typename Scalar>
+class AlignedBuffer {
+ public:
+  static constexpr std::align_val_t alignment{64};
+
+  AlignedBuffer() = default;
+  explicit AlignedBuffer(Index size)
+      : data_(static_cast<Scalar*>(::operator new(static_cast<std::size_t>(size) * sizeof(Scalar), alignment))),
+        size_(size) {}
+  AlignedBuffer(AlignedBuffer&& other) noexcept
+      : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+  AlignedBuffer& operator=(AlignedBuffer&& other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+    return *this;
+  }
+  ~AlignedBuffer() { ::operator delete(data_, alignment); }
+
+  Scalar* data() { return data_; }
+  const Scalar* data() const { return data_; }
+  Index size() const { return size_; }
+  Scalar& operator[](Index i) { return data_[i]; }
+  const Scalar& operator[](Index i) const { return data_[i]; }
+
+ private:
+  Scalar* data_ = nullptr;
+  Index size_ = 0;
+};
+
+using RowMajorMatrix = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+
+/// Views that functions take and write: any row-major Eigen matrix, map or block, or a beit::Matrix.
+using Rows = Eigen::Ref<RowMajorMatrix, 0, Eigen::OuterStride<>>;
+using ConstRows = Eigen::Ref<const RowMajorMatrix, 0, Eigen::OuterStride<>>;
+
+/// What functions return: (rows, cols) row-major floats without padding, owned, movable.
+///
+/// Not an Eigen::Matrix: Eigen's allocation depends on the compiler's flags, this one does not, so it may
+/// pass between translation units that were compiled differently.
+class Matrix {
+ public:
+  using Map = Eigen::Map<RowMajorMatrix>;
+  using ConstMap = Eigen::Map<const RowMajorMatrix>;
+
+  Matrix() = default;
+  /// Uninitialised.
+  Matrix(Index rows, Index cols) : buffer_(rows * cols), rows_(rows), cols_(cols) {}
+  /// A copy of a view.
+  explicit Matrix(const ConstRows& other) : Matrix(other.rows(), other.cols()) { map() = other; }
+  Matrix(const Matrix& other) : Matrix(other.rows_, other.cols_) { std::copy_n(other.data(), other.size(), data()); }
+  Matrix(Matrix&& other) noexcept
+      : buffer_(std::move(other.buffer_)), rows_(std::exchange(other.rows_, 0)), cols_(std::exchange(other.cols_, 0)) {}
+  Matrix& operator=(Matrix other) noexcept {
+    std::swap(buffer_, other.buffer_);
+    std::swap(rows_, other.rows_);
+    std::swap(cols_, other.cols_);
+    return *this;
+  }
+
+  Index rows() const { return rows_; }
+  Index cols() const { return cols_; }
+  Index size() const { return rows_ * cols_; }
+  float* data() { return buffer_.data(); }
+  const float* data() const { return buffer_.data(); }
+  float* row(Index i) { return data() + i * cols_; }
+  const float* row(Index i) const { return data() + i * cols_; }
+  float& operator()(Index i, Index j) { return row(i)[j]; }
+  float operator()(Index i, Index j) const { return row(i)[j]; }
+
+  /// As an Eigen expression: `logits.map().rowwise().maxCoeff()`.
+  Map map() { return {data(), rows_, cols_}; }
+  ConstMap map() const { return {data(), rows_, cols_}; }
+  operator Rows() { return map(); }
+  operator ConstRows() const { return map(); }
+
+ private:
+  AlignedBuffer<float> buffer_;
+  Index rows_ = 0;
+  Index cols_ = 0;
+};
+
+/// "(3, 4)", for messages.
+inline std::string shape_text(Index rows, Index cols) {
+  return "(" + std::to_string(rows) + ", " + std::to_string(cols) + ")";
+}
+
+/// Throws ArgumentError unless `x` has this shape; `name` begins the message.
+template <typename Dense>
+void require_shape(const Dense& x, Index rows, Index cols, const char* name) {
+  if (x.rows() != rows || x.cols() != cols) {
+    throw ArgumentError(std::string(name) + ": found shape " + shape_text(x.rows(), x.cols()) + ", wanted " +
+                        shape_text(rows, cols));
+  }
+}
+
+}  // namespace beit::inline BEIT_ABI

@@ -1,0 +1,176 @@
+// A fork-join pool, and the view through which the library takes work to it or to a user's own pool.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <exception>
+#include <thread>
+#include <vector>
+
+#include <beit/core/affinity.hpp>
+#include <beit/core/matrix.hpp>
+#include <beit/core/version.hpp>
+
+#if defined(__x86_64__) || defined(_M_X64)
+#include <immintrin.h>
+#endif
+
+namespace beit::inline BEIT_ABI {
+
+namespace detail {
+
+/// Tells the processor that this is a spin loop.
+inline void spin_pause() {
+#if defined(__x86_64__) || defined(_M_X64)
+  _mm_pause();
+#elif defined(__aarch64__) && defined(__GNUC__)
+  asm volatile("yield");
+#endif
+}
+
+/// Spins for some microseconds, then sleeps, until `value` is no longer `old`.
+template <typename T>
+void wait_while_equal(const std::atomic<T>& value, T old) {
+  constexpr int spins = 2000;
+  for (int i = 0; i < spins; ++i) {
+    if (value.load(std::memory_order_acquire) != old) return;
+    spin_pause();
+  }
+  while (value.load(std::memory_order_acquire) == old) value.wait(old, std::memory_order_acquire);
+}
+
+}  // namespace detail
+
+/// A fixed set of threads that run `task(0) ... task(count - 1)` together with the caller.
+///
+/// Idle threads sleep after a short spin. One pool may be shared by many calling threads: while one of them
+/// has the workers, the others (and calls from within a task) run their tasks themselves.
+class ThreadPool {
+ public:
+  /// `threads` counts the caller; 0 means one a processor that this process may use (affinity mask and
+  /// container limit respected).
+  explicit ThreadPool(int threads = 0) {
+    const int count = threads > 0 ? threads : detail::usable_processors();
+    workers_.reserve(static_cast<std::size_t>(count - 1));
+    for (int i = 1; i < count; ++i) workers_.emplace_back([this] { work(); });
+  }
+  ThreadPool(const ThreadPool&) = delete;
+  ThreadPool& operator=(const ThreadPool&) = delete;
+  ~ThreadPool() {
+    stopping_.store(true, std::memory_order_relaxed);
+    epoch_.fetch_add(1, std::memory_order_release);
+    epoch_.notify_all();
+    for (std::thread& worker : workers_) worker.join();
+  }
+
+  /// Threads that can run at once, the caller among them.
+  Index size() const { return static_cast<Index>(workers_.size()) + 1; }
+
+  /// Calls `task(i)` for every i in [0, count) and returns when all have returned; allocates nothing.
+  /// The first exception that a task throws is thrown again here.
+  template <typename Task>
+  void parallel_for(Index count, Task&& task) {
+    if (count <= 1 || workers_.empty() || busy_.exchange(true, std::memory_order_acquire)) {
+      for (Index i = 0; i < count; ++i) task(i);
+      return;
+    }
+    error_ = nullptr;
+    failed_.store(false, std::memory_order_relaxed);
+    call_ = [](void* context, Index i) { (*static_cast<std::remove_reference_t<Task>*>(context))(i); };
+    context_ = const_cast<void*>(static_cast<const void*>(&task));
+    count_ = count;
+    next_.store(0, std::memory_order_relaxed);
+    running_.store(static_cast<std::uint32_t>(workers_.size()), std::memory_order_relaxed);
+    epoch_.fetch_add(1, std::memory_order_release);
+    epoch_.notify_all();
+    run_tasks();
+    for (std::uint32_t left; (left = running_.load(std::memory_order_acquire)) != 0;) {
+      detail::wait_while_equal(running_, left);
+    }
+    const std::exception_ptr error = std::exchange(error_, nullptr);
+    busy_.store(false, std::memory_order_release);
+    if (error) std::rethrow_exception(error);
+  }
+
+ private:
+  void run_tasks() {
+    for (Index i; (i = next_.fetch_add(1, std::memory_order_relaxed)) < count_;) {
+      try {
+        call_(context_, i);
+      } catch (...) {
+        if (!failed_.exchange(true, std::memory_order_acq_rel)) error_ = std::current_exception();
+      }
+    }
+  }
+
+  void work() {
+    std::uint32_t seen = 0;
+    for (;;) {
+      detail::wait_while_equal(epoch_, seen);
+      seen = epoch_.load(std::memory_order_acquire);
+      if (stopping_.load(std::memory_order_relaxed)) return;
+      run_tasks();
+      if (running_.fetch_sub(1, std::memory_order_acq_rel) == 1) running_.notify_all();
+    }
+  }
+
+  std::atomic<bool> busy_{false};
+  std::atomic<bool> stopping_{false};
+  std::atomic<bool> failed_{false};
+  std::exception_ptr error_;
+  void (*call_)(void*, Index) = nullptr;
+  void* context_ = nullptr;
+  Index count_ = 0;
+  alignas(64) std::atomic<std::uint32_t> epoch_{0};
+  alignas(64) std::atomic<Index> next_{0};
+  alignas(64) std::atomic<std::uint32_t> running_{0};
+  std::vector<std::thread> workers_;
+};
+
+/// The pool that is used where none is named; made on first use.
+inline ThreadPool& default_thread_pool() {
+  static ThreadPool pool;
+  return pool;
+}
+
+/// A non-owning view of a pool: beit::ThreadPool or any type with `size()` and a blocking
+/// `parallel_for(count, task)` that calls `task(i)` for every i in [0, count).
+class Executor {
+ public:
+  template <typename Pool>
+  requires(!std::same_as<std::remove_cv_t<Pool>, Executor>) Executor(Pool& pool)
+      : pool_(&pool),
+        size_(std::max<Index>(1, static_cast<Index>(pool.size()))),
+        run_([](void* p, Index count, Call call, void* context) {
+          static_cast<Pool*>(p)->parallel_for(count, [=](auto i) { call(context, static_cast<Index>(i)); });
+        }) {}
+
+  /// Tasks that may run at once: the number of slots of for_each.
+  Index size() const { return size_; }
+
+  /// Calls `task(item, slot)` for every item in [0, items). No two calls that run at once share a slot in
+  /// [0, size()), so a slot may own scratch memory. Which slot an item gets is not fixed.
+  template <typename Task>
+  void for_each(Index items, const Task& task) const {
+    const Index slots = std::min(items, size_);
+    if (slots <= 1) {
+      for (Index item = 0; item < items; ++item) task(item, Index{0});
+      return;
+    }
+    std::atomic<Index> next{0};
+    auto run_slot = [&](Index slot) {
+      for (Index item; (item = next.fetch_add(1, std::memory_order_relaxed)) < items;) task(item, slot);
+    };
+    run_(
+        pool_, slots, [](void* context, Index slot) { (*static_cast<decltype(run_slot)*>(context))(slot); }, &run_slot);
+  }
+
+ private:
+  using Call = void (*)(void*, Index);
+  void* pool_;
+  Index size_;
+  void (*run_)(void*, Index, Call, void*);
+};
+
+}  // namespace beit::inline BEIT_ABI

@@ -1,0 +1,36 @@
+// The library's version, and the inline namespace that keeps differently compiled copies apart.
+#pragma once
+
+#define BEIT_VERSION_MAJOR 0
+#define BEIT_VERSION_MINOR 1
+#define BEIT_VERSION_PATCH 0
+#define BEIT_VERSION "0.1.0"
+
+// Two translation units of one program may be compiled with different flags. Their inline functions
+// would share a name while holding different code, and the linker would keep either; so what changes
+// the code is part of every name.
+#if defined(__AVX512F__)
+#define BEIT_ABI_SIMD _avx512
+#elif defined(__AVX2__)
+#define BEIT_ABI_SIMD _avx2
+#elif defined(__AVX__)
+#define BEIT_ABI_SIMD _avx
+#else
+#define BEIT_ABI_SIMD
+#endif
+
+#if defined(__FAST_MATH__)
+#define BEIT_ABI_MATH _fast_math
+#else
+#define BEIT_ABI_MATH
+#endif
+
+#if defined(NDEBUG)
+#define BEIT_ABI_ASSERT
+#else
+#define BEIT_ABI_ASSERT _assert
+#endif
+
+#define BEIT_ABI_JOIN_(a, b, c, d) a##b##c##d
+#define BEIT_ABI_JOIN(a, b, c, d) BEIT_ABI_JOIN_(a, b, c, d)
+#define BEIT_ABI BEIT_ABI_JOIN(v0_1, BEIT_ABI_SIMD, BEIT_ABI_MATH, BEIT_ABI_ASSERT)

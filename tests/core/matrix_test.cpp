@@ -1,0 +1,60 @@
+#include <gtest/gtest.h>
+
+#include <beit/core/matrix.hpp>
+#include <cstdint>
+#include <string>
+#include <utility>
+
+namespace {
+
+using beit::Matrix;
+
+float sum_of(const beit::ConstRows& x) { return x.sum(); }
+void fill(beit::Rows x, float value) { x.setConstant(value); }
+
+TEST(Matrix, IsAlignedToACacheLine) {
+  for (int i = 1; i < 20; ++i) {
+    const Matrix m(i, 3);
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(m.data()) % 64, 0u);
+  }
+}
+
+TEST(Matrix, CopiesAndMoves) {
+  Matrix a(2, 3);
+  fill(a, 1.5f);
+  Matrix b = a;
+  b(1, 2) = 7;
+  EXPECT_EQ(a(1, 2), 1.5f);
+  const float* data = b.data();
+  const Matrix c = std::move(b);
+  EXPECT_EQ(c.data(), data);
+  EXPECT_EQ(c(1, 2), 7);
+  EXPECT_EQ(b.rows(), 0);  // NOLINT: a moved-from matrix is empty
+  a = c;
+  EXPECT_EQ(a(1, 2), 7);
+}
+
+TEST(Matrix, PassesAsAViewWithoutACopy) {
+  Matrix a(4, 5);
+  fill(a, 2.0f);
+  EXPECT_EQ(sum_of(a), 40.0f);
+  const auto address = [](const beit::ConstRows& x) { return x.data(); };
+  EXPECT_EQ(address(a), a.data());
+  EXPECT_EQ(address(a.map().middleRows(1, 2)), a.row(1));
+  beit::RowMajorMatrix eigen = beit::RowMajorMatrix::Ones(3, 3);
+  EXPECT_EQ(address(eigen), eigen.data());
+  EXPECT_EQ(sum_of(eigen.leftCols(2)), 6.0f);
+}
+
+TEST(RequireShape, SaysWhatWasFoundAndWanted) {
+  const Matrix a(2, 3);
+  EXPECT_NO_THROW(beit::require_shape(a, 2, 3, "forward: x"));
+  try {
+    beit::require_shape(a, 2, 4, "forward: x");
+    FAIL() << "took a wrong shape";
+  } catch (const beit::ArgumentError& error) {
+    EXPECT_EQ(std::string(error.what()), "forward: x: found shape (2, 3), wanted (2, 4)");
+  }
+}
+
+}  // namespace

@@ -1,0 +1,107 @@
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <beit/core/thread_pool.hpp>
+#include <numeric>
+#include <set>
+#include <stdexcept>
+#include <thread>
+#include <vector>
+
+namespace {
+
+using beit::Index;
+
+TEST(ThreadPool, RunsEveryTaskOnce) {
+  for (const int threads : {1, 2, 3, 5}) {
+    beit::ThreadPool pool(threads);
+    EXPECT_EQ(pool.size(), threads);
+    for (const Index count : {0, 1, 2, 7, 1000}) {
+      std::vector<int> calls(static_cast<std::size_t>(count));
+      pool.parallel_for(count, [&](Index i) { ++calls[static_cast<std::size_t>(i)]; });
+      EXPECT_EQ(calls, std::vector<int>(static_cast<std::size_t>(count), 1));
+    }
+  }
+}
+
+TEST(ThreadPool, RunsManyForksInARow) {
+  beit::ThreadPool pool(3);
+  std::atomic<Index> sum{0};
+  for (int round = 0; round < 2000; ++round) {
+    pool.parallel_for(3, [&](Index i) { sum += i + 1; });
+  }
+  EXPECT_EQ(sum, 2000 * 6);
+}
+
+TEST(ThreadPool, ServesCallersAtTheSameTimeAndNestedCalls) {
+  beit::ThreadPool pool(2);
+  std::vector<std::thread> callers;
+  std::atomic<Index> sum{0};
+  for (int caller = 0; caller < 4; ++caller) {
+    callers.emplace_back([&] {
+      for (int round = 0; round < 50; ++round) {
+        pool.parallel_for(4, [&](Index) { pool.parallel_for(5, [&](Index) { ++sum; }); });
+      }
+    });
+  }
+  for (std::thread& caller : callers) caller.join();
+  EXPECT_EQ(sum, 4 * 50 * 4 * 5);
+}
+
+TEST(ThreadPool, ThrowsATasksExceptionAndGoesOn) {
+  beit::ThreadPool pool(3);
+  const auto fail = [&] {
+    pool.parallel_for(20, [](Index i) {
+      if (i % 5 == 3) throw std::runtime_error("task failed");
+    });
+  };
+  EXPECT_THROW(fail(), std::runtime_error);
+  EXPECT_THROW(fail(), std::runtime_error);
+  std::atomic<int> calls{0};
+  pool.parallel_for(10, [&](Index) { ++calls; });
+  EXPECT_EQ(calls, 10);
+}
+
+TEST(ThreadPool, DefaultUsesAtLeastOneProcessor) {
+  EXPECT_GE(beit::default_thread_pool().size(), 1);
+  EXPECT_GE(beit::detail::usable_processors(), 1);
+  EXPECT_LE(beit::detail::usable_processors(), static_cast<int>(std::max(1u, std::thread::hardware_concurrency())));
+}
+
+TEST(Executor, GivesItemsThatRunAtOnceDifferentSlots) {
+  beit::ThreadPool pool(4);
+  const beit::Executor executor(pool);
+  ASSERT_EQ(executor.size(), 4);
+  std::vector<std::atomic<int>> in_slot(4);
+  std::vector<int> calls(500);
+  std::atomic<bool> shared{false};
+  executor.for_each(500, [&](Index item, Index slot) {
+    if (++in_slot[static_cast<std::size_t>(slot)] != 1) shared = true;
+    ++calls[static_cast<std::size_t>(item)];
+    --in_slot[static_cast<std::size_t>(slot)];
+  });
+  EXPECT_FALSE(shared);
+  EXPECT_EQ(calls, std::vector<int>(500, 1));
+}
+
+/// What a user's own pool has to offer.
+struct SerialPool {
+  int calls = 0;
+  int size() const { return 3; }
+  template <typename Task>
+  void parallel_for(Index count, Task task) {
+    ++calls;
+    for (Index i = count; i-- > 0;) task(i);
+  }
+};
+
+TEST(Executor, TakesAnyTypeWithParallelFor) {
+  SerialPool pool;
+  const beit::Executor executor(pool);
+  std::set<Index> items;
+  executor.for_each(10, [&](Index item, Index) { items.insert(item); });
+  EXPECT_EQ(items.size(), 10u);
+  EXPECT_EQ(pool.calls, 1);
+}
+
+}  // namespace
