@@ -1,0 +1,43 @@
+// The levels of kernels, and which of them runs.
+#pragma once
+
+#include <array>
+#include <cstdlib>
+#include <string>
+#include <string_view>
+
+#include <beit/core/error.hpp>
+#include <beit/core/version.hpp>
+
+namespace beit::inline BEIT_ABI {
+
+/// A level of kernels; a later one needs more of the processor.
+enum class Isa {
+  portable,  ///< Plain C++ for any processor, and the oracle of every other level.
+};
+
+namespace detail {
+inline constexpr std::array<std::string_view, 1> isa_names{"portable"};
+}
+
+/// "portable", ...: what BEIT_ISA takes.
+inline std::string_view isa_name(Isa isa) { return detail::isa_names[static_cast<std::size_t>(isa)]; }
+
+/// The level of that name; ConfigError with the names that exist otherwise.
+inline Isa isa_from_name(std::string_view name) {
+  std::string known;
+  for (std::size_t i = 0; i < detail::isa_names.size(); ++i) {
+    if (detail::isa_names[i] == name) return static_cast<Isa>(i);
+    known += (i == 0 ? "" : ", ") + std::string(detail::isa_names[i]);
+  }
+  throw ConfigError("BEIT_ISA: found '" + std::string(name) + "', wanted one of " + known);
+}
+
+/// The best level that this processor has, or the lower one that the environment's BEIT_ISA names.
+inline Isa select_isa() {
+  constexpr Isa best = Isa::portable;
+  const char* wanted = std::getenv("BEIT_ISA");
+  return wanted == nullptr || *wanted == '\0' ? best : std::min(best, isa_from_name(wanted));
+}
+
+}  // namespace beit::inline BEIT_ABI

@@ -1,0 +1,99 @@
+// The packed product, written once for every level over the level's own small primitives.
+//
+// Packing: w (n, k) row-major becomes panels of NR columns of the result, zero-padded,
+//   packed[(p * k + i) * NR + j] = w[(p * NR + j) * k + i],
+// which is the order in which the inner loop reads it (the "B panel" of Goto's algorithm, as in BLIS).
+// a is not packed: its rows are contiguous along k already, and the inner loop broadcasts from MR of them.
+#pragma once
+
+#include <algorithm>
+#include <cstring>
+#include <type_traits>
+
+#include <beit/core/version.hpp>
+#include <beit/kernels/types.hpp>
+
+namespace beit::inline BEIT_ABI {
+
+namespace kernels {
+
+/// Rounds to the nearest bfloat16, ties to even; the argument is finite.
+inline std::uint16_t round_to_bfloat16(float x) {
+  std::uint32_t bits;
+  std::memcpy(&bits, &x, sizeof(bits));
+  return static_cast<std::uint16_t>((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
+}
+
+inline float bfloat16_to_float(std::uint16_t x) {
+  const std::uint32_t bits = static_cast<std::uint32_t>(x) << 16;
+  float value;
+  std::memcpy(&value, &bits, sizeof(value));
+  return value;
+}
+
+/// The driver over `Level`, which has the tile's shape MR x NR (constants) and
+///   tile(a, lda, rows, panel, k, sum): sum (MR, NR) += a (rows, k) x panel (k, NR); rows <= MR, and the rows
+///     of sum beyond `rows` may hold anything;
+///   finish(sum, bias, scale, epilogue, rows, columns, out, ldo): the epilogue of one tile.
+template <typename Level, typename Stored>
+struct PackedGemm {
+  static constexpr Index MR = Level::MR, NR = Level::NR;
+  // A chunk of a panel stays in the L1 cache (256 * 8 floats are 8 KiB) while the rows of a block pass by.
+  // Summing in chunks also keeps rounding errors from growing with k.
+  static constexpr Index k_chunk = 256;
+  static constexpr Index row_block = (64 + MR - 1) / MR * MR;
+
+  static void pack(const float* w, Index n, Index k, Stored* packed) {
+    for (Index p = 0; p < panels(n, NR); ++p) {
+      const Index columns = std::min(NR, n - p * NR);
+      for (Index i = 0; i < k; ++i, packed += NR) {
+        const float* column = w + p * NR * k + i;
+        for (Index j = 0; j < NR; ++j) packed[j] = store(j < columns ? column[j * k] : 0.0f);
+      }
+    }
+  }
+
+  static void run(const Gemm<Stored>& g, Index row0, Index row1, Index column0, Index column1) {
+    alignas(64) float sums[row_block * NR];
+    alignas(64) float widened[std::is_same_v<Stored, float> ? 1 : k_chunk * NR];
+    for (Index column = column0; column < column1; column += NR) {
+      const Stored* panel = g.packed + column * g.k;
+      std::fill_n(sums, (row1 - row0 + MR - 1) / MR * MR * NR, 0.0f);
+      for (Index k0 = 0; k0 < g.k; k0 += k_chunk) {
+        const Index k = std::min(k_chunk, g.k - k0);
+        const float* chunk;
+        if constexpr (std::is_same_v<Stored, float>) {
+          chunk = panel + k0 * NR;
+        } else {
+          for (Index i = 0; i < k * NR; ++i) widened[i] = bfloat16_to_float(panel[k0 * NR + i]);
+          chunk = widened;
+        }
+        for (Index row = row0; row < row1; row += MR) {
+          Level::tile(g.a + row * g.lda + k0, g.lda, std::min(MR, row1 - row), chunk, k, sums + (row - row0) * NR);
+        }
+      }
+      const Index columns = std::min(NR, g.n - column);
+      const float* bias = g.bias == nullptr ? nullptr : g.bias + column;
+      const float* scale = g.scale == nullptr ? nullptr : g.scale + column;
+      for (Index row = row0; row < row1; row += MR) {
+        Level::finish(sums + (row - row0) * NR, bias, scale, g.epilogue, std::min(MR, row1 - row), columns,
+                      g.out + row * g.ldo + column, g.ldo);
+      }
+    }
+  }
+
+  static constexpr GemmKernel<Stored> kernel() { return {row_block, NR, &pack, &run}; }
+
+ private:
+  static Stored store(float x) {
+    if constexpr (std::is_same_v<Stored, float>) {
+      return x;
+    } else {
+      return round_to_bfloat16(x);
+    }
+  }
+};
+
+}  // namespace kernels
+
+}  // namespace beit::inline BEIT_ABI

@@ -1,0 +1,28 @@
+// The table of kernels that this process runs.
+#pragma once
+
+#include <beit/core/version.hpp>
+#include <beit/cpu/isa.hpp>
+#include <beit/kernels/portable.hpp>
+#include <beit/kernels/types.hpp>
+
+namespace beit::inline BEIT_ABI {
+
+namespace kernels {
+
+/// The kernels of one level, which this processor must have.
+inline const Kernels& kernels_of(Isa isa) {
+  static constexpr Kernels tables[] = {Portable::table()};
+  return tables[static_cast<std::size_t>(isa)];
+}
+
+}  // namespace kernels
+
+/// The kernels that everything runs on: select_isa() at the first call, the same ever after.
+/// ConfigError where the environment's BEIT_ISA names no level.
+inline const kernels::Kernels& kernel_table() {
+  static const kernels::Kernels& table = kernels::kernels_of(select_isa());
+  return table;
+}
+
+}  // namespace beit::inline BEIT_ABI

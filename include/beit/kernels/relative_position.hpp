@@ -1,0 +1,47 @@
+// The relative position bias of one query, expanded from a compact table.
+//
+// timm gathers a (N, N) matrix a head from a table of (2*Gh-1)*(2*Gw-1) + 3 rows (gen_relative_position_index):
+// patch (qy, qx) sees patch (ky, kx) with the row (qy-ky+Gh-1)*(2*Gw-1) + (qx-kx+Gw-1). Read backwards, the
+// entries that one query needs for one row of patches are neighbours in the table. So a head keeps its
+// column of the table, the pair part reversed, and each query copies Gh runs of Gw floats out of the
+// nearest cache instead of streaming N*N floats from memory.
+#pragma once
+
+#include <algorithm>
+
+#include <beit/core/matrix.hpp>
+#include <beit/core/version.hpp>
+
+namespace beit::inline BEIT_ABI {
+
+namespace kernels {
+
+/// Rows of the table: every offset between two patches, then class-to-patch, patch-to-class, class-to-class.
+constexpr Index relative_positions(Size grid) { return (2 * grid.height - 1) * (2 * grid.width - 1) + 3; }
+
+/// Where row `i` of timm's table stands in the compact one.
+constexpr Index compact_relative_position(Size grid, Index i) {
+  const Index pairs = relative_positions(grid) - 3;
+  return i < pairs ? pairs - 1 - i : i;
+}
+
+/// Writes the bias of token `query` to every token: out (N,).
+inline void expand_relative_position_bias(const float* table, Size grid, Index query, float* out) {
+  const Index pairs = relative_positions(grid) - 3;
+  if (query == 0) {
+    out[0] = table[pairs + 2];
+    std::fill_n(out + 1, grid.area(), table[pairs]);
+    return;
+  }
+  out[0] = table[pairs + 1];
+  const Index qy = (query - 1) / grid.width, qx = (query - 1) % grid.width;
+  const float* run = table + (grid.height - 1 - qy) * (2 * grid.width - 1) + (grid.width - 1 - qx);
+  float* row = out + 1;
+  for (Index ky = 0; ky < grid.height; ++ky, run += 2 * grid.width - 1, row += grid.width) {
+    std::copy_n(run, grid.width, row);
+  }
+}
+
+}  // namespace kernels
+
+}  // namespace beit::inline BEIT_ABI

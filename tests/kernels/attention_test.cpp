@@ -1,0 +1,112 @@
+#include <gtest/gtest.h>
+
+#include <beit/kernels/kernels.hpp>
+#include <beit/kernels/relative_position.hpp>
+#include <cmath>
+#include <vector>
+
+#include "reference.hpp"
+
+namespace {
+
+using beit::Index;
+using beit::Size;
+using reference::normal;
+
+/// timm's gen_relative_position_index, entry by entry.
+Index position_index(Size grid, Index query, Index key) {
+  const Index count = (2 * grid.height - 1) * (2 * grid.width - 1) + 3;
+  if (query == 0 && key == 0) return count - 1;
+  if (key == 0) return count - 2;
+  if (query == 0) return count - 3;
+  const Index dy = (query - 1) / grid.width - (key - 1) / grid.width + grid.height - 1;
+  const Index dx = (query - 1) % grid.width - (key - 1) % grid.width + grid.width - 1;
+  return dy * (2 * grid.width - 1) + dx;
+}
+
+std::vector<float> compact(const std::vector<float>& table, Size grid) {
+  std::vector<float> result(table.size());
+  for (Index i = 0; i < static_cast<Index>(table.size()); ++i) {
+    result[static_cast<std::size_t>(beit::kernels::compact_relative_position(grid, i))] =
+        table[static_cast<std::size_t>(i)];
+  }
+  return result;
+}
+
+TEST(RelativePosition, ExpandsToTimmsIndex) {
+  for (const Size grid : {Size{1, 1}, Size{2, 2}, Size{3, 5}, Size{5, 1}, Size{14, 14}}) {
+    const std::vector<float> table = normal(beit::kernels::relative_positions(grid), 1);
+    const std::vector<float> stored = compact(table, grid);
+    std::vector<float> row(static_cast<std::size_t>(1 + grid.area()));
+    for (Index query = 0; query <= grid.area(); ++query) {
+      beit::kernels::expand_relative_position_bias(stored.data(), grid, query, row.data());
+      for (Index key = 0; key <= grid.area(); ++key) {
+        ASSERT_EQ(row[static_cast<std::size_t>(key)], table[static_cast<std::size_t>(position_index(grid, query, key))])
+            << grid.height << "x" << grid.width << " " << query << " " << key;
+      }
+    }
+  }
+}
+
+struct Case {
+  Size grid;
+  Index d;
+  bool bias;
+  float deviation;
+};
+
+class AttentionCases : public testing::TestWithParam<Case> {};
+
+TEST_P(AttentionCases, AgreesWithDoubleLoop) {
+  const auto [grid, d, with_bias, deviation] = GetParam();
+  const auto& kernels = beit::kernels::kernels_of(beit::Isa::portable);
+  const Index n = 1 + grid.area(), ld = 3 * d + 2, ldo = d + 1;
+  const std::vector<float> qkv = normal(n * ld, 7, deviation);
+  const std::vector<float> table = normal(beit::kernels::relative_positions(grid), 8);
+  const std::vector<float> stored = compact(table, grid);
+  const float scale = 1 / std::sqrt(static_cast<float>(d));
+  std::vector<float> out(static_cast<std::size_t>(n * ldo), -7.0f);
+  beit::AlignedBuffer<float> scratch(kernels.attention_scratch(n, d));
+  kernels.attention({.q = qkv.data(),
+                     .k = qkv.data() + d,
+                     .v = qkv.data() + 2 * d,
+                     .ld = ld,
+                     .out = out.data(),
+                     .ldo = ldo,
+                     .n = n,
+                     .d = d,
+                     .scale = scale,
+                     .bias_table = with_bias ? stored.data() : nullptr,
+                     .grid = grid},
+                    scratch.data());
+  const auto at = [&](Index token, Index part, Index c) -> double {
+    return qkv[static_cast<std::size_t>(token * ld + part * d + c)];
+  };
+  for (Index i = 0; i < n; ++i) {
+    std::vector<double> scores;
+    double largest = -1e300, sum = 0;
+    for (Index j = 0; j < n; ++j) {
+      double score = with_bias ? table[static_cast<std::size_t>(position_index(grid, i, j))] : 0.0f;
+      for (Index c = 0; c < d; ++c) score += scale * at(i, 0, c) * at(j, 1, c);
+      scores.push_back(score);
+      largest = std::max(largest, score);
+    }
+    for (double& score : scores) sum += score = std::exp(score - largest);
+    for (Index c = 0; c < d; ++c) {
+      double wanted = 0;
+      for (Index j = 0; j < n; ++j) wanted += scores[static_cast<std::size_t>(j)] / sum * at(j, 2, c);
+      // A score's error, about its size times 2^-23, is the relative error of its weight.
+      ASSERT_NEAR(out[static_cast<std::size_t>(i * ldo + c)], wanted, 2e-6 * deviation * (1 + deviation * deviation))
+          << i << ", " << c;
+    }
+    ASSERT_EQ(out[static_cast<std::size_t>(i * ldo + d)], -7.0f) << "wrote between rows";
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Shapes, AttentionCases,
+                         testing::Values(Case{{1, 1}, 1, true, 1}, Case{{1, 2}, 3, true, 1}, Case{{2, 3}, 8, false, 1},
+                                         Case{{3, 5}, 24, true, 1}, Case{{7, 7}, 32, true, 1},
+                                         Case{{14, 14}, 64, true, 1}, Case{{14, 14}, 64, true, 3},
+                                         Case{{17, 19}, 20, false, 1}));
+
+}  // namespace
