@@ -1,0 +1,140 @@
+// A file that appears under its name only when it is complete.
+#pragma once
+
+#include <cerrno>
+#include <cstddef>
+#include <cstdio>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+#if defined(_WIN32)
+#include <process.h>
+#else
+#include <unistd.h>
+#endif
+
+#include <beit/core/error.hpp>
+#include <beit/core/version.hpp>
+#include <beit/io/text.hpp>
+
+namespace beit::inline BEIT_ABI {
+
+/// Writes to a temporary file in the same folder (PATH.tmp-<process>-<n>) and renames it to PATH in close(), replacing
+/// a file of that name. Without close(), or when anything fails, the temporary file is removed and PATH stays as it
+/// was. A symbolic link is followed: the file that it names is replaced. Not for several threads at once.
+class AtomicFile {
+ public:
+  /// Throws FileError when the folder is missing or not writable, or when something that is no file has that name.
+  explicit AtomicFile(std::filesystem::path path) : path_(std::move(path)), target_(path_) {
+    namespace fs = std::filesystem;
+    std::error_code code;
+    const fs::file_status status = fs::status(path_, code);
+    if (fs::is_directory(status)) throw FileError(text() + ": is a directory, wanted a file to write");
+    if (fs::exists(status)) {
+      // Never replace a device such as /dev/null.
+      if (!fs::is_regular_file(status)) throw FileError(text() + ": is not a regular file");
+      if (fs::is_symlink(fs::symlink_status(path_, code))) target_ = fs::canonical(path_);
+    }
+    int error = EEXIST;
+    for (int n = 0; error == EEXIST && n < 1000; ++n) {
+      temporary_ = target_;
+      temporary_ += ".tmp-" + std::to_string(process_id()) + "-" + std::to_string(n);
+      errno = 0;
+      stream_ = open_new(temporary_);
+      error = stream_ == nullptr ? errno : 0;
+    }
+    if (stream_ == nullptr) throw FileError(text() + ": can't create: " + reason(error));
+  }
+  AtomicFile(AtomicFile&& other) noexcept
+      : path_(std::move(other.path_)),
+        target_(std::move(other.target_)),
+        temporary_(std::exchange(other.temporary_, {})),
+        stream_(std::exchange(other.stream_, nullptr)) {}
+  AtomicFile& operator=(AtomicFile&& other) noexcept {
+    std::swap(path_, other.path_);
+    std::swap(target_, other.target_);
+    std::swap(temporary_, other.temporary_);
+    std::swap(stream_, other.stream_);
+    return *this;
+  }
+  ~AtomicFile() { discard(); }
+
+  /// Throws FileError, with the system's reason, when the disk is full for instance; the file is then given up.
+  void write(const void* data, std::size_t size) {
+    require_open();
+    if (size > 0 && std::fwrite(data, 1, size, stream_) != size) give_up(errno);
+  }
+  void write(std::string_view text) { write(text.data(), text.size()); }
+
+  /// The next write goes to the beginning of the file. Throws FileError as write().
+  void seek_begin() {
+    require_open();
+    if (std::fseek(stream_, 0, SEEK_SET) != 0) give_up(errno);
+  }
+
+  /// Flushes, closes and renames. Throws FileError as write(), or when the name can't be taken.
+  void close() {
+    require_open();
+    if (std::fflush(stream_) != 0) give_up(errno);
+    if (std::fclose(std::exchange(stream_, nullptr)) != 0) give_up(errno);
+    std::error_code code;
+    std::filesystem::rename(temporary_, target_, code);
+    if (code) {
+      discard();
+      throw FileError(text() + ": can't rename the finished file: " + code.message());
+    }
+    temporary_.clear();
+  }
+
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  static std::FILE* open_new(const std::filesystem::path& path) {
+#if defined(_WIN32)
+    // Not _wfopen, which MSVC reports as deprecated in the user's own build.
+    std::FILE* stream = nullptr;
+    ::_wfopen_s(&stream, path.c_str(), L"wbx");
+    return stream;
+#else
+    return std::fopen(path.c_str(), "wbx");
+#endif
+  }
+
+  static int process_id() {
+#if defined(_WIN32)
+    return ::_getpid();
+#else
+    return static_cast<int>(::getpid());
+#endif
+  }
+
+  static std::string reason(int code) { return std::generic_category().message(code); }
+  std::string text() const { return detail::path_text(path_); }
+
+  void require_open() const {
+    if (stream_ == nullptr) throw FileError(text() + ": already closed or given up");
+  }
+
+  [[noreturn]] void give_up(int code) {
+    discard();
+    throw FileError(text() + ": can't write: " + reason(code));
+  }
+
+  void discard() {
+    if (stream_ != nullptr) std::fclose(std::exchange(stream_, nullptr));
+    if (temporary_.empty()) return;
+    std::error_code ignored;
+    std::filesystem::remove(temporary_, ignored);
+    temporary_.clear();
+  }
+
+  std::filesystem::path path_;       // as given, for messages
+  std::filesystem::path target_;     // behind symbolic links
+  std::filesystem::path temporary_;  // empty once it is renamed or removed
+  std::FILE* stream_ = nullptr;
+};
+
+}  // namespace beit::inline BEIT_ABI

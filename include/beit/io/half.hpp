@@ -1,0 +1,73 @@
+// Float16 and bfloat16 to float, exactly, on any processor.
+#pragma once
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include <beit/core/matrix.hpp>
+#include <beit/core/version.hpp>
+
+namespace beit::inline BEIT_ABI {
+namespace detail {
+
+/// The bits of the float with the value of this bfloat16, which is its upper half.
+inline std::uint32_t bfloat16_to_float_bits(std::uint16_t value) { return static_cast<std::uint32_t>(value) << 16; }
+
+/// The bits of the float with the value of this IEEE 754 binary16. NaNs keep sign and payload.
+///
+/// Masks instead of branches, so that loops over it become vector code.
+inline std::uint32_t float16_to_float_bits(std::uint16_t value) {
+  const std::uint32_t sign = static_cast<std::uint32_t>(value & 0x8000) << 16;
+  const std::int32_t magnitude = value & 0x7FFF;
+  // Exponents are biased by 15 in a half and by 127 in a float; infinity and NaN go from 31 to 255, twice as far.
+  constexpr std::uint32_t rebias = (127 - 15) << 23;
+  const std::uint32_t normal = (static_cast<std::uint32_t>(magnitude) << 13) + rebias;
+  // A subnormal is its magnitude times 2^-24: two exact steps through normal floats, whatever the rounding mode and
+  // even when the processor flushes subnormal floats to zero.
+  const auto subnormal = std::bit_cast<std::uint32_t>(static_cast<float>(magnitude) * 0x1p-24F);
+  // All bits or none, because GCC at -O2 makes branches of `?:` here.
+  const std::uint32_t if_subnormal = 0U - static_cast<std::uint32_t>(magnitude < 0x0400);
+  const std::uint32_t if_special = 0U - static_cast<std::uint32_t>(magnitude >= 0x7C00);
+  return sign | (if_subnormal & subnormal) | (~if_subnormal & (normal + (if_special & rebias)));
+}
+
+inline std::uint32_t float_to_float_bits(std::uint32_t value) { return value; }
+
+/// Widens `count` elements that stand at `in`, at any alignment, to floats. True when all are finite.
+template <typename Stored, std::uint32_t (*to_bits)(Stored)>
+bool widen(const std::byte* in, Index count, float* out) {
+  // A constant trip count, and a padded copy for the rest, is what makes compilers vectorise already at -O2.
+  constexpr Index block = 512;
+  Stored stored[block] = {};
+  std::uint32_t bits[block];
+  std::uint32_t bad = 0;
+  for (Index done = 0; done < count; done += block) {
+    const Index n = count - done < block ? count - done : block;
+    if (n < block) std::memset(stored, 0, sizeof stored);
+    std::memcpy(stored, in + done * static_cast<Index>(sizeof(Stored)), static_cast<std::size_t>(n) * sizeof(Stored));
+    for (Index i = 0; i < block; ++i) {
+      bits[i] = to_bits(stored[i]);
+      // Integers, because -ffast-math lets a compiler assume that no float is NaN. The sum carries into the sign bit
+      // exactly when all bits of the exponent are set.
+      bad |= (bits[i] & 0x7FFFFFFF) + 0x00800000;
+    }
+    std::memcpy(out + done, bits, static_cast<std::size_t>(n) * sizeof(float));
+  }
+  return (bad & 0x80000000) == 0;
+}
+
+}  // namespace detail
+
+/// Exact value of an IEEE 754 binary16 pattern, subnormals, infinities and NaNs included.
+inline float float16_to_float(std::uint16_t value) {
+  return std::bit_cast<float>(detail::float16_to_float_bits(value));
+}
+
+/// Exact value of a bfloat16 pattern.
+inline float bfloat16_to_float(std::uint16_t value) {
+  return std::bit_cast<float>(detail::bfloat16_to_float_bits(value));
+}
+
+}  // namespace beit::inline BEIT_ABI

@@ -1,0 +1,79 @@
+// Strict JSON: what nlohmann/json accepts, minus repeated keys, deep nesting and bytes behind a NUL.
+#pragma once
+
+#include <cstddef>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include <beit/core/error.hpp>
+#include <beit/core/version.hpp>
+#include <beit/io/text.hpp>
+
+namespace beit::inline BEIT_ABI {
+namespace detail {
+
+/// As parse_json, with the type of error that the caller's files have.
+template <typename ErrorType>
+nlohmann::json parse_json_as(std::string_view text, const std::string& where) {
+  using nlohmann::json;
+  // Bounds the memory that a few bytes of brackets can claim; no file that we read nests deeper than 5.
+  constexpr std::size_t max_depth = 64;
+
+  // The lexer takes a NUL for the end of the input, and would never look at what follows.
+  if (const std::size_t nul = text.find('\0'); nul != std::string_view::npos) {
+    throw ErrorType(where + ": not valid JSON: NUL byte at offset " + std::to_string(nul));
+  }
+
+  // A finished object has lost its repeated keys, so they are looked for while it grows.
+  std::vector<std::set<std::string>> open_keys;  // one set for each open object, and an empty one for each open array
+  const auto check = [&](int, json::parse_event_t event, json& parsed) {
+    switch (event) {
+      case json::parse_event_t::object_start:
+      case json::parse_event_t::array_start:
+        if (open_keys.size() == max_depth) {
+          throw ErrorType(where + ": JSON nested deeper than " + std::to_string(max_depth) + " levels");
+        }
+        open_keys.emplace_back();
+        break;
+      case json::parse_event_t::object_end:
+      case json::parse_event_t::array_end:
+        open_keys.pop_back();
+        break;
+      case json::parse_event_t::key: {
+        const auto& key = parsed.get_ref<const std::string&>();
+        if (!open_keys.back().insert(key).second) {
+          throw ErrorType(where + ": name \"" + printable(key) + "\" appears twice in one JSON object");
+        }
+        break;
+      }
+      case json::parse_event_t::value:
+        break;
+    }
+    return true;
+  };
+
+  try {
+    return json::parse(text.begin(), text.end(), check);
+  } catch (const json::exception& error) {
+    // "[json.exception.parse_error.101] parse error at line 1, ...": the bracket tells a user nothing.
+    std::string_view reason = error.what();
+    if (const std::size_t end = reason.find("] "); reason.starts_with('[') && end != std::string_view::npos) {
+      reason.remove_prefix(end + 2);
+    }
+    throw ErrorType(where + ": not valid JSON: " + printable(reason, 400));
+  }
+}
+
+}  // namespace detail
+
+/// The value that `text` holds. Throws ConfigError, beginning with `where` (a path), when it isn't valid JSON in
+/// UTF-8, repeats a key in one object, or nests deeper than 64 levels.
+inline nlohmann::json parse_json(std::string_view text, const std::string& where) {
+  return detail::parse_json_as<ConfigError>(text, where);
+}
+
+}  // namespace beit::inline BEIT_ABI

@@ -1,0 +1,156 @@
+// A file mapped into memory for reading: the one place where POSIX and Win32 mappings differ.
+#pragma once
+
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <limits>
+#include <span>
+#include <string>
+#include <system_error>
+#include <type_traits>
+#include <utility>
+
+#if !defined(_WIN32)
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#endif
+
+#include <beit/core/error.hpp>
+#include <beit/core/version.hpp>
+#include <beit/io/text.hpp>
+
+#if defined(_WIN32)
+struct _SECURITY_ATTRIBUTES;  // in the global namespace, where the Windows headers define it
+#endif
+
+namespace beit::inline BEIT_ABI {
+
+#if defined(_WIN32)
+namespace detail {
+using WindowsSize = std::conditional_t<sizeof(void*) == 8, unsigned long long, unsigned long>;  // SIZE_T
+
+// Declared here rather than through <windows.h>, whose macros (min, max, ...) would leak into the user's program.
+// The types are those of the Windows headers, so that both declarations may meet.
+extern "C" {
+__declspec(dllimport) void* __stdcall CreateFileW(const wchar_t*, unsigned long, unsigned long, ::_SECURITY_ATTRIBUTES*,
+                                                  unsigned long, unsigned long, void*);
+__declspec(dllimport) void* __stdcall CreateFileMappingW(void*, ::_SECURITY_ATTRIBUTES*, unsigned long, unsigned long,
+                                                         unsigned long, const wchar_t*);
+__declspec(dllimport) void* __stdcall MapViewOfFile(void*, unsigned long, unsigned long, unsigned long, WindowsSize);
+__declspec(dllimport) int __stdcall UnmapViewOfFile(const void*);
+__declspec(dllimport) int __stdcall CloseHandle(void*);
+__declspec(dllimport) unsigned long __stdcall GetLastError();
+}
+}  // namespace detail
+#endif
+
+/// The bytes of a regular file, read-only. Moving keeps their address.
+///
+/// The file must not be shortened by anyone while it is mapped: the system then kills the process that reads it.
+class MappedFile {
+ public:
+  /// Throws FileError when the file is missing, unreadable, a directory or otherwise not a regular file.
+  explicit MappedFile(const std::filesystem::path& path) { open(path); }
+  MappedFile(MappedFile&& other) noexcept
+      : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+  MappedFile& operator=(MappedFile&& other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+    return *this;
+  }
+  ~MappedFile() {
+    if (data_ == nullptr) return;
+#if defined(_WIN32)
+    detail::UnmapViewOfFile(data_);
+#else
+    ::munmap(data_, size_);
+#endif
+  }
+
+  /// The whole file; empty for an empty file.
+  std::span<const std::byte> bytes() const { return {static_cast<const std::byte*>(data_), size_}; }
+
+  /// Tells the system that these bytes aren't needed again soon: the whole pages among them leave this process's
+  /// resident memory, and come back from the file when read again. Ignored on Windows.
+  void release([[maybe_unused]] std::size_t offset, [[maybe_unused]] std::size_t size) const {
+#if !defined(_WIN32)
+    if (offset >= size_) return;
+    const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+    size = size < size_ - offset ? size : size_ - offset;
+    const std::size_t begin = (offset + page - 1) / page * page;
+    // The last page of the file is wholly ours, though the file fills only a part of it.
+    const std::size_t end = offset + size == size_ ? size_ : (offset + size) / page * page;
+    // Only advice: nothing is lost when the system declines it.
+    if (begin < end) ::madvise(static_cast<std::byte*>(data_) + begin, end - begin, MADV_DONTNEED);
+#endif
+  }
+
+ private:
+#if defined(_WIN32)
+  void open(const std::filesystem::path& path) {
+    const auto fail = [&path](unsigned long code) {
+      return FileError(detail::path_text(path) +
+                       ": can't read: " + std::system_category().message(static_cast<int>(code)));
+    };
+    std::error_code code;
+    const std::filesystem::file_status status = std::filesystem::status(path, code);
+    if (std::filesystem::is_directory(status)) throw FileError(detail::path_text(path) + kIsDirectory);
+    if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status)) {
+      throw FileError(detail::path_text(path) + kNotRegular);
+    }
+    constexpr unsigned long generic_read = 0x80000000UL, share_read = 1, open_existing = 3, attribute_normal = 0x80;
+    constexpr unsigned long page_readonly = 2, map_read = 4;
+    void* const file =
+        detail::CreateFileW(path.c_str(), generic_read, share_read, nullptr, open_existing, attribute_normal, nullptr);
+    if (file == reinterpret_cast<void*>(static_cast<std::intptr_t>(-1))) throw fail(detail::GetLastError());
+    const std::uintmax_t size = std::filesystem::file_size(path, code);
+    unsigned long error = code ? static_cast<unsigned long>(code.value()) : 0;
+    if (error == 0 && size > 0) {
+      // The view keeps the mapping alive, and the mapping the file, once their handles are closed.
+      void* const mapping = detail::CreateFileMappingW(file, nullptr, page_readonly, 0, 0, nullptr);
+      if (mapping != nullptr) data_ = detail::MapViewOfFile(mapping, map_read, 0, 0, 0);
+      if (data_ == nullptr) error = detail::GetLastError();
+      if (mapping != nullptr) detail::CloseHandle(mapping);
+      size_ = static_cast<std::size_t>(size);
+    }
+    detail::CloseHandle(file);
+    if (error != 0) throw fail(error);
+  }
+#else
+  void open(const std::filesystem::path& path) {
+    const auto fail = [&path](int code) {
+      return FileError(path.string() + ": can't read: " + std::generic_category().message(code));
+    };
+    // Without O_NONBLOCK, opening a named pipe would wait for a writer.
+    const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (file < 0) throw fail(errno);
+    struct Closer {
+      int file;
+      ~Closer() { ::close(file); }
+    } const closer{file};  // The mapping outlives its descriptor.
+    struct ::stat status {};
+    if (::fstat(file, &status) != 0) throw fail(errno);
+    if (S_ISDIR(status.st_mode)) throw FileError(path.string() + kIsDirectory);
+    if (!S_ISREG(status.st_mode)) throw FileError(path.string() + kNotRegular);
+    if (static_cast<std::uintmax_t>(status.st_size) > std::numeric_limits<std::ptrdiff_t>::max()) throw fail(EFBIG);
+    const auto size = static_cast<std::size_t>(status.st_size);
+    if (size == 0) return;  // An empty mapping isn't allowed.
+    void* const data = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, file, 0);
+    if (data == MAP_FAILED) throw fail(errno);
+    data_ = data;
+    size_ = size;
+  }
+#endif
+
+  static constexpr const char* kIsDirectory = ": is a directory, wanted a file";
+  static constexpr const char* kNotRegular = ": is not a regular file";
+
+  void* data_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+}  // namespace beit::inline BEIT_ABI

@@ -1,0 +1,213 @@
+// NumPy's .npy files, version 1.0, of float32 in C order.
+// https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
+#pragma once
+
+#include <algorithm>
+#include <bit>
+#include <charconv>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <filesystem>
+#include <limits>
+#include <span>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include <beit/core/error.hpp>
+#include <beit/core/matrix.hpp>
+#include <beit/core/version.hpp>
+#include <beit/io/atomic_file.hpp>
+#include <beit/io/mapped_file.hpp>
+#include <beit/io/text.hpp>
+
+namespace beit::inline BEIT_ABI {
+
+static_assert(std::endian::native == std::endian::little, "'<f4' data is written and read in place");
+
+namespace detail {
+
+inline constexpr std::string_view npy_magic{"\x93NUMPY\x01\x00", 8};  // with the version
+
+/// Magic, header length and header, at least `min_size` bytes and a multiple of 64.
+inline std::string npy_preamble(Index rows, const std::vector<Index>& row_shape, std::size_t min_size) {
+  std::vector<Index> shape{rows};
+  shape.insert(shape.end(), row_shape.begin(), row_shape.end());
+  std::string dims;
+  for (std::size_t i = 0; i < shape.size(); ++i) dims += (i > 0 ? ", " : "") + std::to_string(shape[i]);
+  if (shape.size() == 1) dims += ",";
+  const std::string dict = "{'descr': '<f4', 'fortran_order': False, 'shape': (" + dims + "), }";
+
+  const std::size_t before = npy_magic.size() + sizeof(std::uint16_t);
+  std::size_t size = before + dict.size() + 1;  // with the final newline
+  size = (std::max(size, min_size) + 63) / 64 * 64;
+  const auto length = static_cast<std::uint16_t>(size - before);
+  std::string result(npy_magic);
+  result.append(reinterpret_cast<const char*>(&length), sizeof length);
+  result += dict;
+  result.resize(size - 1, ' ');
+  return result + '\n';
+}
+
+/// Reads the header's Python dictionary of exactly three known keys. False when anything else is there.
+class NpyHeaderParser {
+ public:
+  explicit NpyHeaderParser(std::string_view text) : rest_(text) {}
+
+  bool parse(std::string& descr, std::string& fortran_order, std::vector<Index>& shape) {
+    bool has_descr = false, has_order = false, has_shape = false;
+    if (!take("{")) return false;
+    for (int i = 0; i < 3; ++i) {
+      std::string key;
+      if (!quoted(key) || !take(":")) return false;
+      bool* const seen = key == "descr" ? &has_descr : key == "fortran_order" ? &has_order : &has_shape;
+      if (std::exchange(*seen, true)) return false;
+      const bool ok = key == "descr"           ? quoted(descr)
+                      : key == "fortran_order" ? word(fortran_order)
+                                               : key == "shape" && tuple(shape);
+      if (!ok || (!take(",") && i < 2)) return false;
+    }
+    return take("}") && (skip_space(), rest_.empty());
+  }
+
+ private:
+  void skip_space() {
+    const std::size_t n = rest_.find_first_not_of(" \n\t\r");
+    rest_.remove_prefix(n == std::string_view::npos ? rest_.size() : n);
+  }
+  bool take(std::string_view token) {
+    skip_space();
+    if (!rest_.starts_with(token)) return false;
+    rest_.remove_prefix(token.size());
+    return true;
+  }
+  bool quoted(std::string& out) {
+    if (!take("'")) return false;
+    const std::size_t n = rest_.find('\'');
+    if (n == std::string_view::npos) return false;
+    out = rest_.substr(0, n);
+    rest_.remove_prefix(n + 1);
+    return true;
+  }
+  bool word(std::string& out) {
+    for (const char* const value : {"True", "False"}) {
+      if (take(value)) {
+        out = value;
+        return true;
+      }
+    }
+    return false;
+  }
+  bool tuple(std::vector<Index>& out) {
+    if (!take("(")) return false;
+    while (!take(")")) {
+      skip_space();
+      Index dim = 0;
+      const auto [end, error] = std::from_chars(rest_.data(), rest_.data() + rest_.size(), dim);
+      if (error != std::errc() || dim < 0) return false;
+      rest_.remove_prefix(static_cast<std::size_t>(end - rest_.data()));
+      out.push_back(dim);
+      if (!take(",")) return out.size() > 1 && take(")");  // Python's "(3)" is a number, not a tuple
+    }
+    return true;
+  }
+
+  std::string_view rest_;
+};
+
+}  // namespace detail
+
+/// Writes rows one after the other; the number of rows need not be known beforehand. PATH appears in close(), complete
+/// (see AtomicFile). Not for several threads at once.
+class NpyWriter {
+ public:
+  /// The array will be (rows,) + row_shape. Throws FileError when the file can't be created, ArgumentError for a
+  /// negative dimension, for more than 31 of them (NumPy reads 32 in all), or when a row overflows.
+  NpyWriter(std::filesystem::path path, std::vector<Index> row_shape)
+      : row_size_(checked_size(row_shape)), row_shape_(std::move(row_shape)), file_(std::move(path)) {
+    // Room for the largest count, so that close() can write the true one in its place.
+    const std::string preamble = detail::npy_preamble(std::numeric_limits<Index>::max(), row_shape_, 0);
+    preamble_size_ = preamble.size();
+    file_.write(preamble);
+  }
+
+  /// Appends `count` rows: (count,) + row_shape, row-major. Throws FileError when it can't be written (a full disk).
+  void write(const float* rows, Index count) {
+    if (count < 0) {
+      throw ArgumentError("NpyWriter: found " + std::to_string(count) + " rows, wanted 0 or more");
+    }
+    file_.write(rows, static_cast<std::size_t>(count) * static_cast<std::size_t>(row_size_) * sizeof(float));
+    rows_ += count;
+  }
+
+  /// Writes the row count into the header and renames the file to its name. Throws FileError.
+  void close() {
+    file_.seek_begin();
+    file_.write(detail::npy_preamble(rows_, row_shape_, preamble_size_));
+    file_.close();
+  }
+
+ private:
+  static Index checked_size(const std::vector<Index>& row_shape) {
+    if (row_shape.size() > 31) {
+      throw ArgumentError("NpyWriter: found " + std::to_string(row_shape.size()) + " dimensions, wanted at most 31");
+    }
+    Index size = 1;
+    for (const Index dim : row_shape) {
+      const Index limit = std::numeric_limits<Index>::max() / static_cast<Index>(sizeof(float)) / size;
+      if (dim < 0 || dim > limit) throw ArgumentError("NpyWriter: impossible row shape " + shape_text(row_shape));
+      size *= std::max<Index>(dim, 1);
+    }
+    for (const Index dim : row_shape) size = dim == 0 ? 0 : size;
+    return size;
+  }
+
+  Index row_size_;                // floats
+  std::vector<Index> row_shape_;  // without the first dimension
+  AtomicFile file_;
+  std::size_t preamble_size_ = 0;
+  Index rows_ = 0;
+};
+
+/// Reads a two-dimensional float32 array in C order, (rows, cols). Throws FileError when the file can't be read or is
+/// anything else.
+inline Matrix read_npy(const std::filesystem::path& path) {
+  const MappedFile file(path);
+  const std::span<const std::byte> bytes = file.bytes();
+  const auto fail = [&path](const std::string& reason) { throw FileError(detail::path_text(path) + ": " + reason); };
+
+  const std::size_t before = detail::npy_magic.size() + sizeof(std::uint16_t);
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  if (!text.starts_with(detail::npy_magic) || bytes.size() < before) fail("not a .npy file of version 1.0");
+  std::uint16_t length = 0;
+  std::memcpy(&length, bytes.data() + detail::npy_magic.size(), sizeof length);
+  if (length > bytes.size() - before) {
+    fail("file ends inside its header: found " + std::to_string(bytes.size()) + " bytes, wanted at least " +
+         std::to_string(before + length));
+  }
+
+  const std::string_view header = text.substr(before, length);
+  std::string descr, fortran_order;
+  std::vector<Index> shape;
+  if (!detail::NpyHeaderParser(header).parse(descr, fortran_order, shape)) {
+    fail("damaged .npy header \"" + detail::printable(header) + "\"");
+  }
+  if (descr != "<f4") fail("found dtype '" + detail::printable(descr) + "', wanted '<f4'");
+  if (fortran_order != "False") fail("found Fortran order, wanted C order");
+  if (shape.size() != 2) fail("found shape " + shape_text(shape) + ", wanted two dimensions");
+
+  const std::size_t data_size = bytes.size() - before - length;
+  const Index limit = std::numeric_limits<Index>::max() / static_cast<Index>(sizeof(float));
+  const bool overflows = shape[1] > 0 && shape[0] > limit / shape[1];
+  if (overflows || static_cast<std::size_t>(shape[0] * shape[1]) * sizeof(float) != data_size) {
+    fail("found " + std::to_string(data_size) + " bytes of data, which shape " + shape_text(shape) + " contradicts");
+  }
+  Matrix result(shape[0], shape[1]);
+  if (data_size > 0) std::memcpy(result.data(), bytes.data() + before + length, data_size);
+  return result;
+}
+
+}  // namespace beit::inline BEIT_ABI

@@ -1,0 +1,292 @@
+// The safetensors format: 8 bytes of header length, a JSON header, and the tensors' bytes without gaps.
+// https://github.com/huggingface/safetensors#format
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <filesystem>
+#include <limits>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include <beit/core/error.hpp>
+#include <beit/core/matrix.hpp>
+#include <beit/core/version.hpp>
+#include <beit/io/json.hpp>
+#include <beit/io/mapped_file.hpp>
+#include <beit/io/text.hpp>
+
+namespace beit::inline BEIT_ABI {
+
+static_assert(std::endian::native == std::endian::little, "safetensors data is little-endian and used in place");
+
+/// Every element type of the format.
+enum class DType {
+  BOOL,
+  U8,
+  I8,
+  F8_E5M2,
+  F8_E4M3,
+  F8_E8M0,
+  F4,
+  F6_E2M3,
+  F6_E3M2,
+  I16,
+  U16,
+  F16,
+  BF16,
+  I32,
+  U32,
+  F32,
+  C64,
+  F64,
+  I64,
+  U64
+};
+
+namespace detail {
+
+struct DTypeInfo {
+  DType dtype;
+  std::string_view name;
+  int bits;
+};
+
+/// In the order of the enumeration.
+inline constexpr std::array<DTypeInfo, 20> dtypes{
+    {{DType::BOOL, "BOOL", 8},       {DType::U8, "U8", 8},           {DType::I8, "I8", 8},
+     {DType::F8_E5M2, "F8_E5M2", 8}, {DType::F8_E4M3, "F8_E4M3", 8}, {DType::F8_E8M0, "F8_E8M0", 8},
+     {DType::F4, "F4", 4},           {DType::F6_E2M3, "F6_E2M3", 6}, {DType::F6_E3M2, "F6_E3M2", 6},
+     {DType::I16, "I16", 16},        {DType::U16, "U16", 16},        {DType::F16, "F16", 16},
+     {DType::BF16, "BF16", 16},      {DType::I32, "I32", 32},        {DType::U32, "U32", 32},
+     {DType::F32, "F32", 32},        {DType::C64, "C64", 64},        {DType::F64, "F64", 64},
+     {DType::I64, "I64", 64},        {DType::U64, "U64", 64}}};
+
+}  // namespace detail
+
+/// The name in the file: "F32".
+inline std::string_view dtype_name(DType dtype) { return detail::dtypes[static_cast<std::size_t>(dtype)].name; }
+
+/// Size of one element in bits: 32 for F32, 4 for F4.
+inline int dtype_bits(DType dtype) { return detail::dtypes[static_cast<std::size_t>(dtype)].bits; }
+
+/// One tensor of a file. `data` may have any alignment: read it with memcpy.
+struct Tensor {
+  DType dtype = DType::F32;
+  std::vector<Index> shape;         // empty for a scalar
+  std::span<const std::byte> data;  // size() elements, row-major, little-endian
+
+  /// Number of elements: 1 for a scalar, 0 when a dimension is 0.
+  Index size() const {
+    Index product = 1;
+    for (const Index dim : shape) product *= dim;
+    return product;
+  }
+};
+
+/// A safetensors file that has been checked from end to end. Movable; moving keeps the tensors' bytes in place.
+class SafeTensors {
+ public:
+  /// Maps and checks a file. Throws FileError when it can't be read, WeightError when it isn't a valid file.
+  static SafeTensors open(const std::filesystem::path& path) {
+    MappedFile file(path);
+    SafeTensors result(file.bytes(), detail::path_text(path));
+    result.file_ = std::move(file);
+    return result;
+  }
+
+  /// Checks a file that is in memory already. The bytes are not copied and must outlive the result; `name` stands
+  /// for the path in messages. Throws WeightError.
+  static SafeTensors from_memory(std::span<const std::byte> bytes, std::string name) {
+    return SafeTensors(bytes, std::move(name));
+  }
+
+  const std::map<std::string, Tensor>& tensors() const { return tensors_; }
+  /// The free text of the header's `__metadata__`; empty when there is none.
+  const std::map<std::string, std::string>& metadata() const { return metadata_; }
+  /// Path, for messages.
+  const std::string& name() const { return name_; }
+
+  /// Tells the system that this tensor isn't needed again soon (MappedFile::release). Its bytes stay valid.
+  void release(const Tensor& tensor) const {
+    if (!file_ || tensor.data.empty()) return;
+    file_->release(static_cast<std::size_t>(tensor.data.data() - file_->bytes().data()), tensor.data.size());
+  }
+
+ private:
+  using Json = nlohmann::json;
+  static constexpr std::size_t kLengthBytes = 8;
+  static constexpr std::uint64_t kMaxHeader = 100'000'000;  // the reference implementation's limit
+  static constexpr auto kMaxIndex = static_cast<std::uint64_t>(std::numeric_limits<Index>::max());
+
+  /// A tensor's bytes as the header gives them: [begin, end), from the end of the header.
+  struct Extent {
+    std::uint64_t begin;
+    std::uint64_t end;
+    const std::string* name;  // key in tensors_
+  };
+
+  SafeTensors(std::span<const std::byte> bytes, std::string name) : name_(std::move(name)) {
+    if (bytes.size() < kLengthBytes) {
+      fail("found " + count_text(bytes.size()) + ", wanted at least 8: not a safetensors file");
+    }
+    std::uint64_t length = 0;
+    std::memcpy(&length, bytes.data(), kLengthBytes);
+    if (length == 0) fail("header length is 0");
+    if (length > kMaxHeader) {
+      fail("header length is " + std::to_string(length) + ", wanted at most " + std::to_string(kMaxHeader) +
+           ": not a safetensors file");
+    }
+    if (length > bytes.size() - kLengthBytes) {
+      fail("file ends inside its header: found " + count_text(bytes.size()) + ", wanted at least " +
+           std::to_string(kLengthBytes + length) + " (a truncated download?)");
+    }
+    const auto header_size = static_cast<std::size_t>(length);
+    const std::string_view header(reinterpret_cast<const char*>(bytes.data()) + kLengthBytes, header_size);
+    if (header.front() != '{') fail("header doesn't begin with '{': not a safetensors file");
+    const Json json = detail::parse_json_as<WeightError>(header, name_ + ": header");
+    read_header(json, bytes.subspan(kLengthBytes + header_size));
+  }
+
+  void read_header(const Json& json, std::span<const std::byte> data) {
+    std::vector<Extent> extents;
+    extents.reserve(json.size());
+    for (const auto& [key, value] : json.items()) {
+      if (key == "__metadata__") {
+        read_metadata(value);
+      } else {
+        extents.push_back(read_entry(key, value));
+      }
+    }
+    check_extents(extents, data.size());
+    for (const Extent& extent : extents) {
+      tensors_.at(*extent.name).data =
+          data.subspan(static_cast<std::size_t>(extent.begin), static_cast<std::size_t>(extent.end - extent.begin));
+    }
+  }
+
+  void read_metadata(const Json& json) {
+    if (!json.is_object()) fail(std::string("__metadata__: found ") + json.type_name() + ", wanted object of strings");
+    for (const auto& [key, value] : json.items()) {
+      if (!value.is_string()) {
+        fail("__metadata__: \"" + detail::printable(key) + "\" is " + value.type_name() + ", wanted string");
+      }
+      metadata_.emplace(key, value.get<std::string>());
+    }
+  }
+
+  /// Adds one tensor, still without data, after every check that needs only its own entry.
+  Extent read_entry(const std::string& key, const Json& json) {
+    const std::string where = detail::printable(key) + ": ";
+    if (!json.is_object())
+      fail(where + "found " + json.type_name() + ", wanted object with dtype, shape, data_offsets");
+    const auto member = [&](const char* name) -> const Json& {
+      const auto found = json.find(name);
+      if (found == json.end()) fail(where + name + " is missing");
+      return *found;
+    };
+
+    const Json& dtype = member("dtype");
+    if (!dtype.is_string()) fail(where + "dtype is " + dtype.type_name() + ", wanted string");
+    const auto& dtype_text = dtype.get_ref<const std::string&>();
+    const auto info = std::find_if(detail::dtypes.begin(), detail::dtypes.end(),
+                                   [&](const detail::DTypeInfo& known) { return known.name == dtype_text; });
+    if (info == detail::dtypes.end()) fail(where + "unknown dtype \"" + detail::printable(dtype_text) + "\"");
+
+    Tensor tensor;
+    tensor.dtype = info->dtype;
+    const Json& shape = member("shape");
+    if (!shape.is_array() || !std::all_of(shape.begin(), shape.end(), is_index)) {
+      fail(where + "shape is " + json_text(shape) + ", wanted array of non-negative integers");
+    }
+    // A zero elsewhere in the shape excuses no dimension: products of parts of a shape must be safe as well.
+    std::uint64_t nonzero_bits = static_cast<std::uint64_t>(info->bits);
+    for (const Json& item : shape) {
+      const auto dim = item.get<std::uint64_t>();
+      tensor.shape.push_back(static_cast<Index>(dim));
+      if (dim > 1 && nonzero_bits > kMaxIndex / dim) {
+        fail(where + "shape " + shape_text(tensor.shape) + (tensor.shape.size() < shape.size() ? " and on" : "") +
+             " overflows");
+      }
+      nonzero_bits *= std::max<std::uint64_t>(dim, 1);
+    }
+    const std::uint64_t bits = tensor.size() == 0 ? 0 : nonzero_bits;
+
+    const Json& offsets = member("data_offsets");
+    if (!offsets.is_array() || offsets.size() != 2 || !is_index(offsets[0]) || !is_index(offsets[1])) {
+      fail(where + "data_offsets are " + json_text(offsets) + ", wanted two non-negative integers");
+    }
+    const auto begin = offsets[0].get<std::uint64_t>();
+    const auto end = offsets[1].get<std::uint64_t>();
+    if (begin > end) fail(where + "data_offsets " + json_text(offsets) + " end before they begin");
+    if (bits % 8 != 0)
+      fail(where + "shape " + shape_text(tensor.shape) + " of " + dtype_text + " fills no whole bytes");
+    if (end - begin != bits / 8) {
+      fail(where + "data_offsets " + json_text(offsets) + " hold " + count_text(end - begin) + ", wanted " +
+           std::to_string(bits / 8) + " for " + dtype_text + " of shape " + shape_text(tensor.shape));
+    }
+    return {begin, end, &tensors_.emplace(key, std::move(tensor)).first->first};
+  }
+
+  /// Together the tensors must fill the data exactly, in some order.
+  void check_extents(std::vector<Extent>& extents, std::uint64_t data_size) const {
+    std::sort(extents.begin(), extents.end(),
+              [](const Extent& a, const Extent& b) { return std::pair(a.begin, a.end) < std::pair(b.begin, b.end); });
+    std::uint64_t filled = 0;
+    const std::string* previous = nullptr;
+    for (const Extent& extent : extents) {
+      const std::string name = detail::printable(*extent.name);
+      if (extent.begin < filled) {
+        fail(name + ": data_offsets " + range_text(extent.begin, extent.end) + " overlap those of " +
+             detail::printable(*previous) + ", which end at " + std::to_string(filled));
+      }
+      if (extent.begin > filled && extent.end > data_size) {
+        fail(name + ": data_offsets " + range_text(extent.begin, extent.end) + " reach beyond the file's data of " +
+             count_text(data_size));
+      }
+      if (extent.begin > filled) {
+        fail("hole in the data: bytes " + range_text(filled, extent.begin) + " before " + name +
+             " belong to no tensor");
+      }
+      filled = extent.end;
+      previous = extent.name;
+    }
+    if (filled > data_size) {
+      fail("file is shorter than its header says: found " + count_text(data_size) + " of tensor data, wanted " +
+           std::to_string(filled) + " (a truncated download?)");
+    }
+    if (filled < data_size) {
+      fail("file is longer than its header says: found " + count_text(data_size) + " of tensor data, wanted " +
+           std::to_string(filled));
+    }
+  }
+
+  static bool is_index(const Json& json) { return json.is_number_unsigned() && json.get<std::uint64_t>() <= kMaxIndex; }
+  static std::string count_text(std::uint64_t bytes) {
+    return std::to_string(bytes) + (bytes == 1 ? " byte" : " bytes");
+  }
+  static std::string range_text(std::uint64_t begin, std::uint64_t end) {
+    return "[" + std::to_string(begin) + ", " + std::to_string(end) + "]";
+  }
+  static std::string json_text(const Json& json) { return detail::printable(json.dump(), 60); }
+
+  [[noreturn]] void fail(const std::string& reason) const { throw WeightError(name_ + ": " + reason); }
+
+  std::optional<MappedFile> file_;  // empty when the bytes are someone else's
+  std::string name_;
+  std::map<std::string, Tensor> tensors_;
+  std::map<std::string, std::string> metadata_;
+};
+
+}  // namespace beit::inline BEIT_ABI

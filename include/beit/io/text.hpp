@@ -1,0 +1,55 @@
+// Text for messages: paths, names and shapes as they appear in errors.
+#pragma once
+
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include <beit/core/matrix.hpp>
+#include <beit/core/version.hpp>
+
+namespace beit::inline BEIT_ABI {
+
+/// "(3, 4)", "(3,)" or "()", as Python writes a shape; after the first 8 dimensions, "...".
+inline std::string shape_text(std::span<const Index> shape) {
+  constexpr std::size_t shown = 8;
+  std::string text = "(";
+  for (std::size_t i = 0; i < shape.size() && i < shown; ++i) {
+    if (i > 0) text += ", ";
+    text += std::to_string(shape[i]);
+  }
+  if (shape.size() > shown) text += ", ...";
+  return text + (shape.size() == 1 ? ",)" : ")");
+}
+
+namespace detail {
+
+/// A path as UTF-8 on every system.
+inline std::string path_text(const std::filesystem::path& path) {
+#if defined(_WIN32)
+  const std::u8string text = path.u8string();
+  return std::string(text.begin(), text.end());
+#else
+  return path.string();
+#endif
+}
+
+/// What a file says, fit for one line of a message: no control characters, at most `limit` bytes and "...".
+inline std::string printable(std::string_view text, std::size_t limit = 200) {
+  std::string result(text.substr(0, limit));
+  if (text.size() > limit) {
+    // Don't leave half of a UTF-8 sequence at the cut.
+    std::size_t cut = limit;
+    while (cut > 0 && (static_cast<unsigned char>(text[cut]) & 0xC0) == 0x80) --cut;
+    result.resize(cut);
+    result += "...";
+  }
+  for (char& c : result) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = '?';
+  }
+  return result;
+}
+
+}  // namespace detail
+}  // namespace beit::inline BEIT_ABI

@@ -1,0 +1,160 @@
+// Weights by name and shape, out of a safetensors file: the shape stands once, where the parameter is read.
+#pragma once
+
+#include <algorithm>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <initializer_list>
+#include <mutex>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <beit/core/error.hpp>
+#include <beit/core/matrix.hpp>
+#include <beit/core/version.hpp>
+#include <beit/io/half.hpp>
+#include <beit/io/safetensors.hpp>
+#include <beit/io/text.hpp>
+
+namespace beit::inline BEIT_ABI {
+
+class WeightScope;
+
+/// Where a model's parameters come from: a file, or whatever a program makes them of. The const functions may be
+/// called from several threads at once.
+class WeightSource {
+ public:
+  virtual ~WeightSource() = default;
+  virtual bool has(const std::string& name) const = 0;
+  /// Throws WeightError when there is no such parameter.
+  virtual std::vector<Index> shape(const std::string& name) const = 0;
+  /// The parameter as floats, row-major. Throws WeightError when it is missing, of another shape, or not finite.
+  virtual AlignedBuffer<float> get(const std::string& name, std::span<const Index> shape) const = 0;
+
+  /// The scope of whole names.
+  WeightScope root() const;
+};
+
+/// Reads parameters from a file and keeps a list of those read. The file must outlive the reader, and the reader its
+/// scopes. All const functions may be called from several threads at once: the list is behind a mutex, the rest is
+/// constant.
+class WeightReader final : public WeightSource {
+ public:
+  explicit WeightReader(const SafeTensors& file) : file_(&file) {}
+
+  const SafeTensors& file() const { return *file_; }
+
+  bool has(const std::string& name) const override { return file_->tensors().contains(name); }
+
+  std::vector<Index> shape(const std::string& name) const override { return find(name).shape; }
+
+  /// Reads an F32, F16 or BF16 tensor as floats and lets go of its pages in the file. Throws WeightError when it is
+  /// missing, of another shape or dtype, or holds a NaN or an infinity.
+  AlignedBuffer<float> get(const std::string& name, std::span<const Index> shape) const override {
+    const Tensor& tensor = find(name);
+    if (!std::equal(tensor.shape.begin(), tensor.shape.end(), shape.begin(), shape.end())) {
+      fail(name, "found shape " + shape_text(tensor.shape) + ", wanted " + shape_text(shape));
+    }
+    AlignedBuffer<float> values(tensor.size());  // in `shape`, row-major
+    if (!read(name, tensor, values)) {
+      Index i = 0;
+      while ((std::bit_cast<std::uint32_t>(values[i]) & 0x7F800000) != 0x7F800000) ++i;
+      const bool nan = (std::bit_cast<std::uint32_t>(values[i]) & 0x007FFFFF) != 0;
+      fail(name, std::string("found ") + (nan ? "NaN" : "an infinity") + " at element " + position_text(i, shape) +
+                     ", wanted finite weights");
+    }
+    file_->release(tensor);
+    const std::lock_guard lock(mutex_);
+    used_.insert(name);
+    return values;
+  }
+
+  /// Throws WeightError when the file holds tensors that were never read, naming the first 5. Names that end in
+  /// `relative_position_index` don't count: older checkpoints carry that buffer, which follows from the image size.
+  void finish() const {
+    constexpr std::size_t shown = 5;
+    std::size_t count = 0;
+    std::string names;
+    const std::lock_guard lock(mutex_);
+    for (const auto& [name, tensor] : file_->tensors()) {
+      if (used_.contains(name) || name.ends_with("relative_position_index")) continue;
+      if (count < shown) names += (count > 0 ? ", " : "") + detail::printable(name) + " " + shape_text(tensor.shape);
+      ++count;
+    }
+    if (count == 0) return;
+    throw WeightError(file_->name() + ": " + std::to_string(count) + " unexpected tensor" + (count > 1 ? "s: " : ": ") +
+                      names + (count > shown ? ", ..." : ""));
+  }
+
+ private:
+  const Tensor& find(const std::string& name) const {
+    const auto found = file_->tensors().find(name);
+    if (found == file_->tensors().end()) fail(name, "tensor is missing");
+    return found->second;
+  }
+
+  bool read(const std::string& name, const Tensor& tensor, AlignedBuffer<float>& out) const {
+    const std::byte* const in = tensor.data.data();
+    switch (tensor.dtype) {
+      case DType::F32:
+        return detail::widen<std::uint32_t, detail::float_to_float_bits>(in, out.size(), out.data());
+      case DType::F16:
+        return detail::widen<std::uint16_t, detail::float16_to_float_bits>(in, out.size(), out.data());
+      case DType::BF16:
+        return detail::widen<std::uint16_t, detail::bfloat16_to_float_bits>(in, out.size(), out.data());
+      default:
+        fail(name, "found dtype " + std::string(dtype_name(tensor.dtype)) + ", wanted F32, F16 or BF16");
+    }
+  }
+
+  /// Flat index to "(row, column)".
+  static std::string position_text(Index flat, std::span<const Index> shape) {
+    std::vector<Index> position(shape.size());
+    for (std::size_t i = shape.size(); i-- > 0; flat /= shape[i]) position[i] = flat % shape[i];
+    return shape_text(position);
+  }
+
+  [[noreturn]] void fail(const std::string& name, const std::string& reason) const {
+    throw WeightError(file_->name() + ": " + detail::printable(name) + ": " + reason);
+  }
+
+  const SafeTensors* file_;
+  mutable std::mutex mutex_;
+  mutable std::set<std::string> used_;  // guarded by mutex_
+};
+
+/// A source and the beginning of names: `root.scope("blocks.0").scope("mlp").get("fc1.weight", {M, C})` reads
+/// "blocks.0.mlp.fc1.weight". Cheap to copy. Threads may share one, as they may share the source.
+class WeightScope {
+ public:
+  WeightScope(const WeightSource& source, std::string prefix) : source_(&source), prefix_(std::move(prefix)) {}
+
+  /// The names below `name`.
+  WeightScope scope(std::string_view name) const { return {*source_, path(name) + "."}; }
+
+  bool has(std::string_view name) const { return source_->has(path(name)); }
+
+  /// Throws WeightError when there is no such tensor.
+  std::vector<Index> shape(std::string_view name) const { return source_->shape(path(name)); }
+
+  /// The parameter in row-major order, as WeightSource::get.
+  AlignedBuffer<float> get(std::string_view name, std::initializer_list<Index> shape) const {
+    return source_->get(path(name), {shape.begin(), shape.size()});
+  }
+
+  /// The whole name, for messages.
+  std::string path(std::string_view name) const { return prefix_ + std::string(name); }
+
+ private:
+  const WeightSource* source_;
+  std::string prefix_;  // "" or "blocks.0."
+};
+
+inline WeightScope WeightSource::root() const { return {*this, ""}; }
+
+}  // namespace beit::inline BEIT_ABI

@@ -1,0 +1,94 @@
+#include <beit/io/half.hpp>
+
+#include <bit>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+namespace {
+
+/// The value as IEEE 754 defines it: sign, biased exponent, fraction.
+float by_definition(std::uint16_t pattern, int exponent_bits, int fraction_bits) {
+  const int sign = pattern >> 15;
+  const int exponent = (pattern >> fraction_bits) & ((1 << exponent_bits) - 1);
+  const int fraction = pattern & ((1 << fraction_bits) - 1);
+  const int bias = (1 << (exponent_bits - 1)) - 1;
+  double value = 0;
+  if (exponent == (1 << exponent_bits) - 1) {
+    value = fraction == 0 ? std::numeric_limits<double>::infinity() : std::numeric_limits<double>::quiet_NaN();
+  } else if (exponent == 0) {
+    value = std::ldexp(fraction, 1 - bias - fraction_bits);
+  } else {
+    value = std::ldexp(fraction + (1 << fraction_bits), exponent - bias - fraction_bits);
+  }
+  return static_cast<float>(sign != 0 ? -value : value);
+}
+
+void expect_same(float found, float wanted, int pattern) {
+  if (std::isnan(wanted)) {
+    EXPECT_TRUE(std::isnan(found)) << "pattern " << pattern;
+  } else {
+    // Bits, because 0 == -0.
+    EXPECT_EQ(std::bit_cast<std::uint32_t>(found), std::bit_cast<std::uint32_t>(wanted)) << "pattern " << pattern;
+  }
+}
+
+TEST(HalfTest, Float16IsExactForEveryPattern) {
+  for (int i = 0; i < 65536; ++i) {
+    const auto pattern = static_cast<std::uint16_t>(i);
+    expect_same(beit::float16_to_float(pattern), by_definition(pattern, 5, 10), i);
+  }
+}
+
+TEST(HalfTest, Bfloat16IsExactForEveryPattern) {
+  for (int i = 0; i < 65536; ++i) {
+    const auto pattern = static_cast<std::uint16_t>(i);
+    expect_same(beit::bfloat16_to_float(pattern), by_definition(pattern, 8, 7), i);
+  }
+}
+
+TEST(HalfTest, NanKeepsSignAndPayload) {
+  EXPECT_EQ(std::bit_cast<std::uint32_t>(beit::float16_to_float(0xFE03)), 0xFFC06000U);
+  EXPECT_EQ(std::bit_cast<std::uint32_t>(beit::bfloat16_to_float(0xFFC1)), 0xFFC10000U);
+}
+
+TEST(HalfTest, WidenAgreesWithOneAtATimeAtEveryPositionAndAlignment) {
+  for (const beit::Index count : {0, 1, 511, 512, 513, 1300}) {
+    for (std::size_t offset = 0; offset < 4; ++offset) {
+      std::vector<std::byte> stored(offset + static_cast<std::size_t>(count) * 2);
+      std::vector<std::uint16_t> patterns(static_cast<std::size_t>(count));
+      for (std::size_t i = 0; i < patterns.size(); ++i) {
+        patterns[i] = static_cast<std::uint16_t>(i * 2654435761U >> 7 & 0x7BFF);  // finite
+        std::memcpy(stored.data() + offset + 2 * i, &patterns[i], 2);
+      }
+      std::vector<float> out(patterns.size());
+      const bool finite = beit::detail::widen<std::uint16_t, beit::detail::float16_to_float_bits>(
+          stored.data() + offset, count, out.data());
+      EXPECT_TRUE(finite);
+      for (std::size_t i = 0; i < patterns.size(); ++i) EXPECT_EQ(out[i], beit::float16_to_float(patterns[i]));
+    }
+  }
+}
+
+TEST(HalfTest, WidenReportsExactlyTheValuesThatAreNotFinite) {
+  const auto finite = [](std::uint32_t bits, std::size_t where) {
+    std::vector<std::uint32_t> stored(700, 0x3F800000);
+    stored[where] = bits;
+    std::vector<float> out(700);
+    return beit::detail::widen<std::uint32_t, beit::detail::float_to_float_bits>(
+        reinterpret_cast<const std::byte*>(stored.data()), 700, out.data());
+  };
+  for (const std::size_t where : {0U, 511U, 512U, 699U}) {
+    for (const std::uint32_t bits : {0x7F800000U, 0xFF800000U, 0x7F800001U, 0x7FFFFFFFU, 0xFFC00000U}) {
+      EXPECT_FALSE(finite(bits, where)) << bits;
+    }
+    for (const std::uint32_t bits : {0x7F7FFFFFU, 0xFF7FFFFFU, 0U, 0x80000000U, 1U, 0x807FFFFFU}) {
+      EXPECT_TRUE(finite(bits, where)) << bits;
+    }
+  }
+}
+
+}  // namespace

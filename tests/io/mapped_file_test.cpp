@@ -1,0 +1,102 @@
+#include <beit/io/mapped_file.hpp>
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#if !defined(_WIN32)
+#include <sys/stat.h>
+#include <unistd.h>
+#endif
+
+#include "testing.hpp"
+
+namespace {
+
+using beit::FileError;
+using beit::MappedFile;
+using beit_test::message_of;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+std::string text_of(const MappedFile& file) {
+  return {reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()};
+}
+
+class MappedFileTest : public ::testing::Test {
+ protected:
+  beit_test::TemporaryFolder folder_;
+};
+
+TEST_F(MappedFileTest, HoldsTheBytesOfTheFile) {
+  beit_test::write_file(folder_ / "a", std::string("one\0two", 7));
+  EXPECT_EQ(text_of(MappedFile(folder_ / "a")), std::string("one\0two", 7));
+}
+
+TEST_F(MappedFileTest, EmptyFileHasNoBytes) {
+  beit_test::write_file(folder_ / "empty", "");
+  const MappedFile file(folder_ / "empty");
+  EXPECT_TRUE(file.bytes().empty());
+  file.release(0, 10);
+}
+
+TEST_F(MappedFileTest, MovingKeepsTheAddress) {
+  beit_test::write_file(folder_ / "a", "abc");
+  beit_test::write_file(folder_ / "b", "bcd");
+  MappedFile first(folder_ / "a");
+  const std::byte* const address = first.bytes().data();
+  MappedFile second(std::move(first));
+  EXPECT_EQ(second.bytes().data(), address);
+  MappedFile third(folder_ / "b");
+  third = std::move(second);
+  EXPECT_EQ(third.bytes().data(), address);
+  EXPECT_EQ(text_of(third), "abc");
+}
+
+TEST_F(MappedFileTest, ReleasedBytesCanBeReadAgain) {
+  std::string text(100'000, 'x');
+  for (std::size_t i = 0; i < text.size(); ++i) text[i] = static_cast<char>('a' + i % 26);
+  beit_test::write_file(folder_ / "a", text);
+  const MappedFile file(folder_ / "a");
+  ASSERT_EQ(text_of(file), text);
+  file.release(0, text.size());
+  file.release(5, 10);
+  file.release(text.size() - 1, text.size());  // reaches beyond the file
+  file.release(text.size(), 1);
+  EXPECT_EQ(text_of(file), text);
+}
+
+TEST_F(MappedFileTest, MissingFile) {
+  const std::string message = message_of<FileError>([&] { MappedFile file(folder_ / "none"); });
+  EXPECT_THAT(message, StartsWith((folder_ / "none").string() + ": can't read: "));
+}
+
+TEST_F(MappedFileTest, Directory) {
+  EXPECT_EQ(message_of<FileError>([&] { MappedFile file(folder_.path()); }),
+            folder_.path().string() + ": is a directory, wanted a file");
+}
+
+#if !defined(_WIN32)
+TEST_F(MappedFileTest, NamedPipeNeitherBlocksNorMaps) {
+  const std::filesystem::path path = folder_ / "pipe";
+  ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
+  EXPECT_EQ(message_of<FileError>([&] { MappedFile file(path); }), path.string() + ": is not a regular file");
+}
+
+TEST_F(MappedFileTest, Device) {
+  EXPECT_EQ(message_of<FileError>([] { MappedFile file("/dev/null"); }), "/dev/null: is not a regular file");
+}
+
+TEST_F(MappedFileTest, UnreadableFile) {
+  if (::geteuid() == 0) GTEST_SKIP() << "root may read everything";
+  beit_test::write_file(folder_ / "secret", "abc");
+  std::filesystem::permissions(folder_ / "secret", std::filesystem::perms::none);
+  const std::string message = message_of<FileError>([&] { MappedFile file(folder_ / "secret"); });
+  EXPECT_THAT(message, HasSubstr("secret: can't read: Permission denied"));
+}
+#endif
+
+}  // namespace

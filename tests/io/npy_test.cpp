@@ -1,0 +1,196 @@
+#include <beit/io/npy.hpp>
+
+#include <numeric>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "testing.hpp"
+
+namespace {
+
+using beit::ArgumentError;
+using beit::FileError;
+using beit::Index;
+using beit::Matrix;
+using beit::NpyWriter;
+using beit::read_npy;
+using beit_test::file_text;
+using beit_test::golden;
+using beit_test::message_of;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+class NpyTest : public ::testing::Test {
+ protected:
+  std::vector<float> count(std::size_t size) {
+    std::vector<float> values(size);
+    std::iota(values.begin(), values.end(), 0.0F);
+    return values;
+  }
+
+  beit_test::TemporaryFolder folder_;
+  const std::filesystem::path path_ = folder_ / "out.npy";
+};
+
+TEST_F(NpyTest, WritesTheBytesThatNumpyWrites) {
+  NpyWriter writer(path_, {3, 4});
+  const std::vector<float> values = count(24);
+  writer.write(values.data(), 1);
+  EXPECT_FALSE(std::filesystem::exists(path_));
+  writer.write(values.data() + 12, 1);
+  writer.close();
+  EXPECT_EQ(file_text(path_), file_text(golden("io_count.npy")));
+  EXPECT_EQ(folder_.file_count(), 1);
+}
+
+TEST_F(NpyTest, OneDimensionAsNumpyWritesIt) {
+  NpyWriter writer(path_, {});
+  const std::vector<float> zeros(3);
+  writer.write(zeros.data(), 3);
+  writer.close();
+  EXPECT_EQ(file_text(path_), file_text(golden("io_1d.npy")));
+}
+
+TEST_F(NpyTest, RoundTrip) {
+  const Matrix wanted = read_npy(golden("io_f32.npy"));
+  ASSERT_EQ(wanted.rows(), 7);
+  ASSERT_EQ(wanted.cols(), 111);
+  NpyWriter writer(path_, {wanted.cols()});
+  writer.write(wanted.data(), 2);
+  writer.write(wanted.row(2), 0);
+  writer.write(wanted.row(2), 5);
+  writer.close();
+  const Matrix found = read_npy(path_);
+  ASSERT_EQ(found.rows(), 7);
+  ASSERT_EQ(found.cols(), 111);
+  EXPECT_EQ(found.map(), wanted.map());
+  EXPECT_EQ(file_text(path_), file_text(golden("io_f32.npy")));
+}
+
+TEST_F(NpyTest, NoRows) {
+  NpyWriter writer(path_, {5});
+  writer.close();
+  const Matrix found = read_npy(path_);
+  EXPECT_EQ(found.rows(), 0);
+  EXPECT_EQ(found.cols(), 5);
+}
+
+TEST_F(NpyTest, RowsWithoutElements) {
+  NpyWriter writer(path_, {0});
+  writer.write(count(1).data(), 3);
+  writer.close();
+  const Matrix found = read_npy(path_);
+  EXPECT_EQ(found.rows(), 3);
+  EXPECT_EQ(found.cols(), 0);
+}
+
+TEST_F(NpyTest, HeaderIsAlignedForEveryShape) {
+  for (const std::vector<Index>& shape :
+       {std::vector<Index>{}, {7}, std::vector<Index>(31, 1), {123456789, 12345678}}) {
+    NpyWriter writer(path_, shape);
+    writer.close();
+    const std::string text = file_text(path_);
+    EXPECT_EQ(text.size() % 64, 0U);
+    EXPECT_EQ(text.back(), '\n');
+    EXPECT_EQ(static_cast<std::size_t>(static_cast<unsigned char>(text[8])) +
+                  256 * static_cast<std::size_t>(static_cast<unsigned char>(text[9])),
+              text.size() - 10);
+  }
+}
+
+TEST_F(NpyTest, WithoutCloseNothingIsLeft) {
+  {
+    NpyWriter writer(path_, {4});
+    writer.write(count(4).data(), 1);
+  }
+  EXPECT_EQ(folder_.file_count(), 0);
+}
+
+TEST_F(NpyTest, WriterErrors) {
+  EXPECT_EQ(message_of<FileError>([&] { NpyWriter(folder_ / "none" / "x.npy", {4}); }),
+            (folder_ / "none" / "x.npy").string() + ": can't create: No such file or directory");
+  EXPECT_EQ(message_of<FileError>([&] { NpyWriter(folder_.path(), {4}); }),
+            folder_.path().string() + ": is a directory, wanted a file to write");
+  EXPECT_EQ(message_of<ArgumentError>([&] { NpyWriter(path_, {4, -1}); }), "NpyWriter: impossible row shape (4, -1)");
+  EXPECT_EQ(message_of<ArgumentError>([&] {
+              NpyWriter(path_, {Index{1} << 40, Index{1} << 40});
+            }),
+            "NpyWriter: impossible row shape (1099511627776, 1099511627776)");
+  EXPECT_EQ(message_of<ArgumentError>([&] { NpyWriter(path_, std::vector<Index>(32, 1)); }),
+            "NpyWriter: found 32 dimensions, wanted at most 31");
+  NpyWriter writer(path_, {4});
+  EXPECT_EQ(message_of<ArgumentError>([&] { writer.write(count(1).data(), -1); }),
+            "NpyWriter: found -1 rows, wanted 0 or more");
+  writer.close();
+  EXPECT_EQ(message_of<FileError>([&] { writer.write(count(4).data(), 1); }),
+            path_.string() + ": already closed or given up");
+}
+
+TEST_F(NpyTest, ReaderRefusesOtherArrays) {
+  const auto error = [](const std::string& name) { return message_of<FileError>([&] { read_npy(golden(name)); }); };
+  EXPECT_EQ(error("io_fortran.npy"), golden("io_fortran.npy").string() + ": found Fortran order, wanted C order");
+  EXPECT_EQ(error("io_f64.npy"), golden("io_f64.npy").string() + ": found dtype '<f8', wanted '<f4'");
+  EXPECT_EQ(error("io_1d.npy"), golden("io_1d.npy").string() + ": found shape (3,), wanted two dimensions");
+  EXPECT_EQ(error("io_count.npy"), golden("io_count.npy").string() + ": found shape (2, 3, 4), wanted two dimensions");
+  EXPECT_THAT(error("none.npy"), StartsWith(golden("none.npy").string() + ": can't read: "));
+}
+
+TEST_F(NpyTest, ReaderRefusesDamage) {
+  const auto error = [&](const std::string& text) {
+    beit_test::write_file(path_, text);
+    return message_of<FileError>([&] { read_npy(path_); });
+  };
+  const std::string good = file_text(golden("io_f32.npy"));
+  EXPECT_EQ(error(""), path_.string() + ": not a .npy file of version 1.0");
+  EXPECT_THAT(error(good.substr(0, 9)), HasSubstr("not a .npy file"));
+  EXPECT_THAT(error("\x93NUMPY\x02" + good.substr(7)), HasSubstr("not a .npy file of version 1.0"));
+  EXPECT_EQ(error(good.substr(0, 100)),
+            path_.string() + ": file ends inside its header: found 100 bytes, wanted at least 128");
+  EXPECT_EQ(error(good.substr(0, good.size() - 1)),
+            path_.string() + ": found 3107 bytes of data, which shape (7, 111) contradicts");
+  EXPECT_THAT(error(good + "x"), HasSubstr("found 3109 bytes of data"));
+}
+
+TEST_F(NpyTest, ReaderRefusesDamagedHeaders) {
+  const auto read = [&](const std::string& header, std::size_t floats) {
+    std::string text("\x93NUMPY\x01\x00", 8);
+    text += static_cast<char>(header.size());
+    text += '\0';
+    beit_test::write_file(path_, text + header + std::string(4 * floats, '\0'));
+    return read_npy(path_);
+  };
+  // What NumPy reads may be spaced and ordered otherwise than it writes.
+  EXPECT_EQ(read("{'shape':(2,3,),'fortran_order' : False, 'descr':'<f4'}", 6).cols(), 3);
+  EXPECT_EQ(read("{'descr': '<f4', 'fortran_order': False, 'shape': (0, 3), }\n", 0).rows(), 0);
+  for (const char* const header : {
+           "",
+           "{",
+           "{}",
+           "{'descr': '<f4', 'fortran_order': False}",
+           "{'descr': '<f4', 'descr': '<f4', 'shape': (2, 3)}",
+           "{'descr': '<f4', 'fortran_order': False, 'shapes': (2, 3)}",
+           "{'descr': '<f4', 'fortran_order': 0, 'shape': (2, 3)}",
+           "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3)",
+           "{'descr': '<f4', 'fortran_order': False, 'shape': (2, -3)}",
+           "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 99999999999999999999)}",
+           "{'descr': '<f4', 'fortran_order': False, 'shape': (6)}",
+           "{'descr': '<f4', 'fortran_order': False, 'shape': (,)}",
+           "{'descr': '<f4', 'fortran_order': False, 'shape': (2 3)}",
+           "{'descr': '<f4' 'fortran_order': False, 'shape': (2, 3)}",
+           "{'descr': '<f4, 'fortran_order': False, 'shape': (2, 3)}",
+           "{'descr': [('x', '<f4')], 'fortran_order': False, 'shape': (2, 3)}",
+           "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), 'more': 1}",
+           "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3)} x",
+       }) {
+    EXPECT_THAT(message_of<FileError>([&] { read(header, 6); }), HasSubstr("damaged .npy header")) << header;
+  }
+  EXPECT_THAT(message_of<FileError>(
+                  [&] { read("{'descr': '<f4', 'fortran_order': False, 'shape': (4611686018427387904, 4)}", 0); }),
+              HasSubstr("contradicts"));
+}
+
+}  // namespace
