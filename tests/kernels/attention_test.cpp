@@ -57,9 +57,8 @@ struct Case {
 
 class AttentionCases : public testing::TestWithParam<Case> {};
 
-TEST_P(AttentionCases, AgreesWithDoubleLoop) {
-  const auto [grid, d, with_bias, deviation] = GetParam();
-  const auto& kernels = beit::kernels::kernels_of(beit::Isa::portable);
+void check(const Case& parameters, const beit::kernels::Kernels& kernels) {
+  const auto [grid, d, with_bias, deviation] = parameters;
   const Index n = 1 + grid.area(), ld = 3 * d + 2, ldo = d + 1;
   const std::vector<float> qkv = normal(n * ld, 7, deviation);
   const std::vector<float> table = normal(beit::kernels::relative_positions(grid), 8);
@@ -100,6 +99,13 @@ TEST_P(AttentionCases, AgreesWithDoubleLoop) {
           << i << ", " << c;
     }
     ASSERT_EQ(out[static_cast<std::size_t>(i * ldo + d)], -7.0f) << "wrote between rows";
+  }
+}
+
+TEST_P(AttentionCases, AgreesWithDoubleLoop) {
+  for (const beit::kernels::Kernels& level : reference::all_levels()) {
+    SCOPED_TRACE(beit::isa_name(level.isa));
+    check(GetParam(), level);
   }
 }
 

@@ -12,10 +12,10 @@
 namespace {
 
 using beit::Index;
-using beit::Isa;
 using beit::kernels::Epilogue;
 using beit::kernels::Gemm;
 using beit::kernels::GemmKernel;
+using reference::all_levels;
 using reference::normal;
 
 /// Runs a whole product block by block, as the linear layer does.
@@ -78,19 +78,23 @@ class GemmShapes : public testing::TestWithParam<Shape> {
 };
 
 TEST_P(GemmShapes, FloatAgreesWithDoubleLoop) {
-  const auto& kernel = beit::kernels::kernels_of(Isa::portable).gemm_float;
-  check(kernel, Epilogue::bias, true, false);
-  check(kernel, Epilogue::bias, false, false);
-  check(kernel, Epilogue::bias_gelu, true, false);
-  check(kernel, Epilogue::bias_residual, true, true);
-  check(kernel, Epilogue::bias_residual, true, false);
+  for (const beit::kernels::Kernels& level : all_levels()) {
+    SCOPED_TRACE(beit::isa_name(level.isa));
+    check(level.gemm_float, Epilogue::bias, true, false);
+    check(level.gemm_float, Epilogue::bias, false, false);
+    check(level.gemm_float, Epilogue::bias_gelu, true, false);
+    check(level.gemm_float, Epilogue::bias_residual, true, true);
+    check(level.gemm_float, Epilogue::bias_residual, true, false);
+  }
 }
 
 TEST_P(GemmShapes, Bfloat16WeightsAgreeWithDoubleLoop) {
-  const auto& kernel = beit::kernels::kernels_of(Isa::portable).gemm_bfloat16;
-  check(kernel, Epilogue::bias, true, false);
-  check(kernel, Epilogue::bias_gelu, true, false);
-  check(kernel, Epilogue::bias_residual, true, true);
+  for (const beit::kernels::Kernels& level : all_levels()) {
+    SCOPED_TRACE(beit::isa_name(level.isa));
+    check(level.gemm_bfloat16, Epilogue::bias, true, false);
+    check(level.gemm_bfloat16, Epilogue::bias_gelu, true, false);
+    check(level.gemm_bfloat16, Epilogue::bias_residual, true, true);
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Shapes, GemmShapes,
@@ -100,29 +104,61 @@ INSTANTIATE_TEST_SUITE_P(Shapes, GemmShapes,
                                          Shape{26, 128, 512}, Shape{197, 64, 768}));
 
 TEST(Gemm, RowsHaveTheSameBitsAloneAndTogether) {
-  const auto& kernel = beit::kernels::kernels_of(Isa::portable).gemm_float;
   const Index m = 131, n = 37, k = 300;
   const std::vector<float> a = normal(m * k, 1), w = normal(n * k, 2), bias = normal(n, 3);
-  beit::AlignedBuffer<float> packed(kernel.packed_size(n, k));
-  kernel.pack(w.data(), n, k, packed.data());
-  const auto multiply = [&](const float* rows, Index count) {
-    std::vector<float> out(static_cast<std::size_t>(count * n));
-    run_blocks(kernel, Gemm<float>{.a = rows,
-                                   .lda = k,
+  for (const beit::kernels::Kernels& level : all_levels()) {
+    const GemmKernel<float>& kernel = level.gemm_float;
+    beit::AlignedBuffer<float> packed(kernel.packed_size(n, k));
+    kernel.pack(w.data(), n, k, packed.data());
+    const auto multiply = [&](const float* rows, Index count) {
+      std::vector<float> out(static_cast<std::size_t>(count * n));
+      run_blocks(kernel, Gemm<float>{.a = rows,
+                                     .lda = k,
+                                     .packed = packed.data(),
+                                     .bias = bias.data(),
+                                     .out = out.data(),
+                                     .ldo = n,
+                                     .m = count,
+                                     .n = n,
+                                     .k = k,
+                                     .epilogue = Epilogue::bias_gelu});
+      return out;
+    };
+    const std::vector<float> together = multiply(a.data(), m);
+    for (Index i = 0; i < m; ++i) {
+      const std::vector<float> alone = multiply(a.data() + i * k, 1);
+      ASSERT_TRUE(std::equal(alone.begin(), alone.end(), together.begin() + i * n))
+          << beit::isa_name(level.isa) << " row " << i;
+    }
+  }
+}
+
+TEST(Gemm, GeluIsWithinAMillionthOfErf) {
+  std::vector<float> x;  // (m, 1)
+  for (int i = -14000; i <= 14000; ++i) x.push_back(static_cast<float>(i) / 1000);
+  x.insert(x.end(), {0.0f, -0.0f, 1e-30f, -1e-30f, 100.0f, -100.0f, 3e38f, -3e38f});
+  const Index m = static_cast<Index>(x.size());
+  const float one = 1;
+  for (const beit::kernels::Kernels& level : all_levels()) {
+    const GemmKernel<float>& kernel = level.gemm_float;
+    beit::AlignedBuffer<float> packed(kernel.packed_size(1, 1));
+    kernel.pack(&one, 1, 1, packed.data());
+    std::vector<float> out(x.size());
+    run_blocks(kernel, Gemm<float>{.a = x.data(),
+                                   .lda = 1,
                                    .packed = packed.data(),
-                                   .bias = bias.data(),
                                    .out = out.data(),
-                                   .ldo = n,
-                                   .m = count,
-                                   .n = n,
-                                   .k = k,
+                                   .ldo = 1,
+                                   .m = m,
+                                   .n = 1,
+                                   .k = 1,
                                    .epilogue = Epilogue::bias_gelu});
-    return out;
-  };
-  const std::vector<float> together = multiply(a.data(), m);
-  for (Index i = 0; i < m; ++i) {
-    const std::vector<float> alone = multiply(a.data() + i * k, 1);
-    ASSERT_TRUE(std::equal(alone.begin(), alone.end(), together.begin() + i * n)) << "row " << i;
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      const double wanted = reference::gelu(x[i]);
+      // A large x is its own gelu, to its own rounding.
+      ASSERT_NEAR(out[i], wanted, std::abs(wanted) > 8 ? 1e-7 * std::abs(wanted) : 1e-6)
+          << beit::isa_name(level.isa) << " at " << x[i];
+    }
   }
 }
 

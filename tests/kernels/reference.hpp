@@ -6,10 +6,21 @@
 #include <vector>
 
 #include <beit/core/matrix.hpp>
+#include <beit/cpu/isa.hpp>
+#include <beit/kernels/kernels.hpp>
 
 namespace reference {
 
 using beit::Index;
+
+/// The kernels of every level that this processor has.
+inline std::vector<beit::kernels::Kernels> all_levels() {
+  std::vector<beit::kernels::Kernels> levels;
+  for (int isa = 0; isa <= static_cast<int>(beit::best_isa()); ++isa) {
+    levels.push_back(beit::kernels::kernels_of(static_cast<beit::Isa>(isa)));
+  }
+  return levels;
+}
 
 /// Normal numbers of this deviation, the same for the same seed.
 inline std::vector<float> normal(Index count, unsigned seed, float deviation = 1.0f) {

@@ -1,6 +1,7 @@
 // The levels of kernels, and which of them runs.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <string>
@@ -8,16 +9,19 @@
 
 #include <beit/core/error.hpp>
 #include <beit/core/version.hpp>
+#include <beit/cpu/features.hpp>
 
 namespace beit::inline BEIT_ABI {
 
 /// A level of kernels; a later one needs more of the processor.
 enum class Isa {
   portable,  ///< Plain C++ for any processor, and the oracle of every other level.
+  avx2,      ///< AVX2 and FMA.
+  avx512,    ///< AVX-512 F, BW, DQ and VL.
 };
 
 namespace detail {
-inline constexpr std::array<std::string_view, 1> isa_names{"portable"};
+inline constexpr std::array<std::string_view, 3> isa_names{"portable", "avx2", "avx512"};
 }
 
 /// "portable", ...: what BEIT_ISA takes.
@@ -33,9 +37,15 @@ inline Isa isa_from_name(std::string_view name) {
   throw ConfigError("BEIT_ISA: found '" + std::string(name) + "', wanted one of " + known);
 }
 
-/// The best level that this processor has, or the lower one that the environment's BEIT_ISA names.
+/// The best level that this processor has.
+inline Isa best_isa() {
+  const CpuFeatures features = detect_cpu_features();
+  return features.avx512 ? Isa::avx512 : features.avx2_fma ? Isa::avx2 : Isa::portable;
+}
+
+/// best_isa(), or the lower level that the environment's BEIT_ISA names.
 inline Isa select_isa() {
-  constexpr Isa best = Isa::portable;
+  const Isa best = best_isa();
   const char* wanted = std::getenv("BEIT_ISA");
   return wanted == nullptr || *wanted == '\0' ? best : std::min(best, isa_from_name(wanted));
 }

@@ -21,8 +21,7 @@ namespace kernels {
 template <typename Level>
 struct FusedAttention {
   static constexpr Index MR = Level::MR, NR = Level::NR;
-  // As in the packed product: partial sums over this many keys.
-  static constexpr Index key_chunk = 256;
+  static constexpr Index key_chunk = Level::k_chunk;  // partial sums over this many keys
 
   // Scratch, in this order: keys (ceil(N/NR), D, NR), values (ceil(D/NR), N, NR), queries (MR, D),
   // scores (MR, ceil(N/NR)*NR).

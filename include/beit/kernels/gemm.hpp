@@ -31,16 +31,31 @@ inline float bfloat16_to_float(std::uint16_t x) {
   return value;
 }
 
-/// The driver over `Level`, which has the tile's shape MR x NR (constants) and
+/// Level::finish of a tile with fewer than NR columns, by way of a whole one.
+template <typename Level>
+void finish_part(const float* sum, const float* bias, const float* scale, Epilogue epilogue, Index rows, Index columns,
+                 float* out, Index ldo) {
+  constexpr Index MR = Level::MR, NR = Level::NR;
+  float whole_bias[NR] = {}, whole_scale[NR] = {}, whole_out[MR * NR] = {};
+  if (bias != nullptr) std::copy_n(bias, columns, whole_bias);
+  if (scale != nullptr) std::copy_n(scale, columns, whole_scale);
+  for (Index i = 0; i < rows; ++i) std::copy_n(out + i * ldo, columns, whole_out + i * NR);
+  Level::finish(sum, bias == nullptr ? nullptr : whole_bias, scale == nullptr ? nullptr : whole_scale, epilogue, rows,
+                NR, whole_out, NR);
+  for (Index i = 0; i < rows; ++i) std::copy_n(whole_out + i * NR, columns, out + i * ldo);
+}
+
+/// The driver over `Level`, which has the constants MR x NR (the tile) and k_chunk, and
 ///   tile(a, lda, rows, panel, k, sum): sum (MR, NR) += a (rows, k) x panel (k, NR); rows <= MR, and the rows
 ///     of sum beyond `rows` may hold anything;
+///   widen(in, count, out): bfloat16 to float;
 ///   finish(sum, bias, scale, epilogue, rows, columns, out, ldo): the epilogue of one tile.
 template <typename Level, typename Stored>
 struct PackedGemm {
   static constexpr Index MR = Level::MR, NR = Level::NR;
-  // A chunk of a panel stays in the L1 cache (256 * 8 floats are 8 KiB) while the rows of a block pass by.
-  // Summing in chunks also keeps rounding errors from growing with k.
-  static constexpr Index k_chunk = 256;
+  // A chunk of a panel stays in the nearest cache while the rows of a block pass by. Summing in chunks also keeps
+  // rounding errors from growing with k.
+  static constexpr Index k_chunk = Level::k_chunk;
   static constexpr Index row_block = (64 + MR - 1) / MR * MR;
 
   static void pack(const float* w, Index n, Index k, Stored* packed) {
@@ -65,7 +80,7 @@ struct PackedGemm {
         if constexpr (std::is_same_v<Stored, float>) {
           chunk = panel + k0 * NR;
         } else {
-          for (Index i = 0; i < k * NR; ++i) widened[i] = bfloat16_to_float(panel[k0 * NR + i]);
+          Level::widen(panel + k0 * NR, k * NR, widened);
           chunk = widened;
         }
         for (Index row = row0; row < row1; row += MR) {

@@ -3,6 +3,8 @@
 
 #include <beit/core/version.hpp>
 #include <beit/cpu/isa.hpp>
+#include <beit/kernels/avx2.hpp>
+#include <beit/kernels/avx512.hpp>
 #include <beit/kernels/portable.hpp>
 #include <beit/kernels/types.hpp>
 
@@ -12,7 +14,11 @@ namespace kernels {
 
 /// The kernels of one level, which this processor must have.
 inline const Kernels& kernels_of(Isa isa) {
+#if BEIT_X86_KERNELS
+  static constexpr Kernels tables[] = {Portable::table(), Avx2::table(), Avx512::table()};
+#else
   static constexpr Kernels tables[] = {Portable::table()};
+#endif
   return tables[static_cast<std::size_t>(isa)];
 }
 

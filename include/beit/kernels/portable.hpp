@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
+#include <cstring>
 
 #include <beit/core/version.hpp>
 #include <beit/kernels/attention.hpp>
@@ -46,7 +48,7 @@ inline float gelu(float x) { return 0.5f * x * (1.0f + std::erf(x * 0.7071067811
 
 struct Portable {
   // 8 registers of sums, 2 of the panel and 1 of a: all that 16 registers hold without spilling.
-  static constexpr Index MR = 4, NR = 8;
+  static constexpr Index MR = 4, NR = 8, k_chunk = 256;
 
   static void tile(const float* a, Index lda, Index rows, const float* panel, Index k, float* sum) {
     // Rows that aren't there repeat the last one: every row goes through the same instructions, so its
@@ -79,6 +81,10 @@ struct Portable {
     add(sum + NR, s10, s11);
     add(sum + 2 * NR, s20, s21);
     add(sum + 3 * NR, s30, s31);
+  }
+
+  static void widen(const std::uint16_t* in, Index count, float* out) {
+    for (Index i = 0; i < count; ++i) out[i] = bfloat16_to_float(in[i]);
   }
 
   static void finish(const float* sum, const float* bias, const float* scale, Epilogue epilogue, Index rows,

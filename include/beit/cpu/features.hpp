@@ -1,0 +1,38 @@
+// What this processor and its operating system can do, from CPUID and XCR0.
+#pragma once
+
+#include <beit/core/version.hpp>
+#include <beit/cpu/target.hpp>
+
+#if BEIT_X86_KERNELS
+#include <cpuid.h>
+#endif
+
+namespace beit::inline BEIT_ABI {
+
+/// Instruction sets that may be used: the processor has them and the system saves their registers.
+struct CpuFeatures {
+  bool avx2_fma = false;
+  bool avx512 = false;  ///< F, BW, DQ and VL.
+};
+
+/// Asks the processor.
+inline CpuFeatures detect_cpu_features() {
+  CpuFeatures features;
+#if BEIT_X86_KERNELS
+  constexpr unsigned osxsave = 1u << 27, fma = 1u << 12;                                         // leaf 1, ecx
+  constexpr unsigned avx2 = 1u << 5, f = 1u << 16, dq = 1u << 17, bw = 1u << 30, vl = 1u << 31;  // leaf 7, ebx
+  constexpr unsigned avx_state = 0x6, avx512_state = 0xE6;                                       // XCR0
+  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+  if (__get_cpuid(1, &eax, &ebx, &ecx, &edx) == 0 || (ecx & osxsave) == 0 || (ecx & fma) == 0) return features;
+  unsigned state = 0, high = 0;
+  asm volatile("xgetbv" : "=a"(state), "=d"(high) : "c"(0));
+  if ((state & avx_state) != avx_state || __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) == 0) return features;
+  features.avx2_fma = (ebx & avx2) != 0;
+  constexpr unsigned all = f | dq | bw | vl;
+  features.avx512 = features.avx2_fma && (ebx & all) == all && (state & avx512_state) == avx512_state;
+#endif
+  return features;
+}
+
+}  // namespace beit::inline BEIT_ABI

@@ -1,0 +1,29 @@
+// Coefficients of the polynomials that the vector levels evaluate, fitted in double precision by reweighted least
+// squares (Lawson's method) to the errors stated.
+#pragma once
+
+#include <beit/core/version.hpp>
+
+namespace beit::inline BEIT_ABI {
+
+namespace kernels {
+
+/// exp(r) = 1 + r + r^2 * (c0 + c1 r + ... + c4 r^4) for |r| <= ln(2)/2, relative error 3.3e-9.
+inline constexpr float exp_coefficients[5] = {0.49999994f, 0.166665152f, 0.041668456f, 0.00836941879f, 0.00138131448f};
+inline constexpr float log2_e = 1.44269504089f;
+/// ln(2) in two parts: the first has few enough bits that its product with an exponent is exact.
+inline constexpr float ln2_high = 0.693359375f;
+inline constexpr float ln2_low = -2.12194440e-4f;
+/// Below this exp is treated as exp of this, 1.6e-38.
+inline constexpr float exp_lowest = -87.0f;
+
+/// erfc(z) = exp(-z^2) * t * (c0 + c1 t + ... + c6 t^6), t = 1 / (1 + erfc_p * z), for z >= 0: the form of formula
+/// 7.1.26 of Abramowitz and Stegun with more terms; max(z, 0.2) * error is at most 7.3e-10.
+inline constexpr float erfc_p = 0.34f;
+inline constexpr float erfc_coefficients[7] = {0.180305938f, 0.303776103f, -0.281745857f, 1.20361953f,
+                                               -1.24355477f, 1.08375572f,  -0.246156661f};
+inline constexpr float sqrt_half = 0.70710678118654752440f;
+
+}  // namespace kernels
+
+}  // namespace beit::inline BEIT_ABI

@@ -1,0 +1,83 @@
+// The row-wise kernels against double-precision loops.
+#include <gtest/gtest.h>
+
+#include <beit/kernels/kernels.hpp>
+#include <cmath>
+#include <vector>
+
+#include "reference.hpp"
+
+namespace {
+
+using beit::Index;
+using reference::all_levels;
+using reference::normal;
+
+TEST(LayerNorm, AgreesWithDoubleLoop) {
+  for (const beit::kernels::Kernels& level : all_levels()) {
+    SCOPED_TRACE(beit::isa_name(level.isa));
+    for (const Index c : {Index{1}, Index{2}, Index{3}, Index{24}, Index{120}, Index{768}, Index{1027}}) {
+      for (const float mean : {0.0f, 100.0f}) {
+        const Index rows = 5, ldx = c + 2, ldo = c + 1;
+        std::vector<float> x = normal(rows * ldx, 1);
+        for (float& value : x) value += mean;
+        const std::vector<float> weight = normal(c, 2), bias = normal(c, 3);
+        std::vector<float> out(static_cast<std::size_t>(rows * ldo), -7.0f);
+        level.layer_norm(x.data(), ldx, rows, c, weight.data(), bias.data(), 1e-6f, out.data(), ldo);
+        for (Index i = 0; i < rows; ++i) {
+          const float* row = x.data() + i * ldx;
+          double sum = 0, squares = 0;
+          for (Index j = 0; j < c; ++j) sum += row[j];
+          for (Index j = 0; j < c; ++j) squares += std::pow(row[j] - sum / static_cast<double>(c), 2);
+          for (Index j = 0; j < c; ++j) {
+            const std::size_t column = static_cast<std::size_t>(j);
+            const double normed =
+                (row[j] - sum / static_cast<double>(c)) / std::sqrt(squares / static_cast<double>(c) + 1e-6);
+            const double wanted = normed * weight[column] + bias[column];
+            ASSERT_NEAR(out[static_cast<std::size_t>(i * ldo + j)], wanted, 1e-6 * (1 + std::abs(wanted)));
+          }
+          ASSERT_EQ(out[static_cast<std::size_t>(i * ldo + c)], -7.0f) << "wrote between rows";
+        }
+      }
+    }
+  }
+}
+
+TEST(LayerNorm, WorksInPlace) {
+  for (const beit::kernels::Kernels& level : all_levels()) {
+    SCOPED_TRACE(beit::isa_name(level.isa));
+    const Index rows = 3, c = 50;
+    std::vector<float> x = normal(rows * c, 1), out(x.size());
+    const std::vector<float> weight = normal(c, 2), bias = normal(c, 3);
+    level.layer_norm(x.data(), c, rows, c, weight.data(), bias.data(), 1e-6f, out.data(), c);
+    level.layer_norm(x.data(), c, rows, c, weight.data(), bias.data(), 1e-6f, x.data(), c);
+    EXPECT_EQ(x, out);
+  }
+}
+
+TEST(MeanRows, AgreesWithDoubleLoop) {
+  for (const beit::kernels::Kernels& level : all_levels()) {
+    SCOPED_TRACE(beit::isa_name(level.isa));
+    for (const Index c : {Index{1}, Index{63}, Index{64}, Index{65}, Index{768}}) {
+      const Index rows = 196, ldx = c + 3;
+      const std::vector<float> x = normal(rows * ldx, 1);
+      std::vector<float> out(static_cast<std::size_t>(c + 1), -7.0f);
+      level.mean_rows(x.data(), ldx, rows, c, out.data());
+      for (Index j = 0; j < c; ++j) {
+        double sum = 0;
+        for (Index i = 0; i < rows; ++i) sum += x[static_cast<std::size_t>(i * ldx + j)];
+        ASSERT_EQ(out[static_cast<std::size_t>(j)], static_cast<float>(sum / rows));
+      }
+      ASSERT_EQ(out.back(), -7.0f);
+    }
+  }
+}
+
+TEST(Gelu, IsWithinAFewRoundingsOfErf) {
+  for (int i = -12000; i <= 12000; ++i) {
+    const float x = static_cast<float>(i) / 1000;
+    ASSERT_NEAR(beit::kernels::gelu(x), reference::gelu(x), 3e-7 * (1 + std::abs(x)));
+  }
+}
+
+}  // namespace
