@@ -1,0 +1,21 @@
+// BEiT for C++: image classification and feature extraction with timm's numbers.
+//
+//   auto model = beit::load<float>("beit_base_patch16_224");
+//   auto image = beit::read_image("chelsea.png");
+//   for (const auto& [index, label, score] : beit::classify(model, image, 5)) ...
+//   std::vector<float> features = beit::embed(model, image);
+#pragma once
+
+#include <beit/core/error.hpp>
+#include <beit/core/matrix.hpp>
+#include <beit/core/thread_pool.hpp>
+#include <beit/core/version.hpp>
+#include <beit/image/decode.hpp>
+#include <beit/image/image.hpp>
+#include <beit/image/transform.hpp>
+#include <beit/io/npy.hpp>
+#include <beit/kernels/kernels.hpp>
+#include <beit/model/beit.hpp>
+#include <beit/model/classify.hpp>
+#include <beit/model/config.hpp>
+#include <beit/model/load.hpp>

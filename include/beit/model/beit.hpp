@@ -1,0 +1,257 @@
+// The model: timm.models.beit.Beit.
+#pragma once
+
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <beit/core/error.hpp>
+#include <beit/core/matrix.hpp>
+#include <beit/core/version.hpp>
+#include <beit/io/weights.hpp>
+#include <beit/model/config.hpp>
+#include <beit/nn/block.hpp>
+#include <beit/nn/head.hpp>
+#include <beit/nn/layer_norm.hpp>
+#include <beit/nn/patch_embed.hpp>
+#include <beit/nn/relative_position_bias.hpp>
+#include <beit/nn/workspace.hpp>
+
+namespace beit::inline BEIT_ABI {
+
+/// How forward_intermediates lays out an image's patch tokens.
+enum class OutputFormat {
+  nlc,   ///< (B*Gh*Gw, C): a row a patch.
+  nchw,  ///< (B, C*Gh*Gw): a row an image, a map of Gh x Gw a channel.
+};
+
+/// The arguments of timm's forward_intermediates.
+struct IntermediatesOptions {
+  /// Blocks from 0; a negative index counts from the end. Empty: all.
+  std::vector<Index> indices{};
+  /// The last n blocks, timm's integer `indices`; 0 where `indices` chooses.
+  Index last = 0;
+  bool return_prefix_tokens = false;
+  /// Pass each through the final `norm` (which a model with `fc_norm` doesn't have).
+  bool norm = false;
+  /// Leave the blocks after the last chosen one out: features are then of that block.
+  bool stop_early = false;
+  OutputFormat output_fmt = OutputFormat::nchw;
+};
+
+/// What forward_intermediates returns; the vectors have an entry a chosen block, in the order of the blocks.
+struct Intermediates {
+  Matrix features;                    ///< (B*N, C), as from forward_features
+  std::vector<Matrix> intermediates;  ///< as OutputFormat says
+  std::vector<Matrix> prefix_tokens;  ///< (B, C) each: the class token; empty unless asked for
+};
+
+/// BEiT, its weights packed for this processor. Constant once made: many threads may call it at the same
+/// time, each with a workspace of its own. Results are the same bits for every batch size and thread count.
+///
+/// Weight is what the matrices are stored in: float, or Eigen::bfloat16 for half the memory.
+///
+/// Images are rows: x (B, in_chans*H*W) holds for each image its channels one after the other, as
+/// beit::preprocess writes them and as a contiguous torch tensor (B, C, H, W) lies in memory.
+/// The calls that take a workspace and an output allocate nothing once the workspace has seen the batch size.
+/// ArgumentError where a shape is wrong.
+template <typename Weight>
+class Beit {
+ public:
+  /// Reads every parameter that `config` calls for under timm's names.
+  /// WeightError where one is missing, mis-shaped or not finite; ConfigError where `config` makes no model.
+  Beit(Config config, const WeightScope& weights)
+      : config_(check(std::move(config))),
+        cls_token_(weights.get("cls_token", {1, 1, config_.embed_dim})),
+        patch_embed_(weights.scope("patch_embed"), config_.image_size, config_.patch_size, config_.in_chans,
+                     config_.embed_dim),
+        head_(weights, config_.embed_dim, config_.num_classes, config_.global_pool, config_.use_fc_norm) {
+    if (config_.use_abs_pos_emb) pos_embed_ = weights.get("pos_embed", {1, config_.num_tokens(), config_.embed_dim});
+    if (!config_.use_fc_norm) norm_.emplace(weights.scope("norm"), config_.embed_dim);
+    blocks_.reserve(static_cast<std::size_t>(config_.depth));
+    for (Index i = 0; i < config_.depth; ++i) {
+      const WeightScope block = weights.scope("blocks").scope(std::to_string(i));
+      blocks_.emplace_back(block, config_.embed_dim, config_.num_heads, config_.mlp_hidden, config_.qkv_bias,
+                           config_.layer_scale, read_bias(weights, block));
+    }
+  }
+
+  const Config& config() const { return config_; }
+  /// Columns of forward's result: K, or C without a classifier.
+  Index num_outputs() const { return config_.num_classes > 0 ? config_.num_classes : config_.embed_dim; }
+
+  /// Logits: x (B, in_chans*H*W) -> out (B, K), or (B, C) where num_classes is 0.
+  void forward(const ConstRows& x, Workspace& workspace, Rows out) const {
+    Rows tokens = workspace.rows(Workspace::tokens, x.rows() * config_.num_tokens(), config_.embed_dim);
+    forward_features(x, workspace, tokens);
+    forward_head(tokens, workspace, out);
+  }
+  Matrix forward(const ConstRows& x) const {
+    Workspace workspace;
+    Matrix out(x.rows(), num_outputs());
+    forward(x, workspace, out);
+    return out;
+  }
+
+  /// Tokens after the last block, and after `norm` where the model has it: x -> out (B*N, C), image by image,
+  /// the class token first.
+  void forward_features(const ConstRows& x, Workspace& workspace, Rows out) const {
+    embed_tokens(x, workspace, out);
+    for (const Block<Weight>& block : blocks_) block.forward(x.rows(), workspace, out);
+    if (norm_) norm_->forward(out, workspace.executor(), out);
+  }
+  Matrix forward_features(const ConstRows& x) const {
+    Workspace workspace;
+    Matrix out(x.rows() * config_.num_tokens(), config_.embed_dim);
+    forward_features(x, workspace, out);
+    return out;
+  }
+
+  /// Pooling, `fc_norm` and, unless pre_logits, the classifier: tokens (B*N, C) -> out (B, K) or (B, C).
+  void forward_head(const ConstRows& tokens, Workspace& workspace, Rows out, bool pre_logits = false) const {
+    const Index batch = tokens.rows() / config_.num_tokens();
+    require_shape(tokens, batch * config_.num_tokens(), config_.embed_dim, "forward_head: tokens");
+    require_shape(out, batch, pre_logits ? config_.embed_dim : num_outputs(), "forward_head: out");
+    if (batch == 0) return;
+    if (pre_logits) {
+      head_.pre_logits(tokens, workspace, out);
+    } else {
+      head_.forward(tokens, workspace, out);
+    }
+  }
+  Matrix forward_head(const ConstRows& tokens, bool pre_logits = false) const {
+    Workspace workspace;
+    Matrix out(tokens.rows() / config_.num_tokens(), pre_logits ? config_.embed_dim : num_outputs());
+    forward_head(tokens, workspace, out, pre_logits);
+    return out;
+  }
+
+  /// The tokens after chosen blocks, besides the features. ArgumentError where an index names no block.
+  Intermediates forward_intermediates(const ConstRows& x, const IntermediatesOptions& options = {}) const {
+    Workspace workspace;
+    return forward_intermediates(x, options, workspace);
+  }
+  Intermediates forward_intermediates(const ConstRows& x, const IntermediatesOptions& options,
+                                      Workspace& workspace) const {
+    const std::vector<Index> chosen = chosen_blocks(options);
+    Intermediates result;
+    result.features = Matrix(x.rows() * config_.num_tokens(), config_.embed_dim);
+    Rows tokens = result.features;
+    embed_tokens(x, workspace, tokens);
+    const Index end = options.stop_early ? chosen.back() + 1 : config_.depth;
+    for (Index i = 0; i < end; ++i) {
+      blocks_[static_cast<std::size_t>(i)].forward(x.rows(), workspace, tokens);
+      if (std::binary_search(chosen.begin(), chosen.end(), i)) take(tokens, options, workspace, result);
+    }
+    if (norm_) norm_->forward(tokens, workspace.executor(), tokens);
+    return result;
+  }
+
+ private:
+  static Config check(Config config) {
+    const auto require = [](bool right, const std::string& message) {
+      if (!right) throw ConfigError("config: " + message);
+    };
+    const auto size_text = [](Size size) { return std::to_string(size.height) + "x" + std::to_string(size.width); };
+    const Size image = config.image_size, patch = config.patch_size;
+    require(config.in_chans > 0 && config.embed_dim > 0 && config.depth > 0 && config.num_heads > 0 &&
+                config.mlp_hidden > 0 && config.num_classes >= 0 && patch.height > 0 && patch.width > 0,
+            "found a size that isn't positive");
+    require(config.embed_dim % config.num_heads == 0, "found embed_dim " + std::to_string(config.embed_dim) +
+                                                          ", wanted a multiple of num_heads " +
+                                                          std::to_string(config.num_heads));
+    require(image.height >= patch.height && image.width >= patch.width && image.height % patch.height == 0 &&
+                image.width % patch.width == 0,
+            "found image size " + size_text(image) + ", wanted a multiple of the patch size " + size_text(patch));
+    require(config.preprocessing.input_size == image, "found input_size " + size_text(config.preprocessing.input_size) +
+                                                          ", wanted the image size " + size_text(image));
+    require(config.labels.empty() || static_cast<Index>(config.labels.size()) == config.num_classes,
+            "found " + std::to_string(config.labels.size()) + " labels, wanted num_classes " +
+                std::to_string(config.num_classes));
+    return config;
+  }
+
+  RelativePositionBias read_bias(const WeightScope& weights, const WeightScope& block) const {
+    if (!config_.use_rel_pos_bias && !config_.use_shared_rel_pos_bias) return {};
+    RelativePositionBias bias(config_.grid(), config_.num_heads);
+    if (config_.use_rel_pos_bias) bias.add(block.scope("attn"), config_.num_heads);
+    if (config_.use_shared_rel_pos_bias) bias.add(weights.scope("rel_pos_bias"), config_.num_heads);
+    return bias;
+  }
+
+  /// Class token, patch embeddings and absolute positions: x (B, in_chans*H*W) -> tokens (B*N, C).
+  void embed_tokens(const ConstRows& x, Workspace& workspace, Rows& tokens) const {
+    const Index count = config_.num_tokens(), dim = config_.embed_dim;
+    require_shape(x, x.rows(), config_.in_chans * config_.image_size.area(), "forward: x");
+    require_shape(tokens, x.rows() * count, dim, "forward_features: out");
+    workspace.executor().for_each(x.rows(), [&](Index b, Index) {
+      for (Index i = 0; i < count; ++i) {
+        float* token = tokens.data() + (b * count + i) * tokens.outerStride();
+        for (Index c = 0; c < dim; ++c) {
+          token[c] = (i == 0 ? cls_token_[c] : 0.0f) + (config_.use_abs_pos_emb ? pos_embed_[i * dim + c] : 0.0f);
+        }
+      }
+    });
+    patch_embed_.forward_residual(x, workspace, tokens);
+  }
+
+  std::vector<Index> chosen_blocks(const IntermediatesOptions& options) const {
+    std::vector<Index> chosen = options.indices;
+    if (chosen.empty()) {
+      const Index count = options.last == 0 ? config_.depth : options.last;
+      if (count < 0 || count > config_.depth) {
+        throw ArgumentError("forward_intermediates: found last " + std::to_string(count) + ", wanted 1 to " +
+                            std::to_string(config_.depth));
+      }
+      for (Index i = config_.depth - count; i < config_.depth; ++i) chosen.push_back(i);
+    }
+    for (Index& i : chosen) {
+      if (i < -config_.depth || i >= config_.depth) {
+        throw ArgumentError("forward_intermediates: found block " + std::to_string(i) + ", wanted " +
+                            std::to_string(-config_.depth) + " to " + std::to_string(config_.depth - 1));
+      }
+      if (i < 0) i += config_.depth;
+    }
+    std::sort(chosen.begin(), chosen.end());
+    chosen.erase(std::unique(chosen.begin(), chosen.end()), chosen.end());
+    return chosen;
+  }
+
+  /// Appends the intermediate of the block that left `tokens` (B*N, C).
+  void take(const ConstRows& tokens, const IntermediatesOptions& options, Workspace& workspace,
+            Intermediates& result) const {
+    const Index count = config_.num_tokens(), patches = count - 1, dim = config_.embed_dim;
+    const Index batch = tokens.rows() / count;
+    Rows normed = workspace.rows(Workspace::normed, tokens.rows(), dim);
+    if (options.norm && norm_) {
+      norm_->forward(tokens, workspace.executor(), normed);
+    } else {
+      normed = tokens;
+    }
+    Matrix out = options.output_fmt == OutputFormat::nlc ? Matrix(batch * patches, dim) : Matrix(batch, dim * patches);
+    Matrix prefix(options.return_prefix_tokens ? batch : 0, dim);
+    for (Index b = 0; b < batch; ++b) {
+      const auto image = normed.middleRows(b * count + 1, patches);
+      if (options.output_fmt == OutputFormat::nlc) {
+        out.map().middleRows(b * patches, patches) = image;
+      } else {
+        Eigen::Map<RowMajorMatrix>(out.row(b), dim, patches) = image.transpose();
+      }
+      if (options.return_prefix_tokens) prefix.map().row(b) = normed.row(b * count);
+    }
+    result.intermediates.push_back(std::move(out));
+    if (options.return_prefix_tokens) result.prefix_tokens.push_back(std::move(prefix));
+  }
+
+  Config config_;
+  AlignedBuffer<float> cls_token_;  // (C,)
+  AlignedBuffer<float> pos_embed_;  // (N, C), or empty
+  PatchEmbed<Weight> patch_embed_;
+  std::vector<Block<Weight>> blocks_;
+  std::optional<LayerNorm> norm_;
+  Head<Weight> head_;
+};
+
+}  // namespace beit::inline BEIT_ABI

@@ -1,0 +1,112 @@
+// From photographs to labels and embeddings.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <beit/core/error.hpp>
+#include <beit/core/matrix.hpp>
+#include <beit/core/version.hpp>
+#include <beit/image/image.hpp>
+#include <beit/image/transform.hpp>
+#include <beit/model/beit.hpp>
+#include <beit/nn/workspace.hpp>
+
+namespace beit::inline BEIT_ABI {
+
+/// A class that the model sees in an image.
+struct Prediction {
+  Index index = 0;    ///< Of the class, 0 to K - 1.
+  std::string label;  ///< Its name; empty where the model's source has none.
+  float score = 0;    ///< Its probability, 0 to 1.
+};
+
+/// Softmax of one image's logits (K,), and the `k` most probable classes, best first (a lower index first among
+/// equals). `labels` has K names or none. ArgumentError unless 1 <= k; more than K gives K.
+inline std::vector<Prediction> top_k(std::span<const float> logits, Index k, const std::vector<std::string>& labels) {
+  if (k < 1) throw ArgumentError("top_k: found k = " + std::to_string(k) + ", wanted at least 1");
+  if (logits.empty()) throw ArgumentError("top_k: found no logits: the model has no classifier");
+  k = std::min(k, static_cast<Index>(logits.size()));
+  std::vector<Index> order(logits.size());
+  std::iota(order.begin(), order.end(), Index{0});
+  std::partial_sort(order.begin(), order.begin() + k, order.end(), [&](Index a, Index b) {
+    const float x = logits[static_cast<std::size_t>(a)], y = logits[static_cast<std::size_t>(b)];
+    return x != y ? x > y : a < b;
+  });
+  const double largest = logits[static_cast<std::size_t>(order[0])];
+  double sum = 0;
+  for (const float x : logits) sum += std::exp(x - largest);
+  std::vector<Prediction> best;
+  for (Index i = 0; i < k; ++i) {
+    const std::size_t index = static_cast<std::size_t>(order[static_cast<std::size_t>(i)]);
+    best.push_back({static_cast<Index>(index), labels.empty() ? std::string() : labels[index],
+                    static_cast<float>(std::exp(logits[index] - largest) / sum)});
+  }
+  return best;
+}
+
+/// The model's input for images: (B, in_chans*H*W), each as timm's eval transform makes it.
+template <typename Weight, typename ImageType>
+Matrix preprocess(const Beit<Weight>& model, std::span<const ImageType> images, Workspace& workspace) {
+  const Config& config = model.config();
+  if (config.in_chans != 3) {
+    throw ArgumentError("preprocess: the model takes " + std::to_string(config.in_chans) +
+                        " channels, wanted 3: photographs are red, green and blue");
+  }
+  Matrix x(static_cast<Index>(images.size()), 3 * config.image_size.area());
+  workspace.executor().for_each(x.rows(), [&](Index b, Index) {
+    preprocess(images[static_cast<std::size_t>(b)], config.preprocessing, x.row(b));
+  });
+  return x;
+}
+
+/// The `k` most probable classes of each image, best first. All images are one batch: memory grows with them.
+/// ImageType is Image or ImageView. ArgumentError where the model has no classifier.
+template <typename Weight, typename ImageType>
+std::vector<std::vector<Prediction>> classify(const Beit<Weight>& model, std::span<const ImageType> images, Index k,
+                                              Workspace& workspace) {
+  const Config& config = model.config();
+  if (config.num_classes == 0) throw ArgumentError("classify: the model has no classifier (num_classes is 0)");
+  const Matrix x = preprocess(model, images, workspace);
+  Matrix logits(x.rows(), config.num_classes);
+  model.forward(x, workspace, logits);
+  std::vector<std::vector<Prediction>> results;
+  for (Index b = 0; b < logits.rows(); ++b) {
+    results.push_back(top_k({logits.row(b), static_cast<std::size_t>(logits.cols())}, k, config.labels));
+  }
+  return results;
+}
+
+/// The `k` most probable classes of one image, best first.
+template <typename Weight>
+std::vector<Prediction> classify(const Beit<Weight>& model, const ImageView& image, Index k = 5) {
+  Workspace workspace;
+  return classify(model, std::span<const ImageView>(&image, 1), k, workspace).front();
+}
+
+/// The pooled features (B, C) of images, timm's forward_head(..., pre_logits=True): what a small classifier is
+/// trained on. All images are one batch.
+template <typename Weight, typename ImageType>
+Matrix embed(const Beit<Weight>& model, std::span<const ImageType> images, Workspace& workspace) {
+  const Config& config = model.config();
+  const Matrix x = preprocess(model, images, workspace);
+  Rows tokens = workspace.rows(Workspace::tokens, x.rows() * config.num_tokens(), config.embed_dim);
+  model.forward_features(x, workspace, tokens);
+  Matrix out(x.rows(), config.embed_dim);
+  model.forward_head(tokens, workspace, out, true);
+  return out;
+}
+
+/// The pooled features (C,) of one image.
+template <typename Weight>
+std::vector<float> embed(const Beit<Weight>& model, const ImageView& image) {
+  Workspace workspace;
+  const Matrix row = embed(model, std::span<const ImageView>(&image, 1), workspace);
+  return {row.data(), row.data() + row.size()};
+}
+
+}  // namespace beit::inline BEIT_ABI

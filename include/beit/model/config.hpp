@@ -1,0 +1,97 @@
+// What a model is made of, how its input is made, and what its classes are called.
+#pragma once
+
+#include <array>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <beit/core/error.hpp>
+#include <beit/core/matrix.hpp>
+#include <beit/core/version.hpp>
+#include <beit/image/transform.hpp>
+#include <beit/nn/head.hpp>
+
+namespace beit::inline BEIT_ABI {
+
+/// The arguments of timm.models.beit.Beit, the fields of timm's pretrained_cfg that inference needs, and labels.
+struct Config {
+  std::string architecture;  ///< timm's name, "beit_base_patch16_224"; may be empty.
+  Size image_size{224, 224};
+  Size patch_size{16, 16};
+  Index in_chans = 3;
+  Index embed_dim = 768;     ///< C
+  Index depth = 12;          ///< Blocks.
+  Index num_heads = 12;      ///< A; divides C.
+  Index mlp_hidden = 3072;   ///< M, timm's int(embed_dim * mlp_ratio).
+  Index num_classes = 1000;  ///< K; 0 for features only.
+  GlobalPool global_pool = GlobalPool::avg;
+  bool use_fc_norm = true;  ///< Norm after pooling (`fc_norm`) instead of before it (`norm`).
+  bool qkv_bias = true;
+  bool layer_scale = true;  ///< timm's init_values: gamma_1 and gamma_2.
+  bool use_abs_pos_emb = false;
+  bool use_rel_pos_bias = true;
+  bool use_shared_rel_pos_bias = false;
+  Preprocessing preprocessing;
+  /// The class's name for each of the K classes (its description where the source has one); may be empty.
+  std::vector<std::string> labels;
+
+  /// Patches down and across.
+  Size grid() const { return {image_size.height / patch_size.height, image_size.width / patch_size.width}; }
+  /// N: the class token and the patches.
+  Index num_tokens() const { return 1 + grid().area(); }
+};
+
+namespace detail {
+
+struct Preset {
+  std::string_view architecture;
+  Index image_size, embed_dim, depth, num_heads;
+  float mean[3], std[3];
+  double crop_pct;
+};
+
+// timm/models/beit.py: the registered functions and default_cfgs.
+inline constexpr std::array<Preset, 7> presets{{
+    {"beit_base_patch16_224", 224, 768, 12, 12, {0.5f, 0.5f, 0.5f}, {0.5f, 0.5f, 0.5f}, 0.9},
+    {"beit_base_patch16_384", 384, 768, 12, 12, {0.5f, 0.5f, 0.5f}, {0.5f, 0.5f, 0.5f}, 1.0},
+    {"beit_large_patch16_224", 224, 1024, 24, 16, {0.5f, 0.5f, 0.5f}, {0.5f, 0.5f, 0.5f}, 0.9},
+    {"beit_large_patch16_384", 384, 1024, 24, 16, {0.5f, 0.5f, 0.5f}, {0.5f, 0.5f, 0.5f}, 1.0},
+    {"beit_large_patch16_512", 512, 1024, 24, 16, {0.5f, 0.5f, 0.5f}, {0.5f, 0.5f, 0.5f}, 1.0},
+    {"beitv2_base_patch16_224", 224, 768, 12, 12, {0.485f, 0.456f, 0.406f}, {0.229f, 0.224f, 0.225f}, 0.9},
+    {"beitv2_large_patch16_224", 224, 1024, 24, 16, {0.485f, 0.456f, 0.406f}, {0.229f, 0.224f, 0.225f}, 0.95},
+}};
+
+}  // namespace detail
+
+/// The names that preset() takes.
+inline std::vector<std::string_view> preset_names() {
+  std::vector<std::string_view> names;
+  for (const detail::Preset& preset : detail::presets) names.push_back(preset.architecture);
+  return names;
+}
+
+/// The configuration of one of timm's BEiT architectures with 1,000 classes and without labels.
+/// A tag after a dot ("....in22k_ft_in22k_in1k") is not looked at. ConfigError for another name.
+inline Config preset(std::string_view architecture) {
+  const std::string_view name = architecture.substr(0, architecture.find('.'));
+  for (const detail::Preset& p : detail::presets) {
+    if (p.architecture != name) continue;
+    Config config;
+    config.architecture = p.architecture;
+    config.image_size = config.preprocessing.input_size = {p.image_size, p.image_size};
+    config.embed_dim = p.embed_dim;
+    config.depth = p.depth;
+    config.num_heads = p.num_heads;
+    config.mlp_hidden = 4 * p.embed_dim;
+    config.preprocessing.crop_pct = p.crop_pct;
+    config.preprocessing.mean.assign(p.mean, p.mean + 3);
+    config.preprocessing.std.assign(p.std, p.std + 3);
+    return config;
+  }
+  std::string known;
+  for (const std::string_view n : preset_names()) known += (known.empty() ? "" : ", ") + std::string(n);
+  throw ConfigError("architecture: found '" + std::string(architecture) + "', wanted one of " + known);
+}
+
+}  // namespace beit::inline BEIT_ABI

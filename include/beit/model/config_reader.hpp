@@ -1,0 +1,304 @@
+// From a weights file and timm's JSON to a Config.
+#pragma once
+
+#include <cmath>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include <beit/core/error.hpp>
+#include <beit/core/matrix.hpp>
+#include <beit/core/version.hpp>
+#include <beit/io/text.hpp>
+#include <beit/io/weights.hpp>
+#include <beit/kernels/relative_position.hpp>
+#include <beit/model/config.hpp>
+
+namespace beit::inline BEIT_ABI {
+
+namespace detail {
+
+/// A JSON value and where it stands, read with a type in mind. A missing field and a null are the same.
+class JsonField {
+ public:
+  JsonField(const nlohmann::json& value, std::string where) : value_(&value), where_(std::move(where)) {}
+
+  JsonField operator[](const std::string& key) const {
+    static const nlohmann::json null;
+    if (present() && !value_->is_object()) fail("an object");
+    const auto found = present() ? value_->find(key) : value_->end();
+    return {present() && found != value_->end() ? *found : null, where_ + ": " + key};
+  }
+
+  bool present() const { return !value_->is_null(); }
+  const nlohmann::json& value() const { return *value_; }
+  const std::string& where() const { return where_; }
+
+  Index integer() const {
+    if (!value_->is_number_integer() || *value_ < 0 || *value_ > 1'000'000'000) fail("an integer from 0 to 1e9");
+    return value_->get<Index>();
+  }
+  double number() const {
+    if (!value_->is_number()) fail("a number");
+    return value_->get<double>();
+  }
+  bool boolean() const {
+    if (!value_->is_boolean()) fail("true or false");
+    return value_->get<bool>();
+  }
+  std::string string() const {
+    if (!value_->is_string()) fail("a string");
+    return value_->get<std::string>();
+  }
+  /// A number for both sides, or [height, width].
+  Size size() const {
+    if (!value_->is_array()) return {integer(), integer()};
+    if (value_->size() != 2) fail("a number or [height, width]");
+    return {JsonField((*value_)[0], where_).integer(), JsonField((*value_)[1], where_).integer()};
+  }
+  std::vector<float> three_numbers() const {
+    if (!value_->is_array() || value_->size() != 3) fail("3 numbers");
+    std::vector<float> numbers;
+    for (const nlohmann::json& x : *value_) numbers.push_back(static_cast<float>(JsonField(x, where_).number()));
+    return numbers;
+  }
+
+  [[noreturn]] void fail(const std::string& wanted) const {
+    const std::string found = value_->dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    throw ConfigError(where_ + ": found " + printable(found, 60) + ", wanted " + wanted);
+  }
+
+ private:
+  const nlohmann::json* value_;
+  std::string where_;
+};
+
+/// ConfigError if `field` is there and doesn't say what the shapes say.
+template <typename Value>
+void require_agreement(const JsonField& field, Value said, Value shapes, const char* tensor) {
+  if (said == shapes) return;
+  field.fail(nlohmann::json(shapes).dump() + " as the weights have it (" + tensor + ")");
+}
+
+/// The number of dimensions that a parameter must have for its shape to be read.
+inline std::vector<Index> shape_of_rank(const WeightScope& weights, const char* name, std::size_t rank) {
+  std::vector<Index> shape = weights.shape(name);
+  if (shape.size() != rank) {
+    throw WeightError(weights.path(name) + ": found shape " + shape_text(shape) + ", wanted " + std::to_string(rank) +
+                      " dimensions");
+  }
+  return shape;
+}
+
+/// G where `count` is G*G, or nothing.
+inline std::optional<Index> exact_square_root(Index count) {
+  if (count < 1) return {};
+  const Index root = static_cast<Index>(std::llround(std::sqrt(static_cast<double>(count))));
+  return root * root == count ? std::optional(root) : std::nullopt;
+}
+
+/// The name of the table of relative positions, or null where the model has none.
+inline const char* relative_position_table(const Config& config) {
+  if (config.use_rel_pos_bias) return "blocks.0.attn.relative_position_bias_table";
+  if (config.use_shared_rel_pos_bias) return "rel_pos_bias.relative_position_bias_table";
+  return nullptr;
+}
+
+/// What the shapes of the parameters say by themselves. num_heads and image_size are 0 where they don't: heads
+/// follow from a table of relative positions only, and the image size from that or from pos_embed, for squares.
+inline Config infer_from_shapes(const WeightScope& weights) {
+  Config config;
+  const std::vector<Index> patch = shape_of_rank(weights, "patch_embed.proj.weight", 4);  // (C, in_chans, Ph, Pw)
+  config.embed_dim = patch[0];
+  config.in_chans = patch[1];
+  config.patch_size = {patch[2], patch[3]};
+  config.depth = 0;
+  while (weights.has("blocks." + std::to_string(config.depth) + ".norm1.weight")) ++config.depth;
+  if (config.depth == 0) throw WeightError(weights.path("blocks.0.norm1.weight") + ": tensor is missing");
+  config.mlp_hidden = shape_of_rank(weights, "blocks.0.mlp.fc1.weight", 2)[0];
+  config.qkv_bias = weights.has("blocks.0.attn.q_bias");
+  config.layer_scale = weights.has("blocks.0.gamma_1");
+  config.use_abs_pos_emb = weights.has("pos_embed");
+  config.use_rel_pos_bias = weights.has("blocks.0.attn.relative_position_bias_table");
+  config.use_shared_rel_pos_bias = weights.has("rel_pos_bias.relative_position_bias_table");
+  config.use_fc_norm = weights.has("fc_norm.weight");
+  config.global_pool = config.use_fc_norm ? GlobalPool::avg : GlobalPool::token;
+  config.num_classes = weights.has("head.weight") ? shape_of_rank(weights, "head.weight", 2)[0] : 0;
+
+  config.num_heads = 0;
+  std::optional<Index> side;
+  if (const char* table = relative_position_table(config)) {
+    const std::vector<Index> shape = shape_of_rank(weights, table, 2);  // ((2*Gh-1)*(2*Gw-1) + 3, A)
+    config.num_heads = shape[1];
+    const std::optional<Index> offsets = exact_square_root(shape[0] - 3);
+    if (offsets && *offsets % 2 == 1) side = (*offsets + 1) / 2;
+  } else if (config.use_abs_pos_emb) {
+    side = exact_square_root(shape_of_rank(weights, "pos_embed", 3)[1] - 1);  // (1, N, C)
+  }
+  config.image_size = {side.value_or(0) * config.patch_size.height, side.value_or(0) * config.patch_size.width};
+  return config;
+}
+
+inline GlobalPool global_pool_from(const JsonField& field) {
+  const std::string name = field.string();
+  if (name == "avg") return GlobalPool::avg;
+  if (name == "token") return GlobalPool::token;
+  field.fail("\"avg\" or \"token\"");
+}
+
+/// Names of the classes: descriptions where there are some, else names.
+inline std::vector<std::string> read_labels(const JsonField& json, Index classes) {
+  JsonField names = json["label_names"];
+  JsonField descriptions = json["label_descriptions"];
+  if (!names.present()) names = json["pretrained_cfg"]["label_names"];
+  if (!descriptions.present()) descriptions = json["pretrained_cfg"]["label_descriptions"];
+  if (!names.present() || names.value().empty()) return {};
+  std::vector<std::string> labels(static_cast<std::size_t>(classes));
+  const auto set = [&](std::size_t index, const nlohmann::json& value) {
+    const std::string name = JsonField(value, names.where()).string();
+    const JsonField description = descriptions[name];
+    labels[index] = description.present() ? description.string() : name;
+  };
+  if (names.value().is_array()) {
+    if (names.value().size() != labels.size()) {
+      throw ConfigError(names.where() + ": found " + std::to_string(names.value().size()) + " names, wanted " +
+                        std::to_string(classes));
+    }
+    for (std::size_t i = 0; i < labels.size(); ++i) set(i, names.value()[i]);
+  } else if (names.value().is_object()) {  // index -> name, where there are gaps
+    for (const auto& [key, value] : names.value().items()) {
+      const bool digits = !key.empty() && key.size() <= 9 && key.find_first_not_of("0123456789") == std::string::npos;
+      if (!digits || std::stoul(key) >= labels.size()) {
+        throw ConfigError(names.where() + ": found index \"" + printable(key, 60) + "\", wanted 0 to " +
+                          std::to_string(classes - 1));
+      }
+      set(std::stoul(key), value);
+    }
+  } else {
+    names.fail("a list of names or an object from index to name");
+  }
+  return labels;
+}
+
+/// What every statement in timm's JSON about the architecture must agree with.
+inline void check_against_shapes(const JsonField& json, const Config& config) {
+  const JsonField args = json["model_args"];
+  const auto integer = [](const JsonField& field, Index shapes, const char* tensor) {
+    if (field.present()) require_agreement(field, field.integer(), shapes, tensor);
+  };
+  const auto boolean = [](const JsonField& field, bool shapes, const char* tensor) {
+    if (field.present()) require_agreement(field, field.boolean(), shapes, tensor);
+  };
+  integer(json["num_classes"], config.num_classes, "head.weight");
+  integer(args["num_classes"], config.num_classes, "head.weight");
+  integer(args["embed_dim"], config.embed_dim, "patch_embed.proj.weight");
+  integer(args["in_chans"], config.in_chans, "patch_embed.proj.weight");
+  integer(args["depth"], config.depth, "blocks");
+  integer(args["num_heads"], config.num_heads, "relative_position_bias_table");
+  boolean(args["qkv_bias"], config.qkv_bias, "attn.q_bias");
+  boolean(args["use_abs_pos_emb"], config.use_abs_pos_emb, "pos_embed");
+  boolean(args["use_rel_pos_bias"], config.use_rel_pos_bias, "attn.relative_position_bias_table");
+  boolean(args["use_shared_rel_pos_bias"], config.use_shared_rel_pos_bias, "rel_pos_bias");
+  boolean(args["use_fc_norm"], config.use_fc_norm, "fc_norm.weight");
+  boolean(args["swiglu_mlp"], false, "mlp.fc1");
+  boolean(args["scale_mlp"], false, "mlp.fc1");
+  if (const JsonField field = args["init_values"]; field.present()) {
+    require_agreement(field, field.number() != 0, config.layer_scale, "gamma_1");
+  }
+  if (const JsonField field = args["mlp_ratio"]; field.present()) {
+    const double hidden = static_cast<double>(config.embed_dim) * field.number();
+    if (!(hidden >= 0 && hidden < 1e9)) field.fail("a ratio such as 4");
+    require_agreement(field, static_cast<Index>(hidden) == config.mlp_hidden, true, "mlp.fc1.weight");
+  }
+  if (const JsonField field = args["patch_size"]; field.present() && field.size() != config.patch_size) {
+    field.fail(std::to_string(config.patch_size.height) + "x" + std::to_string(config.patch_size.width) +
+               " as the weights have it (patch_embed.proj.weight)");
+  }
+}
+
+/// [channels, height, width]; the channels must be what the weights take.
+inline Size read_input_size(const JsonField& field, Index channels) {
+  if (!field.value().is_array() || field.value().size() != 3) field.fail("[channels, height, width]");
+  const auto at = [&](std::size_t i) { return JsonField(field.value()[i], field.where()).integer(); };
+  if (at(0) != channels) field.fail(std::to_string(channels) + " channels (patch_embed.proj.weight)");
+  return {at(1), at(2)};
+}
+
+inline void read_preprocessing(const JsonField& cfg, Index channels, Preprocessing& preprocessing) {
+  if (const JsonField f = cfg["input_size"]; f.present()) preprocessing.input_size = read_input_size(f, channels);
+  if (const JsonField f = cfg["interpolation"]; f.present()) {
+    preprocessing.interpolation = interpolation_from_name(f.string());
+  }
+  if (const JsonField f = cfg["crop_mode"]; f.present()) preprocessing.crop_mode = crop_mode_from_name(f.string());
+  if (const JsonField f = cfg["crop_pct"]; f.present()) preprocessing.crop_pct = f.number();
+  if (const JsonField f = cfg["mean"]; f.present()) preprocessing.mean = f.three_numbers();
+  if (const JsonField f = cfg["std"]; f.present()) preprocessing.std = f.three_numbers();
+}
+
+}  // namespace detail
+
+/// The configuration of the model in `weights`.
+///
+/// `json` is timm's config.json (or a converted file's `beit.config`, which has the same fields), or null for a
+/// bare file; `where` names it in messages. Everything that the shapes of the weights say, they decide; the JSON
+/// may repeat it but not contradict it. A preset fills what neither says. Fields read: architecture, num_classes,
+/// global_pool, label_names, label_descriptions, model_args, and pretrained_cfg's input_size, interpolation,
+/// crop_pct, crop_mode, mean and std.
+/// ConfigError for a contradiction, a value of the wrong kind, or a number of heads or image size that nothing
+/// tells; WeightError where a parameter that tells the architecture is missing.
+inline Config read_config(const WeightScope& weights, const nlohmann::json& json, const std::string& where) {
+  const detail::JsonField root(json, where);
+  const detail::JsonField args = root["model_args"], cfg = root["pretrained_cfg"];
+  Config config = detail::infer_from_shapes(weights);
+
+  if (const detail::JsonField field = root["architecture"]; field.present()) {
+    config.architecture = field.string();
+    if (!config.architecture.starts_with("beit_") && !config.architecture.starts_with("beitv2_")) {
+      field.fail("a BEiT: a name that starts with beit_ or beitv2_");
+    }
+  }
+  std::optional<Config> known;
+  for (const std::string_view name : preset_names()) {
+    if (config.architecture.substr(0, config.architecture.find('.')) == name) known = preset(name);
+  }
+
+  const bool same_width = known && known->embed_dim == config.embed_dim;
+  if (config.num_heads == 0) {
+    if (args["num_heads"].present()) {
+      config.num_heads = args["num_heads"].integer();
+    } else if (same_width) {
+      config.num_heads = known->num_heads;
+    } else {
+      throw ConfigError(where +
+                        ": the number of heads is not known: wanted model_args.num_heads, since the weights "
+                        "have no relative position bias to tell it");
+    }
+  }
+  if (const detail::JsonField field = args["img_size"]; field.present()) {
+    config.image_size = field.size();
+  } else if (cfg["input_size"].present()) {
+    config.image_size = detail::read_input_size(cfg["input_size"], config.in_chans);
+  } else if (config.image_size.area() == 0 && same_width) {
+    config.image_size = known->image_size;
+  } else if (config.image_size.area() == 0) {
+    throw ConfigError(where +
+                      ": the image size is not known: wanted model_args.img_size, since the weights don't "
+                      "tell the shape of the grid of patches");
+  }
+  detail::check_against_shapes(root, config);
+
+  for (const detail::JsonField& field : {args["global_pool"], root["global_pool"]}) {
+    if (field.present()) config.global_pool = detail::global_pool_from(field);
+  }
+  if (known) config.preprocessing = known->preprocessing;
+  config.preprocessing.input_size = config.image_size;
+  detail::read_preprocessing(cfg, config.in_chans, config.preprocessing);
+  config.labels = detail::read_labels(root, config.num_classes);
+  return config;
+}
+
+}  // namespace beit::inline BEIT_ABI

@@ -1,0 +1,50 @@
+// timm.models.beit.Block.
+#pragma once
+
+#include <utility>
+
+#include <beit/core/matrix.hpp>
+#include <beit/core/version.hpp>
+#include <beit/io/weights.hpp>
+#include <beit/nn/attention.hpp>
+#include <beit/nn/layer_norm.hpp>
+#include <beit/nn/mlp.hpp>
+#include <beit/nn/workspace.hpp>
+
+namespace beit::inline BEIT_ABI {
+
+/// x += gamma_1 * attention(norm1(x));  x += gamma_2 * mlp(norm2(x)).
+template <typename Weight>
+class Block {
+ public:
+  Block(const WeightScope& weights, Index dim, Index heads, Index hidden, bool qkv_bias, bool layer_scale,
+        RelativePositionBias bias)
+      : norm1_(weights.scope("norm1"), dim),
+        attn_(weights.scope("attn"), dim, heads, qkv_bias, std::move(bias)),
+        norm2_(weights.scope("norm2"), dim),
+        mlp_(weights.scope("mlp"), dim, hidden) {
+    if (layer_scale) {
+      gamma_1_ = weights.get("gamma_1", {dim});
+      gamma_2_ = weights.get("gamma_2", {dim});
+    }
+  }
+
+  /// In place; x (B*N, C).
+  void forward(Index batch, Workspace& workspace, Rows x) const {
+    Rows normed = workspace.rows(Workspace::normed, x.rows(), x.cols());
+    norm1_.forward(x, workspace.executor(), normed);
+    attn_.forward_residual(normed, batch, gamma_1_.data(), workspace, x);
+    norm2_.forward(x, workspace.executor(), normed);
+    mlp_.forward_residual(normed, gamma_2_.data(), workspace, x);
+  }
+
+ private:
+  LayerNorm norm1_;
+  Attention<Weight> attn_;
+  LayerNorm norm2_;
+  Mlp<Weight> mlp_;
+  AlignedBuffer<float> gamma_1_;  // (C,), or empty: no layer scale
+  AlignedBuffer<float> gamma_2_;  // (C,), or empty
+};
+
+}  // namespace beit::inline BEIT_ABI

@@ -1,0 +1,62 @@
+// The pooled classifier: timm.models.beit.Beit.forward_head.
+#pragma once
+
+#include <algorithm>
+#include <optional>
+
+#include <beit/core/matrix.hpp>
+#include <beit/core/version.hpp>
+#include <beit/io/weights.hpp>
+#include <beit/kernels/kernels.hpp>
+#include <beit/nn/layer_norm.hpp>
+#include <beit/nn/linear.hpp>
+#include <beit/nn/workspace.hpp>
+
+namespace beit::inline BEIT_ABI {
+
+/// What becomes of the tokens before the classifier.
+enum class GlobalPool {
+  avg,    ///< The mean of the patch tokens.
+  token,  ///< The class token.
+};
+
+/// pre_logits = fc_norm(pool(tokens)), logits = head(pre_logits); either may be absent.
+template <typename Weight>
+class Head {
+ public:
+  /// Reads "fc_norm" if `fc_norm`, and "head" unless `classes` is 0.
+  Head(const WeightScope& weights, Index dim, Index classes, GlobalPool pool, bool fc_norm) : pool_(pool) {
+    if (fc_norm) fc_norm_.emplace(weights.scope("fc_norm"), dim);
+    if (classes > 0) head_.emplace(weights.scope("head"), classes, dim);
+  }
+
+  /// tokens (B*N, C) -> out (B, C).
+  void pre_logits(const ConstRows& tokens, Workspace& workspace, Rows out) const {
+    const Index batch = out.rows(), count = tokens.rows() / batch, stride = tokens.outerStride();
+    workspace.executor().for_each(batch, [&](Index b, Index) {
+      const float* image = tokens.data() + b * count * stride;
+      float* pooled = out.data() + b * out.outerStride();
+      if (pool_ == GlobalPool::avg) {
+        kernel_table().mean_rows(image + stride, stride, count - 1, tokens.cols(), pooled);
+      } else {
+        std::copy_n(image, tokens.cols(), pooled);
+      }
+    });
+    if (fc_norm_) fc_norm_->forward(out, workspace.executor(), out);
+  }
+
+  /// tokens (B*N, C) -> out (B, K), or (B, C) where there is no classifier.
+  void forward(const ConstRows& tokens, Workspace& workspace, Rows out) const {
+    if (!head_) return pre_logits(tokens, workspace, out);
+    Rows pooled = workspace.rows(Workspace::pooled, out.rows(), tokens.cols());
+    pre_logits(tokens, workspace, pooled);
+    head_->forward(pooled, workspace.executor(), out);
+  }
+
+ private:
+  GlobalPool pool_;
+  std::optional<LayerNorm> fc_norm_;
+  std::optional<Linear<Weight>> head_;  // (K, C)
+};
+
+}  // namespace beit::inline BEIT_ABI

@@ -1,0 +1,102 @@
+// A matrix product with packed weights: timm's and torch's nn.Linear.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <utility>
+
+#include <Eigen/Core>
+
+#include <beit/core/matrix.hpp>
+#include <beit/core/thread_pool.hpp>
+#include <beit/core/version.hpp>
+#include <beit/io/weights.hpp>
+#include <beit/kernels/kernels.hpp>
+
+namespace beit::inline BEIT_ABI {
+
+/// How a weight type is stored and multiplied: `Stored`, and `gemm(table)`, its product in a table of kernels.
+template <typename Weight>
+struct WeightTraits;
+
+/// Single precision throughout.
+template <>
+struct WeightTraits<float> {
+  using Stored = float;
+  static const kernels::GemmKernel<Stored>& gemm(const kernels::Kernels& table) { return table.gemm_float; }
+};
+
+/// Matrices kept in bfloat16, half the memory; everything else in single precision.
+template <>
+struct WeightTraits<Eigen::bfloat16> {
+  using Stored = std::uint16_t;
+  static const kernels::GemmKernel<Stored>& gemm(const kernels::Kernels& table) { return table.gemm_bfloat16; }
+};
+
+/// y = x W^T + b, with what follows done on the way to memory. W (outputs, inputs) is packed once, here.
+template <typename Weight>
+class Linear {
+ public:
+  Linear() = default;
+  /// `weight` (outputs, inputs) row-major; `bias` (outputs,) or empty.
+  Linear(const float* weight, Index outputs, Index inputs, AlignedBuffer<float> bias)
+      : packed_(gemm().packed_size(outputs, inputs)), bias_(std::move(bias)), outputs_(outputs), inputs_(inputs) {
+    gemm().pack(weight, outputs, inputs, packed_.data());
+  }
+  /// Reads "weight" (outputs, inputs) and "bias" (outputs,).
+  Linear(const WeightScope& weights, Index outputs, Index inputs)
+      : Linear(weights.get("weight", {outputs, inputs}).data(), outputs, inputs, weights.get("bias", {outputs})) {}
+
+  Index inputs() const { return inputs_; }
+  Index outputs() const { return outputs_; }
+
+  /// out = x W^T + b; x (m, inputs), out (m, outputs).
+  void forward(const ConstRows& x, const Executor& executor, Rows out) const {
+    run(x, executor, kernels::Epilogue::bias, nullptr, out);
+  }
+  /// out = gelu(x W^T + b).
+  void forward_gelu(const ConstRows& x, const Executor& executor, Rows out) const {
+    run(x, executor, kernels::Epilogue::bias_gelu, nullptr, out);
+  }
+  /// out += scale * (x W^T + b); scale (outputs,), or null for 1.
+  void forward_residual(const ConstRows& x, const float* scale, const Executor& executor, Rows out) const {
+    run(x, executor, kernels::Epilogue::bias_residual, scale, out);
+  }
+
+ private:
+  using Stored = typename WeightTraits<Weight>::Stored;
+  static const kernels::GemmKernel<Stored>& gemm() { return WeightTraits<Weight>::gemm(kernel_table()); }
+
+  void run(const ConstRows& x, const Executor& executor, kernels::Epilogue epilogue, const float* scale,
+           Rows& out) const {
+    const kernels::GemmKernel<Stored>& kernel = gemm();
+    const kernels::Gemm<Stored> product{.a = x.data(),
+                                        .lda = x.outerStride(),
+                                        .packed = packed_.data(),
+                                        .bias = bias_.data(),
+                                        .scale = scale,
+                                        .out = out.data(),
+                                        .ldo = out.outerStride(),
+                                        .m = x.rows(),
+                                        .n = outputs_,
+                                        .k = inputs_,
+                                        .epilogue = epilogue};
+    // A task's rows of x stay in the L2 cache while its panels pass by; about this many columns make enough
+    // tasks for many threads from one image.
+    const Index column_block = kernel.column_tile * std::max<Index>(1, 128 / kernel.column_tile);
+    const Index row_blocks = kernels::panels(product.m, kernel.row_block);
+    const Index column_blocks = kernels::panels(outputs_, column_block);
+    executor.for_each(row_blocks * column_blocks, [&](Index item, Index) {
+      const Index row = item / column_blocks * kernel.row_block, column = item % column_blocks * column_block;
+      kernel.run(product, row, std::min(row + kernel.row_block, product.m), column,
+                 std::min(column + column_block, outputs_));
+    });
+  }
+
+  AlignedBuffer<Stored> packed_;
+  AlignedBuffer<float> bias_;  // (outputs,) or empty
+  Index outputs_ = 0;
+  Index inputs_ = 0;
+};
+
+}  // namespace beit::inline BEIT_ABI

@@ -1,0 +1,73 @@
+// forward allocates nothing once the workspace has seen the batch size. A program of its own: it counts every
+// allocation of the process, operator new here and Eigen's own through Eigen's switch.
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wmismatched-new-delete"  // inlining shows it free() in our operator delete
+#endif
+#define EIGEN_RUNTIME_NO_MALLOC
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <beit/core/thread_pool.hpp>
+#include <beit/model/beit.hpp>
+#include <cstdlib>
+#include <new>
+
+#include "../random_weights.hpp"
+
+namespace {
+std::atomic<long> allocations{0};
+
+void* allocate(std::size_t size, std::size_t alignment) {
+  ++allocations;
+  void* memory = nullptr;
+  if (posix_memalign(&memory, alignment, size) != 0) throw std::bad_alloc();
+  return memory;
+}
+}  // namespace
+
+void* operator new(std::size_t size) { return allocate(size, alignof(std::max_align_t)); }
+void* operator new[](std::size_t size) { return allocate(size, alignof(std::max_align_t)); }
+void* operator new(std::size_t size, std::align_val_t alignment) {
+  return allocate(size, static_cast<std::size_t>(alignment));
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete[](void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
+void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
+
+namespace {
+
+template <typename Weight>
+long allocations_of_second_forward(int threads, beit::Index batch) {
+  beit::Config config;
+  config.image_size = config.preprocessing.input_size = {48, 48};
+  config.embed_dim = 48;
+  config.mlp_hidden = 100;
+  config.depth = 2;
+  config.use_abs_pos_emb = true;
+  config.num_classes = 10;
+  const testing_weights::RandomWeights weights(1);
+  const beit::Beit<Weight> model(config, beit::WeightScope(weights, ""));
+  beit::ThreadPool pool(threads);
+  beit::Workspace workspace(pool);
+  beit::Matrix x(batch, 3 * 48 * 48), out(batch, 10);
+  x.map().setConstant(0.25f);
+  const long at_start = allocations;
+  model.forward(x, workspace, out);
+  EXPECT_GT(allocations, at_start) << "the counter doesn't count";
+  const long before = allocations;
+  Eigen::internal::set_is_malloc_allowed(false);
+  model.forward(x, workspace, out);
+  Eigen::internal::set_is_malloc_allowed(true);
+  return allocations - before;
+}
+
+TEST(Forward, AllocatesNothingTheSecondTime) {
+  EXPECT_EQ(allocations_of_second_forward<float>(1, 1), 0);
+  EXPECT_EQ(allocations_of_second_forward<float>(2, 1), 0);
+  EXPECT_EQ(allocations_of_second_forward<float>(3, 4), 0);
+  EXPECT_EQ(allocations_of_second_forward<Eigen::bfloat16>(2, 3), 0);
+}
+
+}  // namespace

@@ -1,0 +1,198 @@
+// What callers of a model rely on: bits that don't depend on threads or batches, and errors for wrong shapes.
+#include <gtest/gtest.h>
+
+#include <beit/core/thread_pool.hpp>
+#include <beit/model/classify.hpp>
+#include <beit/model/load.hpp>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "../random_weights.hpp"
+
+namespace {
+
+using beit::Index;
+using beit::Matrix;
+using beit::Workspace;
+
+/// Wide and long enough that every kernel has blocks, chunks and remainders.
+template <typename Weight>
+beit::Beit<Weight> make_model() {
+  beit::Config config;
+  config.image_size = config.preprocessing.input_size = {48, 64};
+  config.patch_size = {4, 4};
+  config.embed_dim = 60;
+  config.num_heads = 5;
+  config.mlp_hidden = 300;
+  config.depth = 2;
+  config.num_classes = 37;
+  const testing_weights::RandomWeights weights(1);
+  return {config, beit::WeightScope(weights, "")};
+}
+
+Matrix images(const beit::Config& config, Index batch) {
+  Matrix x(batch, config.in_chans * config.image_size.area());
+  const testing_weights::RandomWeights numbers(2);
+  std::copy_n(numbers.get("images", std::vector<Index>{x.rows(), x.cols()}).data(), x.size(), x.data());
+  return x;
+}
+
+void expect_equal(const Matrix& a, const Matrix& b, const std::string& what) {
+  ASSERT_EQ(a.rows(), b.rows());
+  ASSERT_EQ(a.cols(), b.cols());
+  for (Index i = 0; i < a.size(); ++i) ASSERT_EQ(a.data()[i], b.data()[i]) << what << " at " << i;
+}
+
+template <typename Weight>
+void check_bits() {
+  const auto model = make_model<Weight>();
+  const Matrix x = images(model.config(), 5);
+  beit::ThreadPool one(1);
+  Workspace serial(one);
+  Matrix wanted(5, 37);
+  model.forward(x, serial, wanted);
+  EXPECT_GT((wanted.map().rowwise() - wanted.map().row(0)).cwiseAbs().maxCoeff(), 0.01f) << "images look the same";
+  for (const int threads : {2, 3}) {
+    beit::ThreadPool pool(threads);
+    Workspace workspace(pool);
+    Matrix out(5, 37);
+    model.forward(x, workspace, out);
+    expect_equal(out, wanted, std::to_string(threads) + " threads");
+    for (Index b = 0; b < 5; ++b) {
+      Matrix alone(1, 37);
+      model.forward(x.map().row(b), workspace, alone);
+      expect_equal(alone, Matrix(wanted.map().row(b)), "image " + std::to_string(b) + " alone");
+    }
+  }
+}
+
+TEST(Beit, FloatBitsDependOnNeitherThreadsNorBatch) { check_bits<float>(); }
+TEST(Beit, Bfloat16BitsDependOnNeitherThreadsNorBatch) { check_bits<Eigen::bfloat16>(); }
+
+TEST(Beit, OneModelServesManyThreads) {
+  const auto model = make_model<float>();
+  const Matrix x = images(model.config(), 2);
+  const Matrix wanted = model.forward(x);
+  std::vector<Matrix> results(4);
+  std::vector<std::thread> threads;
+  for (Matrix& result : results) {
+    threads.emplace_back([&] {
+      Workspace workspace;
+      result = Matrix(2, 37);
+      for (int i = 0; i < 3; ++i) model.forward(x, workspace, result);
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (const Matrix& result : results) expect_equal(result, wanted, "thread");
+}
+
+TEST(Beit, AWorkspaceServesBatchesOfAnySizeInTurn) {
+  const auto model = make_model<float>();
+  const Matrix x = images(model.config(), 4);
+  const Matrix wanted = model.forward(x);
+  Workspace workspace;
+  for (const Index batch : {1, 4, 2}) {
+    Matrix out(batch, 37);
+    model.forward(x.map().topRows(batch), workspace, out);
+    expect_equal(out, Matrix(wanted.map().topRows(batch)), "batch of " + std::to_string(batch));
+  }
+  Matrix none(0, 37);
+  EXPECT_NO_THROW(model.forward(x.map().topRows(0), workspace, none));
+}
+
+TEST(Beit, IntermediatesAreChosenAsTimmChoosesThem) {
+  const auto model = make_model<float>();
+  const Matrix x = images(model.config(), 2);
+  const auto all = model.forward_intermediates(x, {.return_prefix_tokens = true});
+  ASSERT_EQ(all.intermediates.size(), 2u);
+  ASSERT_EQ(all.prefix_tokens.size(), 2u);
+  EXPECT_EQ(all.prefix_tokens[0].rows(), 2);
+  EXPECT_EQ(all.prefix_tokens[0].cols(), 60);
+  const Matrix tokens = model.forward_features(x);
+  expect_equal(all.features, tokens, "features");
+  for (Index b = 0; b < 2; ++b) {
+    expect_equal(Matrix(all.prefix_tokens[1].map().row(b)), Matrix(tokens.map().row(b * 193)), "class token");
+  }
+  const auto last = model.forward_intermediates(x, {.indices = {-1}});
+  ASSERT_EQ(last.intermediates.size(), 1u);
+  expect_equal(last.intermediates[0], all.intermediates[1], "block -1");
+  const auto last_two = model.forward_intermediates(x, {.last = 2});
+  expect_equal(last_two.intermediates[0], all.intermediates[0], "last 2");
+  const auto early = model.forward_intermediates(x, {.indices = {0}, .stop_early = true});
+  expect_equal(early.intermediates[0], all.intermediates[0], "block 0");
+  EXPECT_THROW(model.forward_intermediates(x, {.indices = {2}}), beit::ArgumentError);
+  EXPECT_THROW(model.forward_intermediates(x, {.indices = {-3}}), beit::ArgumentError);
+  EXPECT_THROW(model.forward_intermediates(x, {.last = 3}), beit::ArgumentError);
+}
+
+TEST(Beit, WrongShapesAreErrors) {
+  const auto model = make_model<float>();
+  EXPECT_THROW(model.forward(Matrix(1, 100)), beit::ArgumentError);
+  const Matrix x = images(model.config(), 1);
+  Workspace workspace;
+  Matrix out(1, 36), rows(2, 37), tokens(193, 61);
+  EXPECT_THROW(model.forward(x, workspace, out), beit::ArgumentError);
+  EXPECT_THROW(model.forward(x, workspace, rows), beit::ArgumentError);
+  EXPECT_THROW(model.forward_features(x, workspace, tokens), beit::ArgumentError);
+  EXPECT_THROW(model.forward_head(Matrix(192, 60)), beit::ArgumentError);
+}
+
+TEST(Beit, ConfigsThatMakeNoModelAreErrors) {
+  const testing_weights::RandomWeights weights(1);
+  const auto make = [&](auto change) {
+    beit::Config config;
+    config.image_size = config.preprocessing.input_size = {32, 32};
+    config.depth = 1;
+    config.embed_dim = 12;
+    config.mlp_hidden = 12;
+    change(config);
+    return beit::Beit<float>(config, beit::WeightScope(weights, ""));
+  };
+  EXPECT_NO_THROW(make([](beit::Config&) {}));
+  EXPECT_THROW(make([](beit::Config& c) { c.num_heads = 5; }), beit::ConfigError);
+  EXPECT_THROW(make([](beit::Config& c) { c.depth = 0; }), beit::ConfigError);
+  EXPECT_THROW(make([](beit::Config& c) { c.patch_size = {5, 5}; }), beit::ConfigError);
+  EXPECT_THROW(make([](beit::Config& c) { c.preprocessing.input_size = {16, 16}; }), beit::ConfigError);
+  EXPECT_THROW(make([](beit::Config& c) { c.labels = {"a"}; }), beit::ConfigError);
+}
+
+TEST(TopK, SortsAndSumsToOne) {
+  const std::vector<float> logits{1.0f, 3.0f, 2.0f, 3.0f};
+  const std::vector<std::string> labels{"a", "b", "c", "d"};
+  const auto best = beit::top_k(logits, 10, labels);
+  ASSERT_EQ(best.size(), 4u);
+  EXPECT_EQ(best[0].label, "b");
+  EXPECT_EQ(best[1].label, "d");
+  EXPECT_EQ(best[2].index, 2);
+  const double sum = std::exp(1.0) + 2 * std::exp(3.0) + std::exp(2.0);
+  EXPECT_NEAR(best[0].score, std::exp(3.0) / sum, 1e-7);
+  EXPECT_NEAR(best[3].score, std::exp(1.0) / sum, 1e-7);
+  EXPECT_TRUE(beit::top_k(logits, 1, {})[0].label.empty());
+  EXPECT_THROW(beit::top_k(logits, 0, labels), beit::ArgumentError);
+  EXPECT_THROW(beit::top_k({}, 1, {}), beit::ArgumentError);
+}
+
+TEST(Classify, OneImageAndManyAgree) {
+  const auto model = make_model<float>();
+  std::vector<std::uint8_t> pixels(3 * 90 * 70);
+  for (std::size_t i = 0; i < pixels.size(); ++i) pixels[i] = static_cast<std::uint8_t>(i * i >> 5);
+  const beit::ImageView view{pixels.data(), 90, 70, 3, 3 * 70};
+  const beit::ImageView part{pixels.data(), 40, 70, 3, 3 * 70};
+  const std::vector<beit::ImageView> both{view, part};
+  Workspace workspace;
+  const auto many = beit::classify(model, std::span<const beit::ImageView>(both), 3, workspace);
+  const Matrix vectors = beit::embed(model, std::span<const beit::ImageView>(both), workspace);
+  ASSERT_EQ(many.size(), 2u);
+  ASSERT_EQ(vectors.rows(), 2);
+  const auto alone = beit::classify(model, part, 3);
+  const std::vector<float> vector = beit::embed(model, part);
+  ASSERT_EQ(vector.size(), 60u);
+  for (std::size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ(many[1][i].index, alone[i].index);
+    EXPECT_EQ(many[1][i].score, alone[i].score);
+  }
+  for (Index i = 0; i < 60; ++i) EXPECT_EQ(vectors(1, i), vector[static_cast<std::size_t>(i)]);
+}
+
+}  // namespace

@@ -1,0 +1,68 @@
+// The whole model against timm in double precision, for every kind of BEiT that timm's class can make.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <string>
+
+#include <beit/model/load.hpp>
+
+namespace {
+
+using beit::Index;
+using beit::Matrix;
+
+const std::filesystem::path golden = std::filesystem::path(BEIT_TESTS_DIR) / "golden";
+
+/// A tensor of the expected values as (rows, rest).
+Matrix expected(const beit::WeightReader& reader, const std::string& name, Index rows) {
+  const std::vector<Index> shape = reader.shape(name);
+  const beit::AlignedBuffer<float> values = reader.get(name, shape);
+  Matrix m(rows, values.size() / rows);
+  std::copy_n(values.data(), values.size(), m.data());
+  return m;
+}
+
+double largest_difference(const Matrix& a, const Matrix& b) {
+  EXPECT_EQ(a.rows(), b.rows());
+  EXPECT_EQ(a.cols(), b.cols());
+  return (a.map().cast<double>() - b.map().cast<double>()).cwiseAbs().maxCoeff();
+}
+
+class Golden : public testing::TestWithParam<const char*> {};
+
+TEST_P(Golden, AgreesWithTimmInDoublePrecision) {
+  const std::string name = GetParam();
+  const auto model = beit::load<float>(golden / ("model_" + name + ".safetensors"));
+  const auto file = beit::SafeTensors::open(golden / ("model_" + name + ".expected.safetensors"));
+  const beit::WeightReader reader(file);
+  const Index batch = reader.shape("input")[0], dim = model.config().embed_dim;
+  const Matrix x = expected(reader, "input", batch);
+  constexpr double tolerance = 1e-5;  // values are of order 1; float rounding through 2 or 3 blocks
+
+  const Matrix tokens = model.forward_features(x);
+  EXPECT_LE(largest_difference(tokens, expected(reader, "features", batch * model.config().num_tokens())), tolerance);
+  EXPECT_LE(largest_difference(model.forward_head(tokens, true), expected(reader, "pre_logits", batch)), tolerance);
+  EXPECT_LE(largest_difference(model.forward(x), expected(reader, "logits", batch)), tolerance);
+
+  const beit::Intermediates maps = model.forward_intermediates(x);
+  const beit::Intermediates rows =
+      model.forward_intermediates(x, {.norm = true, .output_fmt = beit::OutputFormat::nlc});
+  ASSERT_EQ(maps.intermediates.size(), static_cast<std::size_t>(model.config().depth));
+  ASSERT_EQ(rows.intermediates.size(), static_cast<std::size_t>(model.config().depth));
+  for (std::size_t i = 0; i < maps.intermediates.size(); ++i) {
+    const std::string block = std::to_string(i);
+    EXPECT_LE(largest_difference(maps.intermediates[i], expected(reader, "intermediates." + block, batch)), tolerance);
+    EXPECT_LE(largest_difference(rows.intermediates[i], expected(reader, "intermediates_nlc." + block,
+                                                                 batch * (model.config().num_tokens() - 1))),
+              tolerance);
+  }
+  EXPECT_LE(largest_difference(maps.features, tokens), 0.0);
+  EXPECT_EQ(maps.intermediates[0].cols(), dim * (model.config().num_tokens() - 1));
+}
+
+INSTANTIATE_TEST_SUITE_P(Variants, Golden,
+                         testing::Values("standard", "token", "shared", "absolute", "plain", "headless", "rectangle",
+                                         "avg_norm", "odd", "both", "bf16"),
+                         [](const auto& test) { return test.param; });
+
+}  // namespace

@@ -1,0 +1,241 @@
+// Sources of models, and what is wrong with broken ones. The config reader's rules are tested through load.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <beit/model/load.hpp>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <limits>
+#include <string>
+
+#include "testing.hpp"
+
+namespace {
+
+using beit::Index;
+using nlohmann::json;
+using testing::AllOf;
+using testing::HasSubstr;
+using testing_models::as_bytes;
+using testing_models::golden;
+using testing_models::ModelFile;
+
+beit::Beit<float> load(const ModelFile& file) {
+  const std::string bytes = file.bytes();
+  return beit::load<float>(as_bytes(bytes), "m.safetensors");
+}
+
+template <typename ErrorType>
+std::string error_of(const ModelFile& file) {
+  try {
+    load(file);
+  } catch (const ErrorType& error) {
+    return error.what();
+  } catch (const std::exception& error) {
+    return std::string("another type of error: ") + error.what();
+  }
+  return "no error";
+}
+
+/// A folder that is gone after the test.
+class Folder {
+ public:
+  Folder() : path_(std::filesystem::path(testing::TempDir()) / ("beit_load_" + std::to_string(counter_++))) {
+    std::filesystem::remove_all(path_);
+    std::filesystem::create_directories(path_);
+  }
+  ~Folder() { std::filesystem::remove_all(path_); }
+  std::filesystem::path write(const std::string& name, const std::string& text) const {
+    std::ofstream(path_ / name, std::ios::binary) << text;
+    return path_ / name;
+  }
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  static inline int counter_ = 0;
+  std::filesystem::path path_;
+};
+
+beit::Matrix input(const beit::Beit<float>& model) {
+  beit::Matrix x(1, model.config().in_chans * model.config().image_size.area());
+  for (Index i = 0; i < x.cols(); ++i) x(0, i) = std::sin(static_cast<float>(i));
+  return x;
+}
+
+void expect_same_logits(const beit::Beit<float>& a, const beit::Beit<float>& b) {
+  const beit::Matrix x = input(a), p = a.forward(x), q = b.forward(x);
+  ASSERT_EQ(p.cols(), q.cols());
+  for (Index i = 0; i < p.cols(); ++i) EXPECT_EQ(p(0, i), q(0, i));
+}
+
+TEST(Load, ConvertedPairAndBareFileAreTheSameModel) {
+  ModelFile file = ModelFile::read("model_standard.safetensors");
+  const auto converted = load(file);
+  EXPECT_EQ(converted.config().labels.size(), 10u);
+  EXPECT_EQ(converted.config().labels[3], "the class 3 of the golden model standard");
+
+  const std::string config = file.metadata["beit.config"];
+  file.metadata.clear();
+  const auto bare = load(file);
+  EXPECT_TRUE(bare.config().labels.empty());
+  EXPECT_EQ(bare.config().image_size, converted.config().image_size);
+  EXPECT_EQ(bare.config().num_heads, converted.config().num_heads);
+  expect_same_logits(converted, bare);
+
+  const Folder folder;
+  const auto weights = folder.write("model.safetensors", file.bytes());
+  folder.write("config.json", config);
+  const auto pair = beit::load<float>(folder.path());
+  EXPECT_EQ(pair.config().labels, converted.config().labels);
+  expect_same_logits(converted, pair);
+  EXPECT_EQ(beit::load<float>(weights).config().labels, converted.config().labels) << "config.json beside the file";
+}
+
+TEST(Load, Bfloat16HoldsRoundedWeights) {
+  const auto exact = beit::load<float>(golden("model_standard.safetensors"));
+  const auto half = beit::load<Eigen::bfloat16>(golden("model_standard.safetensors"));
+  const beit::Matrix x = input(exact), p = exact.forward(x), q = half.forward(x);
+  const auto a = p.map().row(0), b = q.map().row(0);
+  EXPECT_GT((a - b).norm(), 0.0f);
+  EXPECT_GT(a.dot(b) / (a.norm() * b.norm()), 0.999f);
+  // A file of bfloat16 weights loses nothing.
+  const auto from_half = beit::load<float>(golden("model_bf16.safetensors"));
+  const auto as_half = beit::load<Eigen::bfloat16>(golden("model_bf16.safetensors"));
+  const beit::Matrix y = input(from_half);
+  EXPECT_LE((from_half.forward(y).map() - as_half.forward(y).map()).cwiseAbs().maxCoeff(), 0.0f);
+}
+
+TEST(Load, ShapesWinOverThePreset) {
+  // The golden models say beit_base_patch16_224, and are smaller; without model_args the preset still yields.
+  ModelFile file = ModelFile::read("model_standard.safetensors");
+  json config = file.config();
+  config.erase("model_args");
+  file.set_config(config);
+  const auto model = load(file);
+  EXPECT_EQ(model.config().embed_dim, 24);
+  EXPECT_EQ(model.config().num_heads, 3);
+}
+
+TEST(Load, BareFileNeedsATableToTellTheHeads) {
+  ModelFile file = ModelFile::read("model_absolute.safetensors");
+  file.metadata.clear();
+  EXPECT_THAT(error_of<beit::ConfigError>(file), AllOf(HasSubstr("m.safetensors"), HasSubstr("number of heads")));
+}
+
+TEST(Load, BareRectangleIsAmbiguous) {
+  ModelFile file = ModelFile::read("model_rectangle.safetensors");
+  file.metadata.clear();
+  EXPECT_THAT(error_of<beit::ConfigError>(file), HasSubstr("the image size is not known"));
+}
+
+TEST(Load, ContradictionsNameBothSides) {
+  const ModelFile original = ModelFile::read("model_standard.safetensors");
+  const auto with = [&](const char* pointer, const json& value) {
+    ModelFile file = original;
+    json config = file.config();
+    config[json::json_pointer(pointer)] = value;
+    file.set_config(config);
+    return error_of<beit::ConfigError>(file);
+  };
+  EXPECT_THAT(with("/num_classes", 1000), AllOf(HasSubstr("num_classes: found 1000, wanted 10"), HasSubstr("head")));
+  EXPECT_THAT(with("/model_args/embed_dim", 768), HasSubstr("embed_dim: found 768, wanted 24"));
+  EXPECT_THAT(with("/model_args/depth", 3), HasSubstr("depth: found 3, wanted 2"));
+  EXPECT_THAT(with("/model_args/num_heads", 4), HasSubstr("num_heads: found 4, wanted 3"));
+  EXPECT_THAT(with("/model_args/patch_size", 16), HasSubstr("patch_size: found 16, wanted 4x4"));
+  EXPECT_THAT(with("/model_args/mlp_ratio", 3.0), HasSubstr("mlp_ratio: found 3.0"));
+  EXPECT_THAT(with("/model_args/qkv_bias", false), HasSubstr("qkv_bias: found false, wanted true"));
+  EXPECT_THAT(with("/model_args/init_values", 0), HasSubstr("init_values: found 0"));
+  EXPECT_THAT(with("/model_args/use_abs_pos_emb", true), HasSubstr("use_abs_pos_emb: found true, wanted false"));
+  EXPECT_THAT(with("/model_args/swiglu_mlp", true), HasSubstr("swiglu_mlp: found true, wanted false"));
+  EXPECT_THAT(with("/pretrained_cfg/input_size", json({3, 24, 24})), HasSubstr("input_size 24x24"));
+  EXPECT_THAT(with("/global_pool", "max"), HasSubstr("global_pool: found \"max\", wanted \"avg\" or \"token\""));
+  EXPECT_THAT(with("/architecture", "vit_base_patch16_224"), HasSubstr("vit_base_patch16_224"));
+  EXPECT_THAT(with("/label_names", json({"a", "b"})), HasSubstr("found 2 names, wanted 10"));
+}
+
+TEST(Load, ValuesOfTheWrongKindAreConfigErrors) {
+  const ModelFile original = ModelFile::read("model_standard.safetensors");
+  for (const char* pointer : {"/architecture", "/num_classes", "/global_pool", "/model_args", "/model_args/depth",
+                              "/model_args/img_size", "/model_args/mlp_ratio", "/pretrained_cfg",
+                              "/pretrained_cfg/interpolation", "/pretrained_cfg/crop_pct", "/pretrained_cfg/crop_mode",
+                              "/pretrained_cfg/mean", "/pretrained_cfg/std", "/label_names", "/label_descriptions"}) {
+    for (const json& value :
+         {json(-1), json("x"), json(true), json::array({1, 2}), json::array({nullptr}), json({{"a", "b"}})}) {
+      ModelFile file = original;
+      json config = file.config();
+      config[json::json_pointer(pointer)] = value;
+      file.set_config(config);
+      const std::string text = error_of<beit::ConfigError>(file);
+      EXPECT_THAT(text, testing::Not(HasSubstr("another type of error"))) << pointer << " " << value;
+    }
+  }
+}
+
+TEST(Load, ImageSizeThatTheTableContradicts) {
+  ModelFile file = ModelFile::read("model_standard.safetensors");
+  json config = file.config();
+  config["model_args"]["img_size"] = 40;
+  config["pretrained_cfg"]["input_size"] = {3, 40, 40};
+  file.set_config(config);
+  EXPECT_THAT(error_of<beit::WeightError>(file),
+              HasSubstr("relative_position_bias_table: found shape (84, 3), wanted (364, 3)"));
+}
+
+TEST(Load, TensorsThatAreMissingExtraMisshapedOrNotFinite) {
+  const ModelFile original = ModelFile::read("model_standard.safetensors");
+  for (const auto& [name, entry] : original.tensors) {
+    ModelFile file = original;
+    file.tensors.erase(name);
+    const std::string text = error_of<beit::Error>(file);
+    EXPECT_THAT(text, testing::Not(HasSubstr("another type"))) << name;
+    EXPECT_NE(text, "no error") << name;
+  }
+  ModelFile file = original;
+  file.tensors.erase("blocks.1.mlp.fc2.bias");
+  EXPECT_THAT(error_of<beit::WeightError>(file), HasSubstr("blocks.1.mlp.fc2.bias: tensor is missing"));
+  file = original;
+  file.reshape("blocks.1.attn.proj.weight", {24, 23});
+  EXPECT_THAT(error_of<beit::WeightError>(file),
+              HasSubstr("blocks.1.attn.proj.weight: found shape (24, 23), wanted (24, 24)"));
+  file = original;
+  file.reshape("blocks.2.norm1.bias", {24});
+  EXPECT_THAT(error_of<beit::WeightError>(file), HasSubstr("unexpected tensor: blocks.2.norm1.bias"));
+  file = original;
+  file.tensors["head.weight"].values[5] = std::numeric_limits<float>::quiet_NaN();
+  EXPECT_THAT(error_of<beit::WeightError>(file), AllOf(HasSubstr("head.weight"), HasSubstr("NaN")));
+}
+
+TEST(Load, RelativePositionIndexOfOlderCheckpointsIsIgnored) {
+  ModelFile file = ModelFile::read("model_standard.safetensors");
+  file.reshape("blocks.0.attn.relative_position_index", {26, 26});
+  expect_same_logits(load(ModelFile::read("model_standard.safetensors")), load(file));
+}
+
+TEST(Load, PathsThatHoldNoModel) {
+  const Folder folder;
+  EXPECT_THROW(beit::load<float>(folder.path()), beit::FileError) << "an empty folder";
+  EXPECT_THROW(beit::load<float>(folder.path() / "none.safetensors"), beit::FileError);
+  EXPECT_THROW(beit::load<float>(folder.write("text.safetensors", "hello")), beit::WeightError);
+  folder.write("model.safetensors", ModelFile::read("model_standard.safetensors").bytes());
+  folder.write("config.json", "{");
+  EXPECT_NO_THROW(beit::load<float>(folder.path())) << "a converted file needs no config.json";
+  ModelFile bare = ModelFile::read("model_standard.safetensors");
+  bare.metadata.clear();
+  folder.write("model.safetensors", bare.bytes());
+  EXPECT_THROW(beit::load<float>(folder.path()), beit::ConfigError) << "config.json isn't JSON";
+}
+
+TEST(Preset, HasTimmsArchitectures) {
+  EXPECT_EQ(beit::preset_names().size(), 7u);
+  const beit::Config base = beit::preset("beit_base_patch16_224.in22k_ft_in22k_in1k");
+  EXPECT_EQ(base.num_tokens(), 197);
+  EXPECT_EQ(base.embed_dim, 768);
+  const beit::Config large = beit::preset("beit_large_patch16_512");
+  EXPECT_EQ(large.num_tokens(), 1025);
+  EXPECT_EQ(large.depth, 24);
+  EXPECT_EQ(large.preprocessing.crop_pct, 1.0);
+  EXPECT_THROW(beit::preset("beit_tiny"), beit::ConfigError);
+}
+
+}  // namespace

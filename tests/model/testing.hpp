@@ -1,0 +1,75 @@
+// Small models in memory, whole and broken.
+#pragma once
+
+#include <cstring>
+#include <filesystem>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <beit/io/safetensors.hpp>
+
+namespace testing_models {
+
+using beit::Index;
+
+inline std::filesystem::path golden(const std::string& name) {
+  return std::filesystem::path(BEIT_TESTS_DIR) / "golden" / name;
+}
+
+/// A model file to change before it is loaded: float32 tensors by name, and the metadata.
+struct ModelFile {
+  struct Entry {
+    std::vector<Index> shape;
+    std::vector<float> values;
+  };
+  std::map<std::string, Entry> tensors;
+  std::map<std::string, std::string> metadata;
+
+  /// A copy of a golden float32 model.
+  static ModelFile read(const std::string& name) {
+    const beit::SafeTensors file = beit::SafeTensors::open(golden(name));
+    ModelFile model;
+    model.metadata = file.metadata();
+    for (const auto& [key, tensor] : file.tensors()) {
+      Entry entry{tensor.shape, std::vector<float>(static_cast<std::size_t>(tensor.size()))};
+      std::memcpy(entry.values.data(), tensor.data.data(), tensor.data.size());
+      model.tensors[key] = std::move(entry);
+    }
+    return model;
+  }
+
+  /// The converted file's configuration.
+  nlohmann::json config() const { return nlohmann::json::parse(metadata.at("beit.config")); }
+  void set_config(const nlohmann::json& json) { metadata["beit.config"] = json.dump(); }
+
+  void reshape(const std::string& name, std::vector<Index> shape) {
+    std::size_t size = 1;
+    for (const Index n : shape) size *= static_cast<std::size_t>(n);
+    tensors[name] = {std::move(shape), std::vector<float>(size, 0.5f)};
+  }
+
+  /// As a safetensors file.
+  std::string bytes() const {
+    nlohmann::json header = nlohmann::json::object();
+    std::string data;
+    if (!metadata.empty()) header["__metadata__"] = metadata;
+    for (const auto& [name, tensor] : tensors) {
+      const std::size_t begin = data.size(), size = tensor.values.size() * sizeof(float);
+      data.append(reinterpret_cast<const char*>(tensor.values.data()), size);
+      header[name] = {{"dtype", "F32"}, {"shape", tensor.shape}, {"data_offsets", {begin, begin + size}}};
+    }
+    const std::string text = header.dump();
+    const std::uint64_t length = text.size();
+    std::string file(reinterpret_cast<const char*>(&length), sizeof(length));
+    return file + text + data;
+  }
+};
+
+inline std::span<const std::byte> as_bytes(const std::string& text) {
+  return {reinterpret_cast<const std::byte*>(text.data()), text.size()};
+}
+
+}  // namespace testing_models

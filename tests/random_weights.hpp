@@ -1,0 +1,49 @@
+// Parameters of any model out of random numbers: full-size models without a file.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <beit/io/weights.hpp>
+
+namespace testing_weights {
+
+/// Gives every name and shape that is asked for numbers that depend on the name, the seed and nothing else,
+/// uniform, with a deviation such that activations neither vanish nor grow: matrices 1/sqrt(inputs), norm weights
+/// about 1, layer scales about 0.5, everything else 0.2.
+class RandomWeights final : public beit::WeightSource {
+ public:
+  explicit RandomWeights(std::uint64_t seed) : seed_(seed) {}
+
+  bool has(const std::string&) const override { return true; }
+  std::vector<beit::Index> shape(const std::string& name) const override {
+    throw beit::WeightError(name + ": random weights have every shape");
+  }
+  beit::AlignedBuffer<float> get(const std::string& name, std::span<const beit::Index> shape) const override {
+    beit::Index size = 1;
+    for (const beit::Index n : shape) size *= n;
+    const bool matrix = name.ends_with("weight") && shape.size() > 1;
+    const bool norm = name.ends_with("weight") && shape.size() == 1;
+    const bool scale = name.find("gamma_") != std::string::npos;
+    const float center = norm ? 1.0f : scale ? 0.5f : 0.0f;
+    const float deviation = matrix ? 1 / std::sqrt(static_cast<float>(size / shape[0])) : 0.2f;
+    std::uint64_t state = seed_;
+    for (const char c : name) state = (state ^ static_cast<unsigned char>(c)) * 0x100000001B3u + 0x9E3779B9u;
+    beit::AlignedBuffer<float> values(size);
+    for (beit::Index i = 0; i < size; ++i) {
+      state = state * 6364136223846793005u + 1442695040888963407u;  // Knuth's linear congruential generator
+      const float uniform = static_cast<float>(state >> 40) * 0x1p-24f;
+      values[i] = center + deviation * std::sqrt(12.0f) * (uniform - 0.5f);
+    }
+    return values;
+  }
+
+ private:
+  std::uint64_t seed_;
+};
+
+}  // namespace testing_weights
