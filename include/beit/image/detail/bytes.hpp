@@ -1,0 +1,66 @@
+// Reading numbers from an image file's bytes without reading past their end.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <beit/core/error.hpp>
+#include <beit/core/version.hpp>
+
+namespace beit::inline BEIT_ABI {
+namespace detail {
+
+using Bytes = std::span<const std::uint8_t>;
+
+/// A file's bytes and what messages call it.
+struct ImageFile {
+  Bytes bytes;
+  const std::string& name;
+
+  [[noreturn]] void fail(const std::string& message) const { throw ImageError(name + ": " + message); }
+
+  /// Throws ImageError unless `count` bytes are left at `offset`; `what` names what they hold.
+  void require(std::size_t offset, std::size_t count, const char* what) const {
+    if (offset > bytes.size() || count > bytes.size() - offset) {
+      fail(std::string("truncated: found ") + std::to_string(bytes.size()) + " bytes, wanted " + std::to_string(count) +
+           " at " + std::to_string(offset) + " for its " + what);
+    }
+  }
+};
+
+inline std::uint32_t little16(Bytes bytes, std::size_t at) {
+  return bytes[at] | static_cast<std::uint32_t>(bytes[at + 1]) << 8;
+}
+inline std::uint32_t little32(Bytes bytes, std::size_t at) {
+  return little16(bytes, at) | little16(bytes, at + 2) << 16;
+}
+inline std::uint32_t big16(Bytes bytes, std::size_t at) {
+  return static_cast<std::uint32_t>(bytes[at]) << 8 | bytes[at + 1];
+}
+inline std::uint32_t big32(Bytes bytes, std::size_t at) { return big16(bytes, at) << 16 | big16(bytes, at + 2); }
+
+inline bool starts_with(Bytes bytes, std::string_view magic) {
+  if (bytes.size() < magic.size()) return false;
+  for (std::size_t i = 0; i < magic.size(); ++i) {
+    if (bytes[i] != static_cast<std::uint8_t>(magic[i])) return false;
+  }
+  return true;
+}
+
+inline void append(std::vector<std::uint8_t>& to, Bytes from) { to.insert(to.end(), from.begin(), from.end()); }
+
+/// A palette of 256 colours of 3 bytes: what the file has, then greys, as Pillow fills it up.
+///
+/// A pixel may name a colour that a short palette doesn't have; stb_image would then read memory that nothing wrote.
+inline std::vector<std::uint8_t> full_palette(Bytes colors) {
+  std::vector<std::uint8_t> palette(colors.begin(), colors.end());
+  for (std::size_t i = palette.size() / 3; i < 256; ++i) palette.insert(palette.end(), 3, static_cast<std::uint8_t>(i));
+  return palette;
+}
+
+}  // namespace detail
+}  // namespace beit::inline BEIT_ABI

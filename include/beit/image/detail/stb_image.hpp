@@ -1,0 +1,65 @@
+// A private copy of stb_image in our own namespace, which neither sees nor disturbs a program's own.
+//
+// The names are static and in a namespace, and every macro is put back as it was: the program may include
+// <stb_image.h> before or after, with or without its implementation, configured as it likes.
+#pragma once
+
+// What <stb_image.h> includes itself, here first so that none of it lands in the namespace.
+#include <limits.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#if defined(__SSE2__) || defined(_M_X64) || defined(_M_IX86)
+#include <emmintrin.h>
+#endif
+#if defined(_MSC_VER)
+#include <intrin.h>
+#endif
+
+#include <beit/core/version.hpp>
+
+// stb_image leaves unused functions and has casts that warn; a user's build stays quiet. GCC and Clang pass this on
+// to what this file includes.
+#if defined(_MSC_VER) && !defined(__clang__)
+#pragma warning(push, 0)
+#pragma warning(disable : 4505)
+#else
+#pragma GCC system_header
+#endif
+
+#include <beit/image/detail/stb_macros_save.hpp>
+
+#define STB_IMAGE_IMPLEMENTATION
+#define STB_IMAGE_STATIC
+#define STBI_NO_STDIO
+#define STBI_NO_HDR
+#define STBI_NO_LINEAR
+#define STBI_NO_PIC
+#define STBI_NO_PNM
+#define STBI_NO_PSD
+// A damaged file may leave some of what stb_image allocates unwritten; it must not show what was there before.
+#define STBI_MALLOC(size) calloc(1, size)
+#define STBI_REALLOC(memory, size) realloc(memory, size)
+#define STBI_FREE(memory) free(memory)
+// A damaged file must not abort the program.
+#define STBI_ASSERT(condition) ((void)sizeof(condition))
+
+namespace beit::inline BEIT_ABI {
+namespace detail::stb {
+
+#if __has_include(<stb_image.h>)
+#include <stb_image.h>
+#else
+#include <stb/stb_image.h>
+#endif
+
+}  // namespace detail::stb
+}  // namespace beit::inline BEIT_ABI
+
+#include <beit/image/detail/stb_macros_restore.hpp>
+
+#if defined(_MSC_VER) && !defined(__clang__)
+#pragma warning(pop)
+#endif

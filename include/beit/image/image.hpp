@@ -1,0 +1,119 @@
+// Pixels in memory: a view of anybody's, and an owner.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <limits>
+#include <memory>
+#include <new>
+#include <string>
+#include <utility>
+
+#include <beit/core/error.hpp>
+#include <beit/core/matrix.hpp>
+#include <beit/core/version.hpp>
+
+namespace beit::inline BEIT_ABI {
+
+/// Pixels that somebody else owns: 8 bits a channel, channels interleaved, rows from top to bottom.
+struct ImageView {
+  const std::uint8_t* data = nullptr;  // (height, width, channels), `stride` bytes from row to row
+  Index height = 0;
+  Index width = 0;
+  Index channels = 3;  ///< 1 grey, 2 grey and alpha, 3 RGB, 4 RGBA. Alpha is dropped, as Pillow's convert("RGB") does.
+  Index stride = 0;    ///< Bytes from a row to the one below it, negative for a bottom-up image; 0 if rows are packed.
+
+  /// (width, channels)
+  const std::uint8_t* row(Index y) const { return data + y * (stride == 0 ? width * channels : stride); }
+};
+
+namespace detail {
+
+/// No side may be longer than this: Pillow's sizes are ints, and so no product of sizes below overflows.
+inline constexpr Index max_image_side = std::numeric_limits<std::int32_t>::max();
+
+/// Throws ImageError unless the view can be read.
+inline void require_readable(const ImageView& image) {
+  const std::string shape =
+      std::to_string(image.height) + " x " + std::to_string(image.width) + " x " + std::to_string(image.channels);
+  if (image.height < 1 || image.width < 1) {
+    throw ImageError("image: found height x width x channels " + shape + ", wanted at least 1 x 1 pixel");
+  }
+  if (image.height > max_image_side || image.width > max_image_side) {
+    throw ImageError("image: found height x width x channels " + shape + ", wanted sides of at most " +
+                     std::to_string(max_image_side));
+  }
+  if (image.channels < 1 || image.channels > 4) {
+    throw ImageError("image: found height x width x channels " + shape + ", wanted 1 to 4 channels");
+  }
+  if (image.data == nullptr) throw ImageError("image: found no pixels (data is null) for " + shape);
+  const Index row_bytes = image.width * image.channels;
+  if (image.stride != 0 && image.stride > -row_bytes && image.stride < row_bytes) {
+    throw ImageError("image: found a stride of " + std::to_string(image.stride) + " bytes, wanted at least " +
+                     std::to_string(row_bytes) + " for " + shape);
+  }
+}
+
+/// Python's round(): halves go to the even neighbour, whatever the processor's rounding mode.
+inline double round_half_even(double x) {
+  const double below = std::floor(x);
+  const double rest = x - below;
+  if (rest < 0.5 || (rest == 0.5 && std::fmod(below, 2.0) == 0.0)) return below;
+  return below + 1.0;
+}
+
+struct Free {
+  void operator()(std::uint8_t* memory) const { std::free(memory); }
+};
+using MallocPixels = std::unique_ptr<std::uint8_t[], Free>;
+
+}  // namespace detail
+
+/// An RGB image of 8 bits a channel, rows packed from top to bottom.
+class Image {
+ public:
+  Image() = default;
+  /// Uninitialised. Throws ArgumentError for a negative side, std::bad_alloc when memory is short.
+  Image(Index height, Index width) : height_(height), width_(width) {
+    if (height < 0 || width < 0 || height > detail::max_image_side || width > detail::max_image_side) {
+      throw ArgumentError("Image: found height x width " + std::to_string(height) + " x " + std::to_string(width) +
+                          ", wanted 0 to " + std::to_string(detail::max_image_side));
+    }
+    if (size() > 0 && height > std::numeric_limits<Index>::max() / 3 / width) throw std::bad_alloc();
+    pixels_.reset(static_cast<std::uint8_t*>(std::malloc(static_cast<std::size_t>(size()))));
+    if (pixels_ == nullptr && size() > 0) throw std::bad_alloc();
+  }
+  /// Takes over (height, width, 3) bytes that std::malloc gave.
+  Image(Index height, Index width, detail::MallocPixels pixels)
+      : pixels_(std::move(pixels)), height_(height), width_(width) {}
+  Image(const Image& other) : Image(other.height_, other.width_) {
+    if (size() > 0) std::memcpy(data(), other.data(), static_cast<std::size_t>(size()));
+  }
+  Image(Image&& other) noexcept
+      : pixels_(std::move(other.pixels_)),
+        height_(std::exchange(other.height_, 0)),
+        width_(std::exchange(other.width_, 0)) {}
+  Image& operator=(Image other) noexcept {
+    std::swap(pixels_, other.pixels_);
+    std::swap(height_, other.height_);
+    std::swap(width_, other.width_);
+    return *this;
+  }
+
+  Index height() const { return height_; }
+  Index width() const { return width_; }
+  /// Bytes: height * width * 3.
+  Index size() const { return height_ * width_ * 3; }
+  std::uint8_t* data() { return pixels_.get(); }              // (height, width, 3)
+  const std::uint8_t* data() const { return pixels_.get(); }  // (height, width, 3)
+  operator ImageView() const { return {data(), height_, width_, 3, width_ * 3}; }
+
+ private:
+  detail::MallocPixels pixels_;  // (height, width, 3)
+  Index height_ = 0;
+  Index width_ = 0;
+};
+
+}  // namespace beit::inline BEIT_ABI

@@ -1,0 +1,24 @@
+// libFuzzer target: any bytes are decoded and preprocessed, or refused with an Error.
+//
+// clang++ -std=c++20 -g -O1 -fsanitize=fuzzer,address,undefined -Iinclude tests/fuzz/image_fuzz.cpp -o image_fuzz
+// ./image_fuzz -max_len=4096 tests/golden/image
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include <beit/image/decode.hpp>
+#include <beit/image/transform.hpp>
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  beit::DecodeOptions options;
+  options.max_pixels = 1 << 16;
+  options.apply_exif_orientation = true;
+  beit::Preprocessing config;
+  config.input_size = {32, 32};
+  std::vector<float> pixels(3 * 32 * 32);
+  try {
+    beit::preprocess(beit::decode_image(data, size, options), config, pixels.data());
+  } catch (const beit::Error&) {
+  }
+  return 0;
+}

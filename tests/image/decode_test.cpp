@@ -1,0 +1,214 @@
+#include <beit/image/decode.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "golden.hpp"
+
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+
+std::string message_of(const std::function<void()>& call) {
+  try {
+    call();
+  } catch (const beit::Error& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+beit::Image decode(const std::vector<std::uint8_t>& bytes, const beit::DecodeOptions& options = {}) {
+  return beit::decode_image(std::span<const std::uint8_t>(bytes), options, "some.name");
+}
+
+std::vector<std::uint8_t> bytes_of(const std::string& text) { return {text.begin(), text.end()}; }
+
+std::vector<std::uint8_t> pixels_of(const beit::Image& image) { return {image.data(), image.data() + image.size()}; }
+
+TEST(Decode, GivesPillowsPixels) {
+  std::ifstream list(golden::image_path("decode.txt"));
+  std::string name;
+  beit::Index height = 0, width = 0;
+  std::uint32_t crc = 0;
+  int files = 0;
+  while (list >> name >> height >> width >> crc) {
+    const beit::Image image = beit::read_image(golden::image_path(name));
+    ASSERT_EQ(image.height(), height) << name;
+    ASSERT_EQ(image.width(), width) << name;
+    EXPECT_EQ(golden::crc32(image.data(), static_cast<std::size_t>(image.size())), crc) << name;
+    ++files;
+  }
+  EXPECT_GE(files, 45);
+}
+
+TEST(Decode, MemoryAndFileAgree) {
+  const std::vector<std::uint8_t> bytes = golden::read_bytes(golden::image_path("landscape.png"));
+  const auto wanted = pixels_of(beit::read_image(golden::image_path("landscape.png")));
+  EXPECT_EQ(pixels_of(beit::decode_image(bytes.data(), bytes.size())), wanted);
+  EXPECT_EQ(pixels_of(beit::decode_image(std::as_bytes(std::span(bytes)))), wanted);
+}
+
+TEST(Decode, ScalesPnmByItsLargestValue) {
+  // round(value / largest * 255), halves to even, as Pillow's PpmDecoder.
+  EXPECT_EQ(pixels_of(decode(bytes_of(std::string("P6 1 1 2\n\x01\x02\x00", 12)))),
+            (std::vector<std::uint8_t>{128, 255, 0}));
+  // Above the largest value: white.
+  EXPECT_EQ(pixels_of(decode(bytes_of("P5 1 1 10\n\xff"))), (std::vector<std::uint8_t>{255, 255, 255}));
+}
+
+TEST(Decode, KeepsTheHighByteOfGreyOf16Bits) {
+  EXPECT_EQ(pixels_of(decode(bytes_of("P5 1 1 65535\n\x12\xff"))), (std::vector<std::uint8_t>{0x12, 0x12, 0x12}));
+}
+
+TEST(Decode, AppliesTheExifOrientationOnlyWhenAsked) {
+  // The file: three blocks of 8 x 8 over three, flat but for the coder's rounding.
+  const auto centers = [](const beit::Image& image) {
+    std::vector<int> levels;
+    for (beit::Index y = 4; y < image.height(); y += 8) {
+      for (beit::Index x = 4; x < image.width(); x += 8) levels.push_back(image.data()[(y * image.width() + x) * 3]);
+    }
+    return levels;
+  };
+  const std::vector<int> stored{40, 90, 140, 190, 240, 15};
+  // What PIL.ImageOps.exif_transpose makes of rows {a b c}, {d e f}.
+  const std::vector<std::vector<int>> upright{{40, 90, 140, 190, 240, 15}, {140, 90, 40, 15, 240, 190},
+                                              {15, 240, 190, 140, 90, 40}, {190, 240, 15, 40, 90, 140},
+                                              {40, 190, 90, 240, 140, 15}, {190, 40, 240, 90, 15, 140},
+                                              {15, 140, 240, 90, 190, 40}, {140, 15, 90, 240, 40, 190}};
+  for (int orientation = 1; orientation <= 8; ++orientation) {
+    const auto path = golden::image_path("orientation_" + std::to_string(orientation) + ".jpg");
+    beit::DecodeOptions options;
+    EXPECT_EQ(centers(beit::read_image(path, options)), stored);
+    options.apply_exif_orientation = true;
+    const beit::Image turned = beit::read_image(path, options);
+    EXPECT_EQ(turned.width(), orientation >= 5 ? 16 : 24);
+    EXPECT_EQ(centers(turned), upright[static_cast<std::size_t>(orientation - 1)]) << orientation;
+  }
+}
+
+TEST(Decode, RefusesTruncatedFiles) {
+  for (const char* name : {"orientation_1.jpg", "landscape.png", "color3_depth8.png", "mode_RGB.bmp", "mode_P.bmp",
+                           "small.gif", "transparent.gif", "small.ppm", "small.pgm"}) {
+    const std::vector<std::uint8_t> whole = golden::read_bytes(golden::image_path(name));
+    // GIF's trailer and the padding of BMP's last row aren't needed.
+    const std::size_t needed = whole.size() - (std::string(name).ends_with("gif")   ? 1
+                                               : std::string(name).ends_with("bmp") ? 2
+                                                                                    : 0);
+    ASSERT_NO_THROW(decode(whole)) << name;
+    for (std::size_t size = 0; size < needed; ++size) {
+      const std::vector<std::uint8_t> part(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size));
+      EXPECT_THROW(decode(part), beit::ImageError) << name << " cut to " << size << " of " << whole.size();
+    }
+  }
+  // TGA ends with an optional footer of 26 bytes.
+  for (const char* name : {"mode_RGB.tga", "mode_P.tga", "mode_RGBA_rle.tga", "mode_L_rle.tga"}) {
+    const std::vector<std::uint8_t> whole = golden::read_bytes(golden::image_path(name));
+    for (std::size_t size = 0; size + 26 < whole.size(); ++size) {
+      const std::vector<std::uint8_t> part(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size));
+      EXPECT_THROW(decode(part), beit::ImageError) << name << " cut to " << size << " of " << whole.size();
+    }
+  }
+}
+
+TEST(Decode, SaysThatAFileIsTruncated) {
+  for (const char* name : {"orientation_1.jpg", "landscape.png", "mode_RGB.bmp", "small.gif", "small.ppm"}) {
+    std::vector<std::uint8_t> bytes = golden::read_bytes(golden::image_path(name));
+    bytes.resize(bytes.size() * 3 / 4);
+    EXPECT_THAT(message_of([&] { decode(bytes); }), AllOf(HasSubstr("some.name: "), HasSubstr("truncated"))) << name;
+  }
+}
+
+TEST(Decode, RefusesMorePixelsThanTheLimit) {
+  std::vector<std::uint8_t> bomb = golden::read_bytes(golden::image_path("landscape.png"));
+  bomb[16] = bomb[20] = 0;
+  bomb[17] = bomb[21] = 0;
+  bomb[18] = bomb[22] = 0xea;  // 60000 x 60000
+  bomb[19] = bomb[23] = 0x60;
+  // stb_image has a limit of 2^30 bytes of its own.
+  EXPECT_THROW(decode(bomb), beit::ImageError);
+  bomb[18] = bomb[22] = 0x3a;  // 14944 x 14944
+  EXPECT_THAT(message_of([&] { decode(bomb); }),
+              AllOf(HasSubstr("some.name: "), HasSubstr("found 14944 x 14944 pixels (223323136)"),
+                    HasSubstr("wanted at most 178956970")));
+  beit::DecodeOptions options;
+  options.max_pixels = 45 * 30 - 1;
+  EXPECT_THAT(message_of([&] { beit::read_image(golden::image_path("landscape.png"), options); }),
+              AllOf(HasSubstr("landscape.png"), HasSubstr("found 30 x 45 pixels (1350), wanted at most 1349")));
+  options.max_pixels = 45 * 30;
+  EXPECT_NO_THROW(beit::read_image(golden::image_path("landscape.png"), options));
+  EXPECT_THAT(message_of([&] { decode(bytes_of("P6 99999 99999 255\n")); }), HasSubstr("found 99999 x 99999 pixels"));
+}
+
+TEST(Decode, RefusesImagesWithoutPixels) {
+  EXPECT_THAT(message_of([] { decode({}); }), HasSubstr("some.name: found an empty file"));
+  EXPECT_THAT(message_of([] { decode(bytes_of("P6 0 0 255\n")); }), HasSubstr("found 0 x 0 pixels, wanted at least"));
+  std::vector<std::uint8_t> png = golden::read_bytes(golden::image_path("landscape.png"));
+  std::fill_n(png.begin() + 16, 8, std::uint8_t{0});
+  EXPECT_THAT(message_of([&] { decode(png); }), HasSubstr("found 0 x 0 pixels, wanted at least 1 x 1"));
+  std::vector<std::uint8_t> bmp = golden::read_bytes(golden::image_path("mode_RGB.bmp"));
+  std::fill_n(bmp.begin() + 18, 8, std::uint8_t{0});
+  EXPECT_THAT(message_of([&] { decode(bmp); }), HasSubstr("found 0 x 0 pixels"));
+}
+
+TEST(Decode, RefusesWhatIsNoImage) {
+  EXPECT_THAT(message_of([] { decode(bytes_of("Just some text, nothing to look at.\n")); }),
+              AllOf(HasSubstr("some.name: found no image"), HasSubstr("wanted JPEG, PNG")));
+  EXPECT_THAT(message_of([] { decode(bytes_of("P6 three 4 255\n")); }), HasSubstr("no number for its width"));
+  EXPECT_THAT(message_of([] { decode(bytes_of("P6 3 4 70000\n")); }), HasSubstr("largest value of 70000"));
+}
+
+TEST(Decode, RefusesAHuffmanTableThatIsTooLong) {
+  std::vector<std::uint8_t> bytes{0xff, 0xd8, 0xff, 0xc4, 0x02, 0x03, 0x00};
+  bytes.insert(bytes.end(), 16, 0x1f);
+  bytes.insert(bytes.end(), 496, 0);
+  EXPECT_THAT(message_of([&] { decode(bytes); }), HasSubstr("Huffman table of 496 codes"));
+  bytes.insert(bytes.begin(), 3, 0xff);  // fill bytes before the start of the image
+  EXPECT_THAT(message_of([&] { decode(bytes); }), HasSubstr("Huffman table of 496 codes"));
+}
+
+TEST(Decode, RefusesAJpegWithoutItsTables) {
+  const std::vector<std::uint8_t> whole = golden::read_bytes(golden::image_path("orientation_1.jpg"));
+  ASSERT_NO_THROW(decode(whole));
+  // Each table segment becomes a comment.
+  for (const auto& [marker, text] :
+       {std::pair<int, const char*>{0xc4, "no Huffman table"}, {0xdb, "no quantisation"}}) {
+    std::vector<std::uint8_t> bytes = whole;
+    for (std::size_t i = 0; i + 1 < bytes.size(); ++i) {
+      if (bytes[i] == 0xff && bytes[i + 1] == marker) bytes[i + 1] = 0xfe;
+    }
+    EXPECT_THAT(message_of([&] { decode(bytes); }), HasSubstr(text));
+  }
+}
+
+TEST(Decode, NamesJpegsThatAreNotRead) {
+  std::vector<std::uint8_t> bytes = golden::read_bytes(golden::image_path("orientation_1.jpg"));
+  for (std::size_t i = 0; i + 1 < bytes.size(); ++i) {
+    if (bytes[i] == 0xff && bytes[i + 1] == 0xc0) bytes[i + 1] = 0xc9;
+  }
+  EXPECT_THAT(message_of([&] { decode(bytes); }), HasSubstr("arithmetic-coded JPEG (frame type 9)"));
+}
+
+TEST(ReadImage, RefusesPathsThatCannotBeRead) {
+  EXPECT_THROW(beit::read_image("no/such/image.png"), beit::FileError);
+  EXPECT_THAT(message_of([] { beit::read_image("no/such/image.png"); }),
+              AllOf(HasSubstr("image.png"), HasSubstr("found nothing there")));
+  EXPECT_THROW(beit::read_image(BEIT_TESTS_DIR), beit::FileError);
+  EXPECT_THAT(message_of([] { beit::read_image(BEIT_TESTS_DIR); }), HasSubstr("found a directory"));
+  EXPECT_THAT(message_of([] { beit::read_image(golden::image_path("decode.txt")); }),
+              AllOf(HasSubstr("decode.txt"), HasSubstr("found no image")));
+}
+
+}  // namespace

@@ -1,0 +1,118 @@
+#include <beit/image/resize.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <random>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+namespace {
+
+using beit::Interpolation;
+
+constexpr Interpolation all_interpolations[] = {Interpolation::nearest, Interpolation::box,     Interpolation::bilinear,
+                                                Interpolation::hamming, Interpolation::bicubic, Interpolation::lanczos};
+
+std::vector<std::uint8_t> random_bytes(beit::Index count) {
+  std::mt19937 generator(3);
+  std::vector<std::uint8_t> bytes(static_cast<std::size_t>(count));
+  for (std::uint8_t& byte : bytes) byte = static_cast<std::uint8_t>(generator());
+  return bytes;
+}
+
+std::vector<std::uint8_t> resize(const beit::ImageView& image, beit::Size size, beit::Window rows, beit::Window cols,
+                                 Interpolation interpolation) {
+  std::vector<std::uint8_t> out(static_cast<std::size_t>(rows.count * cols.count * 3));
+  beit::resize_window(image, size, rows, cols, interpolation, out.data());
+  return out;
+}
+
+std::vector<std::uint8_t> resize(const beit::ImageView& image, beit::Size size, Interpolation interpolation) {
+  return resize(image, size, {0, size.height}, {0, size.width}, interpolation);
+}
+
+TEST(Resize, AWindowIsThatPartOfTheWhole) {
+  const std::vector<std::uint8_t> bytes = random_bytes(41 * 57 * 3);
+  const beit::ImageView image{bytes.data(), 41, 57, 3};
+  for (const Interpolation interpolation : all_interpolations) {
+    for (const beit::Size size : {beit::Size{13, 19}, {90, 11}, {41, 80}, {20, 57}, {41, 57}, {120, 130}}) {
+      const std::vector<std::uint8_t> whole = resize(image, size, interpolation);
+      const beit::Window rows{size.height / 3, size.height / 2}, cols{size.width / 4, size.width / 3};
+      const std::vector<std::uint8_t> part = resize(image, size, rows, cols, interpolation);
+      for (beit::Index y = 0; y < rows.count; ++y) {
+        const auto* wanted = whole.data() + ((rows.first + y) * size.width + cols.first) * 3;
+        const auto* found = part.data() + y * cols.count * 3;
+        ASSERT_TRUE(std::equal(found, found + cols.count * 3, wanted)) << size.height << " x " << size.width;
+      }
+    }
+  }
+}
+
+TEST(Resize, ReadsAnyViewAsItsRgb) {
+  constexpr beit::Index height = 12, width = 17, padding = 5;
+  for (const beit::Index channels : {1, 2, 3, 4}) {
+    const beit::Index stride = width * channels + padding;
+    const std::vector<std::uint8_t> bytes = random_bytes(height * stride);
+    std::vector<std::uint8_t> rgb;
+    for (beit::Index y = 0; y < height; ++y) {
+      for (beit::Index x = 0; x < width; ++x) {
+        for (beit::Index c = 0; c < 3; ++c) {
+          const beit::Index channel = channels >= 3 ? c : 0;
+          rgb.push_back(bytes[static_cast<std::size_t>(y * stride + x * channels + channel)]);
+        }
+      }
+    }
+    const beit::ImageView view{bytes.data(), height, width, channels, stride};
+    const beit::ImageView packed{rgb.data(), height, width, 3};
+    for (const Interpolation interpolation : all_interpolations) {
+      for (const beit::Size size : {beit::Size{7, 30}, {12, 9}, {5, 17}, {12, 17}}) {
+        EXPECT_EQ(resize(view, size, interpolation), resize(packed, size, interpolation)) << channels << " channels";
+      }
+    }
+  }
+}
+
+TEST(Resize, ReadsAnImageThatIsStoredBottomUp) {
+  const std::vector<std::uint8_t> bytes = random_bytes(3 * 2 * 3);
+  const beit::ImageView bottom_up{bytes.data() + 2 * 6, 3, 2, 3, -6};
+  const std::vector<std::uint8_t> found = resize(bottom_up, {3, 2}, Interpolation::bicubic);
+  EXPECT_TRUE(std::equal(found.begin(), found.begin() + 6, bytes.begin() + 12));
+  EXPECT_TRUE(std::equal(found.begin() + 12, found.end(), bytes.begin()));
+}
+
+TEST(Resize, KeepsAFlatColour) {
+  const std::vector<std::uint8_t> bytes(31 * 29 * 3, 200);
+  const beit::ImageView image{bytes.data(), 31, 29, 3};
+  for (const Interpolation interpolation : all_interpolations) {
+    for (const std::uint8_t value : resize(image, {7, 70}, interpolation)) ASSERT_EQ(value, 200);
+  }
+}
+
+TEST(Resize, NeedsNoMemoryForWhatIsNotShown) {
+  // The whole would take 400 terabytes.
+  const std::vector<std::uint8_t> bytes = random_bytes(5000 * 3);
+  const beit::ImageView image{bytes.data(), 5000, 1, 3};
+  const std::vector<std::uint8_t> found =
+      resize(image, {2'000'000'000, 64'000}, {1'000'000'000, 2}, {32'000, 2}, Interpolation::bicubic);
+  EXPECT_EQ(found.size(), 12u);
+}
+
+TEST(Resize, RefusesWhatCannotBe) {
+  const std::vector<std::uint8_t> bytes(12);
+  const beit::ImageView image{bytes.data(), 2, 2, 3};
+  std::uint8_t out[12];
+  const beit::Window two{0, 2};
+  const auto bicubic = Interpolation::bicubic;
+  EXPECT_THROW(beit::resize_window(image, {0, 2}, {0, 0}, two, bicubic, out), beit::ImageError);
+  EXPECT_THROW(beit::resize_window(image, {2, beit::Index{1} << 31}, two, two, bicubic, out), beit::ImageError);
+  EXPECT_THROW(beit::resize_window(image, {2, 2}, {1, 2}, two, bicubic, out), beit::ArgumentError);
+  EXPECT_THROW(beit::resize_window(image, {2, 2}, two, {-1, 2}, bicubic, out), beit::ArgumentError);
+  EXPECT_THROW(beit::resize_window({bytes.data(), 2, 2, 5}, {2, 2}, two, two, bicubic, out), beit::ImageError);
+  EXPECT_THROW(beit::resize_window({bytes.data(), 2, 2, 3, 5}, {2, 2}, two, two, bicubic, out), beit::ImageError);
+  EXPECT_THROW(beit::resize_window({nullptr, 2, 2, 3}, {2, 2}, two, two, bicubic, out), beit::ImageError);
+  EXPECT_THROW(beit::resize_window({bytes.data(), 0, 2, 3}, {2, 2}, two, two, bicubic, out), beit::ImageError);
+}
+
+}  // namespace

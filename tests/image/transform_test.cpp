@@ -1,0 +1,151 @@
+#include <beit/image/transform.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <fstream>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <beit/image/decode.hpp>
+
+#include "golden.hpp"
+
+namespace {
+
+using testing::HasSubstr;
+
+template <typename Call>
+std::string message_of(const Call& call) {
+  try {
+    call();
+  } catch (const beit::Error& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+TEST(Preprocess, GivesTimmsTensorsBitForBit) {
+  std::ifstream list(golden::image_path("preprocess.txt"));
+  std::string name, crop_mode, interpolation;
+  beit::Preprocessing config;
+  std::uint32_t crc = 0;
+  int tensors = 0;
+  while (list >> name >> config.input_size.height >> config.input_size.width >> config.crop_pct >> crop_mode >>
+         interpolation >> config.mean[0] >> config.mean[1] >> config.mean[2] >> config.std[0] >> config.std[1] >>
+         config.std[2] >> crc) {
+    config.crop_mode = beit::crop_mode_from_name(crop_mode);
+    config.interpolation = beit::interpolation_from_name(interpolation);
+    std::vector<float> tensor(static_cast<std::size_t>(config.input_size.area() * 3));
+    beit::preprocess(beit::read_image(golden::image_path(name)), config, tensor.data());
+    EXPECT_EQ(golden::crc32(tensor.data(), tensor.size() * sizeof(float)), crc)
+        << name << ' ' << config.input_size.height << " x " << config.input_size.width << ' ' << config.crop_pct << ' '
+        << crop_mode << ' ' << interpolation;
+    ++tensors;
+  }
+  EXPECT_GE(tensors, 300);
+}
+
+TEST(Preprocess, NormalisesEveryByteAsTorchDoes) {
+  std::vector<std::uint8_t> bytes(256);
+  for (std::size_t i = 0; i < 256; ++i) bytes[i] = static_cast<std::uint8_t>(i);
+  beit::Preprocessing config;
+  config.input_size = {16, 16};
+  config.crop_pct = 1.0;
+  config.mean = {0.485f, 0.456f, 0.406f};
+  config.std = {0.229f, 0.224f, 0.225f};
+  std::vector<float> found(3 * 256);
+  beit::preprocess({bytes.data(), 16, 16, 1}, config, found.data());
+  for (std::size_t c = 0; c < 3; ++c) {
+    for (std::size_t i = 0; i < 256; ++i) {
+      // torchvision: to_tensor's div(255), then normalize's sub_(mean) and div_(std), each rounded to float.
+      const float scaled = static_cast<float>(i) / 255.0f;
+      const float centered = scaled - config.mean[c];
+      EXPECT_EQ(found[c * 256 + i], centered / config.std[c]);
+    }
+  }
+}
+
+TEST(Preprocess, FillsTheBorder) {
+  const std::vector<std::uint8_t> bytes(8 * 4, 255);
+  const beit::ImageView image{bytes.data(), 8, 4, 1};
+  beit::Preprocessing config;
+  config.input_size = {8, 8};
+  config.crop_pct = 1.0;
+  config.crop_mode = beit::CropMode::border;
+  config.mean = {0.3f, 0.5f, 2.0f};
+  config.std = {1.0f, 1.0f, 1.0f};
+  std::vector<float> found(3 * 64);
+  beit::preprocess(image, config, found.data());
+  EXPECT_EQ(found[2], 1.0f - 0.3f);
+  EXPECT_EQ(found[1], 76.0f / 255.0f - 0.3f);        // Python's round(255 * 0.3) is 76
+  EXPECT_EQ(found[64 + 1], 128.0f / 255.0f - 0.5f);  // and round(127.5) is 128
+  EXPECT_EQ(found[128 + 1], 1.0f - 2.0f);            // Pillow clips a colour to 255
+}
+
+TEST(Preprocess, RefusesValuesThatCannotBe) {
+  const std::vector<std::uint8_t> bytes(12);
+  const beit::ImageView image{bytes.data(), 2, 2, 3};
+  std::vector<float> out(3 * 4 * 4);
+  beit::Preprocessing good;
+  good.input_size = {4, 4};
+  ASSERT_NO_THROW(beit::preprocess(image, good, out.data()));
+  const auto expect_refused = [&](auto change, const char* text) {
+    beit::Preprocessing config = good;
+    change(config);
+    EXPECT_THROW(beit::preprocess(image, config, out.data()), beit::ConfigError) << text;
+    EXPECT_THAT(message_of([&] { beit::preprocess(image, config, out.data()); }), HasSubstr(text));
+  };
+  expect_refused([](auto& c) { c.crop_pct = 0.0; }, "crop_pct: found 0.0");
+  expect_refused([](auto& c) { c.crop_pct = -1.0; }, "crop_pct: found -1.0");
+  expect_refused([](auto& c) { c.crop_pct = std::numeric_limits<double>::quiet_NaN(); }, "crop_pct: found");
+  expect_refused([](auto& c) { c.std[1] = 0.0f; }, "std: found 0.0");
+  expect_refused([](auto& c) { c.std.pop_back(); }, "mean and std: found 3 and 2");
+  expect_refused([](auto& c) { c.mean[0] = std::numeric_limits<float>::infinity(); }, "mean: found inf");
+  expect_refused([](auto& c) { c.input_size = {0, 4}; }, "input_size: found 0 x 4");
+  EXPECT_THROW(beit::preprocess({bytes.data(), 0, 2, 3}, good, out.data()), beit::ImageError);
+
+  // So small a crop_pct, or so large: no such image can be made.
+  beit::Preprocessing config = good;
+  config.crop_pct = 1e-300;
+  EXPECT_THROW(beit::preprocess(image, config, out.data()), beit::ImageError);
+  config.crop_pct = 5.0;
+  EXPECT_THROW(beit::preprocess(image, config, out.data()), beit::ImageError);
+}
+
+TEST(Preprocess, RefusesImagesThatPillowCannotResize) {
+  const std::vector<std::uint8_t> bytes(1000);
+  beit::Preprocessing config;
+  config.input_size = {32, 32};
+  config.crop_mode = beit::CropMode::border;
+  std::vector<float> out(3 * 32 * 32);
+  EXPECT_THAT(message_of([&] {
+                beit::preprocess({bytes.data(), 1000, 1, 1}, config, out.data());
+              }),
+              HasSubstr("found 1000 x 1 pixels to be resized to 35 x 0"));
+}
+
+TEST(Preprocess, TakesLongAndNarrowImages) {
+  const std::vector<std::uint8_t> bytes(5000, 255);
+  beit::Preprocessing config;
+  config.input_size = {224, 224};
+  std::vector<float> out(3 * 224 * 224);
+  beit::preprocess({bytes.data(), 5000, 1, 1}, config, out.data());
+  EXPECT_TRUE(std::all_of(out.begin(), out.end(), [](float x) { return x == 1.0f; }));
+}
+
+TEST(Names, AreTimms) {
+  EXPECT_EQ(beit::interpolation_from_name("lanczos"), beit::Interpolation::lanczos);
+  EXPECT_EQ(beit::crop_mode_from_name("squash"), beit::CropMode::squash);
+  EXPECT_THROW(beit::interpolation_from_name("cubic"), beit::ConfigError);
+  EXPECT_THAT(message_of([] { beit::interpolation_from_name("cubic"); }),
+              HasSubstr("found \"cubic\", wanted nearest, box, bilinear, hamming, bicubic or lanczos"));
+  EXPECT_THAT(message_of([] { beit::crop_mode_from_name(""); }),
+              HasSubstr("found \"\", wanted center, squash or border"));
+}
+
+}  // namespace

@@ -1,0 +1,136 @@
+"""Makes tests/golden/image: small images, and what Pillow and timm make of them.
+
+    python weights_tools/golden_images.py
+
+Made with Pillow 9.4.0, timm 1.0.31, torch 1.13.1 and torchvision 0.14.1. decode.txt has a line an image: name, height,
+width, CRC-32 of Pillow's RGB bytes. preprocess.txt has a line a tensor: name, height, width, crop_pct, crop_mode,
+interpolation, mean, std, CRC-32 of timm's float32 bytes.
+"""
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from timm.data import create_transform
+
+FOLDER = Path(__file__).resolve().parent.parent / "tests" / "golden" / "image"
+IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+HALF = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+
+
+def picture(height, width, seed=0):
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[0:height, 0:width]
+    waves = [np.sin(x / rng.uniform(2, 9) + y / rng.uniform(2, 9)) * 100 + 128 for _ in range(3)]
+    noisy = np.stack(waves, -1) + rng.normal(0, 12, (height, width, 3))
+    return Image.fromarray(np.clip(noisy, 0, 255).astype(np.uint8))
+
+
+def png_chunk(kind, data):
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def png(samples, color, depth, palette=b"", transparency=b""):
+    """(height, width, channels) samples as a PNG of any colour type, which Pillow can't write itself."""
+    rows = b""
+    for row in samples.reshape(samples.shape[0], -1):
+        if depth == 16:
+            packed = row.astype(">u2").tobytes()
+        else:
+            packed = np.packbits(((row[:, None] >> np.arange(depth - 1, -1, -1)) & 1).astype(np.uint8)).tobytes()
+        rows += b"\0" + packed
+    header = struct.pack(">IIBBBBB", samples.shape[1], samples.shape[0], depth, color, 0, 0, 0)
+    chunks = png_chunk(b"IHDR", header)
+    if palette:
+        chunks += png_chunk(b"PLTE", palette)
+    if transparency:
+        chunks += png_chunk(b"tRNS", transparency)
+    return b"\x89PNG\r\n\x1a\n" + chunks + png_chunk(b"IDAT", zlib.compress(rows)) + png_chunk(b"IEND", b"")
+
+
+def write_images():
+    rng = np.random.default_rng(1)
+    for color, depths in {0: (1, 2, 4, 8), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}.items():
+        for depth in depths:
+            channels = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[color]
+            samples = rng.integers(0, 1 << depth, (9, 13, channels))
+            palette = rng.integers(0, 256, 3 << depth, np.uint8).tobytes() if color == 3 else b""
+            (FOLDER / f"color{color}_depth{depth}.png").write_bytes(png(samples, color, depth, palette))
+            transparency = {0: b"\0\1", 2: b"\0\1\0\2\0\3", 3: b"\0\x64"}.get(color)
+            if transparency:
+                data = png(samples, color, depth, palette, transparency)
+                (FOLDER / f"color{color}_depth{depth}_transparent.png").write_bytes(data)
+    (FOLDER / "grey16.png").write_bytes(png(rng.integers(0, 65536, (9, 13, 1)), 0, 16))
+    short = png(np.arange(256).reshape(16, 16, 1), 3, 8, bytes(range(30)))
+    (FOLDER / "short_palette.png").write_bytes(short)
+
+    small = picture(11, 14)
+    for mode in ("1", "L", "P", "RGB"):
+        small.convert(mode).save(FOLDER / f"mode_{mode}.bmp")
+    for mode in ("L", "LA", "P", "RGB", "RGBA"):
+        for compression in (None, "tga_rle"):
+            small.convert(mode).save(FOLDER / f"mode_{mode}{'_rle' * bool(compression)}.tga", compression=compression)
+    small.save(FOLDER / "small.gif")
+    paletted = small.quantize(8, dither=Image.Dither.NONE)
+    paletted.save(FOLDER / "transparent.gif", transparency=3)
+    small.save(FOLDER / "small.ppm")
+    small.convert("L").save(FOLDER / "small.pgm")
+    (FOLDER / "largest_100.ppm").write_bytes(b"P6 # comment\n3 2\n100\n" + bytes(range(0, 101, 6))[:18].ljust(18, b"d"))
+    wide = struct.pack(">6H", 0, 1, 300, 999, 1000, 500)
+    (FOLDER / "largest_1000.ppm").write_bytes(b"P6\n2 1\n1000\n" + wide)
+
+    for name, shape in {"landscape": (30, 45), "portrait": (52, 23), "column": (60, 1), "row": (1, 47), "dot": (1, 1)}.items():
+        picture(*shape, seed=len(name)).save(FOLDER / f"{name}.png")
+
+
+def write_decoded():
+    lines = []
+    for path in sorted(FOLDER.iterdir()):
+        if path.suffix in (".txt", ".jpg"):
+            continue
+        with Image.open(path) as image:
+            pixels = np.asarray(image.convert("RGB"))
+            if path.name == "grey16.png":  # Pillow clips to white; the library keeps the high byte
+                pixels = np.repeat((np.asarray(image) >> 8).astype(np.uint8)[..., None], 3, -1)
+        lines.append(f"{path.name} {pixels.shape[0]} {pixels.shape[1]} {zlib.crc32(pixels.tobytes())}")
+    (FOLDER / "decode.txt").write_text("\n".join(lines) + "\n")
+
+
+def write_jpegs():
+    """Grey and flat, so that every decoder agrees; turned in each of EXIF's ways."""
+    blocks = np.repeat(np.repeat(np.array([[40, 90, 140], [190, 240, 15]], np.uint8), 8, 0), 8, 1)
+    for orientation in range(1, 9):
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        Image.fromarray(blocks).save(FOLDER / f"orientation_{orientation}.jpg", quality=100, exif=exif)
+
+
+def write_preprocessed():
+    lines = []
+    for name in ("landscape", "portrait", "column", "row", "dot"):
+        for interpolation in ("nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"):
+            for crop_mode in ("center", "squash", "border"):
+                for (height, width), crop_pct in [((16, 16), 0.9), ((40, 40), 1.0), ((24, 33), 0.875), ((20, 12), 1.3)]:
+                    mean, std = IMAGENET if height != 16 else HALF
+                    transform = create_transform(
+                        (3, height, width), is_training=False, interpolation=interpolation, crop_pct=crop_pct,
+                        crop_mode=crop_mode, mean=mean, std=std,
+                    )
+                    try:
+                        with Image.open(FOLDER / f"{name}.png") as image:
+                            tensor = transform(image.convert("RGB")).numpy()
+                    except ValueError:  # Pillow doesn't resize to 0 pixels
+                        continue
+                    numbers = " ".join(map(str, mean + std))
+                    lines.append(f"{name}.png {height} {width} {crop_pct} {crop_mode} {interpolation} {numbers} "
+                                 f"{zlib.crc32(tensor.tobytes())}")
+    (FOLDER / "preprocess.txt").write_text("\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    write_images()
+    write_jpegs()
+    write_decoded()
+    write_preprocessed()
