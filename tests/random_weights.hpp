@@ -3,7 +3,6 @@
 
 #include <cmath>
 #include <cstdint>
-#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -23,7 +22,8 @@ class RandomWeights final : public beit::WeightSource {
   std::vector<beit::Index> shape(const std::string& name) const override {
     throw beit::WeightError(name + ": random weights have every shape");
   }
-  beit::AlignedBuffer<float> get(const std::string& name, std::span<const beit::Index> shape) const override {
+  void read(const std::string& name, std::span<const beit::Index> shape, beit::Index begin, beit::Index count,
+            float* out) const override {
     beit::Index size = 1;
     for (const beit::Index n : shape) size *= n;
     const bool matrix = name.ends_with("weight") && shape.size() > 1;
@@ -31,15 +31,16 @@ class RandomWeights final : public beit::WeightSource {
     const bool scale = name.find("gamma_") != std::string::npos;
     const float center = norm ? 1.0f : scale ? 0.5f : 0.0f;
     const float deviation = matrix ? 1 / std::sqrt(static_cast<float>(size / shape[0])) : 0.2f;
-    std::uint64_t state = seed_;
-    for (const char c : name) state = (state ^ static_cast<unsigned char>(c)) * 0x100000001B3u + 0x9E3779B9u;
-    beit::AlignedBuffer<float> values(size);
-    for (beit::Index i = 0; i < size; ++i) {
-      state = state * 6364136223846793005u + 1442695040888963407u;  // Knuth's linear congruential generator
-      const float uniform = static_cast<float>(state >> 40) * 0x1p-24f;
-      values[i] = center + deviation * std::sqrt(12.0f) * (uniform - 0.5f);
+    std::uint64_t key = seed_;
+    for (const char c : name) key = (key ^ static_cast<unsigned char>(c)) * 0x100000001B3u + 0x9E3779B9u;
+    for (beit::Index i = 0; i < count; ++i) {
+      // The finaliser of the splitmix64 generator: its numbers can be made in any order.
+      std::uint64_t bits = key + static_cast<std::uint64_t>(begin + i) * 0x9E3779B97F4A7C15u;
+      bits = (bits ^ (bits >> 30)) * 0xBF58476D1CE4E5B9u;
+      bits = (bits ^ (bits >> 27)) * 0x94D049BB133111EBu;
+      const float uniform = static_cast<float>((bits ^ (bits >> 31)) >> 40) * 0x1p-24f;
+      out[i] = center + deviation * std::sqrt(12.0f) * (uniform - 0.5f);
     }
-    return values;
   }
 
  private:

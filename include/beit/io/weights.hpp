@@ -33,8 +33,19 @@ class WeightSource {
   virtual bool has(const std::string& name) const = 0;
   /// Throws WeightError when there is no such parameter.
   virtual std::vector<Index> shape(const std::string& name) const = 0;
-  /// The parameter as floats, row-major. Throws WeightError when it is missing, of another shape, or not finite.
-  virtual AlignedBuffer<float> get(const std::string& name, std::span<const Index> shape) const = 0;
+  /// Elements [begin, begin + count) of the parameter, row-major, as floats to `out`. Throws WeightError when it is
+  /// missing, of another shape, or not finite there.
+  virtual void read(const std::string& name, std::span<const Index> shape, Index begin, Index count,
+                    float* out) const = 0;
+
+  /// The whole parameter, as read.
+  AlignedBuffer<float> get(const std::string& name, std::span<const Index> shape) const {
+    Index size = 1;
+    for (const Index n : shape) size *= n;
+    AlignedBuffer<float> values(size);  // in `shape`, row-major
+    read(name, shape, 0, size, values.data());
+    return values;
+  }
 
   /// The scope of whole names.
   WeightScope root() const;
@@ -53,25 +64,27 @@ class WeightReader final : public WeightSource {
 
   std::vector<Index> shape(const std::string& name) const override { return find(name).shape; }
 
-  /// Reads an F32, F16 or BF16 tensor as floats and lets go of its pages in the file. Throws WeightError when it is
-  /// missing, of another shape or dtype, or holds a NaN or an infinity.
-  AlignedBuffer<float> get(const std::string& name, std::span<const Index> shape) const override {
+  /// Reads an F32, F16 or BF16 tensor and lets go of the pages in the file. WeightError for another dtype, too.
+  void read(const std::string& name, std::span<const Index> shape, Index begin, Index count,
+            float* out) const override {
     const Tensor& tensor = find(name);
     if (!std::equal(tensor.shape.begin(), tensor.shape.end(), shape.begin(), shape.end())) {
       fail(name, "found shape " + shape_text(tensor.shape) + ", wanted " + shape_text(shape));
     }
-    AlignedBuffer<float> values(tensor.size());  // in `shape`, row-major
-    if (!read(name, tensor, values)) {
+    const std::size_t element = dtype_bits(tensor.dtype) / 8;
+    Tensor part = tensor;
+    part.data =
+        tensor.data.subspan(static_cast<std::size_t>(begin) * element, static_cast<std::size_t>(count) * element);
+    if (!widen(name, part, count, out)) {
       Index i = 0;
-      while ((std::bit_cast<std::uint32_t>(values[i]) & 0x7F800000) != 0x7F800000) ++i;
-      const bool nan = (std::bit_cast<std::uint32_t>(values[i]) & 0x007FFFFF) != 0;
-      fail(name, std::string("found ") + (nan ? "NaN" : "an infinity") + " at element " + position_text(i, shape) +
-                     ", wanted finite weights");
+      while ((std::bit_cast<std::uint32_t>(out[i]) & 0x7F800000) != 0x7F800000) ++i;
+      const bool nan = (std::bit_cast<std::uint32_t>(out[i]) & 0x007FFFFF) != 0;
+      fail(name, std::string("found ") + (nan ? "NaN" : "an infinity") + " at element " +
+                     position_text(begin + i, shape) + ", wanted finite weights");
     }
-    file_->release(tensor);
+    file_->release(part);
     const std::lock_guard lock(mutex_);
     used_.insert(name);
-    return values;
   }
 
   /// Throws WeightError when the file holds tensors that were never read, naming the first 5. Names that end in
@@ -98,15 +111,15 @@ class WeightReader final : public WeightSource {
     return found->second;
   }
 
-  bool read(const std::string& name, const Tensor& tensor, AlignedBuffer<float>& out) const {
+  bool widen(const std::string& name, const Tensor& tensor, Index count, float* out) const {
     const std::byte* const in = tensor.data.data();
     switch (tensor.dtype) {
       case DType::F32:
-        return detail::widen<std::uint32_t, detail::float_to_float_bits>(in, out.size(), out.data());
+        return detail::widen<std::uint32_t, detail::float_to_float_bits>(in, count, out);
       case DType::F16:
-        return detail::widen<std::uint16_t, detail::float16_to_float_bits>(in, out.size(), out.data());
+        return detail::widen<std::uint16_t, detail::float16_to_float_bits>(in, count, out);
       case DType::BF16:
-        return detail::widen<std::uint16_t, detail::bfloat16_to_float_bits>(in, out.size(), out.data());
+        return detail::widen<std::uint16_t, detail::bfloat16_to_float_bits>(in, count, out);
       default:
         fail(name, "found dtype " + std::string(dtype_name(tensor.dtype)) + ", wanted F32, F16 or BF16");
     }
@@ -142,7 +155,12 @@ class WeightScope {
   /// Throws WeightError when there is no such tensor.
   std::vector<Index> shape(std::string_view name) const { return source_->shape(path(name)); }
 
-  /// The parameter in row-major order, as WeightSource::get.
+  /// As WeightSource::read.
+  void read(std::string_view name, std::initializer_list<Index> shape, Index begin, Index count, float* out) const {
+    source_->read(path(name), {shape.begin(), shape.size()}, begin, count, out);
+  }
+
+  /// As WeightSource::get.
   AlignedBuffer<float> get(std::string_view name, std::initializer_list<Index> shape) const {
     return source_->get(path(name), {shape.begin(), shape.size()});
   }

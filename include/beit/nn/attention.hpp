@@ -23,7 +23,6 @@ class Attention {
  public:
   Attention(const WeightScope& weights, Index dim, Index heads, bool qkv_bias, RelativePositionBias bias)
       : heads_(heads), bias_(std::move(bias)), proj_(weights.scope("proj"), dim, dim) {
-    const AlignedBuffer<float> qkv = weights.get("qkv.weight", {3 * dim, dim});
     AlignedBuffer<float> qkv_biases;
     if (qkv_bias) {
       qkv_biases = AlignedBuffer<float>(3 * dim);
@@ -31,7 +30,7 @@ class Attention {
       std::fill_n(qkv_biases.data() + dim, dim, 0.0f);
       std::copy_n(weights.get("v_bias", {dim}).data(), dim, qkv_biases.data() + 2 * dim);
     }
-    qkv_ = Linear<Weight>(qkv.data(), 3 * dim, dim, std::move(qkv_biases));
+    qkv_ = Linear<Weight>(weights, "qkv.weight", {3 * dim, dim}, std::move(qkv_biases));
   }
 
   /// out += gamma * y; x (B*N, C), gamma (C,) or null for 1, out (B*N, C).

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <initializer_list>
+#include <string_view>
 #include <utility>
 
 #include <Eigen/Core>
@@ -38,14 +40,25 @@ template <typename Weight>
 class Linear {
  public:
   Linear() = default;
-  /// `weight` (outputs, inputs) row-major; `bias` (outputs,) or empty.
-  Linear(const float* weight, Index outputs, Index inputs, AlignedBuffer<float> bias)
-      : packed_(gemm().packed_size(outputs, inputs)), bias_(std::move(bias)), outputs_(outputs), inputs_(inputs) {
-    gemm().pack(weight, outputs, inputs, packed_.data());
+  /// Reads the parameter `name` of this shape: outputs, and dimensions whose product is the inputs. `bias` is
+  /// (outputs,) or empty.
+  Linear(const WeightScope& weights, std::string_view name, std::initializer_list<Index> shape,
+         AlignedBuffer<float> bias)
+      : bias_(std::move(bias)), outputs_(*shape.begin()) {
+    for (const Index* n = shape.begin() + 1; n != shape.end(); ++n) inputs_ *= *n;
+    // By some panels at a time: there is never a second copy of the whole matrix.
+    packed_ = AlignedBuffer<Stored>(gemm().packed_size(outputs_, inputs_));
+    const Index block = gemm().column_tile * std::max<Index>(1, 64 / gemm().column_tile);
+    AlignedBuffer<float> rows(std::min(block, outputs_) * inputs_);
+    for (Index row = 0; row < outputs_; row += block) {
+      const Index count = std::min(block, outputs_ - row);
+      weights.read(name, shape, row * inputs_, count * inputs_, rows.data());
+      gemm().pack(rows.data(), count, inputs_, packed_.data() + row * inputs_);
+    }
   }
   /// Reads "weight" (outputs, inputs) and "bias" (outputs,).
   Linear(const WeightScope& weights, Index outputs, Index inputs)
-      : Linear(weights.get("weight", {outputs, inputs}).data(), outputs, inputs, weights.get("bias", {outputs})) {}
+      : Linear(weights, "weight", {outputs, inputs}, weights.get("bias", {outputs})) {}
 
   Index inputs() const { return inputs_; }
   Index outputs() const { return outputs_; }
@@ -96,7 +109,7 @@ class Linear {
   AlignedBuffer<Stored> packed_;
   AlignedBuffer<float> bias_;  // (outputs,) or empty
   Index outputs_ = 0;
-  Index inputs_ = 0;
+  Index inputs_ = 1;
 };
 
 }  // namespace beit::inline BEIT_ABI

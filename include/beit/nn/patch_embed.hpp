@@ -18,8 +18,7 @@ class PatchEmbed {
   PatchEmbed(const WeightScope& weights, Size image, Size patch, Index channels, Index dim)
       : image_(image), patch_(patch), channels_(channels) {
     const WeightScope proj = weights.scope("proj");
-    const AlignedBuffer<float> weight = proj.get("weight", {dim, channels, patch.height, patch.width});
-    proj_ = Linear<Weight>(weight.data(), dim, channels * patch.area(), proj.get("bias", {dim}));
+    proj_ = Linear<Weight>(proj, "weight", {dim, channels, patch.height, patch.width}, proj.get("bias", {dim}));
   }
 
   /// Adds to tokens (B*N, C), N = 1 + grid.area(), the embeddings of x (B, channels*H*W); the first token of
