@@ -1,7 +1,7 @@
 // libFuzzer target: any bytes are decoded and preprocessed, or refused with an Error.
 //
 // clang++ -std=c++20 -g -O1 -fsanitize=fuzzer,address,undefined -Iinclude tests/fuzz/image_fuzz.cpp -o image_fuzz
-// ./image_fuzz -max_len=4096 tests/golden/image
+// mkdir found && ./image_fuzz -max_len=4096 found tests/golden/image
 #include <cstddef>
 #include <cstdint>
 #include <vector>

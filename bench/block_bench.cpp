@@ -1,0 +1,39 @@
+// One transformer block of BEiT-Base/16: batch 1 and 8, 1 and 2 threads.
+#include <benchmark/benchmark.h>
+
+#include <beit/model/config.hpp>
+#include <beit/nn/block.hpp>
+
+#include "../tests/random_weights.hpp"
+
+namespace {
+
+template <typename Weight>
+void OneBlock(benchmark::State& state) {
+  const beit::Config config = beit::preset("beit_base_patch16_224");
+  const beit::Index batch = state.range(0), rows = batch * config.num_tokens();
+  const testing_weights::RandomWeights weights(1);
+  const beit::WeightScope scope(weights, "");
+  beit::RelativePositionBias bias(config.grid(), config.num_heads);
+  bias.add(scope.scope("attn"), config.num_heads);
+  const beit::Block<Weight> block(scope, config.embed_dim, config.num_heads, config.mlp_hidden, true, true,
+                                  std::move(bias));
+  beit::ThreadPool pool(static_cast<int>(state.range(1)));
+  beit::Workspace workspace(pool);
+  const auto start = weights.get("tokens", std::vector<beit::Index>{rows, config.embed_dim});
+  beit::Matrix tokens(rows, config.embed_dim);
+  for (auto _ : state) {
+    std::copy_n(start.data(), start.size(), tokens.data());  // else the residual stream would grow
+    block.forward(batch, workspace, tokens);
+    benchmark::ClobberMemory();
+  }
+}
+
+void cases(benchmark::internal::Benchmark* benchmark) {
+  benchmark->ArgNames({"batch", "threads"})->ArgsProduct({{1, 8}, {1, 2}});
+  benchmark->Unit(benchmark::kMillisecond)->UseRealTime();
+}
+BENCHMARK(OneBlock<float>)->Apply(cases);
+BENCHMARK(OneBlock<Eigen::bfloat16>)->Apply(cases);
+
+}  // namespace
