@@ -1,0 +1,21 @@
+# Turns a file into a C++ source: cmake -D MODEL=file -D OUTPUT=source.cpp -P embed_model.cmake
+# Words of 64 bits compile several times faster than bytes. They hold the file in the order of a little-endian machine,
+# which the library needs anyhow.
+file(SIZE "${MODEL}" size)
+file(READ "${MODEL}" hex HEX)
+math(EXPR missing "(8 - ${size} % 8) % 8")
+string(REPEAT "00" ${missing} padding)
+string(REGEX REPLACE "(..)(..)(..)(..)(..)(..)(..)(..)" "0x\\8\\7\\6\\5\\4\\3\\2\\1,\n" words "${hex}${padding}")
+file(
+  WRITE "${OUTPUT}"
+  "#include \"demo_model.hpp\"
+
+#include <cstdint>
+
+namespace {
+alignas(64) constexpr std::uint64_t words[] = {
+${words}};
+}  // namespace
+
+std::span<const std::byte> programs::demo_model() { return {reinterpret_cast<const std::byte*>(words), ${size}}; }
+")

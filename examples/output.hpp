@@ -1,0 +1,104 @@
+// What the programs write: lines, a progress line, and .npy files with the names of their rows.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <iomanip>
+#include <iostream>
+#include <sstream>
+#include <string>
+#include <utility>
+#include <vector>
+
+#if defined(_WIN32)
+#include <io.h>
+#else
+#include <unistd.h>
+#endif
+
+#include <beit/beit.hpp>
+
+namespace programs {
+
+/// Text from a file name, a label or an error as one line that can do nothing to a terminal.
+inline std::string one_line(std::string text) {
+  for (char& c : text) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = '?';
+  }
+  return text;
+}
+
+inline bool is_terminal(std::FILE* stream) {
+#if defined(_WIN32)
+  return ::_isatty(::_fileno(stream)) != 0;
+#else
+  return ::isatty(::fileno(stream)) != 0;
+#endif
+}
+
+/// "96/1000 images, 12.5 a second, 1:12 left" on standard error, if that is a terminal and there are many images.
+class Progress {
+ public:
+  explicit Progress(std::size_t total) : total_(total), shown_(total >= 32 && is_terminal(stderr)) {}
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+  ~Progress() { clear(); }
+
+  void show(std::size_t done) {
+    if (!shown_) return;
+    std::ostringstream text;
+    text << done << '/' << total_ << " images";
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+    if (done > 0 && seconds > 0) {
+      const auto left =
+          static_cast<long long>(seconds / static_cast<double>(done) * static_cast<double>(total_ - done));
+      text << std::fixed << std::setprecision(1) << ", " << static_cast<double>(done) / seconds << " a second, "
+           << left / 60 << ':' << std::setw(2) << std::setfill('0') << left % 60 << " left";
+    }
+    clear();
+    width_ = text.str().size();
+    std::cerr << text.str() << std::flush;
+  }
+
+  /// Gives the line free for other output.
+  void clear() {
+    if (width_ > 0) std::cerr << '\r' << std::string(width_, ' ') << '\r' << std::flush;
+    width_ = 0;
+  }
+
+ private:
+  std::size_t total_;
+  bool shown_;
+  std::size_t width_ = 0;
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+/// OUT.npy, a row an image, and OUT.txt, a line a row with the image's name. Both appear in close(), complete; an
+/// earlier end leaves what was there before.
+class RowFiles {
+ public:
+  RowFiles(const std::filesystem::path& path, std::vector<beit::Index> row_shape)
+      : rows_(path, std::move(row_shape)), names_(std::filesystem::path(path).replace_extension(".txt")) {}
+
+  void write(const std::string& name, const float* row) {
+    rows_.write(row, 1);
+    names_.write(one_line(name) + '\n');
+    empty_ = false;
+  }
+
+  /// Without a single row there is nothing to keep.
+  void close() {
+    if (empty_) return;
+    rows_.close();
+    names_.close();
+  }
+
+ private:
+  beit::NpyWriter rows_;
+  beit::AtomicFile names_;
+  bool empty_ = true;
+};
+
+}  // namespace programs

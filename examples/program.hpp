@@ -1,0 +1,129 @@
+// The options that the programs share, and how they start and end.
+#pragma once
+
+#include <csignal>
+#include <cstdint>
+#include <exception>
+#include <filesystem>
+#include <iostream>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+
+#include <beit/beit.hpp>
+
+#include "demo_model.hpp"
+#include "inputs.hpp"
+#include "output.hpp"
+
+namespace programs {
+
+struct Options {
+  std::string model;
+  std::string precision = "float";
+  int threads = 0;
+  beit::Index batch_size = 8;
+  beit::DecodeOptions decode;
+  bool verbose = false;
+  std::vector<std::string> images;
+};
+
+/// For options that name a .npy file to write.
+inline CLI::Validator npy_name() {
+  return CLI::Validator(
+      [](const std::string& name) {
+        return std::filesystem::path(name).extension() == ".npy" ? "" : "found '" + name + "', wanted a name in .npy";
+      },
+      "");
+}
+
+inline void add_options(CLI::App& app, Options& options) {
+  app.get_formatter()->column_width(32);
+  app.set_help_flag("-h,--help", "Show this help and exit");
+  app.set_version_flag("--version", app.get_name() + " " BEIT_VERSION, "Show the version and exit");
+  app.add_option("IMAGE|FOLDER", options.images, "Image files, and folders: the images directly in them, by name")
+      ->option_text(" ")
+      ->required();
+  app.add_option("--model", options.model,
+                 "Weights (.safetensors) or a folder with model.safetensors and config.json;\n"
+                 "without it, a small model of ten kinds of clothes that is part of this program")
+      ->option_text("PATH");
+  app.add_option("--precision", options.precision, "float, or bfloat16 for half the memory [float]")
+      ->option_text("TYPE")
+      ->check(CLI::IsMember({"float", "bfloat16"}));
+  app.add_option("--threads", options.threads, "Threads to run on; 0: one a processor [0]")
+      ->option_text("N")
+      ->check(CLI::Range(0, 1024));
+  app.add_option("--batch-size", options.batch_size, "Images at a time; more take more memory [8]")
+      ->option_text("B")
+      ->check(CLI::Range(1, 65536));
+  app.add_option("--max-pixels", options.decode.max_pixels, "Refuse larger images [178956970]")
+      ->option_text("N")
+      ->check(CLI::Range(std::int64_t{1}, std::numeric_limits<std::int64_t>::max()));
+  app.add_flag("--apply-exif-orientation", options.decode.apply_exif_orientation,
+               "Turn photographs upright as their EXIF data says; timm doesn't");
+  app.add_flag("--verbose", options.verbose, "Say on standard error what runs");
+}
+
+/// The model of --model, or the embedded one.
+template <typename Weight>
+beit::Beit<Weight> load_model(const Options& options) {
+  if (!options.model.empty()) return beit::load<Weight>(options.model);
+  return beit::load<Weight>(demo_model(), "embedded model");
+}
+
+/// For --verbose: what runs, on standard error.
+inline void describe(const CLI::App& app, const Options& options, const beit::Config& config,
+                     const beit::Executor& executor) {
+  const auto text = [](beit::Size size) { return std::to_string(size.height) + "x" + std::to_string(size.width); };
+  std::cerr << app.get_name() << ": model " << one_line(options.model.empty() ? "embedded" : options.model) << " ("
+            << one_line(config.architecture.empty() ? "beit" : config.architecture) << ": image "
+            << text(config.image_size) << ", patch " << text(config.patch_size) << ", width " << config.embed_dim
+            << ", depth " << config.depth << ", heads " << config.num_heads << ", classes " << config.num_classes
+            << "), precision " << options.precision << ", kernels " << beit::isa_name(beit::kernel_table().isa)
+            << ", threads " << executor.size() << ", batch size " << options.batch_size << '\n';
+}
+
+inline void print_error(const CLI::App& app, const std::string& text) {
+  std::cerr << one_line(app.get_name() + ": " + text) << std::endl;
+}
+
+/// Makes a signal end the program between two batches, and a second one at once.
+inline void catch_signal(int signal) {
+  const auto stop = [](int received) {
+    stop_signal = received;
+    std::signal(received, SIG_DFL);
+  };
+  if (std::signal(signal, stop) == SIG_IGN) std::signal(signal, SIG_IGN);
+}
+
+/// Parses the options and runs `body`, which returns the exit status. Usage errors give 2, others 1, each with one line
+/// on standard error.
+template <typename Body>
+int run(CLI::App& app, int argc, char** argv, const Body& body) {
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return app.exit(error);
+    print_error(app, std::string(error.what()) + " (see --help)");
+    return 2;
+  }
+  for (const int signal : {SIGINT, SIGTERM}) catch_signal(signal);
+#if !defined(_WIN32)
+  for (const int signal : {SIGHUP, SIGPIPE}) catch_signal(signal);
+#endif
+  try {
+    return body();
+  } catch (const Interrupted&) {
+    // As if it had not been caught: shells and callers see how the program ended.
+    std::signal(stop_signal, SIG_DFL);
+    std::raise(stop_signal);
+  } catch (const std::exception& error) {
+    print_error(app, error.what());
+  }
+  return 1;
+}
+
+}  // namespace programs
