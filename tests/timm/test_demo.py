@@ -1,0 +1,64 @@
+"""The embedded model on Fashion-MNIST's 10,000 test images: beit-classify against timm on the same file.
+
+The data is Debian's package dataset-fashion-mnist; BEIT_FASHION_MNIST names another folder.
+"""
+import gzip
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import timm
+import torch
+from PIL import Image
+
+import converted
+
+ROOT = Path(__file__).resolve().parents[2]
+MODEL = ROOT / "examples" / "data" / "beit_fashion_mnist.safetensors"
+DATA = Path(os.environ.get("BEIT_FASHION_MNIST", "/usr/share/datasets/fashion-mnist"))
+
+
+def read_idx(name, header):
+    with gzip.open(DATA / name) as file:
+        return np.frombuffer(file.read(), np.uint8, offset=header)
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    """A folder of grey PNG files whose names sort in the order of the labels."""
+    folder = tmp_path_factory.mktemp("fashion_mnist")
+    pixels = read_idx("t10k-images-idx3-ubyte.gz", 16).reshape(-1, 28, 28)
+    for index, image in enumerate(pixels):
+        Image.fromarray(image).save(folder / f"{index:05}.png")
+    return folder
+
+
+@torch.no_grad()
+def timm_logits(folder):
+    """timm's logits in single precision, from the files, by the model's own preprocessing: (10000, 10)."""
+    _, config = converted.read(MODEL)
+    preprocessing = dict(config["pretrained_cfg"])
+    preprocessing.pop("license", None)
+    transform = timm.data.create_transform(tuple(preprocessing.pop("input_size")), **preprocessing)
+    model = converted.load(MODEL)
+    batches = []
+    paths = sorted(folder.iterdir())
+    for start in range(0, len(paths), 500):
+        batch = torch.stack([transform(Image.open(path).convert("RGB")) for path in paths[start:start + 500]])
+        batches.append(model(batch))
+    return torch.cat(batches).numpy()
+
+
+def test_accuracy(images, program, figure, tmp_path):
+    labels = read_idx("t10k-labels-idx1-ubyte.gz", 8)
+    program("beit-classify", "--logits", tmp_path / "logits.npy", images)
+    ours, theirs = np.load(tmp_path / "logits.npy"), timm_logits(images)
+    assert ours.dtype == np.float32 and ours.shape == theirs.shape == (10_000, 10)
+    our_classes, their_classes = ours.argmax(1), theirs.argmax(1)
+    our_accuracy, their_accuracy = ((classes == labels).mean() for classes in (our_classes, their_classes))
+    same = int((our_classes == their_classes).sum())
+    figure(f"Fashion-MNIST: accuracy {our_accuracy:.2%}, timm's {their_accuracy:.2%}; the same class on {same} of "
+           f"{len(labels)}; logits differ by up to {np.abs(ours - theirs).max():.2e}")
+    assert our_accuracy == their_accuracy
+    assert same >= 9_998

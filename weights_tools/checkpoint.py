@@ -1,0 +1,205 @@
+"""Reading BEiT checkpoints in the layouts that they are published in, and inferring what they are."""
+import json
+import math
+import pickle
+import re
+import sys
+import zipfile
+
+import timm
+import torch
+
+import converted
+from converted import ConversionError, one_line
+
+FALLBACK_ARCHITECTURE = "beit_base_patch16_224"
+
+
+def note(text):
+    """One line on standard error."""
+    print(f"convert.py: {text}", file=sys.stderr)
+
+
+def read_checkpoint(path, unsafe_pickle=False):
+    """The tensors of a checkpoint file by timm's names, without what inference doesn't use; and its config or None."""
+    if path.stat().st_size == 0:
+        raise ConversionError(f"{path} is empty")
+    config = None
+    if path.suffix == ".safetensors":
+        checkpoint, config = converted.read(path)
+    else:
+        try:
+            checkpoint = timm.models.load_state_dict(str(path), weights_only=not unsafe_pickle)
+        except (OSError, RuntimeError, EOFError, ValueError, KeyError, AttributeError,
+                pickle.UnpicklingError, zipfile.BadZipFile) as error:
+            hint = ""
+            if "weights_only" in str(error) or isinstance(error, pickle.UnpicklingError):
+                hint = " (--unsafe-pickle loads Python objects from a file that you trust)"
+            text = one_line(error)[:200]
+            raise ConversionError(f"can't read {path} as a PyTorch checkpoint: {text}{hint}") from error
+    for key in ("model", "module"):
+        if isinstance(checkpoint, dict) and isinstance(checkpoint.get(key), dict):
+            checkpoint = checkpoint[key]
+    if not isinstance(checkpoint, dict):
+        raise ConversionError(f"{path} holds a {type(checkpoint).__name__}, wanted a dictionary of tensors")
+    tensors = {}
+    for name, value in timm.models.clean_state_dict(checkpoint).items():
+        if not isinstance(value, torch.Tensor):
+            raise ConversionError(f"{path}: entry {name!r} is a {type(value).__name__}, wanted a tensor")
+        if name.endswith("relative_position_index"):
+            continue
+        if not value.is_floating_point():
+            raise ConversionError(f"{path}: tensor {name} has type {value.dtype}, wanted floating point")
+        tensors[name] = value.float()
+    pretraining = [name for name in tensors if name == "mask_token" or name.startswith("lm_head.")]
+    if pretraining:
+        note(f"dropping the pre-training head ({', '.join(pretraining)})")
+        tensors = {name: value for name, value in tensors.items() if name not in pretraining}
+    for name in ("patch_embed.proj.weight", "cls_token", "blocks.0.attn.qkv.weight"):
+        if name not in tensors:
+            raise ConversionError(f"{path} is not a BEiT checkpoint: it has no {name}")
+    return tensors, check_config(config, path) if config is not None else None
+
+
+def read_config(path):
+    """A config.json that timm published."""
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConversionError(f"can't read {path}: {one_line(error)}") from error
+    return check_config(config, path)
+
+
+def check_config(config, path):
+    """`config` with all parts in the places that this program reads, or an error that names `path`."""
+    if not isinstance(config, dict) or not isinstance(config.get("architecture"), str):
+        raise ConversionError(f"{path}: its configuration names no architecture")
+    if "pretrained_cfg" not in config:  # older files keep everything on one level
+        config = {**config, "pretrained_cfg": config}
+    for key in ("model_args", "pretrained_cfg"):
+        if not isinstance(config.setdefault(key, {}), dict):
+            raise ConversionError(f"{path}: {key} is a {type(config[key]).__name__}, wanted an object")
+    for key in ("mean", "std"):
+        values = config["pretrained_cfg"].get(key, [])
+        if not isinstance(values, list) or not all(isinstance(x, (int, float)) for x in values):
+            raise ConversionError(f"{path}: {key} is {values!r}, wanted a list of numbers")
+    return config
+
+
+def shape_of(tensors, name, dimensions):
+    """The shape of a tensor that must have so many dimensions, none of them empty."""
+    if name not in tensors:
+        raise ConversionError(f"the checkpoint has no {name}")
+    shape = tuple(tensors[name].shape)
+    if len(shape) != dimensions or 0 in shape:
+        raise ConversionError(f"{name} has shape {shape}, wanted {dimensions} dimensions, none of them 0")
+    return shape
+
+
+def infer_grid(tensors, size, patch):
+    """Patches down and across (rows, columns)."""
+    if size:
+        if size[0] % patch[0] or size[1] % patch[1]:
+            raise ConversionError(f"--image-size {size[0]}x{size[1]} is not a multiple of the "
+                                  f"patch {patch[0]}x{patch[1]}")
+        return size[0] // patch[0], size[1] // patch[1]
+    if "pos_embed" in tensors:
+        patches = shape_of(tensors, "pos_embed", 3)[1] - 1
+        side = math.isqrt(max(0, patches))
+        if patches > 0 and side * side == patches:
+            return side, side
+    else:
+        table = find_table(tensors)
+        if table is None:
+            raise ConversionError("nothing in the checkpoint tells the image size: give --image-size or --architecture")
+        rows = shape_of(tensors, table, 2)[0] - 3
+        width = math.isqrt(max(0, rows))
+        if width % 2 and width * width == rows:
+            return (width + 1) // 2, (width + 1) // 2
+    raise ConversionError("the positions in the checkpoint don't form a square: give --image-size HEIGHTxWIDTH")
+
+
+def find_table(tensors):
+    """The name of a relative position bias table, or None."""
+    return next((name for name in tensors if name.endswith("relative_position_bias_table")), None)
+
+
+def parts_of(tensors, options):
+    """The constructor arguments that the presence of tensors tells."""
+    fc_norm = "fc_norm.weight" in tensors
+    return {
+        "num_classes": shape_of(tensors, "head.weight", 2)[0] if "head.weight" in tensors else 0,
+        "global_pool": options.global_pool or ("avg" if fc_norm else "token"),
+        "qkv_bias": "blocks.0.attn.q_bias" in tensors,
+        "use_abs_pos_emb": "pos_embed" in tensors,
+        "use_rel_pos_bias": "blocks.0.attn.relative_position_bias_table" in tensors,
+        "use_shared_rel_pos_bias": "rel_pos_bias.relative_position_bias_table" in tensors,
+        "use_fc_norm": fc_norm,
+    }
+
+
+def infer_config(tensors, options):
+    """The configuration of a bare checkpoint, from its shapes."""
+    blocks = {int(match[1]) for match in (re.match(r"blocks\.(\d+)\.", name) for name in tensors) if match}
+    if blocks != set(range(len(blocks))):
+        raise ConversionError(f"the checkpoint has {len(blocks)} blocks, numbered up to {max(blocks)}")
+    dim, channels, *patch = shape_of(tensors, "patch_embed.proj.weight", 4)
+    grid = infer_grid(tensors, options.image_size, patch)
+    table = find_table(tensors)
+    heads = shape_of(tensors, table, 2)[1] if table else options.num_heads
+    if heads is None:
+        raise ConversionError("no table in the checkpoint tells the number of heads: "
+                              "give --num-heads or --architecture")
+    if dim % heads:
+        raise ConversionError(f"{heads} heads don't divide the width {dim}")
+    arguments = {
+        "img_size": (grid[0] * patch[0], grid[1] * patch[1]),
+        "patch_size": tuple(patch),
+        "in_chans": channels,
+        "embed_dim": dim,
+        "depth": len(blocks),
+        "num_heads": heads,
+        "mlp_ratio": converted.mlp_ratio(dim, shape_of(tensors, "blocks.0.mlp.fc1.weight", 2)[0]),
+        "init_values": 0.1 if "blocks.0.gamma_1" in tensors else 0.0,
+        **parts_of(tensors, options),
+    }
+    architecture = match_architecture(arguments)
+    return {"architecture": architecture, "model_args": arguments, "pretrained_cfg": preprocessing_of(architecture)}
+
+
+def named_config(tensors, options):
+    """The configuration of a bare checkpoint of which the user names the architecture."""
+    if options.architecture not in timm.list_models(module="beit"):
+        raise ConversionError(f"--architecture {options.architecture!r} is not one of timm's BEiT models: "
+                              + ", ".join(timm.list_models(module="beit")))
+    arguments = parts_of(tensors, options)
+    if "blocks.0.gamma_1" not in tensors:
+        arguments["init_values"] = 0.0
+    if options.image_size:
+        arguments["img_size"] = options.image_size
+    if options.num_heads:
+        arguments["num_heads"] = options.num_heads
+    return {"architecture": options.architecture, "model_args": arguments,
+            "pretrained_cfg": preprocessing_of(options.architecture)}
+
+
+def preprocessing_of(architecture):
+    """An architecture's preprocessing in timm. The licence isn't known: timm's is that of its own weights."""
+    return {**timm.get_pretrained_cfg(architecture).to_dict(), "license": "unknown"}
+
+
+def match_architecture(arguments):
+    """The timm architecture with these sizes: BEiT before BEiT v2, which has the same shapes."""
+    names = timm.list_models(module="beit")
+    for name in names:
+        width, depth, heads = (1024, 24, 16) if "_large_" in name else (768, 12, 12)
+        patch, side = (int(x) for x in re.search(r"patch(\d+)_(\d+)$", name).groups())
+        if (arguments["embed_dim"], arguments["depth"], arguments["num_heads"]) == (width, depth, heads) \
+                and arguments["patch_size"] == (patch, patch) and arguments["img_size"] == (side, side):
+            second = name.replace("beit_", "beitv2_")
+            if second in names:
+                note(f"assuming {name}; BEiT v2 has the same shapes but another mean and std: if it is one, "
+                     f"give --architecture {second}")
+            return name
+    note(f"the sizes are those of no timm architecture: using {FALLBACK_ARCHITECTURE}'s preprocessing")
+    return FALLBACK_ARCHITECTURE

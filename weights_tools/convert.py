@@ -1,0 +1,207 @@
+#!/usr/bin/env python3
+"""Convert a BEiT checkpoint to one safetensors file that beit::load reads.
+
+SOURCE is one of
+  a timm model name            beit_base_patch16_224.in22k_ft_in22k_in1k (timm downloads it; hf-hub:OWNER/NAME too)
+  a folder                     with model.safetensors (or pytorch_model.bin) and config.json, as timm publishes
+  a converted file             e.g. to store it in another type
+  a bare checkpoint            .safetensors, .bin, .pth or .pt; the weights may be nested under model, module,
+                               state_dict or their EMA forms, as the original BEiT releases are
+
+Of a bare checkpoint the architecture is inferred from the shapes, unless --architecture names one; with
+--architecture, timm resizes position tables that belong to another image size.
+
+OUT gets timm's parameter names and, in the metadata entry "beit.config", the architecture, the preprocessing and
+the labels. It is written under a temporary name and renamed when all is well.
+"""
+import argparse
+import logging
+import re
+import sys
+from pathlib import Path
+
+import timm
+import torch
+from timm.data import ImageNetInfo
+from timm.models.beit import Beit, checkpoint_filter_fn
+
+import converted
+from checkpoint import infer_config, named_config, note, read_checkpoint, read_config
+from converted import ConversionError, one_line
+
+FILE_SUFFIXES = (".safetensors", ".bin", ".pth", ".pt", ".tar")
+WEIGHT_NAMES = ("model.safetensors", "pytorch_model.bin")
+IMAGENET_OF_CLASSES = {1000: "imagenet-1k", 21841: "imagenet-22k"}
+
+
+def model_of_timm(name):
+    """A model that timm downloads, its architecture and its pretrained_cfg."""
+    architectures = timm.list_models(module="beit")
+    if not name.startswith("hf-hub:") and name.split(".")[0] not in architectures:
+        raise ConversionError(f"{name!r} is neither a file, a folder, nor one of timm's BEiT models: "
+                              + ", ".join(architectures))
+    published = [known for known in timm.list_pretrained() if known.split(".")[0] in architectures]
+    if not name.startswith("hf-hub:") and "." in name and name not in published:
+        raise ConversionError(f"timm has no weights {name!r}, but {', '.join(published)}")
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # not a line for each attempt
+    try:
+        model = timm.create_model(name, pretrained=True)
+    except ImportError as error:
+        raise ConversionError(f"timm can't download {name} without huggingface_hub: {one_line(error)}") from error
+    except Exception as error:  # whatever the hub's client, the network or the files may raise
+        raise ConversionError(f"timm can't load {name}: {type(error).__name__}: {one_line(error)[:300]}") from error
+    if not isinstance(model, Beit):
+        raise ConversionError(f"{name} is a {type(model).__name__}, wanted a Beit")
+    return model.eval(), model.pretrained_cfg["architecture"], model.pretrained_cfg
+
+
+def fit(tensors, model):
+    """`tensors`, resized by timm where they belong to another image or patch size than the model's."""
+    wanted = model.state_dict()
+    if all(name not in tensors or tensors[name].shape == value.shape for name, value in wanted.items()):
+        return tensors  # timm's filter takes some non-square tables for square ones
+    try:
+        fitting = checkpoint_filter_fn(tensors, model)
+    except (AttributeError, ValueError, RuntimeError, IndexError) as error:
+        raise ConversionError(f"timm can't resize the weights to the architecture: {one_line(error)}") from error
+    resized = [name for name in fitting if fitting[name].shape != tensors[name].shape]
+    if resized:
+        note(f"timm resized {len(resized)} tensors, {resized[0]} and others")
+    return fitting
+
+
+def model_of_path(path, options):
+    """The model in a file or folder, its architecture, and its labels and preprocessing as a pretrained_cfg."""
+    if path.is_dir():
+        weights = next((path / name for name in WEIGHT_NAMES if (path / name).is_file()), None)
+        if weights is None:
+            raise ConversionError(f"{path} has neither {' nor '.join(WEIGHT_NAMES)}")
+        config = read_config(path / "config.json")
+        tensors, _ = read_checkpoint(weights, options.unsafe_pickle)
+    else:
+        if path.suffix not in FILE_SUFFIXES:
+            raise ConversionError(f"{path}: wanted a file that ends in {', '.join(FILE_SUFFIXES)}")
+        tensors, config = read_checkpoint(path, options.unsafe_pickle)
+    if config is None:
+        config = named_config(tensors, options) if options.architecture else infer_config(tensors, options)
+        model = converted.create_model(config)
+        if options.architecture:
+            tensors = fit(tensors, model)
+    elif options.architecture or options.num_heads or options.image_size or options.global_pool:
+        raise ConversionError(f"{path} has a configuration of its own: --architecture, --num-heads, --image-size "
+                              "and --global-pool are for bare checkpoints")
+    else:
+        model = converted.create_model(config)
+    converted.load_tensors(model, tensors)
+    preprocessing = dict(config["pretrained_cfg"])
+    for key in ("label_names", "label_descriptions"):
+        if config.get(key):
+            preprocessing[key] = config[key]
+    return model, config["architecture"], preprocessing
+
+
+def labels_of(model, preprocessing):
+    """The model's label names, in the order of the logits, and their descriptions."""
+    names = preprocessing.get("label_names") or []
+    descriptions = preprocessing.get("label_descriptions") or {}
+    if isinstance(names, dict):
+        try:
+            names = [names[str(i)] if str(i) in names else names[i] for i in range(len(names))]
+        except KeyError as error:
+            raise ConversionError(f"label_names has {len(names)} entries but none for class {error}") from error
+    if names and len(names) != model.num_classes:
+        raise ConversionError(f"there are {len(names)} label_names for {model.num_classes} classes")
+    if not names and model.num_classes in IMAGENET_OF_CLASSES:
+        info = ImageNetInfo(IMAGENET_OF_CLASSES[model.num_classes])
+        names, descriptions = info.label_names(), info.label_descriptions(as_dict=True)
+    return names, descriptions
+
+
+@torch.no_grad()
+def verify(path, model, dtype):
+    """Compare the file at `path`, through its own configuration, with `model`, in double precision.
+
+    The file must give what the model gives whose weights are rounded to `dtype`: the rounding explains the rest.
+    """
+    images = torch.rand(2, model.in_chans, *model.patch_embed.img_size, dtype=torch.float64,
+                        generator=torch.Generator().manual_seed(0)) * 2 - 1
+    source = model.double()(images)
+    loaded = converted.load(path).double()(images)
+    for parameter in model.parameters():
+        parameter.copy_(parameter.to(converted.DTYPES[dtype]))
+    rounded = model(images)
+    unexplained = (loaded - rounded).abs().max().item()
+    print(f"verified with timm in double precision on 2 random images: logits up to {source.abs().max():.3g}, largest "
+          f"difference to the source {(loaded - source).abs().max():.3g}, of which not explained by {dtype}: "
+          f"{unexplained:.3g}")
+    if not unexplained <= 1e-9 * max(1.0, source.abs().max().item()):
+        raise ConversionError(f"the written file differs from its source by {unexplained:.3g}")
+
+
+def convert(options):
+    """Convert options.source to options.out; return the configuration written."""
+    path = Path(options.source)
+    looks_like_path = path.suffix in FILE_SUFFIXES or options.source.startswith((".", "/", "~"))
+    if path.exists() or (looks_like_path and not options.source.startswith("hf-hub:")):
+        if not path.exists():
+            raise ConversionError(f"{path}: no such file or folder")
+        model, architecture, preprocessing = model_of_path(path, options)
+    else:
+        model, architecture, preprocessing = model_of_timm(options.source)
+    if options.out.is_dir():
+        raise ConversionError(f"{options.out} is a folder, wanted a file name")
+    names, descriptions = labels_of(model, preprocessing)
+    config = converted.make_config(model, architecture, preprocessing, names, descriptions)
+    tensors = converted.convert_tensors(model.state_dict(), options.dtype)
+    check = (lambda temporary: verify(temporary, model, options.dtype)) if options.verify else None
+    converted.write(options.out, tensors, config, check)
+    print(f"{options.out}: {architecture}, {sum(x.numel() for x in tensors.values())} parameters in {options.dtype}, "
+          f"{model.num_classes} classes, {len(names)} labels, {options.out.stat().st_size / 1e6:.1f} MB")
+    return config
+
+
+def image_size(text):
+    """--image-size: 224 or 224x320 (height x width)."""
+    match = re.fullmatch(r"([1-9]\d{0,4})(?:x([1-9]\d{0,4}))?", text)
+    if not match:
+        raise argparse.ArgumentTypeError(f"{text!r} is not SIZE or HEIGHTxWIDTH")
+    return int(match[1]), int(match[2] or match[1])
+
+
+def positive(text):
+    if not re.fullmatch(r"[1-9]\d{0,4}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number")
+    return int(text)
+
+
+def parse(arguments):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("source", metavar="SOURCE", help="a timm model name, a folder, or a checkpoint file")
+    parser.add_argument("out", metavar="OUT", type=Path, help="the safetensors file to write")
+    parser.add_argument("--dtype", choices=list(converted.DTYPES), default="f32", help="stored type (default: f32)")
+    parser.add_argument("--verify", action="store_true",
+                        help="read the file back, run it and the source in timm, print the largest difference")
+    bare = parser.add_argument_group("bare checkpoints only")
+    bare.add_argument("--architecture", metavar="NAME", help="one of timm's BEiT architectures (default: from shapes)")
+    bare.add_argument("--num-heads", metavar="A", type=positive, help="attention heads, where no position table tells")
+    bare.add_argument("--image-size", metavar="SIZE|HxW", type=image_size, help="where no position table tells")
+    bare.add_argument("--global-pool", choices=["avg", "token"], help="pooling (default: avg with fc_norm, else token)")
+    bare.add_argument("--unsafe-pickle", action="store_true",
+                      help="load any Python object from a .pth or .bin: this runs code from the file")
+    return parser.parse_args(arguments)
+
+
+def main(arguments=None):
+    try:
+        convert(parse(arguments))
+    except ConversionError as error:
+        note(f"error: {error}")
+        return 1
+    except MemoryError:
+        note("error: out of memory")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,217 @@
+"""The converted file: one safetensors file with timm's parameter names, and the configuration in its metadata.
+
+`__metadata__` holds "beit.config", a JSON object with the keys of the config.json that timm publishes:
+architecture, num_classes, num_features, global_pool, model_args, label_names, label_descriptions and
+pretrained_cfg.
+"""
+import json
+import os
+import tempfile
+from pathlib import Path
+
+import safetensors
+import safetensors.torch
+import timm
+import torch
+from timm.models.beit import Beit
+
+CONFIG_KEY = "beit.config"
+DTYPES = {"f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16}
+
+
+class ConversionError(Exception):
+    """A source that can't be converted. The message is one line."""
+
+
+def _plain(size):
+    """A size as timm's own files have it: one number for a square, else height and width."""
+    height, width = (int(side) for side in size)
+    return height if height == width else [height, width]
+
+
+def mlp_ratio(dim, hidden):
+    """A ratio from which timm computes exactly `hidden` = int(dim * ratio)."""
+    ratio = hidden / dim
+    return ratio if int(dim * ratio) == hidden else (hidden + 0.5) / dim
+
+
+def model_args(model):
+    """The constructor arguments that reproduce `model`, read off its modules.
+
+    No layer scale is `init_values` 0: timm.create_model drops an argument that is None and would use the
+    architecture's own value.
+    """
+    block = model.blocks[0]
+    if not isinstance(block.mlp, timm.layers.Mlp) or not isinstance(block.mlp.norm, torch.nn.Identity):
+        raise ConversionError("a BEiT model with swiglu_mlp or scale_mlp is not supported")
+    recorded = getattr(block, "init_values", None) or 0.0
+    return {
+        "img_size": _plain(model.patch_embed.img_size),
+        "patch_size": _plain(model.patch_embed.patch_size),
+        "in_chans": model.in_chans,
+        "num_classes": model.num_classes,
+        "global_pool": model.global_pool,
+        "embed_dim": model.embed_dim,
+        "depth": len(model.blocks),
+        "num_heads": block.attn.num_heads,
+        "qkv_bias": block.attn.q_bias is not None,
+        "mlp_ratio": mlp_ratio(model.embed_dim, block.mlp.fc1.out_features),
+        "init_values": float(recorded) if block.gamma_1 is not None else 0.0,
+        "use_abs_pos_emb": model.pos_embed is not None,
+        "use_rel_pos_bias": block.attn.relative_position_bias_table is not None,
+        "use_shared_rel_pos_bias": model.rel_pos_bias is not None,
+        "use_fc_norm": not isinstance(model.fc_norm, torch.nn.Identity),
+    }
+
+
+def make_config(model, architecture, preprocessing, label_names=(), label_descriptions=None):
+    """The configuration of `model`. `preprocessing` is a timm pretrained_cfg; its input_size is the model's."""
+    height, width = model.patch_embed.img_size
+    config = {
+        "architecture": architecture,
+        "num_classes": model.num_classes,
+        "num_features": model.num_features,
+        "global_pool": model.global_pool,
+        "model_args": model_args(model),
+        "label_names": list(label_names),
+        "label_descriptions": dict(label_descriptions or {}),
+        "pretrained_cfg": {
+            "input_size": [model.in_chans, int(height), int(width)],
+            "interpolation": preprocessing.get("interpolation") or "bicubic",
+            "crop_pct": preprocessing.get("crop_pct") or 0.9,
+            "crop_mode": preprocessing.get("crop_mode") or "center",
+            "mean": [float(x) for x in preprocessing.get("mean") or (0.5, 0.5, 0.5)],
+            "std": [float(x) for x in preprocessing.get("std") or (0.5, 0.5, 0.5)],
+            "license": preprocessing.get("license") or "unknown",
+        },
+    }
+    return config
+
+
+def create_model(config):
+    """The timm model that a configuration describes, with timm's initial weights."""
+    architecture = config.get("architecture")
+    if architecture not in timm.list_models(module="beit"):
+        raise ConversionError(f"architecture {architecture!r} is not one of timm's BEiT models")
+    arguments = dict(config.get("model_args") or {})
+    for key in ("num_classes", "global_pool"):
+        if config.get(key) is not None:
+            arguments.setdefault(key, config[key])
+    if "init_values" in arguments and arguments["init_values"] is None:
+        arguments["init_values"] = 0.0
+    for key in ("img_size", "patch_size"):
+        if isinstance(arguments.get(key), list):
+            arguments[key] = tuple(arguments[key])
+    try:
+        model = timm.create_model(architecture, pretrained=False, **arguments)
+    except (TypeError, ValueError, AssertionError, RuntimeError, ZeroDivisionError) as error:
+        raise ConversionError(f"timm can't create {architecture} with these model_args: {one_line(error)}") from error
+    if not isinstance(model, Beit):
+        raise ConversionError(f"architecture {architecture!r} is not a BEiT model")
+    return model.eval()
+
+
+def one_line(error):
+    """The message of an exception on one line."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def load_tensors(model, tensors):
+    """Copy `tensors` into `model`; names and shapes must be the model's own."""
+    wanted = model.state_dict()
+    problems = [f"{name} is missing" for name in wanted if name not in tensors]
+    problems += [f"{name} is unexpected" for name in tensors if name not in wanted]
+    problems += [
+        f"{name} has shape {tuple(tensors[name].shape)}, wanted {tuple(value.shape)}"
+        for name, value in wanted.items() if name in tensors and tensors[name].shape != value.shape
+    ]
+    if problems:
+        rest = f" (and {len(problems) - 3} more)" if len(problems) > 3 else ""
+        raise ConversionError(f"the weights don't fit the architecture: {'; '.join(problems[:3])}{rest}")
+    model.load_state_dict(tensors)
+    return model
+
+
+def convert_tensors(tensors, dtype):
+    """`tensors` in the type named `dtype`; all must be finite, also after rounding."""
+    result = {}
+    for name, value in tensors.items():
+        if not value.is_floating_point():
+            raise ConversionError(f"tensor {name} has type {value.dtype}, wanted floating point")
+        rounded = value.detach().to(DTYPES[dtype]).contiguous()
+        if not torch.isfinite(value).all():
+            raise ConversionError(f"tensor {name} has values that are not finite")
+        if not torch.isfinite(rounded).all():
+            raise ConversionError(f"tensor {name} has values up to {value.abs().max():.3g}, too large for {dtype}")
+        result[name] = rounded
+    return result
+
+
+def write(path, tensors, config=None, check=None):
+    """Write `tensors`, all of them already in the type to be stored, under a temporary name, then rename.
+
+    The bytes depend on the arguments alone. `check`, if given, is called with the temporary path before the
+    rename; what it raises leaves `path` as it was.
+    """
+    path = Path(path)
+    metadata = {"format": "pt"}
+    if config is not None:
+        metadata[CONFIG_KEY] = json.dumps(config, ensure_ascii=False, sort_keys=False)
+    data = _ordered_header(safetensors.torch.save(tensors, metadata))
+    try:
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    except OSError as error:
+        raise ConversionError(f"can't write {path}: {error.strerror}") from error
+    try:
+        with os.fdopen(handle, "wb") as file:
+            for part in data:
+                file.write(part)
+        if check:
+            check(Path(temporary))
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(temporary, 0o666 & ~mask)  # mkstemp's own mode is private
+        os.replace(temporary, path)
+    except OSError as error:
+        raise ConversionError(f"can't write {path}: {error.strerror or one_line(error)}") from error
+    finally:
+        if os.path.exists(temporary):
+            os.unlink(temporary)
+
+
+def _ordered_header(data):
+    """A serialised file in two parts, header and data, with the header's entries in a fixed order.
+
+    The library keeps metadata in a hash map, so that the same call may give different bytes.
+    """
+    length = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:8 + length])
+    metadata = header.pop("__metadata__")
+    entries = sorted(header.items(), key=lambda entry: entry[1]["data_offsets"])
+    ordered = {"__metadata__": dict(sorted(metadata.items())), **dict(entries)}
+    text = json.dumps(ordered, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text, memoryview(data)[8 + length:]
+
+
+def read(path):
+    """The tensors of a safetensors file in their stored types, and its configuration or None."""
+    try:
+        with safetensors.safe_open(str(path), framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
+    except (OSError, safetensors.SafetensorError, RuntimeError) as error:
+        raise ConversionError(f"{path} is not a readable safetensors file: {one_line(error)}") from error
+    config = metadata.get(CONFIG_KEY)
+    try:
+        return tensors, json.loads(config) if config is not None else None
+    except ValueError as error:
+        raise ConversionError(f"{path}: its {CONFIG_KEY} is not JSON: {one_line(error)}") from error
+
+
+def load(path):
+    """The timm model in a converted file, in float32."""
+    tensors, config = read(path)
+    if config is None:
+        raise ConversionError(f"{path} has no {CONFIG_KEY} in its metadata")
+    return load_tensors(create_model(config), {name: value.float() for name, value in tensors.items()})

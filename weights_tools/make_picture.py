@@ -1,0 +1,59 @@
+#!/usr/bin/env python3
+"""Draw what beit-classify says of images: the picture in README.md.
+
+    build/beit-classify --json examples/data/fashion_mnist | python make_picture.py examples/data/classify.png
+"""
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont
+
+WIDTH, TILE, COLUMNS, MARGIN, SHOWN = 168, 140, 5, 14, 3
+INK, FAINT, BAR, BEST = (36, 41, 47), (110, 119, 129), (208, 215, 222), (45, 121, 199)
+
+
+def font(size):
+    """DejaVu Sans where it is installed, else Pillow's own."""
+    try:
+        return ImageFont.truetype("DejaVuSans.ttf", size)
+    except OSError:
+        return ImageFont.load_default()
+
+
+def draw_result(canvas, left, top, result):
+    """One image with its most probable classes as bars."""
+    draw = ImageDraw.Draw(canvas)
+    image = Image.open(result["image"]).convert("RGB").resize((TILE, TILE), Image.Resampling.NEAREST)
+    canvas.paste(image, (left, top))
+    y = top + TILE + 6
+    for rank, prediction in enumerate(result["predictions"][:SHOWN]):
+        score = prediction["score"]
+        draw.rectangle((left, y, left + TILE, y + 15), fill=(246, 248, 250))
+        draw.rectangle((left, y, left + round(TILE * score), y + 15), fill=BEST if rank == 0 else BAR)
+        label = prediction["label"] or f"class {prediction['index']}"
+        draw.text((left + 4, y + 2), label, font=font(10), fill=(255, 255, 255) if rank == 0 and score > 0.6 else INK)
+        text = f"{100 * score:.1f} %"
+        draw.text((left + TILE - 4 - draw.textlength(text, font=font(10)), y + 2), text, font=font(10),
+                  fill=(255, 255, 255) if rank == 0 and score > 0.95 else FAINT if rank else INK)
+        y += 18
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("output", type=Path)
+    arguments = parser.parse_args()
+    results = [json.loads(line) for line in sys.stdin]
+    if not results:
+        sys.exit("make_picture.py: found no results on standard input, wanted the lines of beit-classify --json")
+    height = TILE + 18 * SHOWN + 24
+    rows = (len(results) + COLUMNS - 1) // COLUMNS
+    canvas = Image.new("RGB", (MARGIN + COLUMNS * WIDTH, MARGIN + rows * height), (255, 255, 255))
+    for i, result in enumerate(results):
+        draw_result(canvas, MARGIN + i % COLUMNS * WIDTH, MARGIN + i // COLUMNS * height, result)
+    canvas.save(arguments.output, optimize=True)
+
+
+if __name__ == "__main__":
+    main()
