@@ -189,7 +189,7 @@ TEST(WeightsTest, SeveralThreadsReadAtOnce) {
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([&, t] {
       for (int i = t; i < tensors; i += 4) {
-        if (root.get("t" + std::to_string(i), {1})[0] != static_cast<float>(i)) ++wrong;
+        if (root.get(std::string("t").append(std::to_string(i)), {1})[0] != static_cast<float>(i)) ++wrong;
       }
     });
   }

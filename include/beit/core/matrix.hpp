@@ -63,8 +63,7 @@ using ConstRows = Eigen::Ref<const RowMajorMatrix, 0, Eigen::OuterStride<>>;
 
 /// What functions return: (rows, cols) row-major floats without padding, owned, movable.
 ///
-/// Not an Eigen::Matrix: Eigen's allocation depends on the compiler's flags, this one does not, so it may
-/// pass between translation units that were compiled differently.
+/// Not an Eigen::Matrix, whose memory is aligned as the compiler's flags say: here it always is to a cache line.
 class Matrix {
  public:
   using Map = Eigen::Map<RowMajorMatrix>;
@@ -109,7 +108,7 @@ class Matrix {
 
 /// "(3, 4)", for messages.
 inline std::string shape_text(Index rows, Index cols) {
-  return "(" + std::to_string(rows) + ", " + std::to_string(cols) + ")";
+  return std::string("(").append(std::to_string(rows)).append(", ").append(std::to_string(cols)).append(")");
 }
 
 /// Throws ArgumentError unless `x` has this shape; `name` begins the message.

@@ -19,6 +19,12 @@
 #define BEIT_ABI_SIMD
 #endif
 
+#if defined(__FMA__)
+#define BEIT_ABI_FMA _fma
+#else
+#define BEIT_ABI_FMA
+#endif
+
 #if defined(__FAST_MATH__)
 #define BEIT_ABI_MATH _fast_math
 #else
@@ -31,6 +37,6 @@
 #define BEIT_ABI_ASSERT _assert
 #endif
 
-#define BEIT_ABI_JOIN_(a, b, c, d) a##b##c##d
-#define BEIT_ABI_JOIN(a, b, c, d) BEIT_ABI_JOIN_(a, b, c, d)
-#define BEIT_ABI BEIT_ABI_JOIN(v0_1, BEIT_ABI_SIMD, BEIT_ABI_MATH, BEIT_ABI_ASSERT)
+#define BEIT_ABI_JOIN_(a, b, c, d, e) a##b##c##d##e
+#define BEIT_ABI_JOIN(a, b, c, d, e) BEIT_ABI_JOIN_(a, b, c, d, e)
+#define BEIT_ABI BEIT_ABI_JOIN(v0_1, BEIT_ABI_SIMD, BEIT_ABI_FMA, BEIT_ABI_MATH, BEIT_ABI_ASSERT)

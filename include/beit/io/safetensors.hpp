@@ -277,7 +277,7 @@ class SafeTensors {
     return std::to_string(bytes) + (bytes == 1 ? " byte" : " bytes");
   }
   static std::string range_text(std::uint64_t begin, std::uint64_t end) {
-    return "[" + std::to_string(begin) + ", " + std::to_string(end) + "]";
+    return std::string("[").append(std::to_string(begin)).append(", ").append(std::to_string(end)).append("]");
   }
   static std::string json_text(const Json& json) { return detail::printable(json.dump(), 60); }
 

@@ -1,0 +1,32 @@
+# install(), find_package(beit) and pkg-config. All three work from wherever the installed tree is moved to.
+include(CMakePackageConfigHelpers)
+
+set(beit_config_dir "${CMAKE_INSTALL_DATADIR}/cmake/beit")
+set(beit_pc_dir "${CMAKE_INSTALL_DATADIR}/pkgconfig")
+
+install(DIRECTORY "${PROJECT_SOURCE_DIR}/include/beit" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
+install(TARGETS beit EXPORT beitTargets INCLUDES DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
+install(
+  EXPORT beitTargets
+  NAMESPACE beit::
+  DESTINATION "${beit_config_dir}")
+configure_package_config_file("${PROJECT_SOURCE_DIR}/cmake/beitConfig.cmake.in"
+                              "${PROJECT_BINARY_DIR}/beitConfig.cmake" INSTALL_DESTINATION "${beit_config_dir}")
+# Headers alone are the same for every architecture.
+write_basic_package_version_file("${PROJECT_BINARY_DIR}/beitConfigVersion.cmake" COMPATIBILITY SameMinorVersion
+                                 ARCH_INDEPENDENT)
+install(FILES "${PROJECT_BINARY_DIR}/beitConfig.cmake" "${PROJECT_BINARY_DIR}/beitConfigVersion.cmake"
+              "${PROJECT_SOURCE_DIR}/cmake/Findstb.cmake" DESTINATION "${beit_config_dir}")
+
+if(IS_ABSOLUTE "${beit_pc_dir}" OR IS_ABSOLUTE "${CMAKE_INSTALL_INCLUDEDIR}")
+  set(beit_pc_prefix "${CMAKE_INSTALL_PREFIX}")
+  set(beit_pc_include "${CMAKE_INSTALL_FULL_INCLUDEDIR}")
+else()
+  file(RELATIVE_PATH beit_pc_up "/${beit_pc_dir}" "/")
+  string(REGEX REPLACE "/$" "" beit_pc_up "${beit_pc_up}")
+  set(beit_pc_prefix "\${pcfiledir}/${beit_pc_up}")
+  set(beit_pc_include "\${prefix}/${CMAKE_INSTALL_INCLUDEDIR}")
+endif()
+configure_file("${PROJECT_SOURCE_DIR}/cmake/beit.pc.in" "${PROJECT_BINARY_DIR}/beit.pc" @ONLY)
+install(FILES "${PROJECT_BINARY_DIR}/beit.pc" DESTINATION "${beit_pc_dir}")
+install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" DESTINATION "${CMAKE_INSTALL_DOCDIR}")

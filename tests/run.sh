@@ -1,0 +1,146 @@
+#!/bin/bash
+# Installs what the tests need on Debian 12 (by apt, as root or with sudo), builds everything and runs every test:
+#   tests/run.sh            all stages
+#   tests/run.sh gcc fuzz   some of them
+# Leaves nothing outside this folder but Debian's packages; build folders are called build-*.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+
+stages=(gcc python clang asan tsan aarch64 fuzz)
+jobs=$(nproc)
+python=build-venv/bin/python
+export PYTHONDONTWRITEBYTECODE=1 OMP_NUM_THREADS=$jobs OPENBLAS_NUM_THREADS=$jobs
+
+libraries=(g++ cmake ninja-build libeigen3-dev nlohmann-json3-dev libstb-dev libcli11-dev libgtest-dev libgmock-dev)
+declare -A packages=(
+  [gcc]="libbenchmark-dev pkg-config"
+  # PyTorch from Debian; without OpenBLAS it multiplies by the reference BLAS, 100 times slower.
+  [python]="libbenchmark-dev python3-venv python3-torch python3-torchvision libopenblas0-pthread ca-certificates
+            dataset-fashion-mnist"
+  [clang]="clang"
+  [asan]=""
+  [tsan]=""
+  [aarch64]="g++-aarch64-linux-gnu qemu-user"
+  [fuzz]="clang libclang-rt-14-dev"
+)
+
+# configure PRESET [CMAKE ARGUMENT...]
+configure() {
+  local launcher=()
+  if command -v ccache >/dev/null; then
+    export CCACHE_DIR=${CCACHE_DIR:-$PWD/build-ccache}
+    launcher=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
+  fi
+  cmake --preset "$1" "${launcher[@]}" "${@:2}"
+}
+
+build() { cmake --build "build-$1" -j "$jobs" -- -k 0 "${@:2}"; }
+run_ctest() { ctest --test-dir "build-$1" --output-on-failure --no-tests=error -j "$jobs" "${@:2}"; }
+
+stage_gcc() {
+  configure release -DCMAKE_CXX_COMPILER=g++
+  build release all beit_headers_alone
+  run_ctest release
+  echo "Compile time of one file that includes <beit/beit.hpp>, at -O2:"
+  TIMEFORMAT="%U s"
+  time g++ -std=c++20 -O2 -Iinclude -isystem /usr/include/eigen3 -c tests/packaging/app.cpp -o build-release/app.o
+}
+
+stage_python() {
+  if [[ ! -e build-venv/ready ]]; then
+    /usr/bin/python3 -m venv --clear --system-site-packages build-venv
+    $python -m pip install -q --no-cache-dir --disable-pip-version-check -r weights_tools/requirements.txt
+    touch build-venv/ready
+  fi
+  configure release -DCMAKE_CXX_COMPILER=g++
+  build release
+  export BEIT_BUILD_DIR=$PWD/build-release
+  local folder failed=0
+  for folder in tests/programs tests/timm weights_tools/tests; do
+    $python -m pytest -q -p no:cacheprovider --durations=5 "$folder" || failed=1
+  done
+  return $failed
+}
+
+stage_clang() {
+  configure clang
+  build clang
+  run_ctest clang --label-exclude packaging
+}
+
+stage_asan() {
+  configure asan -DCMAKE_CXX_COMPILER=g++ -DBEIT_BUILD_EXAMPLES=OFF
+  build asan beit_unit_tests
+  run_ctest asan --label-regex unit
+}
+
+# The tests that run threads.
+stage_tsan() {
+  # The sanitizer's fixed memory layout fails where the kernel randomises more bits than it knows of.
+  local fixed_addresses=()
+  if setarch -R true 2>/dev/null; then fixed_addresses=(setarch -R); fi
+  configure tsan -DCMAKE_CXX_COMPILER=g++ -DBEIT_BUILD_EXAMPLES=OFF
+  build tsan beit_core_tests beit_model_tests
+  "${fixed_addresses[@]}" ctest --test-dir build-tsan --output-on-failure --no-tests=error --label-regex unit \
+    --tests-regex '^(core|model)\..*Thread'
+}
+
+stage_aarch64() {
+  configure aarch64 -DBEIT_BUILD_EXAMPLES=OFF
+  build aarch64 beit_unit_tests
+  run_ctest aarch64 --label-regex unit
+}
+
+# Each target for 20 seconds, from its corpus.
+stage_fuzz() {
+  configure fuzz
+  build fuzz
+  local source name corpus ran=0
+  for source in tests/fuzz/*_fuzz.cpp; do
+    name=$(basename "$source" _fuzz.cpp)
+    corpus=tests/fuzz/corpus_$name
+    [[ -d $corpus ]] || corpus=tests/golden/$name
+    mkdir -p "build-fuzz/found_$name"
+    "build-fuzz/tests/fuzz/beit_${name}_fuzz" -max_total_time=20 -timeout=10 -rss_limit_mb=4096 -verbosity=0 \
+      -print_final_stats=1 -artifact_prefix="build-fuzz/found_$name/" "build-fuzz/found_$name" \
+      "$corpus" 2>&1 | sed '/Recommended dictionary/,/End of recommended/d'
+    ran=$((ran + 1))
+  done
+  echo "$ran passed, 0 failed"
+}
+
+[[ $# -eq 0 ]] || stages=("$@")
+wanted=("${libraries[@]}")
+for stage in "${stages[@]}"; do
+  if [[ ! -v packages[$stage] ]]; then
+    echo "tests/run.sh: there is no stage '$stage'; there are: ${!packages[*]}" >&2
+    exit 2
+  fi
+  read -r -d '' -a more <<<"${packages[$stage]}" || true
+  wanted+=("${more[@]}")
+done
+
+summary=()
+failed=()
+# run_stage NAME COMMAND...: a stage that fails doesn't keep the next from running.
+run_stage() {
+  local start=$SECONDS status
+  echo "=== $1"
+  (set -e; "${@:2}") </dev/null
+  status=$?
+  [[ $status -eq 0 ]] || failed+=("$1")
+  summary+=("$(printf '%-10s %4d s  %s' "$1" $((SECONDS - start)) "$([[ $status -eq 0 ]] && echo passed || echo FAILED)")")
+}
+
+run_stage packages tests/install_packages.sh "${wanted[@]}"
+if [[ ${#failed[@]} -eq 0 ]]; then
+  for stage in "${stages[@]}"; do run_stage "$stage" "stage_$stage"; done
+fi
+
+echo "=== stages, on $jobs processors"
+printf '%s\n' "${summary[@]}"
+if [[ ${#failed[@]} -gt 0 ]]; then
+  echo "FAILED: ${failed[*]}"
+  exit 1
+fi
+echo "All stages passed in $SECONDS s."
