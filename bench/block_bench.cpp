@@ -14,7 +14,7 @@ void OneBlock(benchmark::State& state) {
   const beit::Index batch = state.range(0), rows = batch * config.num_tokens();
   const testing_weights::RandomWeights weights(1);
   const beit::WeightScope scope(weights, "");
-  beit::RelativePositionBias bias(config.grid(), config.num_heads);
+  beit::RelativePositionBias bias(config.grid());
   bias.add(scope.scope("attn"), config.num_heads);
   const beit::Block<Weight> block(scope, config.embed_dim, config.num_heads, config.mlp_hidden, true, true,
                                   std::move(bias));

@@ -19,6 +19,13 @@ TEST(Matrix, IsAlignedToACacheLine) {
   }
 }
 
+TEST(Matrix, RefusesSizesThatOverflow) {
+  const beit::Index large = beit::Index{1} << 32;
+  EXPECT_THROW(Matrix(large, large), beit::ArgumentError);
+  EXPECT_THROW(Matrix(large, large / 4), beit::ArgumentError);
+  EXPECT_THROW(Matrix(-1, 3), beit::ArgumentError);
+}
+
 TEST(Matrix, CopiesAndMoves) {
   Matrix a(2, 3);
   fill(a, 1.5f);

@@ -8,6 +8,11 @@
 #include <thread>
 #include <vector>
 
+#if !defined(_WIN32)
+#include <sys/wait.h>
+#include <unistd.h>
+#endif
+
 namespace {
 
 using beit::Index;
@@ -61,6 +66,24 @@ TEST(ThreadPool, ThrowsATasksExceptionAndGoesOn) {
   pool.parallel_for(10, [&](Index) { ++calls; });
   EXPECT_EQ(calls, 10);
 }
+
+TEST(ThreadPool, RefusesANegativeSize) { EXPECT_THROW(beit::ThreadPool(-1), beit::ArgumentError); }
+
+#if !defined(_WIN32)
+TEST(ThreadPool, WorksInAForkedProcess) {
+  beit::ThreadPool pool(3);
+  std::atomic<int> calls{0};
+  pool.parallel_for(10, [&](Index) { ++calls; });
+  const pid_t child = fork();
+  if (child == 0) {
+    pool.parallel_for(10, [&](Index) { ++calls; });
+    _exit(calls == 20 ? 0 : 1);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+}
+#endif
 
 TEST(ThreadPool, DefaultUsesAtLeastOneProcessor) {
   EXPECT_GE(beit::default_thread_pool().size(), 1);

@@ -124,6 +124,7 @@ TEST(Beit, IntermediatesAreChosenAsTimmChoosesThem) {
   EXPECT_THROW(model.forward_intermediates(x, {.indices = {2}}), beit::ArgumentError);
   EXPECT_THROW(model.forward_intermediates(x, {.indices = {-3}}), beit::ArgumentError);
   EXPECT_THROW(model.forward_intermediates(x, {.last = 3}), beit::ArgumentError);
+  EXPECT_THROW(model.forward_intermediates(x, {.indices = {0}, .last = 1}), beit::ArgumentError);
 }
 
 TEST(Beit, WrongShapesAreErrors) {
@@ -136,6 +137,7 @@ TEST(Beit, WrongShapesAreErrors) {
   EXPECT_THROW(model.forward(x, workspace, rows), beit::ArgumentError);
   EXPECT_THROW(model.forward_features(x, workspace, tokens), beit::ArgumentError);
   EXPECT_THROW(model.forward_head(Matrix(192, 60)), beit::ArgumentError);
+  EXPECT_THROW(model.forward_features(Matrix(1000000000, 0)), beit::ArgumentError) << "before memory is taken";
 }
 
 TEST(Beit, ConfigsThatMakeNoModelAreErrors) {
@@ -155,6 +157,11 @@ TEST(Beit, ConfigsThatMakeNoModelAreErrors) {
   EXPECT_THROW(make([](beit::Config& c) { c.patch_size = {5, 5}; }), beit::ConfigError);
   EXPECT_THROW(make([](beit::Config& c) { c.preprocessing.input_size = {16, 16}; }), beit::ConfigError);
   EXPECT_THROW(make([](beit::Config& c) { c.labels = {"a"}; }), beit::ConfigError);
+  EXPECT_THROW(make([](beit::Config& c) { c.preprocessing.std = {0, 0, 0}; }), beit::ConfigError);
+  EXPECT_THROW(make([](beit::Config& c) {
+                 c.image_size = c.preprocessing.input_size = {1 << 30, 1 << 30};
+               }),
+               beit::ConfigError);
 }
 
 TEST(TopK, SortsAndSumsToOne) {
@@ -171,6 +178,8 @@ TEST(TopK, SortsAndSumsToOne) {
   EXPECT_TRUE(beit::top_k(logits, 1, {})[0].label.empty());
   EXPECT_THROW(beit::top_k(logits, 0, labels), beit::ArgumentError);
   EXPECT_THROW(beit::top_k({}, 1, {}), beit::ArgumentError);
+  EXPECT_THROW(beit::top_k(logits, 1, {"a", "b"}), beit::ArgumentError);
+  EXPECT_THROW(beit::top_k(std::vector<float>{1, std::nanf("")}, 1, {}), beit::ArgumentError);
 }
 
 TEST(Classify, OneImageAndManyAgree) {
@@ -181,7 +190,7 @@ TEST(Classify, OneImageAndManyAgree) {
   const beit::ImageView part{pixels.data(), 40, 70, 3, 3 * 70};
   const std::vector<beit::ImageView> both{view, part};
   Workspace workspace;
-  const auto many = beit::classify(model, std::span<const beit::ImageView>(both), 3, workspace);
+  const auto many = beit::classify(model, both, 3, workspace);
   const Matrix vectors = beit::embed(model, std::span<const beit::ImageView>(both), workspace);
   ASSERT_EQ(many.size(), 2u);
   ASSERT_EQ(vectors.rows(), 2);

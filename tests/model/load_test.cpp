@@ -150,6 +150,11 @@ TEST(Load, ContradictionsNameBothSides) {
   EXPECT_THAT(with("/model_args/swiglu_mlp", true), HasSubstr("swiglu_mlp: found true, wanted false"));
   EXPECT_THAT(with("/pretrained_cfg/input_size", json({3, 24, 24})), HasSubstr("input_size 24x24"));
   EXPECT_THAT(with("/global_pool", "max"), HasSubstr("global_pool: found \"max\", wanted \"avg\" or \"token\""));
+  EXPECT_THAT(with("/model_args/global_pool", "token"), HasSubstr("global_pool: found \"avg\""));
+  EXPECT_THAT(with("/pretrained_cfg/interpolation", "cubic\n"),
+              HasSubstr("beit.config: pretrained_cfg: interpolation: found \"cubic?\", wanted nearest"));
+  EXPECT_THAT(with("/pretrained_cfg/std", json({0, 0, 0})), HasSubstr("std: found 0"));
+  EXPECT_THAT(with("/label_names", json({{"0", "a"}, {"00", "b"}})), HasSubstr("found index \"00\""));
   EXPECT_THAT(with("/architecture", "vit_base_patch16_224"), HasSubstr("vit_base_patch16_224"));
   EXPECT_THAT(with("/label_names", json({"a", "b"})), HasSubstr("found 2 names, wanted 10"));
 }
@@ -170,6 +175,33 @@ TEST(Load, ValuesOfTheWrongKindAreConfigErrors) {
       EXPECT_THAT(text, testing::Not(HasSubstr("another type of error"))) << pointer << " " << value;
     }
   }
+}
+
+TEST(Load, LabelsMayHaveGaps) {
+  ModelFile file = ModelFile::read("model_standard.safetensors");
+  json config = file.config();
+  config["label_names"] = {{"1", "one"}, {"9", "nine"}};
+  config["label_descriptions"] = {{"nine", "the last"}};
+  file.set_config(config);
+  const std::vector<std::string> labels = load(file).config().labels;
+  ASSERT_EQ(labels.size(), 10u);
+  EXPECT_EQ(labels[0], "");
+  EXPECT_EQ(labels[1], "one");
+  EXPECT_EQ(labels[9], "the last");
+}
+
+TEST(Load, OlderConfigsOfTimmAreFlat) {
+  ModelFile file = ModelFile::read("model_standard.safetensors");
+  json config = file.config();
+  json flat = config["pretrained_cfg"];
+  flat["architecture"] = config["architecture"];
+  flat["num_classes"] = 10;
+  flat["crop_pct"] = 0.75;
+  flat["labels"] = config["label_names"];
+  file.set_config(flat);
+  const auto model = load(file);
+  EXPECT_EQ(model.config().preprocessing.crop_pct, 0.75);
+  EXPECT_EQ(model.config().labels[3], "class 3");
 }
 
 TEST(Load, ImageSizeThatTheTableContradicts) {
@@ -216,6 +248,7 @@ TEST(Load, PathsThatHoldNoModel) {
   const Folder folder;
   EXPECT_THROW(beit::load<float>(folder.path()), beit::FileError) << "an empty folder";
   EXPECT_THROW(beit::load<float>(folder.path() / "none.safetensors"), beit::FileError);
+  EXPECT_THROW(beit::load<float>(std::string(5000, 'x')), beit::FileError) << "a path longer than the system's";
   EXPECT_THROW(beit::load<float>(folder.write("text.safetensors", "hello")), beit::WeightError);
   folder.write("model.safetensors", ModelFile::read("model_standard.safetensors").bytes());
   folder.write("config.json", "{");

@@ -47,7 +47,6 @@ TEST(Units, ComputeTheSameLogits) {
   const Pixels pixels{image.data(), image.height(), image.width()};
   const std::vector<float> wanted = plain.logits(model_path.c_str(), pixels);
   ASSERT_FALSE(wanted.empty());
-  EXPECT_EQ(unoptimized_asserting.logits(model_path.c_str(), pixels), unoptimized.logits(model_path.c_str(), pixels));
   // Optimisers may contract or reorder: single precision on logits of a standard deviation of about 1.
   for (const Unit* unit : units()) {
     const std::vector<float> found = unit->logits(model_path.c_str(), pixels);

@@ -7,7 +7,7 @@
 #if defined(__linux__)
 #include <sched.h>
 
-#include <cstdio>
+#include <fstream>
 #endif
 
 #include <beit/core/version.hpp>
@@ -17,21 +17,16 @@ namespace beit::inline BEIT_ABI {
 namespace detail {
 
 #if defined(__linux__)
-/// Processors that a container's quota amounts to, rounded up; 0 where there is no limit.
+/// Processors that a container's quota amounts to, rounded up; 0 where there is no limit ("max").
 /// Control groups version 2 has it in cpu.max, version 1 in two files.
 inline int container_processors() {
-  const auto read = [](const char* path, const char* format, long long* a, long long* b) {
-    std::FILE* file = std::fopen(path, "r");
-    if (file == nullptr) return 0;
-    const int fields = b != nullptr ? std::fscanf(file, format, a, b) : std::fscanf(file, format, a);
-    std::fclose(file);
-    return fields;
-  };
   long long quota = 0, period = 0;
-  const bool known = read("/sys/fs/cgroup/cpu.max", "%lld %lld", &quota, &period) == 2 ||
-                     (read("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "%lld", &quota, nullptr) == 1 &&
-                      read("/sys/fs/cgroup/cpu/cpu.cfs_period_us", "%lld", &period, nullptr) == 1);
-  if (!known || quota <= 0 || period <= 0) return 0;
+  std::ifstream both("/sys/fs/cgroup/cpu.max");
+  if (!(both >> quota >> period)) {
+    std::ifstream first("/sys/fs/cgroup/cpu/cpu.cfs_quota_us"), second("/sys/fs/cgroup/cpu/cpu.cfs_period_us");
+    if (!(first >> quota) || !(second >> period)) return 0;
+  }
+  if (quota <= 0 || period <= 0) return 0;
   return static_cast<int>(std::clamp((quota + period - 1) / period, 1LL, 65536LL));
 }
 #endif

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <limits>
 #include <new>
 #include <string>
 #include <utility>
@@ -33,8 +34,7 @@ class AlignedBuffer {
 
   AlignedBuffer() = default;
   explicit AlignedBuffer(Index size)
-      : data_(static_cast<Scalar*>(::operator new(static_cast<std::size_t>(size) * sizeof(Scalar), alignment))),
-        size_(size) {}
+      : data_(static_cast<Scalar*>(::operator new(bytes(size), alignment))), size_(size) {}
   AlignedBuffer(AlignedBuffer&& other) noexcept
       : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
   AlignedBuffer& operator=(AlignedBuffer&& other) noexcept {
@@ -51,6 +51,13 @@ class AlignedBuffer {
   const Scalar& operator[](Index i) const { return data_[i]; }
 
  private:
+  static std::size_t bytes(Index size) {
+    if (size < 0 || size > std::numeric_limits<Index>::max() / static_cast<Index>(sizeof(Scalar))) {
+      throw ArgumentError("AlignedBuffer: found " + std::to_string(size) + " elements, which no memory holds");
+    }
+    return static_cast<std::size_t>(size) * sizeof(Scalar);
+  }
+
   Scalar* data_ = nullptr;
   Index size_ = 0;
 };
@@ -71,7 +78,7 @@ class Matrix {
 
   Matrix() = default;
   /// Uninitialised.
-  Matrix(Index rows, Index cols) : buffer_(rows * cols), rows_(rows), cols_(cols) {}
+  Matrix(Index rows, Index cols) : buffer_(area(rows, cols)), rows_(rows), cols_(cols) {}
   /// A copy of a view.
   explicit Matrix(const ConstRows& other) : Matrix(other.rows(), other.cols()) { map() = other; }
   Matrix(const Matrix& other) : Matrix(other.rows_, other.cols_) { std::copy_n(other.data(), other.size(), data()); }
@@ -101,6 +108,13 @@ class Matrix {
   operator ConstRows() const { return map(); }
 
  private:
+  static Index area(Index rows, Index cols) {
+    if (rows < 0 || cols < 0 || (cols > 0 && rows > std::numeric_limits<Index>::max() / cols)) {
+      throw ArgumentError("Matrix: found " + std::to_string(rows) + " rows of " + std::to_string(cols) + " columns");
+    }
+    return rows * cols;
+  }
+
   AlignedBuffer<float> buffer_;
   Index rows_ = 0;
   Index cols_ = 0;

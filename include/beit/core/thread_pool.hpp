@@ -3,10 +3,18 @@
 
 #include <algorithm>
 #include <atomic>
+#include <concepts>
 #include <cstdint>
 #include <exception>
+#include <string>
 #include <thread>
+#include <type_traits>
+#include <utility>
 #include <vector>
+
+#if !defined(_WIN32)
+#include <unistd.h>
+#endif
 
 #include <beit/core/affinity.hpp>
 #include <beit/core/matrix.hpp>
@@ -45,33 +53,36 @@ void wait_while_equal(const std::atomic<T>& value, T old) {
 /// A fixed set of threads that run `task(0) ... task(count - 1)` together with the caller.
 ///
 /// Idle threads sleep after a short spin. One pool may be shared by many calling threads: while one of them
-/// has the workers, the others (and calls from within a task) run their tasks themselves.
+/// has the workers, the others (and calls from within a task) run their tasks themselves. So
+/// does a process that was forked from the one that made the pool: it has no workers.
 class ThreadPool {
  public:
   /// `threads` counts the caller; 0 means one a processor that this process may use (affinity mask and
-  /// container limit respected).
+  /// container limit respected). ArgumentError for less than 0, std::system_error where the system has no more
+  /// threads.
   explicit ThreadPool(int threads = 0) {
+    if (threads < 0) throw ArgumentError("ThreadPool: found " + std::to_string(threads) + " threads, wanted 0 or more");
     const int count = threads > 0 ? threads : detail::usable_processors();
     workers_.reserve(static_cast<std::size_t>(count - 1));
-    for (int i = 1; i < count; ++i) workers_.emplace_back([this] { work(); });
+    try {
+      for (int i = 1; i < count; ++i) workers_.emplace_back([this] { work(); });
+    } catch (...) {
+      stop();
+      throw;
+    }
   }
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
-  ~ThreadPool() {
-    stopping_.store(true, std::memory_order_relaxed);
-    epoch_.fetch_add(1, std::memory_order_release);
-    epoch_.notify_all();
-    for (std::thread& worker : workers_) worker.join();
-  }
+  ~ThreadPool() { stop(); }
 
   /// Threads that can run at once, the caller among them.
   Index size() const { return static_cast<Index>(workers_.size()) + 1; }
 
   /// Calls `task(i)` for every i in [0, count) and returns when all have returned; allocates nothing.
-  /// The first exception that a task throws is thrown again here.
+  /// The first exception that a task throws is thrown again here; tasks that hadn't begun may then be left out.
   template <typename Task>
   void parallel_for(Index count, Task&& task) {
-    if (count <= 1 || workers_.empty() || busy_.exchange(true, std::memory_order_acquire)) {
+    if (count <= 1 || workers_.empty() || is_forked() || busy_.exchange(true, std::memory_order_acquire)) {
       for (Index i = 0; i < count; ++i) task(i);
       return;
     }
@@ -94,6 +105,20 @@ class ThreadPool {
   }
 
  private:
+  void stop() {
+    stopping_.store(true, std::memory_order_relaxed);
+    epoch_.fetch_add(1, std::memory_order_release);
+    epoch_.notify_all();
+    for (std::thread& worker : workers_) is_forked() ? worker.detach() : worker.join();
+  }
+
+#if defined(_WIN32)
+  static constexpr bool is_forked() { return false; }
+#else
+  bool is_forked() const { return ::getpid() != process_; }
+  const ::pid_t process_ = ::getpid();
+#endif
+
   void run_tasks() {
     for (Index i; (i = next_.fetch_add(1, std::memory_order_relaxed)) < count_;) {
       try {

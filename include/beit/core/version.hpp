@@ -15,6 +15,8 @@
 #define BEIT_ABI_SIMD _avx2
 #elif defined(__AVX__)
 #define BEIT_ABI_SIMD _avx
+#elif defined(__SSE4_1__)
+#define BEIT_ABI_SIMD _sse4
 #else
 #define BEIT_ABI_SIMD
 #endif
@@ -25,7 +27,7 @@
 #define BEIT_ABI_FMA
 #endif
 
-#if defined(__FAST_MATH__)
+#if defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__
 #define BEIT_ABI_MATH _fast_math
 #else
 #define BEIT_ABI_MATH

@@ -45,7 +45,7 @@ inline Interpolation interpolation_from_name(std::string_view name) {
   if (name == "hamming") return Interpolation::hamming;
   if (name == "bicubic") return Interpolation::bicubic;
   if (name == "lanczos") return Interpolation::lanczos;
-  throw ConfigError("interpolation: found \"" + std::string(name.substr(0, 60)) +
+  throw ConfigError("interpolation: found \"" + std::string(name) +
                     "\", wanted nearest, box, bilinear, hamming, bicubic or lanczos");
 }
 
@@ -54,7 +54,7 @@ inline CropMode crop_mode_from_name(std::string_view name) {
   if (name == "center") return CropMode::center;
   if (name == "squash") return CropMode::squash;
   if (name == "border") return CropMode::border;
-  throw ConfigError("crop_mode: found \"" + std::string(name.substr(0, 60)) + "\", wanted center, squash or border");
+  throw ConfigError("crop_mode: found \"" + std::string(name) + "\", wanted center, squash or border");
 }
 
 namespace detail {

@@ -17,7 +17,7 @@
 #include <beit/core/error.hpp>
 #include <beit/core/matrix.hpp>
 #include <beit/core/version.hpp>
-#include <beit/io/half.hpp>
+#include <beit/core/half.hpp>
 #include <beit/io/safetensors.hpp>
 #include <beit/io/text.hpp>
 
@@ -40,6 +40,7 @@ class WeightSource {
 
   /// The whole parameter, as read.
   AlignedBuffer<float> get(const std::string& name, std::span<const Index> shape) const {
+    read(name, shape, 0, 0, nullptr);  // the shape is checked before memory of that size is asked for
     Index size = 1;
     for (const Index n : shape) size *= n;
     AlignedBuffer<float> values(size);  // in `shape`, row-major

@@ -7,29 +7,15 @@
 #pragma once
 
 #include <algorithm>
-#include <cstring>
 #include <type_traits>
 
+#include <beit/core/half.hpp>
 #include <beit/core/version.hpp>
 #include <beit/kernels/types.hpp>
 
 namespace beit::inline BEIT_ABI {
 
 namespace kernels {
-
-/// Rounds to the nearest bfloat16, ties to even; the argument is finite.
-inline std::uint16_t round_to_bfloat16(float x) {
-  std::uint32_t bits;
-  std::memcpy(&bits, &x, sizeof(bits));
-  return static_cast<std::uint16_t>((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
-}
-
-inline float bfloat16_to_float(std::uint16_t x) {
-  const std::uint32_t bits = static_cast<std::uint32_t>(x) << 16;
-  float value;
-  std::memcpy(&value, &bits, sizeof(value));
-  return value;
-}
 
 /// Level::finish of a tile with fewer than NR columns, by way of a whole one.
 template <typename Level>

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include <beit/core/half.hpp>
 #include <beit/core/version.hpp>
 #include <beit/kernels/attention.hpp>
 #include <beit/kernels/gemm.hpp>

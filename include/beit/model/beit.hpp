@@ -31,7 +31,7 @@ enum class OutputFormat {
 struct IntermediatesOptions {
   /// Blocks from 0; a negative index counts from the end. Empty: all.
   std::vector<Index> indices{};
-  /// The last n blocks, timm's integer `indices`; 0 where `indices` chooses.
+  /// The last n blocks, timm's integer `indices`; 0 where `indices` chooses, as it must.
   Index last = 0;
   bool return_prefix_tokens = false;
   /// Pass each through the final `norm` (which a model with `fc_norm` doesn't have).
@@ -84,6 +84,8 @@ class Beit {
 
   /// Logits: x (B, in_chans*H*W) -> out (B, K), or (B, C) where num_classes is 0.
   void forward(const ConstRows& x, Workspace& workspace, Rows out) const {
+    require_input(x);
+    require_shape(out, x.rows(), num_outputs(), "forward: out");
     Rows tokens = workspace.rows(Workspace::tokens, x.rows() * config_.num_tokens(), config_.embed_dim);
     forward_features(x, workspace, tokens);
     forward_head(tokens, workspace, out);
@@ -103,6 +105,7 @@ class Beit {
     if (norm_) norm_->forward(out, workspace.executor(), out);
   }
   Matrix forward_features(const ConstRows& x) const {
+    require_input(x);
     Workspace workspace;
     Matrix out(x.rows() * config_.num_tokens(), config_.embed_dim);
     forward_features(x, workspace, out);
@@ -112,7 +115,11 @@ class Beit {
   /// Pooling, `fc_norm` and, unless pre_logits, the classifier: tokens (B*N, C) -> out (B, K) or (B, C).
   void forward_head(const ConstRows& tokens, Workspace& workspace, Rows out, bool pre_logits = false) const {
     const Index batch = tokens.rows() / config_.num_tokens();
-    require_shape(tokens, batch * config_.num_tokens(), config_.embed_dim, "forward_head: tokens");
+    if (tokens.rows() % config_.num_tokens() != 0 || tokens.cols() != config_.embed_dim) {
+      throw ArgumentError("forward_head: tokens: found shape " + shape_text(tokens.rows(), tokens.cols()) +
+                          ", wanted a multiple of " + std::to_string(config_.num_tokens()) + " rows of " +
+                          std::to_string(config_.embed_dim));
+    }
     require_shape(out, batch, pre_logits ? config_.embed_dim : num_outputs(), "forward_head: out");
     if (batch == 0) return;
     if (pre_logits) {
@@ -135,6 +142,7 @@ class Beit {
   }
   Intermediates forward_intermediates(const ConstRows& x, const IntermediatesOptions& options,
                                       Workspace& workspace) const {
+    require_input(x);
     const std::vector<Index> chosen = chosen_blocks(options);
     Intermediates result;
     result.features = Matrix(x.rows() * config_.num_tokens(), config_.embed_dim);
@@ -150,32 +158,44 @@ class Beit {
   }
 
  private:
+  void require_input(const ConstRows& x) const {
+    require_shape(x, x.rows(), config_.in_chans * config_.image_size.area(), "forward: x");
+  }
+
   static Config check(Config config) {
     const auto require = [](bool right, const std::string& message) {
       if (!right) throw ConfigError("config: " + message);
     };
     const auto size_text = [](Size size) { return std::to_string(size.height) + "x" + std::to_string(size.width); };
     const Size image = config.image_size, patch = config.patch_size;
-    require(config.in_chans > 0 && config.embed_dim > 0 && config.depth > 0 && config.num_heads > 0 &&
-                config.mlp_hidden > 0 && config.num_classes >= 0 && patch.height > 0 && patch.width > 0,
-            "found a size that isn't positive");
+    for (const auto& [name, value] :
+         {std::pair("in_chans", config.in_chans), std::pair("embed_dim", config.embed_dim),
+          std::pair("depth", config.depth), std::pair("num_heads", config.num_heads),
+          std::pair("mlp_hidden", config.mlp_hidden), std::pair("patch_size", std::min(patch.height, patch.width)),
+          std::pair("num_classes + 1", config.num_classes + 1)}) {
+      require(value > 0, std::string("found ") + name + " " + std::to_string(value) + ", wanted at least 1");
+    }
     require(config.embed_dim % config.num_heads == 0, "found embed_dim " + std::to_string(config.embed_dim) +
                                                           ", wanted a multiple of num_heads " +
                                                           std::to_string(config.num_heads));
     require(image.height >= patch.height && image.width >= patch.width && image.height % patch.height == 0 &&
                 image.width % patch.width == 0,
             "found image size " + size_text(image) + ", wanted a multiple of the patch size " + size_text(patch));
+    constexpr Index max_side = 65536;  // products of sizes can't overflow
+    require(image.height <= max_side && image.width <= max_side,
+            "found image size " + size_text(image) + ", wanted at most " + size_text({max_side, max_side}));
     require(config.preprocessing.input_size == image, "found input_size " + size_text(config.preprocessing.input_size) +
                                                           ", wanted the image size " + size_text(image));
     require(config.labels.empty() || static_cast<Index>(config.labels.size()) == config.num_classes,
             "found " + std::to_string(config.labels.size()) + " labels, wanted num_classes " +
                 std::to_string(config.num_classes));
+    detail::require_valid(config.preprocessing);
     return config;
   }
 
   RelativePositionBias read_bias(const WeightScope& weights, const WeightScope& block) const {
     if (!config_.use_rel_pos_bias && !config_.use_shared_rel_pos_bias) return {};
-    RelativePositionBias bias(config_.grid(), config_.num_heads);
+    RelativePositionBias bias(config_.grid());
     if (config_.use_rel_pos_bias) bias.add(block.scope("attn"), config_.num_heads);
     if (config_.use_shared_rel_pos_bias) bias.add(weights.scope("rel_pos_bias"), config_.num_heads);
     return bias;
@@ -184,7 +204,7 @@ class Beit {
   /// Class token, patch embeddings and absolute positions: x (B, in_chans*H*W) -> tokens (B*N, C).
   void embed_tokens(const ConstRows& x, Workspace& workspace, Rows& tokens) const {
     const Index count = config_.num_tokens(), dim = config_.embed_dim;
-    require_shape(x, x.rows(), config_.in_chans * config_.image_size.area(), "forward: x");
+    require_input(x);
     require_shape(tokens, x.rows() * count, dim, "forward_features: out");
     workspace.executor().for_each(x.rows(), [&](Index b, Index) {
       for (Index i = 0; i < count; ++i) {
@@ -199,6 +219,10 @@ class Beit {
 
   std::vector<Index> chosen_blocks(const IntermediatesOptions& options) const {
     std::vector<Index> chosen = options.indices;
+    if (!chosen.empty() && options.last != 0) {
+      throw ArgumentError("forward_intermediates: found indices and last " + std::to_string(options.last) +
+                          ", wanted one of the two");
+    }
     if (chosen.empty()) {
       const Index count = options.last == 0 ? config_.depth : options.last;
       if (count < 0 || count > config_.depth) {

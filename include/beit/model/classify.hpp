@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <ranges>
 #include <span>
 #include <string>
 #include <vector>
@@ -26,10 +27,18 @@ struct Prediction {
 };
 
 /// Softmax of one image's logits (K,), and the `k` most probable classes, best first (a lower index first among
-/// equals). `labels` has K names or none. ArgumentError unless 1 <= k; more than K gives K.
+/// equals). `labels` has K names or none. ArgumentError unless 1 <= k and the logits are finite; a k of more than K
+/// gives K.
 inline std::vector<Prediction> top_k(std::span<const float> logits, Index k, const std::vector<std::string>& labels) {
   if (k < 1) throw ArgumentError("top_k: found k = " + std::to_string(k) + ", wanted at least 1");
   if (logits.empty()) throw ArgumentError("top_k: found no logits: the model has no classifier");
+  if (!labels.empty() && labels.size() != logits.size()) {
+    throw ArgumentError("top_k: found " + std::to_string(labels.size()) + " labels, wanted " +
+                        std::to_string(logits.size()) + " or none");
+  }
+  for (const float x : logits) {
+    if (!std::isfinite(x)) throw ArgumentError("top_k: found the logit " + std::to_string(x) + ", wanted finite ones");
+  }
   k = std::min(k, static_cast<Index>(logits.size()));
   std::vector<Index> order(logits.size());
   std::iota(order.begin(), order.end(), Index{0});
@@ -49,25 +58,29 @@ inline std::vector<Prediction> top_k(std::span<const float> logits, Index k, con
   return best;
 }
 
+/// std::vector<Image>, std::span<const ImageView>, std::array ...
+template <typename T>
+concept ImageRange = std::ranges::contiguous_range<T> && std::ranges::sized_range<T> &&
+    std::convertible_to<std::ranges::range_reference_t<T>, ImageView>;
+
 /// The model's input for images: (B, in_chans*H*W), each as timm's eval transform makes it.
-template <typename Weight, typename ImageType>
-Matrix preprocess(const Beit<Weight>& model, std::span<const ImageType> images, Workspace& workspace) {
+template <typename Weight, ImageRange Images>
+Matrix preprocess(const Beit<Weight>& model, const Images& images, Workspace& workspace) {
   const Config& config = model.config();
   if (config.in_chans != 3) {
     throw ArgumentError("preprocess: the model takes " + std::to_string(config.in_chans) +
                         " channels, wanted 3: photographs are red, green and blue");
   }
-  Matrix x(static_cast<Index>(images.size()), 3 * config.image_size.area());
-  workspace.executor().for_each(x.rows(), [&](Index b, Index) {
-    preprocess(images[static_cast<std::size_t>(b)], config.preprocessing, x.row(b));
-  });
+  Matrix x(static_cast<Index>(std::ranges::size(images)), 3 * config.image_size.area());
+  workspace.executor().for_each(
+      x.rows(), [&](Index b, Index) { preprocess(std::ranges::data(images)[b], config.preprocessing, x.row(b)); });
   return x;
 }
 
 /// The `k` most probable classes of each image, best first. All images are one batch: memory grows with them.
-/// ImageType is Image or ImageView. ArgumentError where the model has no classifier.
-template <typename Weight, typename ImageType>
-std::vector<std::vector<Prediction>> classify(const Beit<Weight>& model, std::span<const ImageType> images, Index k,
+/// ArgumentError where the model has no classifier.
+template <typename Weight, ImageRange Images>
+std::vector<std::vector<Prediction>> classify(const Beit<Weight>& model, const Images& images, Index k,
                                               Workspace& workspace) {
   const Config& config = model.config();
   if (config.num_classes == 0) throw ArgumentError("classify: the model has no classifier (num_classes is 0)");
@@ -90,8 +103,8 @@ std::vector<Prediction> classify(const Beit<Weight>& model, const ImageView& ima
 
 /// The pooled features (B, C) of images, timm's forward_head(..., pre_logits=True): what a small classifier is
 /// trained on. All images are one batch.
-template <typename Weight, typename ImageType>
-Matrix embed(const Beit<Weight>& model, std::span<const ImageType> images, Workspace& workspace) {
+template <typename Weight, ImageRange Images>
+Matrix embed(const Beit<Weight>& model, const Images& images, Workspace& workspace) {
   const Config& config = model.config();
   const Matrix x = preprocess(model, images, workspace);
   Rows tokens = workspace.rows(Workspace::tokens, x.rows() * config.num_tokens(), config.embed_dim);

@@ -14,7 +14,8 @@
 
 namespace beit::inline BEIT_ABI {
 
-/// The arguments of timm.models.beit.Beit, the fields of timm's pretrained_cfg that inference needs, and labels.
+/// What timm.models.beit.Beit is made from (the defaults are beit_base_patch16_224's), the fields of timm's
+/// pretrained_cfg that inference needs, and labels.
 struct Config {
   std::string architecture;  ///< timm's name, "beit_base_patch16_224"; may be empty.
   Size image_size{224, 224};

@@ -17,65 +17,11 @@
 #include <beit/io/weights.hpp>
 #include <beit/kernels/relative_position.hpp>
 #include <beit/model/config.hpp>
+#include <beit/model/json_field.hpp>
 
 namespace beit::inline BEIT_ABI {
 
 namespace detail {
-
-/// A JSON value and where it stands, read with a type in mind. A missing field and a null are the same.
-class JsonField {
- public:
-  JsonField(const nlohmann::json& value, std::string where) : value_(&value), where_(std::move(where)) {}
-
-  JsonField operator[](const std::string& key) const {
-    static const nlohmann::json null;
-    if (present() && !value_->is_object()) fail("an object");
-    const auto found = present() ? value_->find(key) : value_->end();
-    return {present() && found != value_->end() ? *found : null, where_ + ": " + key};
-  }
-
-  bool present() const { return !value_->is_null(); }
-  const nlohmann::json& value() const { return *value_; }
-  const std::string& where() const { return where_; }
-
-  Index integer() const {
-    if (!value_->is_number_integer() || *value_ < 0 || *value_ > 1'000'000'000) fail("an integer from 0 to 1e9");
-    return value_->get<Index>();
-  }
-  double number() const {
-    if (!value_->is_number()) fail("a number");
-    return value_->get<double>();
-  }
-  bool boolean() const {
-    if (!value_->is_boolean()) fail("true or false");
-    return value_->get<bool>();
-  }
-  std::string string() const {
-    if (!value_->is_string()) fail("a string");
-    return value_->get<std::string>();
-  }
-  /// A number for both sides, or [height, width].
-  Size size() const {
-    if (!value_->is_array()) return {integer(), integer()};
-    if (value_->size() != 2) fail("a number or [height, width]");
-    return {JsonField((*value_)[0], where_).integer(), JsonField((*value_)[1], where_).integer()};
-  }
-  std::vector<float> three_numbers() const {
-    if (!value_->is_array() || value_->size() != 3) fail("3 numbers");
-    std::vector<float> numbers;
-    for (const nlohmann::json& x : *value_) numbers.push_back(static_cast<float>(JsonField(x, where_).number()));
-    return numbers;
-  }
-
-  [[noreturn]] void fail(const std::string& wanted) const {
-    const std::string found = value_->dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-    throw ConfigError(where_ + ": found " + printable(found, 60) + ", wanted " + wanted);
-  }
-
- private:
-  const nlohmann::json* value_;
-  std::string where_;
-};
 
 /// ConfigError if `field` is there and doesn't say what the shapes say.
 template <typename Value>
@@ -139,6 +85,7 @@ inline Config infer_from_shapes(const WeightScope& weights) {
   } else if (config.use_abs_pos_emb) {
     side = exact_square_root(shape_of_rank(weights, "pos_embed", 3)[1] - 1);  // (1, N, C)
   }
+  if (side && (*side > 65536 || config.patch_size.height > 65536 || config.patch_size.width > 65536)) side.reset();
   config.image_size = {side.value_or(0) * config.patch_size.height, side.value_or(0) * config.patch_size.width};
   return config;
 }
@@ -155,6 +102,7 @@ inline std::vector<std::string> read_labels(const JsonField& json, Index classes
   JsonField names = json["label_names"];
   JsonField descriptions = json["label_descriptions"];
   if (!names.present()) names = json["pretrained_cfg"]["label_names"];
+  if (!names.present()) names = json["labels"];  // timm's older name
   if (!descriptions.present()) descriptions = json["pretrained_cfg"]["label_descriptions"];
   if (!names.present() || names.value().empty()) return {};
   std::vector<std::string> labels(static_cast<std::size_t>(classes));
@@ -172,9 +120,9 @@ inline std::vector<std::string> read_labels(const JsonField& json, Index classes
   } else if (names.value().is_object()) {  // index -> name, where there are gaps
     for (const auto& [key, value] : names.value().items()) {
       const bool digits = !key.empty() && key.size() <= 9 && key.find_first_not_of("0123456789") == std::string::npos;
-      if (!digits || std::stoul(key) >= labels.size()) {
-        throw ConfigError(names.where() + ": found index \"" + printable(key, 60) + "\", wanted 0 to " +
-                          std::to_string(classes - 1));
+      if (!digits || std::stoul(key) >= labels.size() || std::to_string(std::stoul(key)) != key) {
+        throw ConfigError(names.where() + ": found index \"" + printable(key, 60) + "\", wanted one of " +
+                          std::to_string(classes) + " from 0");
       }
       set(std::stoul(key), value);
     }
@@ -230,10 +178,17 @@ inline Size read_input_size(const JsonField& field, Index channels) {
 
 inline void read_preprocessing(const JsonField& cfg, Index channels, Preprocessing& preprocessing) {
   if (const JsonField f = cfg["input_size"]; f.present()) preprocessing.input_size = read_input_size(f, channels);
+  const auto named = [&](const JsonField& f, auto from_name) {
+    try {
+      return from_name(printable(f.string(), 60));
+    } catch (const ConfigError& error) {
+      throw ConfigError(cfg.where() + ": " + error.what());
+    }
+  };
   if (const JsonField f = cfg["interpolation"]; f.present()) {
-    preprocessing.interpolation = interpolation_from_name(f.string());
+    preprocessing.interpolation = named(f, interpolation_from_name);
   }
-  if (const JsonField f = cfg["crop_mode"]; f.present()) preprocessing.crop_mode = crop_mode_from_name(f.string());
+  if (const JsonField f = cfg["crop_mode"]; f.present()) preprocessing.crop_mode = named(f, crop_mode_from_name);
   if (const JsonField f = cfg["crop_pct"]; f.present()) preprocessing.crop_pct = f.number();
   if (const JsonField f = cfg["mean"]; f.present()) preprocessing.mean = f.three_numbers();
   if (const JsonField f = cfg["std"]; f.present()) preprocessing.std = f.three_numbers();
@@ -252,7 +207,9 @@ inline void read_preprocessing(const JsonField& cfg, Index channels, Preprocessi
 /// tells; WeightError where a parameter that tells the architecture is missing.
 inline Config read_config(const WeightScope& weights, const nlohmann::json& json, const std::string& where) {
   const detail::JsonField root(json, where);
-  const detail::JsonField args = root["model_args"], cfg = root["pretrained_cfg"];
+  const detail::JsonField args = root["model_args"];
+  // Older files of timm's have the fields of pretrained_cfg beside the others.
+  const detail::JsonField cfg = root["pretrained_cfg"].present() ? root["pretrained_cfg"] : root;
   Config config = detail::infer_from_shapes(weights);
 
   if (const detail::JsonField field = root["architecture"]; field.present()) {
@@ -291,8 +248,13 @@ inline Config read_config(const WeightScope& weights, const nlohmann::json& json
   }
   detail::check_against_shapes(root, config);
 
-  for (const detail::JsonField& field : {args["global_pool"], root["global_pool"]}) {
-    if (field.present()) config.global_pool = detail::global_pool_from(field);
+  if (const detail::JsonField field = args["global_pool"]; field.present()) {
+    config.global_pool = detail::global_pool_from(field);
+  }
+  if (const detail::JsonField field = root["global_pool"]; field.present()) {
+    const GlobalPool said = detail::global_pool_from(field);
+    if (args["global_pool"].present() && said != config.global_pool) field.fail("what model_args.global_pool says");
+    config.global_pool = said;
   }
   if (known) config.preprocessing = known->preprocessing;
   config.preprocessing.input_size = config.image_size;

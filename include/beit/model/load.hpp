@@ -2,10 +2,10 @@
 #pragma once
 
 #include <filesystem>
-#include <fstream>
 #include <span>
-#include <sstream>
 #include <string>
+#include <system_error>
+#include <utility>
 
 #include <nlohmann/json.hpp>
 
@@ -58,13 +58,14 @@ Beit<Weight> load_from(const SafeTensors& file, const std::filesystem::path& con
 /// FileError, WeightError or ConfigError where that fails; the message names the file and what is wrong.
 template <typename Weight = float>
 Beit<Weight> load(const std::filesystem::path& path) {
-  const bool folder = std::filesystem::is_directory(path);
+  std::error_code ignored;  // what can't be looked at can't be opened either, and MappedFile says why
+  const bool folder = std::filesystem::is_directory(path, ignored);
   const std::filesystem::path weights = folder ? path / "model.safetensors" : path;
   const SafeTensors file = SafeTensors::open(weights);
   std::filesystem::path config;
   if (weights.filename() == "model.safetensors" && !file.metadata().contains("beit.config")) {
     config = weights.parent_path() / "config.json";
-    if (!std::filesystem::exists(config)) config.clear();
+    if (std::filesystem::status(config, ignored).type() == std::filesystem::file_type::not_found) config.clear();
   }
   return detail::load_from<Weight>(file, config);
 }

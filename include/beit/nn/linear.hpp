@@ -45,6 +45,7 @@ class Linear {
   Linear(const WeightScope& weights, std::string_view name, std::initializer_list<Index> shape,
          AlignedBuffer<float> bias)
       : bias_(std::move(bias)), outputs_(*shape.begin()) {
+    weights.read(name, shape, 0, 0, nullptr);  // checks the shape before memory of that size is asked for
     for (const Index* n = shape.begin() + 1; n != shape.end(); ++n) inputs_ *= *n;
     // By some panels at a time: there is never a second copy of the whole matrix.
     packed_ = AlignedBuffer<Stored>(gemm().packed_size(outputs_, inputs_));
@@ -94,10 +95,14 @@ class Linear {
                                         .n = outputs_,
                                         .k = inputs_,
                                         .epilogue = epilogue};
-    // A task's rows of x stay in the L2 cache while its panels pass by; about this many columns make enough
-    // tasks for many threads from one image.
-    const Index column_block = kernel.column_tile * std::max<Index>(1, 128 / kernel.column_tile);
+    // A task's rows of x stay in the L2 cache while its panels pass by: many columns where threads are few, and
+    // fewer until every thread has some tasks.
     const Index row_blocks = kernels::panels(product.m, kernel.row_block);
+    Index column_block = kernel.column_tile * std::max<Index>(1, 128 / kernel.column_tile);
+    while (column_block > kernel.column_tile &&
+           row_blocks * kernels::panels(outputs_, column_block) < 3 * executor.size()) {
+      column_block = std::max(kernel.column_tile, column_block / 2 / kernel.column_tile * kernel.column_tile);
+    }
     const Index column_blocks = kernels::panels(outputs_, column_block);
     executor.for_each(row_blocks * column_blocks, [&](Index item, Index) {
       const Index row = item / column_blocks * kernel.row_block, column = item % column_blocks * column_block;

@@ -1,6 +1,8 @@
 // The relative position bias of a block: timm.models.beit's Attention._get_rel_pos_bias and RelativePositionBias.
 #pragma once
 
+#include <algorithm>
+
 #include <beit/core/matrix.hpp>
 #include <beit/core/version.hpp>
 #include <beit/io/weights.hpp>
@@ -14,15 +16,16 @@ class RelativePositionBias {
  public:
   /// No bias.
   RelativePositionBias() = default;
-  explicit RelativePositionBias(Size grid, Index heads)
-      : grid_(grid), table_(kernels::relative_positions(grid) * heads) {
-    std::fill_n(table_.data(), table_.size(), 0.0f);
-  }
+  explicit RelativePositionBias(Size grid) : grid_(grid) {}
 
   /// Adds the table under `weights`: (R, A), timm's order.
   void add(const WeightScope& weights, Index heads) {
     const Index count = kernels::relative_positions(grid_);
     const AlignedBuffer<float> table = weights.get("relative_position_bias_table", {count, heads});
+    if (table_.size() == 0) {
+      table_ = AlignedBuffer<float>(count * heads);
+      std::fill_n(table_.data(), table_.size(), 0.0f);
+    }
     for (Index i = 0; i < count; ++i) {
       for (Index head = 0; head < heads; ++head) {
         table_[head * count + kernels::compact_relative_position(grid_, i)] += table[i * heads + head];

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <array>
+#include <concepts>
+#include <type_traits>
 
 #include <beit/core/matrix.hpp>
 #include <beit/core/thread_pool.hpp>

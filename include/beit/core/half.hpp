@@ -65,6 +65,12 @@ inline float float16_to_float(std::uint16_t value) {
   return std::bit_cast<float>(detail::float16_to_float_bits(value));
 }
 
+/// The nearest bfloat16, ties to even; the argument is finite.
+inline std::uint16_t round_to_bfloat16(float value) {
+  const auto bits = std::bit_cast<std::uint32_t>(value);
+  return static_cast<std::uint16_t>((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
+}
+
 /// Exact value of a bfloat16 pattern.
 inline float bfloat16_to_float(std::uint16_t value) {
   return std::bit_cast<float>(detail::bfloat16_to_float_bits(value));

@@ -1,4 +1,4 @@
-#include <beit/io/half.hpp>
+#include <beit/core/half.hpp>
 
 #include <bit>
 #include <cmath>
@@ -88,6 +88,23 @@ TEST(HalfTest, WidenReportsExactlyTheValuesThatAreNotFinite) {
     for (const std::uint32_t bits : {0x7F7FFFFFU, 0xFF7FFFFFU, 0U, 0x80000000U, 1U, 0x807FFFFFU}) {
       EXPECT_TRUE(finite(bits, where)) << bits;
     }
+  }
+}
+
+TEST(HalfTest, Bfloat16RoundsToNearestEven) {
+  using beit::bfloat16_to_float;
+  using beit::round_to_bfloat16;
+  for (unsigned bits = 0; bits < 0x7F80; ++bits) {
+    const auto pattern = static_cast<std::uint16_t>(bits);
+    const float x = bfloat16_to_float(pattern), next = bfloat16_to_float(static_cast<std::uint16_t>(bits + 1));
+    ASSERT_EQ(round_to_bfloat16(x), pattern);
+    ASSERT_EQ(round_to_bfloat16(-x), pattern | 0x8000);
+    if (!std::isfinite(next)) continue;
+    const float middle = x + (next - x) / 2;
+    const auto even = static_cast<std::uint16_t>(bits + (bits & 1));
+    ASSERT_EQ(round_to_bfloat16(middle), even);
+    ASSERT_EQ(round_to_bfloat16(std::nextafter(middle, 0.0f)), pattern);
+    ASSERT_EQ(round_to_bfloat16(std::nextafter(middle, std::numeric_limits<float>::max())), bits + 1);
   }
 }
 
