@@ -11,7 +11,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 WIDTH, TILE, COLUMNS, MARGIN, SHOWN = 168, 140, 5, 14, 3
-INK, FAINT, BAR, BEST = (36, 41, 47), (110, 119, 129), (208, 215, 222), (45, 121, 199)
+INK, FAINT, TRACK, BAR, BEST = (36, 41, 47), (110, 119, 129), (244, 246, 248), (208, 215, 222), (158, 203, 255)
 
 
 def font(size):
@@ -30,13 +30,13 @@ def draw_result(canvas, left, top, result):
     y = top + TILE + 6
     for rank, prediction in enumerate(result["predictions"][:SHOWN]):
         score = prediction["score"]
-        draw.rectangle((left, y, left + TILE, y + 15), fill=(246, 248, 250))
+        draw.rectangle((left, y, left + TILE, y + 15), fill=TRACK)
         draw.rectangle((left, y, left + round(TILE * score), y + 15), fill=BEST if rank == 0 else BAR)
         label = prediction["label"] or f"class {prediction['index']}"
-        draw.text((left + 4, y + 2), label, font=font(10), fill=(255, 255, 255) if rank == 0 and score > 0.6 else INK)
+        ink = FAINT if rank else INK
+        draw.text((left + 4, y + 2), label, font=font(10), fill=INK)
         text = f"{100 * score:.1f} %"
-        draw.text((left + TILE - 4 - draw.textlength(text, font=font(10)), y + 2), text, font=font(10),
-                  fill=(255, 255, 255) if rank == 0 and score > 0.95 else FAINT if rank else INK)
+        draw.text((left + TILE - 4 - draw.textlength(text, font=font(10)), y + 2), text, font=font(10), fill=ink)
         y += 18
 
 

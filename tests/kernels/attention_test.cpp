@@ -58,7 +58,10 @@ struct Case {
 class AttentionCases : public testing::TestWithParam<Case> {};
 
 void check(const Case& parameters, const beit::kernels::Kernels& kernels) {
-  const auto [grid, d, with_bias, deviation] = parameters;
+  const Size grid = parameters.grid;
+  const Index d = parameters.d;
+  const bool with_bias = parameters.bias;
+  const float deviation = parameters.deviation;
   const Index n = 1 + grid.area(), ld = 3 * d + 2, ldo = d + 1;
   const std::vector<float> qkv = normal(n * ld, 7, deviation);
   const std::vector<float> table = normal(beit::kernels::relative_positions(grid), 8);
