@@ -13,7 +13,8 @@ macro(beit_find package target)
   endif()
 endmacro()
 
-# Fetches headers, those in `folder` of what is fetched, and no more: a dependency's own project would add its targets, tests and options to the user's.
+# Fetches headers, those in `folder` of what is fetched, and no more: a dependency's own project would add its
+# targets, tests and options to the user's.
 macro(beit_fetch name target folder)
   if(NOT TARGET ${target})
     include(FetchContent)

@@ -60,6 +60,10 @@ inline std::vector<Input> list_inputs(const std::vector<std::string>& arguments)
   std::vector<Input> inputs;
   for (const std::string& argument : arguments) {
     std::error_code ignored;
+    if (argument.empty()) {
+      inputs.push_back({argument, "found an empty name, wanted an image or a folder"});
+      continue;
+    }
     if (!std::filesystem::is_directory(argument, ignored)) {
       inputs.push_back({argument, {}, argument});
       continue;

@@ -49,7 +49,10 @@ inline void add_options(CLI::App& app, Options& options) {
   app.add_option("--model", options.model,
                  "Weights (.safetensors) or a folder with model.safetensors and config.json;\n"
                  "without it, a small model of ten kinds of clothes that is part of this program")
-      ->option_text("PATH");
+      ->option_text("PATH")
+      ->check(CLI::Validator(
+          [](const std::string& path) { return path.empty() ? std::string("found '', wanted a path") : std::string(); },
+          ""));
   app.add_option("--precision", options.precision, "float, or bfloat16 for half the memory [float]")
       ->option_text("TYPE")
       ->check(CLI::IsMember({"float", "bfloat16"}));

@@ -80,7 +80,8 @@ def write_images():
     wide = struct.pack(">6H", 0, 1, 300, 999, 1000, 500)
     (FOLDER / "largest_1000.ppm").write_bytes(b"P6\n2 1\n1000\n" + wide)
 
-    for name, shape in {"landscape": (30, 45), "portrait": (52, 23), "column": (60, 1), "row": (1, 47), "dot": (1, 1)}.items():
+    shapes = {"landscape": (30, 45), "portrait": (52, 23), "column": (60, 1), "row": (1, 47), "dot": (1, 1)}
+    for name, shape in shapes.items():
         picture(*shape, seed=len(name)).save(FOLDER / f"{name}.png")
 
 

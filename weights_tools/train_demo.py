@@ -98,7 +98,8 @@ def train(arguments):
     for epoch in range(arguments.epochs):
         model.train()
         total = 0.0
-        for chosen in torch.randperm(len(labels), generator=generator)[:batches * arguments.batch_size].split(arguments.batch_size):
+        order = torch.randperm(len(labels), generator=generator)[:batches * arguments.batch_size]
+        for chosen in order.split(arguments.batch_size):
             rate = min((step + 1) / warmup, 0.5 * (1 + math.cos(math.pi * max(0, step - warmup) / (steps - warmup))))
             for group in optimizer.param_groups:
                 group["lr"] = arguments.lr * rate
@@ -115,15 +116,19 @@ def train(arguments):
                 for slow, fast in zip(average.parameters(), model.parameters()):
                     slow.lerp_(fast, 1 - decay)
             total += loss.item()
-        shown = f", test accuracy {accuracy(average, test_images, test_labels):.2f} %" if epoch % 4 == 3 or epoch == arguments.epochs - 1 else ""
-        print(f"epoch {epoch + 1}/{arguments.epochs}: loss {total / batches:.4f}{shown}, {time.time() - start:.0f} s", flush=True)
+        shown = ""
+        if epoch % 4 == 3 or epoch == arguments.epochs - 1:
+            shown = f", test accuracy {accuracy(average, test_images, test_labels):.2f} %"
+        print(f"epoch {epoch + 1}/{arguments.epochs}: loss {total / batches:.4f}{shown}, {time.time() - start:.0f} s",
+              flush=True)
     return average.eval()
 
 
 def save(model, folder):
     """Write the pair that timm publishes: model.safetensors and config.json."""
     folder.mkdir(parents=True, exist_ok=True)
-    safetensors.torch.save_file({k: v.contiguous() for k, v in model.state_dict().items()}, folder / "model.safetensors")
+    tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
+    safetensors.torch.save_file(tensors, folder / "model.safetensors")
     config = {
         "architecture": ARCHITECTURE,
         "num_classes": len(LABELS),
@@ -142,7 +147,8 @@ def save(model, folder):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, required=True, help="folder for model.safetensors and config.json")
-    parser.add_argument("--data", type=Path, default=Path("/usr/share/datasets/fashion-mnist"), help="folder of the IDX files")
+    parser.add_argument("--data", type=Path, default=Path("/usr/share/datasets/fashion-mnist"),
+                        help="folder of the IDX files")
     parser.add_argument("--epochs", type=int, default=40)
     parser.add_argument("--batch-size", type=int, default=128)
     parser.add_argument("--lr", type=float, default=1.5e-3)

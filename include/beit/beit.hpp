@@ -1,6 +1,6 @@
 // BEiT for C++: image classification and feature extraction with timm's numbers.
 //
-//   auto model = beit::load<float>("beit_base_patch16_224");
+//   auto model = beit::load<float>("beit_base.safetensors");  // or a folder as timm publishes it
 //   auto image = beit::read_image("chelsea.png");
 //   for (const auto& [index, label, score] : beit::classify(model, image, 5)) ...
 //   std::vector<float> features = beit::embed(model, image);

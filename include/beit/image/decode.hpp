@@ -80,7 +80,7 @@ inline void check_size(const ImageFile& file, std::int64_t height, std::int64_t 
   if (height < 1 || width < 1) file.fail(found + ", wanted at least 1 x 1");
   if (height > max_pixels / width) {
     file.fail(found + " (" + std::to_string(height * width) + "), wanted at most " + std::to_string(max_pixels) +
-              "; DecodeOptions::max_pixels sets the limit");
+              " (max_pixels)");
   }
 }
 

@@ -31,7 +31,7 @@ inline std::vector<std::uint8_t> check_png(const ImageFile& file) {
     file.require(at, frame, "next chunk");
     const std::size_t length = big32(bytes, at);
     const std::string type(reinterpret_cast<const char*>(bytes.data()) + at + 4, 4);
-    file.require(at + 8, length + 4, "chunk of image data");
+    file.require(at + 8, length + 4, "chunk");
     if (type == "PLTE" && !found_palette && length <= 768 && length % 3 == 0) {
       found_palette = true;
       if (length < 768) {
