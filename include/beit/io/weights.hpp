@@ -59,8 +59,6 @@ class WeightReader final : public WeightSource {
  public:
   explicit WeightReader(const SafeTensors& file) : file_(&file) {}
 
-  const SafeTensors& file() const { return *file_; }
-
   bool has(const std::string& name) const override { return file_->tensors().contains(name); }
 
   std::vector<Index> shape(const std::string& name) const override { return find(name).shape; }
