@@ -35,5 +35,6 @@ void cases(benchmark::internal::Benchmark* benchmark) {
 }
 BENCHMARK(OneBlock<float>)->Apply(cases);
 BENCHMARK(OneBlock<Eigen::bfloat16>)->Apply(cases);
+BENCHMARK(OneBlock<std::int8_t>)->Apply(cases);
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include <benchmark/benchmark.h>
 
 #include <beit/kernels/kernels.hpp>
+#include <beit/nn/workspace.hpp>
 #include <vector>
 
 #include "../tests/random_weights.hpp"
@@ -10,25 +11,29 @@ namespace {
 
 using beit::Index;
 
-template <typename Stored>
-void run(benchmark::State& state, const beit::kernels::GemmKernel<Stored>& kernel) {
+void run(benchmark::State& state, const beit::kernels::GemmKernel& kernel) {
   const Index m = state.range(0), n = state.range(1), k = state.range(2);
   const testing_weights::RandomWeights numbers(1);
-  const auto a = numbers.get("a", std::vector<Index>{m, k});
+  auto x = numbers.get("a", std::vector<Index>{m, k});
   const auto w = numbers.get("w.weight", std::vector<Index>{n, k});
   const auto bias = numbers.get("bias", std::vector<Index>{n});
   beit::AlignedBuffer<float> out(m * n);
-  beit::AlignedBuffer<Stored> packed(kernel.packed_size(n, k));
+  beit::AlignedBuffer<std::byte> packed(kernel.packed_bytes(n, k));
   kernel.pack(w.data(), n, k, packed.data());
-  const beit::kernels::Gemm<Stored> product{.a = a.data(),
-                                            .lda = k,
-                                            .packed = packed.data(),
-                                            .bias = bias.data(),
-                                            .out = out.data(),
-                                            .ldo = n,
-                                            .m = m,
-                                            .n = n,
-                                            .k = k};
+  beit::ThreadPool pool(1);
+  beit::Workspace workspace(pool);
+  const beit::Operand a =
+      beit::encode(Eigen::Map<beit::RowMajorMatrix>(x.data(), m, k), kernel, workspace, beit::Workspace::encoded);
+  const beit::kernels::Gemm product{.a = a.data,
+                                    .lda = a.ld,
+                                    .a_scale = a.scale,
+                                    .packed = packed.data(),
+                                    .bias = bias.data(),
+                                    .out = out.data(),
+                                    .ldo = n,
+                                    .m = m,
+                                    .n = n,
+                                    .k = k};
   for (auto _ : state) {
     for (Index row = 0; row < m; row += kernel.row_block) {
       kernel.run(product, row, std::min(row + kernel.row_block, m), 0, n);
@@ -50,9 +55,12 @@ void shapes(benchmark::internal::Benchmark* benchmark) {
   benchmark->Unit(benchmark::kMillisecond);
 }
 
-void GemmFloat(benchmark::State& state) { run(state, beit::kernel_table().gemm_float); }
-void GemmBfloat16(benchmark::State& state) { run(state, beit::kernel_table().gemm_bfloat16); }
-BENCHMARK(GemmFloat)->Apply(shapes);
-BENCHMARK(GemmBfloat16)->Apply(shapes);
+template <beit::Precision precision>
+void Gemm(benchmark::State& state) {
+  run(state, beit::kernel_table().of(precision).gemm);
+}
+BENCHMARK(Gemm<beit::Precision::float32>)->Apply(shapes);
+BENCHMARK(Gemm<beit::Precision::bfloat16>)->Apply(shapes);
+BENCHMARK(Gemm<beit::Precision::int8>)->Apply(shapes);
 
 }  // namespace

@@ -31,5 +31,6 @@ void cases(benchmark::internal::Benchmark* benchmark) {
 }
 BENCHMARK(WholeModel<float>)->Apply(cases);
 BENCHMARK(WholeModel<Eigen::bfloat16>)->Apply(cases);
+BENCHMARK(WholeModel<std::int8_t>)->Apply(cases);
 
 }  // namespace

@@ -68,6 +68,7 @@ TEST(Forward, AllocatesNothingTheSecondTime) {
   EXPECT_EQ(allocations_of_second_forward<float>(2, 1), 0);
   EXPECT_EQ(allocations_of_second_forward<float>(3, 4), 0);
   EXPECT_EQ(allocations_of_second_forward<Eigen::bfloat16>(2, 3), 0);
+  EXPECT_EQ(allocations_of_second_forward<std::int8_t>(2, 3), 0);
 }
 
 }  // namespace

@@ -7,7 +7,8 @@
 namespace {
 
 TEST(Isa, NamesGoBothWays) {
-  for (const beit::Isa isa : {beit::Isa::portable, beit::Isa::avx2, beit::Isa::avx512}) {
+  for (const beit::Isa isa :
+       {beit::Isa::portable, beit::Isa::avx2, beit::Isa::avx512, beit::Isa::avx512_vnni, beit::Isa::avx512_bf16}) {
     EXPECT_EQ(beit::isa_from_name(beit::isa_name(isa)), isa);
   }
 }
@@ -19,6 +20,8 @@ TEST(Isa, DetectionAgreesWithTheCompilersOwn) {
   EXPECT_EQ(features.avx2_fma, __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"));
   EXPECT_EQ(features.avx512, __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                                  __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"));
+  EXPECT_EQ(features.avx512_vnni, features.avx512 && __builtin_cpu_supports("avx512vnni"));
+  EXPECT_EQ(features.avx512_bf16, features.avx512_vnni && __builtin_cpu_supports("avx512bf16"));
 #else
   EXPECT_EQ(beit::best_isa(), beit::Isa::portable);
 #endif
@@ -43,7 +46,8 @@ TEST(Isa, UnknownNameSaysWhatThereIs) {
     beit::isa_from_name("avx9");
     FAIL() << "took an unknown level";
   } catch (const beit::ConfigError& error) {
-    EXPECT_EQ(std::string(error.what()), "BEIT_ISA: found 'avx9', wanted one of portable, avx2, avx512");
+    EXPECT_EQ(std::string(error.what()),
+              "BEIT_ISA: found 'avx9', wanted one of portable, avx2, avx512, avx512_vnni, avx512_bf16");
   }
 }
 

@@ -11,6 +11,7 @@ namespace {
 
 using beit::Index;
 using beit::Size;
+using beit::kernels::Form;
 using reference::normal;
 
 /// timm's gen_relative_position_index, entry by entry.
@@ -57,32 +58,48 @@ struct Case {
 
 class AttentionCases : public testing::TestWithParam<Case> {};
 
-void check(const Case& parameters, const beit::kernels::Kernels& kernels) {
+/// Against a double loop over what the kernel reads. `out_form` is float32 or the kernel's form.
+void check(const Case& parameters, const beit::kernels::AttentionKernel& kernel, Form out_form) {
   const Size grid = parameters.grid;
   const Index d = parameters.d;
-  const bool with_bias = parameters.bias;
+  const bool with_bias = parameters.bias, rounds = kernel.form == Form::bfloat16;
   const float deviation = parameters.deviation;
   const Index n = 1 + grid.area(), ld = 3 * d + 2, ldo = d + 1;
-  const std::vector<float> qkv = normal(n * ld, 7, deviation);
+  std::vector<float> qkv = normal(n * ld, 7, deviation);
+  std::vector<std::uint16_t> halves;
+  if (rounds) {
+    for (float& x : qkv) {
+      halves.push_back(beit::round_to_bfloat16(x));
+      x = beit::bfloat16_to_float(halves.back());
+    }
+  }
   const std::vector<float> table = normal(beit::kernels::relative_positions(grid), 8);
   const std::vector<float> stored = compact(table, grid);
   const float scale = 1 / std::sqrt(static_cast<float>(d));
   std::vector<float> out(static_cast<std::size_t>(n * ldo), -7.0f);
-  beit::AlignedBuffer<float> scratch(kernels.attention_scratch(n, d));
-  kernels.attention({.q = qkv.data(),
-                     .k = qkv.data() + d,
-                     .v = qkv.data() + 2 * d,
-                     .ld = ld,
-                     .out = out.data(),
-                     .ldo = ldo,
-                     .n = n,
-                     .d = d,
-                     .scale = scale,
-                     .bias_table = with_bias ? stored.data() : nullptr,
-                     .grid = grid},
-                    scratch.data());
-  const auto at = [&](Index token, Index part, Index c) -> double {
-    return qkv[static_cast<std::size_t>(token * ld + part * d + c)];
+  std::vector<std::uint16_t> half_out(static_cast<std::size_t>(n * ldo), 0xC0E0);  // -7
+  beit::AlignedBuffer<std::byte> scratch(kernel.scratch_bytes(n, d));
+  const auto part = [&](Index column) -> const void* {
+    return rounds ? static_cast<const void*>(halves.data() + column) : qkv.data() + column;
+  };
+  kernel.run({.q = part(0),
+              .k = part(d),
+              .v = part(2 * d),
+              .ld = ld,
+              .out = out_form == Form::float32 ? static_cast<void*>(out.data()) : half_out.data(),
+              .ldo = ldo,
+              .out_form = out_form,
+              .n = n,
+              .d = d,
+              .scale = scale,
+              .bias_table = with_bias ? stored.data() : nullptr,
+              .grid = grid},
+             scratch.data());
+  if (out_form != Form::float32) {
+    for (std::size_t i = 0; i < out.size(); ++i) out[i] = beit::bfloat16_to_float(half_out[i]);
+  }
+  const auto at = [&](Index token, Index column, Index c) -> double {
+    return qkv[static_cast<std::size_t>(token * ld + column * d + c)];
   };
   for (Index i = 0; i < n; ++i) {
     std::vector<double> scores;
@@ -95,11 +112,18 @@ void check(const Case& parameters, const beit::kernels::Kernels& kernels) {
     }
     for (double& score : scores) sum += score = std::exp(score - largest);
     for (Index c = 0; c < d; ++c) {
-      double wanted = 0;
-      for (Index j = 0; j < n; ++j) wanted += scores[static_cast<std::size_t>(j)] / sum * at(j, 2, c);
-      // A score's error, about its size times 2^-23, is the relative error of its weight.
-      ASSERT_NEAR(out[static_cast<std::size_t>(i * ldo + c)], wanted, 2e-6 * deviation * (1 + deviation * deviation))
-          << i << ", " << c;
+      double wanted = 0, magnitude = 0;
+      for (Index j = 0; j < n; ++j) {
+        const double term = scores[static_cast<std::size_t>(j)] / sum * at(j, 2, c);
+        wanted += term;
+        magnitude += std::abs(term);
+      }
+      // A score's error, about its size times 2^-23, is the relative error of its weight. In bfloat16 each weight
+      // is rounded to 8 bits, and the result again.
+      double tolerance = 2e-6 * deviation * (1 + deviation * deviation);
+      if (rounds) tolerance += 0x1p-8 * magnitude;
+      if (out_form != Form::float32) tolerance += 0x1p-8 * std::abs(wanted);
+      ASSERT_NEAR(out[static_cast<std::size_t>(i * ldo + c)], wanted, tolerance) << i << ", " << c;
     }
     ASSERT_EQ(out[static_cast<std::size_t>(i * ldo + d)], -7.0f) << "wrote between rows";
   }
@@ -108,7 +132,10 @@ void check(const Case& parameters, const beit::kernels::Kernels& kernels) {
 TEST_P(AttentionCases, AgreesWithDoubleLoop) {
   for (const beit::kernels::Kernels& level : reference::all_levels()) {
     SCOPED_TRACE(beit::isa_name(level.isa));
-    check(GetParam(), level);
+    check(GetParam(), level.float32.attention, Form::float32);
+    if (level.bfloat16.attention.form != Form::bfloat16) continue;
+    check(GetParam(), level.bfloat16.attention, Form::float32);
+    check(GetParam(), level.bfloat16.attention, Form::bfloat16);
   }
 }
 

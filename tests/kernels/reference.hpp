@@ -1,10 +1,13 @@
 // Double-precision loops that every level's kernels are held against, and random numbers for them.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <random>
 #include <vector>
 
+#include <beit/core/half.hpp>
 #include <beit/core/matrix.hpp>
 #include <beit/cpu/isa.hpp>
 #include <beit/kernels/kernels.hpp>
@@ -33,13 +36,63 @@ inline std::vector<float> normal(Index count, unsigned seed, float deviation = 1
 
 inline double gelu(double x) { return 0.5 * x * (1 + std::erf(x / std::sqrt(2.0))); }
 
-/// a (m, k), rows lda apart, times the transpose of w (n, k): (m, n).
-inline std::vector<double> product(const float* a, Index lda, const float* w, Index m, Index n, Index k) {
+inline constexpr std::array precisions{beit::Precision::float32, beit::Precision::float_fast, beit::Precision::bfloat16,
+                                       beit::Precision::int8};
+
+enum class Rounding { none, bfloat16, int8 };
+
+/// How a product in this form rounds what it multiplies.
+inline Rounding rounding(beit::kernels::Form form) {
+  switch (form) {
+    case beit::kernels::Form::float32:
+      return Rounding::none;
+    case beit::kernels::Form::bfloat16:
+      return Rounding::bfloat16;
+    case beit::kernels::Form::int16:
+    case beit::kernels::Form::uint8:
+      break;
+  }
+  return Rounding::int8;
+}
+inline Rounding rounding(beit::Precision precision) {
+  return precision == beit::Precision::int8       ? Rounding::int8
+         : precision == beit::Precision::bfloat16 ? Rounding::bfloat16
+                                                  : Rounding::none;
+}
+
+/// x (rows, k), rows ldx apart, rounded: (rows, k). A quantised row has the scale of its largest magnitude.
+inline std::vector<double> rounded(const float* x, Index ldx, Index rows, Index k, Rounding how) {
+  std::vector<double> out;
+  for (Index i = 0; i < rows; ++i, x += ldx) {
+    float largest = 0;
+    for (Index j = 0; j < k; ++j) largest = std::max(largest, std::abs(x[j]));
+    const float scale = largest / 127, inverse = largest > 0 ? 127 / largest : 0;
+    for (Index j = 0; j < k; ++j) {
+      switch (how) {
+        case Rounding::none:
+          out.push_back(x[j]);
+          break;
+        case Rounding::bfloat16:
+          out.push_back(beit::bfloat16_to_float(beit::round_to_bfloat16(x[j])));
+          break;
+        case Rounding::int8:
+          out.push_back(std::nearbyint(x[j] * inverse) * static_cast<double>(scale));
+          break;
+      }
+    }
+  }
+  return out;
+}
+
+/// a (m, k) times the transpose of w (n, k): (m, n).
+inline std::vector<double> product(const std::vector<double>& a, const std::vector<double>& w, Index m, Index n,
+                                   Index k) {
   std::vector<double> out(static_cast<std::size_t>(m * n));
   for (Index i = 0; i < m; ++i) {
     for (Index j = 0; j < n; ++j) {
       double sum = 0;
-      for (Index c = 0; c < k; ++c) sum += static_cast<double>(a[i * lda + c]) * w[j * k + c];
+      for (Index c = 0; c < k; ++c)
+        sum += a[static_cast<std::size_t>(i * k + c)] * w[static_cast<std::size_t>(j * k + c)];
       out[static_cast<std::size_t>(i * n + j)] = sum;
     }
   }

@@ -69,6 +69,23 @@ void check_bits() {
 
 TEST(Beit, FloatBitsDependOnNeitherThreadsNorBatch) { check_bits<float>(); }
 TEST(Beit, Bfloat16BitsDependOnNeitherThreadsNorBatch) { check_bits<Eigen::bfloat16>(); }
+TEST(Beit, Int8BitsDependOnNeitherThreadsNorBatch) { check_bits<std::int8_t>(); }
+TEST(Beit, FloatFastBitsDependOnNeitherThreadsNorBatch) { check_bits<beit::FloatFast>(); }
+
+/// Cosine of the logits of one model in two precisions.
+template <typename Weight>
+float cosine_to_float() {
+  const auto exact = make_model<float>();
+  const Matrix x = images(exact.config(), 1), p = exact.forward(x), q = make_model<Weight>().forward(x);
+  const auto a = p.map().row(0), b = q.map().row(0);
+  return a.dot(b) / (a.norm() * b.norm());
+}
+
+TEST(Beit, PrecisionsAreCloseToFloat) {
+  EXPECT_GT(cosine_to_float<beit::FloatFast>(), 0.9999999f);
+  EXPECT_GT(cosine_to_float<Eigen::bfloat16>(), 0.9999f);
+  EXPECT_GT(cosine_to_float<std::int8_t>(), 0.999f);
+}
 
 TEST(Beit, OneModelServesManyThreads) {
   const auto model = make_model<float>();

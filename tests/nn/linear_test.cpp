@@ -31,6 +31,9 @@ TYPED_TEST(LinearOf, EveryElementIsComputedOnce) {
   const auto scale = weights.get("gamma_1", std::vector<Index>{outputs});
   Matrix x(rows, inputs);
   std::copy_n(weights.get("x", std::vector<Index>{rows, inputs}).data(), x.size(), x.data());
+  if (linear.kernel().form == beit::kernels::Form::bfloat16) {
+    for (Index i = 0; i < x.size(); ++i) x.data()[i] = static_cast<float>(Eigen::bfloat16(x.data()[i]));
+  }
   const Eigen::MatrixXd wanted =
       (x.map().cast<double>() *
        Eigen::Map<const beit::RowMajorMatrix>(w.data(), outputs, inputs).cast<double>().transpose())
@@ -38,11 +41,13 @@ TYPED_TEST(LinearOf, EveryElementIsComputedOnce) {
       Eigen::Map<const Eigen::RowVectorXf>(b.data(), outputs).cast<double>();
   for (const int threads : {1, 3}) {
     beit::ThreadPool pool(threads);
-    const beit::Executor executor(pool);
+    beit::Workspace workspace(pool);
+    const beit::Executor& executor = workspace.executor();
+    const beit::Operand operand = beit::encode(x, linear.kernel(), workspace, beit::Workspace::encoded);
     Matrix out(rows, outputs);
-    linear.forward(x, executor, out);
+    linear.forward(operand, executor, out);
     EXPECT_LE((out.map().cast<double>() - wanted).cwiseAbs().maxCoeff(), 2e-6);
-    linear.forward_gelu(x, executor, out);
+    linear.forward_gelu(operand, executor, {out.data(), outputs, nullptr, rows, outputs});
     for (Index i = 0; i < rows; ++i) {
       for (Index j = 0; j < outputs; ++j) {
         const double y = wanted(i, j);
@@ -50,7 +55,7 @@ TYPED_TEST(LinearOf, EveryElementIsComputedOnce) {
       }
     }
     out.map().setConstant(1.0f);
-    linear.forward_residual(x, scale.data(), executor, out);
+    linear.forward_residual(operand, scale.data(), executor, out);
     for (Index i = 0; i < rows; ++i) {
       for (Index j = 0; j < outputs; ++j) ASSERT_NEAR(out(i, j), 1 + scale[j] * wanted(i, j), 3e-6);
     }

@@ -13,7 +13,9 @@ namespace beit::inline BEIT_ABI {
 /// Instruction sets that may be used: the processor has them and the system saves their registers.
 struct CpuFeatures {
   bool avx2_fma = false;
-  bool avx512 = false;  ///< F, BW, DQ and VL.
+  bool avx512 = false;       ///< F, BW, DQ and VL.
+  bool avx512_vnni = false;  ///< Those and VNNI.
+  bool avx512_bf16 = false;  ///< Those, VNNI and BF16.
 };
 
 /// Asks the processor.
@@ -22,6 +24,8 @@ inline CpuFeatures detect_cpu_features() {
 #if BEIT_X86_KERNELS
   constexpr unsigned osxsave = 1u << 27, fma = 1u << 12;                                         // leaf 1, ecx
   constexpr unsigned avx2 = 1u << 5, f = 1u << 16, dq = 1u << 17, bw = 1u << 30, vl = 1u << 31;  // leaf 7, ebx
+  constexpr unsigned vnni = 1u << 11;                                                            // leaf 7, ecx
+  constexpr unsigned bf16 = 1u << 5;                                                             // leaf 7.1, eax
   constexpr unsigned avx_state = 0x6, avx512_state = 0xE6;                                       // XCR0
   unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
   if (__get_cpuid(1, &eax, &ebx, &ecx, &edx) == 0 || (ecx & osxsave) == 0 || (ecx & fma) == 0) return features;
@@ -31,6 +35,9 @@ inline CpuFeatures detect_cpu_features() {
   features.avx2_fma = (ebx & avx2) != 0;
   constexpr unsigned all = f | dq | bw | vl;
   features.avx512 = features.avx2_fma && (ebx & all) == all && (state & avx512_state) == avx512_state;
+  features.avx512_vnni = features.avx512 && (ecx & vnni) != 0;
+  features.avx512_bf16 =
+      features.avx512_vnni && __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) != 0 && (eax & bf16) != 0;
 #endif
   return features;
 }

@@ -15,13 +15,15 @@ namespace beit::inline BEIT_ABI {
 
 /// A level of kernels; a later one needs more of the processor.
 enum class Isa {
-  portable,  ///< Plain C++ for any processor, and the oracle of every other level.
-  avx2,      ///< AVX2 and FMA.
-  avx512,    ///< AVX-512 F, BW, DQ and VL.
+  portable,     ///< Plain C++ for any processor, and the oracle of every other level.
+  avx2,         ///< AVX2 and FMA.
+  avx512,       ///< AVX-512 F, BW, DQ and VL.
+  avx512_vnni,  ///< Those and VNNI: products of bytes.
+  avx512_bf16,  ///< Those and BF16: products of bfloat16.
 };
 
 namespace detail {
-inline constexpr std::array<std::string_view, 3> isa_names{"portable", "avx2", "avx512"};
+inline constexpr std::array<std::string_view, 5> isa_names{"portable", "avx2", "avx512", "avx512_vnni", "avx512_bf16"};
 }
 
 /// "portable", ...: what BEIT_ISA takes.
@@ -40,7 +42,11 @@ inline Isa isa_from_name(std::string_view name) {
 /// The best level that this processor has.
 inline Isa best_isa() {
   const CpuFeatures features = detect_cpu_features();
-  return features.avx512 ? Isa::avx512 : features.avx2_fma ? Isa::avx2 : Isa::portable;
+  return features.avx512_bf16   ? Isa::avx512_bf16
+         : features.avx512_vnni ? Isa::avx512_vnni
+         : features.avx512      ? Isa::avx512
+         : features.avx2_fma    ? Isa::avx2
+                                : Isa::portable;
 }
 
 /// best_isa(), or the lower level that the environment's BEIT_ISA names.

@@ -7,6 +7,20 @@
 #define BEIT_X86_KERNELS 1
 #define BEIT_TARGET_AVX2 __attribute__((target("avx2,fma")))
 #define BEIT_TARGET_AVX512 __attribute__((target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")))
+#define BEIT_TARGET_AVX512_VNNI __attribute__((target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")))
+#define BEIT_TARGET_AVX512_BF16 \
+  __attribute__((target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512bf16")))
 #else
 #define BEIT_X86_KERNELS 0
+#endif
+
+// Around intrinsics: GCC 12 warns of its own "undefined" registers in their headers.
+#if defined(__GNUC__) && !defined(__clang__)
+#define BEIT_INTRINSICS_BEGIN                                                                \
+  _Pragma("GCC diagnostic push") _Pragma("GCC diagnostic ignored \"-Wmaybe-uninitialized\"") \
+      _Pragma("GCC diagnostic ignored \"-Wuninitialized\"")
+#define BEIT_INTRINSICS_END _Pragma("GCC diagnostic pop")
+#else
+#define BEIT_INTRINSICS_BEGIN
+#define BEIT_INTRINSICS_END
 #endif

@@ -1,12 +1,14 @@
-// Attention of one head, written once for every level over the level's tile product.
+// Attention of one head, written once for every level and precision over the level's tile product.
 //
-// Keys and values are packed into the same panels as weights, so that both products run through the level's
+// Keys and values are packed into the same panels as weights, so that both products run through the
 // tile: scores = q k^T from panels of NR keys, and out = scores v from panels of NR channels. Only MR rows of
 // scores exist at a time; the N x N matrix is never in memory. The softmax is normalised after the second
 // product, on D instead of N floats a row.
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
+#include <type_traits>
 
 #include <beit/core/version.hpp>
 #include <beit/kernels/relative_position.hpp>
@@ -16,84 +18,131 @@ namespace beit::inline BEIT_ABI {
 
 namespace kernels {
 
-/// The driver over `Level`, which has MR, NR and tile as for PackedGemm, and
+/// The driver over `Product`, as for PackedGemm, of float or bfloat16, and `Level`, which has
 ///   softmax_row(x, n): x (n,) becomes exp(x - max(x)); returns the reciprocal of the sum.
-template <typename Level>
+template <typename Level, typename Product>
 struct FusedAttention {
-  static constexpr Index MR = Level::MR, NR = Level::NR;
-  static constexpr Index key_chunk = Level::k_chunk;  // partial sums over this many keys
+  using A = typename Product::A;
+  static constexpr Index MR = Product::MR, NR = Product::NR, group = Product::group;
+  static_assert(std::is_same_v<A, typename Product::Panel> && std::is_same_v<typename Product::Sum, float>);
 
-  // Scratch, in this order: keys (ceil(N/NR), D, NR), values (ceil(D/NR), N, NR), queries (MR, D),
-  // scores (MR, ceil(N/NR)*NR).
-  static Index scratch(Index n, Index d) {
-    const Index padded_n = panels(n, NR) * NR, padded_d = panels(d, NR) * NR;
-    return padded_n * d + padded_d * n + MR * d + MR * padded_n;
+  static constexpr Index groups(Index k) { return (k + group - 1) / group; }
+  static constexpr Index padded(Index n) { return panels(n, NR) * NR; }
+
+  /// What a call needs beside its arguments, in this order.
+  struct Scratch {
+    A* keys;        // (ceil(N/NR), groups(D), NR, group)
+    A* values;      // (ceil(D/NR), groups(N), NR, group)
+    float* scores;  // (MR, padded(N))
+    A* weights;     // (MR, padded(N)): the scores as A, where that isn't float
+  };
+  static Index scratch_bytes(Index n, Index d) {
+    const Index panel_elements = padded(n) * groups(d) * group + padded(d) * groups(n) * group;
+    const Index weights = std::is_same_v<A, float> ? 0 : MR * padded(n);
+    return whole_lines(panel_elements * static_cast<Index>(sizeof(A))) +
+           whole_lines(MR * padded(n) * static_cast<Index>(sizeof(float))) +
+           whole_lines(weights * static_cast<Index>(sizeof(A)));
   }
 
-  static void run(const Attention& a, float* scratch) {
-    const Index n = a.n, d = a.d, padded_n = panels(n, NR) * NR, padded_d = panels(d, NR) * NR;
-    float* keys = scratch;
-    float* values = keys + padded_n * d;
-    float* queries = values + padded_d * n;
-    float* scores = queries + MR * d;
-    pack_keys(a, keys);
-    pack_values(a, values);
+  static void run(const Attention& a, std::byte* memory) {
+    const Index n = a.n, d = a.d, padded_n = padded(n);
+    Scratch scratch = lay_out(n, d, memory);
+    pack_keys(a, scratch.keys);
+    pack_values(a, scratch.values);
     alignas(64) float sums[MR * NR];
-    float reciprocal[MR];
     for (Index row = 0; row < n; row += MR) {
       const Index rows = std::min(MR, n - row);
       for (Index i = 0; i < rows; ++i) {
-        const float* q = a.q + (row + i) * a.ld;
-        for (Index c = 0; c < d; ++c) queries[i * d + c] = q[c] * a.scale;
         if (a.bias_table != nullptr) {
-          expand_relative_position_bias(a.bias_table, a.grid, row + i, scores + i * padded_n);
+          expand_relative_position_bias(a.bias_table, a.grid, row + i, scratch.scores + i * padded_n);
         } else {
-          std::fill_n(scores + i * padded_n, n, 0.0f);
+          std::fill_n(scratch.scores + i * padded_n, n, 0.0f);
         }
       }
+      const A* queries = static_cast<const A*>(a.q) + row * a.ld;
       for (Index key = 0; key < n; key += NR) {
         std::fill_n(sums, MR * NR, 0.0f);
-        Level::tile(queries, d, rows, keys + key * d, d, sums);
+        // Where D is no multiple of group, the element after a query meets a zero.
+        Product::tile(queries, a.ld, rows, scratch.keys + key * groups(d) * group, groups(d), sums);
         const Index columns = std::min(NR, n - key);
         for (Index i = 0; i < rows; ++i) {
-          float* score = scores + i * padded_n + key;
-          for (Index j = 0; j < columns; ++j) score[j] += sums[i * NR + j];
+          float* score = scratch.scores + i * padded_n + key;
+          for (Index j = 0; j < columns; ++j) score[j] += a.scale * sums[i * NR + j];
         }
       }
-      for (Index i = 0; i < rows; ++i) reciprocal[i] = Level::softmax_row(scores + i * padded_n, n);
+      float reciprocal[MR];
+      for (Index i = 0; i < rows; ++i) reciprocal[i] = Level::softmax_row(scratch.scores + i * padded_n, n);
+      if constexpr (!std::is_same_v<A, float>) {
+        for (Index i = 0; i < rows; ++i) {
+          Product::encode_row(scratch.scores + i * padded_n, n, groups(n) * group, scratch.weights + i * padded_n,
+                              nullptr);
+        }
+      }
       for (Index channel = 0; channel < d; channel += NR) {
         std::fill_n(sums, MR * NR, 0.0f);
-        const float* panel = values + channel * n;
-        for (Index key = 0; key < n; key += key_chunk) {
-          Level::tile(scores + key, padded_n, rows, panel + key * NR, std::min(key_chunk, n - key), sums);
+        const A* panel = scratch.values + channel * groups(n) * group;
+        for (Index key = 0; key < groups(n); key += Product::chunk) {
+          Product::tile(weights(scratch) + key * group, padded_n, rows, panel + key * group * NR,
+                        std::min(Product::chunk, groups(n) - key), sums);
         }
         const Index columns = std::min(NR, d - channel);
         for (Index i = 0; i < rows; ++i) {
-          float* out = a.out + (row + i) * a.ldo + channel;
-          for (Index j = 0; j < columns; ++j) out[j] = sums[i * NR + j] * reciprocal[i];
+          float* sum = sums + i * NR;
+          for (Index j = 0; j < columns; ++j) sum[j] *= reciprocal[i];
+          const Index at = (row + i) * a.ldo + channel;
+          if (a.out_form == Form::float32) {
+            std::copy_n(sum, columns, static_cast<float*>(a.out) + at);
+          } else if constexpr (!std::is_same_v<A, float>) {
+            Product::encode_row(sum, columns, columns, static_cast<A*>(a.out) + at, nullptr);
+          }
         }
       }
     }
   }
 
+  static constexpr AttentionKernel kernel() { return {Product::form, &scratch_bytes, &run}; }
+
  private:
-  static void pack_keys(const Attention& a, float* keys) {
-    for (Index key = 0; key < a.n; key += NR, keys += a.d * NR) {
+  static constexpr Index whole_lines(Index bytes) { return (bytes + 63) / 64 * 64; }
+
+  static Scratch lay_out(Index n, Index d, std::byte* memory) {
+    Scratch scratch;
+    scratch.keys = reinterpret_cast<A*>(memory);
+    scratch.values = scratch.keys + padded(n) * groups(d) * group;
+    memory += whole_lines((padded(n) * groups(d) + padded(d) * groups(n)) * group * static_cast<Index>(sizeof(A)));
+    scratch.scores = reinterpret_cast<float*>(memory);
+    memory += whole_lines(MR * padded(n) * static_cast<Index>(sizeof(float)));
+    scratch.weights = reinterpret_cast<A*>(memory);
+    return scratch;
+  }
+
+  static const A* weights(const Scratch& scratch) {
+    if constexpr (std::is_same_v<A, float>) {
+      return scratch.scores;
+    } else {
+      return scratch.weights;
+    }
+  }
+
+  static void pack_keys(const Attention& a, A* keys) {
+    for (Index key = 0; key < a.n; key += NR, keys += groups(a.d) * group * NR) {
       const Index columns = std::min(NR, a.n - key);
-      if (columns < NR) std::fill_n(keys, a.d * NR, 0.0f);
+      if (columns < NR || a.d % group != 0) std::fill_n(keys, groups(a.d) * group * NR, A{});
       for (Index j = 0; j < columns; ++j) {
-        const float* k = a.k + (key + j) * a.ld;
-        for (Index c = 0; c < a.d; ++c) keys[c * NR + j] = k[c];
+        const A* k = static_cast<const A*>(a.k) + (key + j) * a.ld;
+        for (Index c = 0; c < a.d; ++c) keys[(c / group * NR + j) * group + c % group] = k[c];
       }
     }
   }
 
-  static void pack_values(const Attention& a, float* values) {
-    for (Index channel = 0; channel < a.d; channel += NR) {
+  static void pack_values(const Attention& a, A* values) {
+    for (Index channel = 0; channel < a.d; channel += NR, values += groups(a.n) * group * NR) {
       const Index columns = std::min(NR, a.d - channel);
-      for (Index key = 0; key < a.n; ++key, values += NR) {
-        std::copy_n(a.v + key * a.ld + channel, columns, values);
-        std::fill(values + columns, values + NR, 0.0f);
+      if (columns < NR || a.n % group != 0) std::fill_n(values, groups(a.n) * group * NR, A{});
+      for (Index key = 0; key < a.n; ++key) {
+        const A* v = static_cast<const A*>(a.v) + key * a.ld + channel;
+        A* to = values + key / group * group * NR + key % group;
+        for (Index j = 0; j < columns; ++j) to[j * group] = v[j];
       }
     }
   }

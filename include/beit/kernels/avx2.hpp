@@ -1,7 +1,8 @@
 // The AVX2 and FMA level.
 //
-// Tile of 6 x 16: 12 registers of sums, 2 of the panel, 1 broadcast of a; 15 of 16. Two loads of the panel and six
-// broadcasts feed twelve FMAs a step, within two loads and two FMAs a cycle (the shape that BLIS uses on Haswell).
+// Tile of 6 x 16: 12 registers of sums, 2 of the panel, 1 broadcast of a (and 1 product of integers): 16. Two loads of
+// the panel and six broadcasts feed twelve FMAs a step, within two loads and two FMAs a cycle (the shape that BLIS uses
+// on Haswell).
 #pragma once
 
 #include <beit/cpu/target.hpp>
@@ -26,63 +27,179 @@ namespace beit::inline BEIT_ABI {
 namespace kernels {
 
 struct Avx2 {
-  static constexpr Index MR = 6, NR = 16, k_chunk = 256;
+  struct Float {
+    using A = float;
+    using Stored = float;
+    using Panel = float;
+    using Sum = float;
+    static constexpr Index MR = 6, NR = 16, group = 1, chunk = 256;
+    static constexpr Form form = Form::float32;
 
-  BEIT_TARGET_AVX2 static void tile(const float* a, Index lda, Index rows, const float* panel, Index k, float* sum) {
-    // Rows that aren't there repeat the last one: see Portable::tile.
-    const float* a0 = a;
-    const float* a1 = a + std::min<Index>(1, rows - 1) * lda;
-    const float* a2 = a + std::min<Index>(2, rows - 1) * lda;
-    const float* a3 = a + std::min<Index>(3, rows - 1) * lda;
-    const float* a4 = a + std::min<Index>(4, rows - 1) * lda;
-    const float* a5 = a + std::min<Index>(5, rows - 1) * lda;
-    __m256 s00{}, s01{}, s10{}, s11{}, s20{}, s21{}, s30{}, s31{}, s40{}, s41{}, s50{}, s51{};
-    for (Index i = 0; i < k; ++i, panel += NR) {
-      const __m256 b0 = _mm256_loadu_ps(panel), b1 = _mm256_loadu_ps(panel + 8);
-      __m256 x = _mm256_broadcast_ss(a0 + i);
-      s00 = _mm256_fmadd_ps(x, b0, s00);
-      s01 = _mm256_fmadd_ps(x, b1, s01);
-      x = _mm256_broadcast_ss(a1 + i);
-      s10 = _mm256_fmadd_ps(x, b0, s10);
-      s11 = _mm256_fmadd_ps(x, b1, s11);
-      x = _mm256_broadcast_ss(a2 + i);
-      s20 = _mm256_fmadd_ps(x, b0, s20);
-      s21 = _mm256_fmadd_ps(x, b1, s21);
-      x = _mm256_broadcast_ss(a3 + i);
-      s30 = _mm256_fmadd_ps(x, b0, s30);
-      s31 = _mm256_fmadd_ps(x, b1, s31);
-      x = _mm256_broadcast_ss(a4 + i);
-      s40 = _mm256_fmadd_ps(x, b0, s40);
-      s41 = _mm256_fmadd_ps(x, b1, s41);
-      x = _mm256_broadcast_ss(a5 + i);
-      s50 = _mm256_fmadd_ps(x, b0, s50);
-      s51 = _mm256_fmadd_ps(x, b1, s51);
+    static float store(float x) { return x; }
+
+    BEIT_TARGET_AVX2 static void tile(const A* a, Index lda, Index rows, const Panel* panel, Index groups, Sum* sum) {
+      // Rows that aren't there repeat the last one: see Portable::Float::tile.
+      const float* a0 = a;
+      const float* a1 = a + std::min<Index>(1, rows - 1) * lda;
+      const float* a2 = a + std::min<Index>(2, rows - 1) * lda;
+      const float* a3 = a + std::min<Index>(3, rows - 1) * lda;
+      const float* a4 = a + std::min<Index>(4, rows - 1) * lda;
+      const float* a5 = a + std::min<Index>(5, rows - 1) * lda;
+      Sums s0 = zeros(), s1 = zeros(), s2 = zeros(), s3 = zeros(), s4 = zeros(), s5 = zeros();
+      for (Index i = 0; i < groups; ++i, panel += NR) {
+        const __m256 b0 = _mm256_loadu_ps(panel), b1 = _mm256_loadu_ps(panel + 8);
+        step(s0, a0 + i, b0, b1);
+        step(s1, a1 + i, b0, b1);
+        step(s2, a2 + i, b0, b1);
+        step(s3, a3 + i, b0, b1);
+        step(s4, a4 + i, b0, b1);
+        step(s5, a5 + i, b0, b1);
+      }
+      add(sum, s0);
+      add(sum + NR, s1);
+      add(sum + 2 * NR, s2);
+      add(sum + 3 * NR, s3);
+      add(sum + 4 * NR, s4);
+      add(sum + 5 * NR, s5);
     }
-    add(sum, s00, s01);
-    add(sum + NR, s10, s11);
-    add(sum + 2 * NR, s20, s21);
-    add(sum + 3 * NR, s30, s31);
-    add(sum + 4 * NR, s40, s41);
-    add(sum + 5 * NR, s50, s51);
-  }
 
-  BEIT_TARGET_AVX2 static void widen(const std::uint16_t* in, Index count, float* out) {
-    for (Index i = 0; i < count; i += 8) {  // whole panels: a multiple of NR
-      const __m256i bits = _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(in + i)));
-      _mm256_storeu_ps(out + i, _mm256_castsi256_ps(_mm256_slli_epi32(bits, 16)));
+   private:
+    struct Sums {
+      __m256 v0, v1;
+    };
+    BEIT_TARGET_AVX2 static Sums zeros() { return {_mm256_setzero_ps(), _mm256_setzero_ps()}; }
+    BEIT_TARGET_AVX2 static void step(Sums& s, const float* a, __m256 b0, __m256 b1) {
+      const __m256 x = _mm256_broadcast_ss(a);
+      s.v0 = _mm256_fmadd_ps(x, b0, s.v0);
+      s.v1 = _mm256_fmadd_ps(x, b1, s.v1);
     }
-  }
+    BEIT_TARGET_AVX2 static void add(float* p, const Sums& s) {
+      _mm256_storeu_ps(p, _mm256_add_ps(_mm256_loadu_ps(p), s.v0));
+      _mm256_storeu_ps(p + 8, _mm256_add_ps(_mm256_loadu_ps(p + 8), s.v1));
+    }
+  };
 
+  /// Weights in bfloat16, arithmetic in float.
+  struct Bfloat16 : Float {
+    using Stored = std::uint16_t;
+    static Stored store(float x) { return round_to_bfloat16(x); }
+    BEIT_TARGET_AVX2 static void widen(const Stored* in, Index count, Panel* out) {
+      for (Index i = 0; i < count; i += 8) {  // whole panels: a multiple of NR
+        const __m256i bits = _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(in + i)));
+        _mm256_storeu_ps(out + i, _mm256_castsi256_ps(_mm256_slli_epi32(bits, 16)));
+      }
+    }
+  };
+
+  /// Two products of 16 bits and their sum an instruction (vpmaddwd): exact, and twice float's rate. Products of bytes
+  /// (vpmaddubsw) would saturate.
+  struct Int8 {
+    using A = std::int16_t;
+    using Stored = std::int8_t;
+    using Panel = std::int16_t;
+    using Sum = std::int32_t;
+    static constexpr Index MR = 6, NR = 16, group = 2, chunk = 256;
+    static constexpr Form form = Form::int16;
+
+    BEIT_TARGET_AVX2 static void widen(const Stored* in, Index count, Panel* out) {
+      for (Index i = 0; i < count; i += 16) {  // whole panels: a multiple of NR * group
+        store_bits(out + i, _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(in + i))));
+      }
+    }
+
+    BEIT_TARGET_AVX2 static void tile(const A* a, Index lda, Index rows, const Panel* panel, Index groups, Sum* sum) {
+      const A* a0 = a;
+      const A* a1 = a + std::min<Index>(1, rows - 1) * lda;
+      const A* a2 = a + std::min<Index>(2, rows - 1) * lda;
+      const A* a3 = a + std::min<Index>(3, rows - 1) * lda;
+      const A* a4 = a + std::min<Index>(4, rows - 1) * lda;
+      const A* a5 = a + std::min<Index>(5, rows - 1) * lda;
+      Sums s0 = zeros(), s1 = zeros(), s2 = zeros(), s3 = zeros(), s4 = zeros(), s5 = zeros();
+      for (Index i = 0; i < groups * group; i += group, panel += NR * group) {
+        const __m256i b0 = load_bits(panel), b1 = load_bits(panel + NR);
+        step(s0, a0 + i, b0, b1);
+        step(s1, a1 + i, b0, b1);
+        step(s2, a2 + i, b0, b1);
+        step(s3, a3 + i, b0, b1);
+        step(s4, a4 + i, b0, b1);
+        step(s5, a5 + i, b0, b1);
+      }
+      add(sum, s0);
+      add(sum + NR, s1);
+      add(sum + 2 * NR, s2);
+      add(sum + 3 * NR, s3);
+      add(sum + 4 * NR, s4);
+      add(sum + 5 * NR, s5);
+    }
+
+    BEIT_TARGET_AVX2 static void dequantise(Sum* sum, Index rows, const float* row_scale, const float* column_scale,
+                                            const std::int32_t*) {
+      for (Index i = 0; i < rows; ++i, sum += NR) {
+        const __m256 scale = _mm256_set1_ps(row_scale[i]);
+        for (Index j = 0; j < NR; j += 8) {
+          const __m256 x = _mm256_cvtepi32_ps(load_bits(sum + j));
+          const __m256 y = _mm256_mul_ps(x, _mm256_mul_ps(scale, _mm256_loadu_ps(column_scale + j)));
+          store_bits(sum + j, _mm256_castps_si256(y));
+        }
+      }
+    }
+
+    BEIT_TARGET_AVX2 static void encode_row(const float* x, Index k, Index depth, A* out, float* scale) {
+      const Index whole = k / 8 * 8;
+      const __m256i rest = first_lanes(k - whole);
+      const __m256 sign = _mm256_set1_ps(-0.0f), tail = _mm256_maskload_ps(x + whole, rest);
+      __m256 largest = _mm256_andnot_ps(sign, tail);
+      for (Index i = 0; i < whole; i += 8) {
+        largest = _mm256_max_ps(largest, _mm256_andnot_ps(sign, _mm256_loadu_ps(x + i)));
+      }
+      const float size = largest_lane(largest);
+      *scale = size / int8_limit;
+      const __m256 inverse = _mm256_set1_ps(inverse_int8_scale(size));
+      for (Index i = 0; i < whole; i += 8) {
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(out + i), quantise(_mm256_loadu_ps(x + i), inverse));
+      }
+      alignas(16) A last[8];
+      _mm_store_si128(reinterpret_cast<__m128i*>(last), quantise(tail, inverse));
+      std::copy_n(last, depth - whole, out + whole);  // zeros to depth
+    }
+
+   private:
+    /// Eight sums. Not __m256i, which is of four: GCC 12 would keep members of that type in memory.
+    typedef std::int32_t Lanes __attribute__((vector_size(32)));
+    struct Sums {
+      Lanes v0, v1;
+    };
+    BEIT_TARGET_AVX2 static Sums zeros() { return {Lanes{}, Lanes{}}; }
+    BEIT_TARGET_AVX2 static void step(Sums& s, const A* a, __m256i b0, __m256i b1) {
+      const __m256i x = _mm256_castps_si256(_mm256_broadcast_ss(reinterpret_cast<const float*>(a)));
+      s.v0 += reinterpret_cast<Lanes>(_mm256_madd_epi16(x, b0));
+      s.v1 += reinterpret_cast<Lanes>(_mm256_madd_epi16(x, b1));
+    }
+    BEIT_TARGET_AVX2 static void add(Sum* p, const Sums& s) {
+      store_bits(p, _mm256_add_epi32(load_bits(p), reinterpret_cast<__m256i>(s.v0)));
+      store_bits(p + 8, _mm256_add_epi32(load_bits(p + 8), reinterpret_cast<__m256i>(s.v1)));
+    }
+    BEIT_TARGET_AVX2 static __m256i load_bits(const void* p) {
+      return _mm256_loadu_si256(static_cast<const __m256i*>(p));
+    }
+    BEIT_TARGET_AVX2 static void store_bits(void* p, __m256i x) { _mm256_storeu_si256(static_cast<__m256i*>(p), x); }
+    BEIT_TARGET_AVX2 static __m128i quantise(__m256 x, __m256 inverse) {
+      const __m256i integers = _mm256_cvtps_epi32(_mm256_mul_ps(x, inverse));
+      return _mm_packs_epi32(_mm256_castsi256_si128(integers), _mm256_extracti128_si256(integers, 1));
+    }
+  };
+
+  template <Index MR, Index NR>
   BEIT_TARGET_AVX2 static void finish(const float* sum, const float* bias, const float* scale, Epilogue epilogue,
-                                      Index rows, Index columns, float* out, Index ldo) {
-    if (columns < NR) return finish_part<Avx2>(sum, bias, scale, epilogue, rows, columns, out, ldo);
+                                      Index rows, Index columns, Form form, void* out, Index ldo) {
+    if (columns < NR) return finish_part<Avx2, MR, NR>(sum, bias, scale, epilogue, rows, columns, form, out, ldo);
     const __m256 one = _mm256_set1_ps(1.0f);
     for (Index j = 0; j < NR; j += 8) {
       const __m256 b = bias == nullptr ? _mm256_setzero_ps() : _mm256_loadu_ps(bias + j);
       const __m256 s = scale == nullptr ? one : _mm256_loadu_ps(scale + j);
       for (Index i = 0; i < rows; ++i) {
         __m256 x = _mm256_add_ps(_mm256_loadu_ps(sum + i * NR + j), b);
-        float* to = out + i * ldo + j;
+        float* to = static_cast<float*>(out) + i * ldo + j;  // no product of this level reads bfloat16
         if (epilogue == Epilogue::bias_gelu) x = gelu(x);
         if (epilogue == Epilogue::bias_residual) x = _mm256_fmadd_ps(s, x, _mm256_loadu_ps(to));
         _mm256_storeu_ps(to, x);
@@ -97,9 +214,7 @@ struct Avx2 {
     const __m256 tail = _mm256_blendv_ps(lowest, _mm256_maskload_ps(x + whole, rest), _mm256_castsi256_ps(rest));
     __m256 largest = tail;
     for (Index i = 0; i < whole; i += 8) largest = _mm256_max_ps(largest, _mm256_loadu_ps(x + i));
-    alignas(32) float lanes[8];
-    _mm256_store_ps(lanes, largest);
-    const __m256 shift = _mm256_set1_ps(*std::max_element(lanes, lanes + 8));
+    const __m256 shift = _mm256_set1_ps(largest_lane(largest));
     __m256 sums = _mm256_setzero_ps();
     for (Index i = 0; i < whole; i += 8) {
       const __m256 e = exp(_mm256_sub_ps(_mm256_loadu_ps(x + i), shift));
@@ -145,21 +260,18 @@ struct Avx2 {
   }
 
   static constexpr Kernels table() {
+    constexpr AttentionKernel attention = FusedAttention<Avx2, Float>::kernel();
+    constexpr Arithmetic float32{PackedGemm<Avx2, Float>::kernel(), attention};
     return {Isa::avx2,
-            PackedGemm<Avx2, float>::kernel(),
-            PackedGemm<Avx2, std::uint16_t>::kernel(),
-            &FusedAttention<Avx2>::scratch,
-            &FusedAttention<Avx2>::run,
+            float32,
+            float32,
+            {PackedGemm<Avx2, Bfloat16>::kernel(), attention},
+            {PackedGemm<Avx2, Int8>::kernel(), attention},
             &layer_norm,
             &Portable::mean_rows};
   }
 
  private:
-  BEIT_TARGET_AVX2 static void add(float* p, __m256 s0, __m256 s1) {
-    _mm256_storeu_ps(p, _mm256_add_ps(_mm256_loadu_ps(p), s0));
-    _mm256_storeu_ps(p + 8, _mm256_add_ps(_mm256_loadu_ps(p + 8), s1));
-  }
-
   /// All bits of the first `count` lanes.
   BEIT_TARGET_AVX2 static __m256i first_lanes(Index count) {
     return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(count)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
@@ -169,6 +281,12 @@ struct Avx2 {
     __m128 s = _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
     s = _mm_add_ps(s, _mm_movehl_ps(s, s));
     return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
+  }
+
+  BEIT_TARGET_AVX2 static float largest_lane(__m256 x) {
+    __m128 s = _mm_max_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
+    s = _mm_max_ps(s, _mm_movehl_ps(s, s));
+    return _mm_cvtss_f32(_mm_max_ss(s, _mm_movehdup_ps(s)));
   }
 
   /// exp(x) for x <= 0.

@@ -1,12 +1,19 @@
-// The packed product, written once for every level over the level's own small primitives.
+// The packed product, written once for every level and precision over small primitives.
 //
-// Packing: w (n, k) row-major becomes panels of NR columns of the result, zero-padded,
-//   packed[(p * k + i) * NR + j] = w[(p * NR + j) * k + i],
-// which is the order in which the inner loop reads it (the "B panel" of Goto's algorithm, as in BLIS).
-// a is not packed: its rows are contiguous along k already, and the inner loop broadcasts from MR of them.
+// Packing: w (n, k) row-major becomes panels of NR columns of the result, zero-padded, in groups of G neighbours
+// along k (as many as one instruction multiplies and adds in a lane: 1 float, 2 of 16 bits, 4 of 8),
+//   panel p: stored[((i / G) * NR + j) * G + i % G] = w[(p * NR + j) * k + i],  i < depth(k),
+// which is the order in which the inner loop reads it (the "B panel" of Goto's algorithm, as in BLIS; the groups are
+// what oneDNN calls VNNI layout). Quantised panels go on with NR scales and NR offsets (int32).
+// a is not packed: its rows are contiguous along k already, and the inner loop broadcasts a group from MR of them.
 #pragma once
 
 #include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
 #include <type_traits>
 
 #include <beit/core/half.hpp>
@@ -17,81 +24,175 @@ namespace beit::inline BEIT_ABI {
 
 namespace kernels {
 
-/// Level::finish of a tile with fewer than NR columns, by way of a whole one.
-template <typename Level>
-void finish_part(const float* sum, const float* bias, const float* scale, Epilogue epilogue, Index rows, Index columns,
-                 float* out, Index ldo) {
-  constexpr Index MR = Level::MR, NR = Level::NR;
-  float whole_bias[NR] = {}, whole_scale[NR] = {}, whole_out[MR * NR] = {};
-  if (bias != nullptr) std::copy_n(bias, columns, whole_bias);
-  if (scale != nullptr) std::copy_n(scale, columns, whole_scale);
-  for (Index i = 0; i < rows; ++i) std::copy_n(out + i * ldo, columns, whole_out + i * NR);
-  Level::finish(sum, bias == nullptr ? nullptr : whole_bias, scale == nullptr ? nullptr : whole_scale, epilogue, rows,
-                NR, whole_out, NR);
-  for (Index i = 0; i < rows; ++i) std::copy_n(whole_out + i * NR, columns, out + i * ldo);
+/// Largest magnitude of a quantised number.
+inline constexpr float int8_limit = 127;
+
+/// The nearest integer, ties to even, of |x| < 2^22: the sum's last bit is worth 1. Integers from there on, because
+/// -ffast-math would take a float sum and difference apart.
+inline std::int32_t round_to_int(float x) {
+  return std::bit_cast<std::int32_t>(x + 0x1.8p23f) - std::bit_cast<std::int32_t>(0x1.8p23f);
 }
 
-/// The driver over `Level`, which has the constants MR x NR (the tile) and k_chunk, and
-///   tile(a, lda, rows, panel, k, sum): sum (MR, NR) += a (rows, k) x panel (k, NR); rows <= MR, and the rows
-///     of sum beyond `rows` may hold anything;
-///   widen(in, count, out): bfloat16 to float;
-///   finish(sum, bias, scale, epilogue, rows, columns, out, ldo): the epilogue of one tile.
-template <typename Level, typename Stored>
+/// 1 / scale of a row or column whose largest magnitude is this, for scale = largest / 127.
+inline float inverse_int8_scale(float largest) { return largest > 1e-30f ? int8_limit / largest : 0; }
+
+/// Level::finish of a tile with fewer than NR columns, by way of a whole one.
+template <typename Level, Index MR, Index NR>
+void finish_part(const float* sum, const float* bias, const float* scale, Epilogue epilogue, Index rows, Index columns,
+                 Form form, void* out, Index ldo) {
+  float whole_bias[NR] = {}, whole_scale[NR] = {};
+  alignas(64) std::byte whole_out[MR * NR * sizeof(float)] = {};
+  if (bias != nullptr) std::copy_n(bias, columns, whole_bias);
+  if (scale != nullptr) std::copy_n(scale, columns, whole_scale);
+  const auto copy = [&](const void* from, Index from_row, void* to, Index to_row) {
+    const Index element = form_bytes(form);
+    for (Index i = 0; i < rows; ++i) {
+      std::memcpy(static_cast<std::byte*>(to) + i * to_row * element,
+                  static_cast<const std::byte*>(from) + i * from_row * element,
+                  static_cast<std::size_t>(columns * element));
+    }
+  };
+  if (epilogue == Epilogue::bias_residual) copy(out, ldo, whole_out, NR);
+  Level::template finish<MR, NR>(sum, bias == nullptr ? nullptr : whole_bias, scale == nullptr ? nullptr : whole_scale,
+                                 epilogue, rows, NR, form, whole_out, NR);
+  copy(whole_out, NR, out, ldo);
+}
+
+/// The driver over
+///   Level::finish<MR, NR>(sum, bias, scale, epilogue, rows, columns, form, out, ldo): the epilogue of one tile of
+///     sums, of which `rows` and `columns` exist;
+/// and a Product, which has the constants MR x NR (the tile), group, chunk (groups of k at a time) and form, and
+///   A, Stored, Panel, Sum: elements of a, of a packed panel in memory, of one that tile reads, and of sums;
+///   store(x): a float as Stored, unless that is int8;
+///   widen(in, count, out): Stored to Panel, where they differ;
+///   tile(a, lda, rows, panel, groups, sum): sum (MR, NR) += a (rows, groups * group) x panel; rows <= MR, and the
+///     rows of sum beyond `rows` may hold anything;
+///   dequantise(sum, rows, row_scale, column_scale, offset): sum (rows, NR) of int32 becomes, in place, floats
+///     (sum - offset) * row_scale * column_scale; where Sum is int32;
+///   encode_row(x, k, depth, out, scale): a row of floats as A; where A isn't float.
+template <typename Level, typename Product>
 struct PackedGemm {
-  static constexpr Index MR = Level::MR, NR = Level::NR;
-  // A chunk of a panel stays in the nearest cache while the rows of a block pass by. Summing in chunks also keeps
-  // rounding errors from growing with k.
-  static constexpr Index k_chunk = Level::k_chunk;
+  using A = typename Product::A;
+  using Stored = typename Product::Stored;
+  using Panel = typename Product::Panel;
+  using Sum = typename Product::Sum;
+  static constexpr Index MR = Product::MR, NR = Product::NR, group = Product::group;
+  static constexpr bool quantised = std::is_same_v<Sum, std::int32_t>;
+  static constexpr bool widened = !std::is_same_v<Stored, Panel>;
   static constexpr Index row_block = (64 + MR - 1) / MR * MR;
 
-  static void pack(const float* w, Index n, Index k, Stored* packed) {
-    for (Index p = 0; p < panels(n, NR); ++p) {
-      const Index columns = std::min(NR, n - p * NR);
-      for (Index i = 0; i < k; ++i, packed += NR) {
-        const float* column = w + p * NR * k + i;
-        for (Index j = 0; j < NR; ++j) packed[j] = store(j < columns ? column[j * k] : 0.0f);
+  static constexpr Index groups(Index k) { return (k + group - 1) / group; }
+  /// Bytes of a panel's elements, in whole cache lines.
+  static constexpr Index element_bytes(Index k) {
+    return (groups(k) * group * NR * static_cast<Index>(sizeof(Stored)) + 63) / 64 * 64;
+  }
+  static Index panel_bytes(Index k) {
+    return element_bytes(k) +
+           (quantised ? (NR * static_cast<Index>(sizeof(float) + sizeof(std::int32_t)) + 63) / 64 * 64 : 0);
+  }
+
+  static void pack(const float* w, Index n, Index k, std::byte* packed) {
+    constexpr Index block = 64;  // of k: what a block writes stays in the nearest cache
+    for (Index p = 0; p < panels(n, NR); ++p, packed += panel_bytes(k)) {
+      std::fill_n(packed, panel_bytes(k), std::byte{0});
+      const float* columns = w + p * NR * k;
+      const Index count = std::min(NR, n - p * NR);
+      float inverse[NR];
+      if constexpr (quantised) {
+        for (Index j = 0; j < count; ++j) inverse[j] = pack_scale(columns + j * k, k, j, packed + element_bytes(k));
+      }
+      Stored* panel = reinterpret_cast<Stored*>(packed);
+      for (Index begin = 0; begin < k; begin += block) {
+        for (Index j = 0; j < count; ++j) {
+          const float* column = columns + j * k;
+          for (Index i = begin; i < std::min(begin + block, k); ++i) {
+            Stored& to = panel[(i / group * NR + j) * group + i % group];
+            if constexpr (quantised) {
+              to = static_cast<Stored>(round_to_int(column[i] * inverse[j]));
+            } else {
+              to = Product::store(column[i]);
+            }
+          }
+        }
       }
     }
   }
 
-  static void run(const Gemm<Stored>& g, Index row0, Index row1, Index column0, Index column1) {
-    alignas(64) float sums[row_block * NR];
-    alignas(64) float widened[std::is_same_v<Stored, float> ? 1 : k_chunk * NR];
+  static void encode(const float* x, Index ldx, Index rows, Index k, void* out, Index ldo, float* scale) {
+    if constexpr (!std::is_same_v<A, float>) {
+      for (Index row = 0; row < rows; ++row) {
+        Product::encode_row(x + row * ldx, k, groups(k) * group, static_cast<A*>(out) + row * ldo, scale + row);
+      }
+    }
+  }
+
+  static void run(const Gemm& g, Index row0, Index row1, Index column0, Index column1) {
+    // A chunk of a panel stays in the nearest cache while the rows of a block pass by. Summing in chunks also keeps
+    // rounding errors from growing with k.
+    constexpr Index chunk = Product::chunk;
+    alignas(64) Sum sums[row_block * NR];
+    alignas(64) Panel wide[widened ? chunk * group * NR : 1];
+    const A* a = static_cast<const A*>(g.a);
     for (Index column = column0; column < column1; column += NR) {
-      const Stored* panel = g.packed + column * g.k;
-      std::fill_n(sums, (row1 - row0 + MR - 1) / MR * MR * NR, 0.0f);
-      for (Index k0 = 0; k0 < g.k; k0 += k_chunk) {
-        const Index k = std::min(k_chunk, g.k - k0);
-        const float* chunk;
-        if constexpr (std::is_same_v<Stored, float>) {
-          chunk = panel + k0 * NR;
+      const std::byte* packed = g.packed + column / NR * panel_bytes(g.k);
+      const Stored* panel = reinterpret_cast<const Stored*>(packed);
+      std::fill_n(sums, (row1 - row0 + MR - 1) / MR * MR * NR, Sum{});
+      for (Index i = 0; i < groups(g.k); i += chunk) {
+        const Index count = std::min(chunk, groups(g.k) - i);
+        const Panel* part;
+        if constexpr (widened) {
+          Product::widen(panel + i * group * NR, count * group * NR, wide);
+          part = wide;
         } else {
-          Level::widen(panel + k0 * NR, k * NR, widened);
-          chunk = widened;
+          part = panel + i * group * NR;
         }
         for (Index row = row0; row < row1; row += MR) {
-          Level::tile(g.a + row * g.lda + k0, g.lda, std::min(MR, row1 - row), chunk, k, sums + (row - row0) * NR);
+          Product::tile(a + row * g.lda + i * group, g.lda, std::min(MR, row1 - row), part, count,
+                        sums + (row - row0) * NR);
         }
       }
       const Index columns = std::min(NR, g.n - column);
       const float* bias = g.bias == nullptr ? nullptr : g.bias + column;
       const float* scale = g.scale == nullptr ? nullptr : g.scale + column;
       for (Index row = row0; row < row1; row += MR) {
-        Level::finish(sums + (row - row0) * NR, bias, scale, g.epilogue, std::min(MR, row1 - row), columns,
-                      g.out + row * g.ldo + column, g.ldo);
+        const Index rows = std::min(MR, row1 - row);
+        Sum* sum = sums + (row - row0) * NR;
+        if constexpr (quantised) {
+          const std::byte* tail = packed + element_bytes(g.k);
+          Product::dequantise(sum, rows, g.a_scale + row, reinterpret_cast<const float*>(tail),
+                              reinterpret_cast<const std::int32_t*>(tail) + NR);
+        }
+        std::byte* out = static_cast<std::byte*>(g.out) + (row * g.ldo + column) * form_bytes(g.out_form);
+        Level::template finish<MR, NR>(reinterpret_cast<const float*>(sum), bias, scale, g.epilogue, rows, columns,
+                                       g.out_form, out, g.ldo);
+        if (g.out_padding > 0 && column + NR >= g.n) {
+          for (Index i = 0; i < rows; ++i) {
+            std::byte* end = out + (i * g.ldo + columns) * form_bytes(g.out_form);
+            std::fill_n(end, g.out_padding * form_bytes(g.out_form), std::byte{0});
+          }
+        }
       }
     }
   }
 
-  static constexpr GemmKernel<Stored> kernel() { return {row_block, NR, &pack, &run}; }
+  static constexpr GemmKernel kernel() {
+    return {Product::form, group, row_block, NR, &panel_bytes, &pack, std::is_same_v<A, float> ? nullptr : &encode,
+            &run};
+  }
 
  private:
-  static Stored store(float x) {
-    if constexpr (std::is_same_v<Stored, float>) {
-      return x;
-    } else {
-      return round_to_bfloat16(x);
+  /// Writes scale and offset of a quantised column to the panel's tail; returns the inverse of the scale.
+  static float pack_scale(const float* column, Index k, Index j, std::byte* tail) {
+    float largest = 0;
+    for (Index i = 0; i < k; ++i) largest = std::max(largest, std::abs(column[i]));
+    const float scale = largest / int8_limit, inverse = inverse_int8_scale(largest);
+    std::int32_t offset = 0;
+    if constexpr (Product::form == Form::uint8) {
+      for (Index i = 0; i < k; ++i) offset += 128 * round_to_int(column[i] * inverse);
     }
+    std::memcpy(tail + j * static_cast<Index>(sizeof(scale)), &scale, sizeof(scale));
+    std::memcpy(tail + (NR + j) * static_cast<Index>(sizeof(offset)), &offset, sizeof(offset));
+    return inverse;
   }
 };
 

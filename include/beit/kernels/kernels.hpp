@@ -5,6 +5,8 @@
 #include <beit/cpu/isa.hpp>
 #include <beit/kernels/avx2.hpp>
 #include <beit/kernels/avx512.hpp>
+#include <beit/kernels/avx512_bf16.hpp>
+#include <beit/kernels/avx512_vnni.hpp>
 #include <beit/kernels/portable.hpp>
 #include <beit/kernels/types.hpp>
 
@@ -15,7 +17,8 @@ namespace kernels {
 /// The kernels of one level, which this processor must have.
 inline const Kernels& kernels_of(Isa isa) {
 #if BEIT_X86_KERNELS
-  static constexpr Kernels tables[] = {Portable::table(), Avx2::table(), Avx512::table()};
+  static constexpr Kernels tables[] = {Portable::table(), Avx2::table(), Avx512::table(), Avx512Vnni::table(),
+                                       Avx512Bf16::table()};
 #else
   static constexpr Kernels tables[] = {Portable::table()};
 #endif

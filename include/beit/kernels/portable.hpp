@@ -48,60 +48,115 @@ inline void store4(float* p, Float4 x) { std::memcpy(p, &x, sizeof(x)); }
 inline float gelu(float x) { return 0.5f * x * (1.0f + std::erf(x * 0.70710678118654752440f)); }
 
 struct Portable {
-  // 8 registers of sums, 2 of the panel and 1 of a: all that 16 registers hold without spilling.
-  static constexpr Index MR = 4, NR = 8, k_chunk = 256;
+  /// 8 registers of sums, 2 of the panel and 1 of a: all that 16 registers hold without spilling.
+  struct Float {
+    using A = float;
+    using Stored = float;
+    using Panel = float;
+    using Sum = float;
+    static constexpr Index MR = 4, NR = 8, group = 1, chunk = 256;
+    static constexpr Form form = Form::float32;
 
-  static void tile(const float* a, Index lda, Index rows, const float* panel, Index k, float* sum) {
-    // Rows that aren't there repeat the last one: every row goes through the same instructions, so its
-    // bits don't depend on how many there are.
-    const float* a0 = a;
-    const float* a1 = a + std::min<Index>(1, rows - 1) * lda;
-    const float* a2 = a + std::min<Index>(2, rows - 1) * lda;
-    const float* a3 = a + std::min<Index>(3, rows - 1) * lda;
-    Float4 s00{}, s01{}, s10{}, s11{}, s20{}, s21{}, s30{}, s31{};
-    for (Index i = 0; i < k; ++i, panel += NR) {
-      const Float4 b0 = load4(panel), b1 = load4(panel + 4);
-      Float4 x = broadcast4(a0[i]);
-      s00 += x * b0;
-      s01 += x * b1;
-      x = broadcast4(a1[i]);
-      s10 += x * b0;
-      s11 += x * b1;
-      x = broadcast4(a2[i]);
-      s20 += x * b0;
-      s21 += x * b1;
-      x = broadcast4(a3[i]);
-      s30 += x * b0;
-      s31 += x * b1;
+    static float store(float x) { return x; }
+
+    static void tile(const float* a, Index lda, Index rows, const float* panel, Index groups, float* sum) {
+      // Rows that aren't there repeat the last one: every row goes through the same instructions, so its
+      // bits don't depend on how many there are.
+      const float* a0 = a;
+      const float* a1 = a + std::min<Index>(1, rows - 1) * lda;
+      const float* a2 = a + std::min<Index>(2, rows - 1) * lda;
+      const float* a3 = a + std::min<Index>(3, rows - 1) * lda;
+      Float4 s00{}, s01{}, s10{}, s11{}, s20{}, s21{}, s30{}, s31{};
+      for (Index i = 0; i < groups; ++i, panel += NR) {
+        const Float4 b0 = load4(panel), b1 = load4(panel + 4);
+        Float4 x = broadcast4(a0[i]);
+        s00 += x * b0;
+        s01 += x * b1;
+        x = broadcast4(a1[i]);
+        s10 += x * b0;
+        s11 += x * b1;
+        x = broadcast4(a2[i]);
+        s20 += x * b0;
+        s21 += x * b1;
+        x = broadcast4(a3[i]);
+        s30 += x * b0;
+        s31 += x * b1;
+      }
+      const auto add = [](float* p, Float4 s0, Float4 s1) {
+        store4(p, load4(p) + s0);
+        store4(p + 4, load4(p + 4) + s1);
+      };
+      add(sum, s00, s01);
+      add(sum + NR, s10, s11);
+      add(sum + 2 * NR, s20, s21);
+      add(sum + 3 * NR, s30, s31);
     }
-    const auto add = [](float* p, Float4 s0, Float4 s1) {
-      store4(p, load4(p) + s0);
-      store4(p + 4, load4(p + 4) + s1);
-    };
-    add(sum, s00, s01);
-    add(sum + NR, s10, s11);
-    add(sum + 2 * NR, s20, s21);
-    add(sum + 3 * NR, s30, s31);
-  }
+  };
 
-  static void widen(const std::uint16_t* in, Index count, float* out) {
-    for (Index i = 0; i < count; ++i) out[i] = bfloat16_to_float(in[i]);
-  }
+  /// Weights in bfloat16, arithmetic in float.
+  struct Bfloat16 : Float {
+    using Stored = std::uint16_t;
+    static Stored store(float x) { return round_to_bfloat16(x); }
+    static void widen(const Stored* in, Index count, float* out) {
+      for (Index i = 0; i < count; ++i) out[i] = bfloat16_to_float(in[i]);
+    }
+  };
 
+  struct Int8 {
+    using A = std::int16_t;
+    using Stored = std::int8_t;
+    using Panel = std::int16_t;
+    using Sum = std::int32_t;
+    static constexpr Index MR = 4, NR = 8, group = 2, chunk = 128;
+    static constexpr Form form = Form::int16;
+
+    static void widen(const Stored* in, Index count, Panel* out) { std::copy_n(in, count, out); }
+
+    static void tile(const A* a, Index lda, Index rows, const Panel* panel, Index groups, Sum* sum) {
+      for (Index row = 0; row < rows; ++row, a += lda, sum += NR) {
+        for (Index i = 0; i < groups; ++i) {
+          const Panel* b = panel + i * NR * group;
+          for (Index j = 0; j < NR; ++j) sum[j] += a[2 * i] * b[2 * j] + a[2 * i + 1] * b[2 * j + 1];
+        }
+      }
+    }
+
+    static void dequantise(Sum* sum, Index rows, const float* row_scale, const float* column_scale,
+                           const std::int32_t* offset) {
+      for (Index i = 0; i < rows; ++i) {
+        for (Index j = 0; j < NR; ++j, ++sum) {
+          const float x = static_cast<float>(*sum - offset[j]) * (row_scale[i] * column_scale[j]);
+          std::memcpy(sum, &x, sizeof(x));
+        }
+      }
+    }
+
+    static void encode_row(const float* x, Index k, Index depth, A* out, float* scale) {
+      float largest = 0;
+      for (Index i = 0; i < k; ++i) largest = std::max(largest, std::abs(x[i]));
+      *scale = largest / int8_limit;
+      const float inverse = inverse_int8_scale(largest);
+      for (Index i = 0; i < k; ++i) out[i] = static_cast<A>(round_to_int(x[i] * inverse));
+      std::fill(out + k, out + depth, A{0});
+    }
+  };
+
+  template <Index MR, Index NR>
   static void finish(const float* sum, const float* bias, const float* scale, Epilogue epilogue, Index rows,
-                     Index columns, float* out, Index ldo) {
-    for (Index i = 0; i < rows; ++i, sum += NR, out += ldo) {
+                     Index columns, Form, void* out, Index ldo) {
+    float* to = static_cast<float*>(out);  // no product of this level reads bfloat16
+    for (Index i = 0; i < rows; ++i, sum += NR, to += ldo) {
       for (Index j = 0; j < columns; ++j) {
         const float x = bias == nullptr ? sum[j] : sum[j] + bias[j];
         switch (epilogue) {
           case Epilogue::bias:
-            out[j] = x;
+            to[j] = x;
             break;
           case Epilogue::bias_gelu:
-            out[j] = gelu(x);
+            to[j] = gelu(x);
             break;
           case Epilogue::bias_residual:
-            out[j] += scale == nullptr ? x : scale[j] * x;
+            to[j] += scale == nullptr ? x : scale[j] * x;
             break;
         }
       }
@@ -146,11 +201,13 @@ struct Portable {
   }
 
   static constexpr Kernels table() {
+    constexpr AttentionKernel attention = FusedAttention<Portable, Float>::kernel();
+    constexpr Arithmetic float32{PackedGemm<Portable, Float>::kernel(), attention};
     return {Isa::portable,
-            PackedGemm<Portable, float>::kernel(),
-            PackedGemm<Portable, std::uint16_t>::kernel(),
-            &FusedAttention<Portable>::scratch,
-            &FusedAttention<Portable>::run,
+            float32,
+            float32,
+            {PackedGemm<Portable, Bfloat16>::kernel(), attention},
+            {PackedGemm<Portable, Int8>::kernel(), attention},
             &layer_norm,
             &mean_rows};
   }

@@ -272,10 +272,10 @@ class Beit {
   Config config_;
   AlignedBuffer<float> cls_token_;  // (C,)
   AlignedBuffer<float> pos_embed_;  // (N, C), or empty
-  PatchEmbed<Weight> patch_embed_;
+  PatchEmbed<typename WeightTraits<Weight>::Edge> patch_embed_;
   std::vector<Block<Weight>> blocks_;
   std::optional<LayerNorm> norm_;
-  Head<Weight> head_;
+  Head<typename WeightTraits<Weight>::Edge> head_;
 };
 
 }  // namespace beit::inline BEIT_ABI

@@ -33,35 +33,43 @@ class Attention {
     qkv_ = Linear<Weight>(weights, "qkv.weight", {3 * dim, dim}, std::move(qkv_biases));
   }
 
-  /// out += gamma * y; x (B*N, C), gamma (C,) or null for 1, out (B*N, C).
-  void forward_residual(const ConstRows& x, Index batch, const float* gamma, Workspace& workspace, Rows out) const {
+  /// out += gamma * y; x (B*N, C) as Linear<Weight>::kernel() reads it, gamma (C,) or null for 1, out (B*N, C).
+  void forward_residual(const Operand& x, Index batch, const float* gamma, Workspace& workspace, Rows out) const {
     if (batch == 0) return;
     const Executor& executor = workspace.executor();
-    const Index dim = qkv_.inputs(), tokens = x.rows() / batch, head_dim = dim / heads_;
-    Rows qkv = workspace.rows(Workspace::qkv, x.rows(), 3 * dim);
-    Rows context = workspace.rows(Workspace::context, x.rows(), dim);
+    const kernels::GemmKernel& gemm = Linear<Weight>::kernel();
+    const kernels::AttentionKernel& kernel = arithmetic<Weight>().attention;
+    const Index dim = qkv_.inputs(), tokens = x.rows / batch, head_dim = dim / heads_;
+    const Operand qkv = workspace.operand(Workspace::qkv, x.rows, 3 * dim, 3 * dim, kernel.form);
     qkv_.forward(x, executor, qkv);
 
-    const kernels::Kernels& table = kernel_table();
+    // Written as the projection reads it, if attention can.
+    const bool direct = gemm.form == kernel.form && gemm.depth(dim) == dim;
+    const kernels::Form form = direct ? gemm.form : kernels::Form::float32;
+    Operand context = workspace.operand(Workspace::context, x.rows, dim, dim, form);
     // Whole cache lines for each slot.
-    const Index scratch_size = (table.attention_scratch(tokens, head_dim) + 15) / 16 * 16;
-    float* scratch = workspace.get(Workspace::scratch, executor.size() * scratch_size);
+    const Index scratch_size = (kernel.scratch_bytes(tokens, head_dim) + 63) / 64 * 64;
+    std::byte* scratch = workspace.bytes(Workspace::scratch, executor.size() * scratch_size);
     executor.for_each(batch * heads_, [&](Index item, Index slot) {
       const Index b = item / heads_, head = item % heads_;
-      const float* q = qkv.data() + b * tokens * 3 * dim + head * head_dim;
-      table.attention({.q = q,
-                       .k = q + dim,
-                       .v = q + 2 * dim,
-                       .ld = 3 * dim,
-                       .out = context.data() + b * tokens * dim + head * head_dim,
-                       .ldo = dim,
-                       .n = tokens,
-                       .d = head_dim,
-                       .scale = 1.0f / std::sqrt(static_cast<float>(head_dim)),
-                       .bias_table = bias_.head(head),
-                       .grid = bias_.grid()},
-                      scratch + slot * scratch_size);
+      const auto part = [&](const Operand& of, Index column) {
+        return static_cast<std::byte*>(of.row(b * tokens)) + column * kernels::form_bytes(of.form);
+      };
+      kernel.run({.q = part(qkv, head * head_dim),
+                  .k = part(qkv, dim + head * head_dim),
+                  .v = part(qkv, 2 * dim + head * head_dim),
+                  .ld = qkv.ld,
+                  .out = part(context, head * head_dim),
+                  .ldo = context.ld,
+                  .out_form = context.form,
+                  .n = tokens,
+                  .d = head_dim,
+                  .scale = 1.0f / std::sqrt(static_cast<float>(head_dim)),
+                  .bias_table = bias_.head(head),
+                  .grid = bias_.grid()},
+                 scratch + slot * scratch_size);
     });
+    if (!direct) context = encode(context.floats(), gemm, workspace, Workspace::encoded);
     proj_.forward_residual(context, gamma, executor, out);
   }
 

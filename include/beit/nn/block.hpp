@@ -31,11 +31,10 @@ class Block {
 
   /// In place; x (B*N, C).
   void forward(Index batch, Workspace& workspace, Rows x) const {
-    Rows normed = workspace.rows(Workspace::normed, x.rows(), x.cols());
-    norm1_.forward(x, workspace.executor(), normed);
-    attn_.forward_residual(normed, batch, gamma_1_.data(), workspace, x);
-    norm2_.forward(x, workspace.executor(), normed);
-    mlp_.forward_residual(normed, gamma_2_.data(), workspace, x);
+    const kernels::GemmKernel& kernel = Linear<Weight>::kernel();
+    attn_.forward_residual(norm1_.forward(x, kernel, workspace, Workspace::normed), batch, gamma_1_.data(), workspace,
+                           x);
+    mlp_.forward_residual(norm2_.forward(x, kernel, workspace, Workspace::normed), gamma_2_.data(), workspace, x);
   }
 
  private:

@@ -50,7 +50,7 @@ class Head {
     if (!head_) return pre_logits(tokens, workspace, out);
     Rows pooled = workspace.rows(Workspace::pooled, out.rows(), tokens.cols());
     pre_logits(tokens, workspace, pooled);
-    head_->forward(pooled, workspace.executor(), out);
+    head_->forward(encode(pooled, Linear<Weight>::kernel(), workspace, Workspace::encoded), workspace.executor(), out);
   }
 
  private:

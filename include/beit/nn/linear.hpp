@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <initializer_list>
 #include <string_view>
@@ -14,26 +15,47 @@
 #include <beit/core/version.hpp>
 #include <beit/io/weights.hpp>
 #include <beit/kernels/kernels.hpp>
+#include <beit/nn/workspace.hpp>
 
 namespace beit::inline BEIT_ABI {
 
-/// How a weight type is stored and multiplied: `Stored`, and `gemm(table)`, its product in a table of kernels.
+/// A weight type: Precision::float_fast.
+struct FloatFast {};
+
+/// What a weight type stands for: `precision`, and `Edge`, the weight type of the first and last layers, which cost
+/// little and of whose rounding the rest of the model makes most.
 template <typename Weight>
 struct WeightTraits;
 
-/// Single precision throughout.
 template <>
 struct WeightTraits<float> {
-  using Stored = float;
-  static const kernels::GemmKernel<Stored>& gemm(const kernels::Kernels& table) { return table.gemm_float; }
+  static constexpr Precision precision = Precision::float32;
+  using Edge = float;
 };
 
-/// Matrices kept in bfloat16, half the memory; everything else in single precision.
+template <>
+struct WeightTraits<FloatFast> {
+  static constexpr Precision precision = Precision::float_fast;
+  using Edge = FloatFast;
+};
+
 template <>
 struct WeightTraits<Eigen::bfloat16> {
-  using Stored = std::uint16_t;
-  static const kernels::GemmKernel<Stored>& gemm(const kernels::Kernels& table) { return table.gemm_bfloat16; }
+  static constexpr Precision precision = Precision::bfloat16;
+  using Edge = Eigen::bfloat16;
 };
+
+template <>
+struct WeightTraits<std::int8_t> {
+  static constexpr Precision precision = Precision::int8;
+  using Edge = Eigen::bfloat16;
+};
+
+/// The kernels of a weight type.
+template <typename Weight>
+const kernels::Arithmetic& arithmetic() {
+  return kernel_table().of(WeightTraits<Weight>::precision);
+}
 
 /// y = x W^T + b, with what follows done on the way to memory. W (outputs, inputs) is packed once, here.
 template <typename Weight>
@@ -48,13 +70,13 @@ class Linear {
     weights.read(name, shape, 0, 0, nullptr);  // checks the shape before memory of that size is asked for
     for (const Index* n = shape.begin() + 1; n != shape.end(); ++n) inputs_ *= *n;
     // By some panels at a time: there is never a second copy of the whole matrix.
-    packed_ = AlignedBuffer<Stored>(gemm().packed_size(outputs_, inputs_));
-    const Index block = gemm().column_tile * std::max<Index>(1, 64 / gemm().column_tile);
+    packed_ = AlignedBuffer<std::byte>(kernel().packed_bytes(outputs_, inputs_));
+    const Index block = kernel().column_tile * std::max<Index>(1, 64 / kernel().column_tile);
     AlignedBuffer<float> rows(std::min(block, outputs_) * inputs_);
     for (Index row = 0; row < outputs_; row += block) {
       const Index count = std::min(block, outputs_ - row);
       weights.read(name, shape, row * inputs_, count * inputs_, rows.data());
-      gemm().pack(rows.data(), count, inputs_, packed_.data() + row * inputs_);
+      kernel().pack(rows.data(), count, inputs_, packed_.data() + kernel().packed_offset(row, inputs_));
     }
   }
   /// Reads "weight" (outputs, inputs) and "bias" (outputs,).
@@ -64,37 +86,46 @@ class Linear {
   Index inputs() const { return inputs_; }
   Index outputs() const { return outputs_; }
 
+  /// What multiplies: it says in which form x is read.
+  static const kernels::GemmKernel& kernel() { return arithmetic<Weight>().gemm; }
+
   /// out = x W^T + b; x (m, inputs), out (m, outputs).
-  void forward(const ConstRows& x, const Executor& executor, Rows out) const {
+  void forward(const Operand& x, const Executor& executor, Rows out) const {
+    run(x, executor, kernels::Epilogue::bias, nullptr, as_operand(out));
+  }
+  /// The same to an operand in float32, or in bfloat16 where a kernel reads that.
+  void forward(const Operand& x, const Executor& executor, const Operand& out) const {
     run(x, executor, kernels::Epilogue::bias, nullptr, out);
   }
-  /// out = gelu(x W^T + b).
-  void forward_gelu(const ConstRows& x, const Executor& executor, Rows out) const {
+  /// out = gelu(x W^T + b), likewise.
+  void forward_gelu(const Operand& x, const Executor& executor, const Operand& out) const {
     run(x, executor, kernels::Epilogue::bias_gelu, nullptr, out);
   }
   /// out += scale * (x W^T + b); scale (outputs,), or null for 1.
-  void forward_residual(const ConstRows& x, const float* scale, const Executor& executor, Rows out) const {
-    run(x, executor, kernels::Epilogue::bias_residual, scale, out);
+  void forward_residual(const Operand& x, const float* scale, const Executor& executor, Rows out) const {
+    run(x, executor, kernels::Epilogue::bias_residual, scale, as_operand(out));
   }
 
  private:
-  using Stored = typename WeightTraits<Weight>::Stored;
-  static const kernels::GemmKernel<Stored>& gemm() { return WeightTraits<Weight>::gemm(kernel_table()); }
+  static Operand as_operand(Rows& out) { return {out.data(), out.outerStride(), nullptr, out.rows(), out.cols()}; }
 
-  void run(const ConstRows& x, const Executor& executor, kernels::Epilogue epilogue, const float* scale,
-           Rows& out) const {
-    const kernels::GemmKernel<Stored>& kernel = gemm();
-    const kernels::Gemm<Stored> product{.a = x.data(),
-                                        .lda = x.outerStride(),
-                                        .packed = packed_.data(),
-                                        .bias = bias_.data(),
-                                        .scale = scale,
-                                        .out = out.data(),
-                                        .ldo = out.outerStride(),
-                                        .m = x.rows(),
-                                        .n = outputs_,
-                                        .k = inputs_,
-                                        .epilogue = epilogue};
+  void run(const Operand& x, const Executor& executor, kernels::Epilogue epilogue, const float* scale,
+           const Operand& out) const {
+    const kernels::GemmKernel& kernel = Linear::kernel();
+    const kernels::Gemm product{.a = x.data,
+                                .lda = x.ld,
+                                .a_scale = x.scale,
+                                .packed = packed_.data(),
+                                .bias = bias_.data(),
+                                .scale = scale,
+                                .out = out.data,
+                                .ldo = out.ld,
+                                .out_form = out.form,
+                                .out_padding = out.form == kernels::Form::float32 ? 0 : out.ld - outputs_,
+                                .m = x.rows,
+                                .n = outputs_,
+                                .k = inputs_,
+                                .epilogue = epilogue};
     // A task's rows of x stay in the L2 cache while its panels pass by: many columns where threads are few, and
     // fewer until every thread has some tasks.
     const Index row_blocks = kernels::panels(product.m, kernel.row_block);
@@ -111,7 +142,7 @@ class Linear {
     });
   }
 
-  AlignedBuffer<Stored> packed_;
+  AlignedBuffer<std::byte> packed_;
   AlignedBuffer<float> bias_;  // (outputs,) or empty
   Index outputs_ = 0;
   Index inputs_ = 1;

@@ -26,14 +26,27 @@ class PatchEmbed {
   void forward_residual(const ConstRows& x, Workspace& workspace, Rows tokens) const {
     const Size grid{image_.height / patch_.height, image_.width / patch_.width};
     const Index count = grid.area(), batch = x.rows();
-    Rows patches = workspace.rows(Workspace::patches, batch * count, proj_.inputs());
-    workspace.executor().for_each(batch * grid.height, [&](Index item, Index) {
-      const Index b = item / grid.height, gy = item % grid.height;
-      gather(x.data() + b * x.outerStride(), gy, grid.width,
-             patches.data() + (b * count + gy * grid.width) * patches.cols());
+    const kernels::GemmKernel& kernel = Linear<Weight>::kernel();
+    const Operand patches = workspace.operand(Workspace::patches, batch * count, proj_.inputs(), kernel);
+    // A row of patches at a time, encoded out of a cache where that is another form.
+    const Index slot_size = (grid.width * proj_.inputs() + 15) / 16 * 16;
+    float* scratch = kernel.encode == nullptr
+                         ? nullptr
+                         : workspace.floats(Workspace::scratch, workspace.executor().size() * slot_size);
+    workspace.executor().for_each(batch * grid.height, [&](Index item, Index slot) {
+      const Index b = item / grid.height, gy = item % grid.height, row = b * count + gy * grid.width;
+      const float* image = x.data() + b * x.outerStride();
+      if (kernel.encode == nullptr) {
+        gather(image, gy, grid.width, static_cast<float*>(patches.row(row)));
+      } else {
+        float* gathered = scratch + slot * slot_size;  // (Gw, inputs)
+        gather(image, gy, grid.width, gathered);
+        kernel.encode(gathered, proj_.inputs(), grid.width, proj_.inputs(), patches.row(row), patches.ld,
+                      patches.scale + row);
+      }
     });
     for (Index b = 0; b < batch; ++b) {
-      proj_.forward_residual(patches.middleRows(b * count, count), nullptr, workspace.executor(),
+      proj_.forward_residual(patches.middle_rows(b * count, count), nullptr, workspace.executor(),
                              tokens.middleRows(b * (count + 1) + 1, count));
     }
   }
