@@ -106,6 +106,6 @@ int main(int argc, char** argv) {
       ->check(programs::npy_name());
   programs::add_options(app, options);
   return programs::run(app, argc, argv, [&] {
-    return options.precision == "bfloat16" ? classify<Eigen::bfloat16>(app, options) : classify<float>(app, options);
+    return programs::with_weight(options, [&]<typename Weight>() { return classify<Weight>(app, options); });
   });
 }

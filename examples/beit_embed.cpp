@@ -83,6 +83,6 @@ int main(int argc, char** argv) {
       ->check(CLI::IsMember({"pooled", "class", "patch", "all"}));
   programs::add_options(app, options);
   return programs::run(app, argc, argv, [&] {
-    return options.precision == "bfloat16" ? embed<Eigen::bfloat16>(app, options) : embed<float>(app, options);
+    return programs::with_weight(options, [&]<typename Weight>() { return embed<Weight>(app, options); });
   });
 }

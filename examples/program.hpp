@@ -53,9 +53,14 @@ inline void add_options(CLI::App& app, Options& options) {
       ->check(CLI::Validator(
           [](const std::string& path) { return path.empty() ? std::string("found '', wanted a path") : std::string(); },
           ""));
-  app.add_option("--precision", options.precision, "float, or bfloat16 for half the memory [float]")
+  app.add_option("--precision", options.precision,
+                 "What matrices are stored and multiplied in [float]:\n"
+                 "float       single precision\n"
+                 "float-fast  16 bits of it where the processor multiplies tiles, else the same\n"
+                 "bfloat16    8 bits, half the memory\n"
+                 "int8        integers, a quarter of the memory")
       ->option_text("TYPE")
-      ->check(CLI::IsMember({"float", "bfloat16"}));
+      ->check(CLI::IsMember({"float", "float-fast", "bfloat16", "int8"}));
   app.add_option("--threads", options.threads, "Threads to run on; 0: one a processor [0]")
       ->option_text("N")
       ->check(CLI::Range(0, 1024));
@@ -75,6 +80,19 @@ template <typename Weight>
 beit::Beit<Weight> load_model(const Options& options) {
   if (!options.model.empty()) return beit::load<Weight>(options.model);
   return beit::load<Weight>(demo_model(), "embedded model");
+}
+
+/// Calls `body.operator()<Weight>()` with the weight type of --precision.
+template <typename Body>
+int with_weight(const Options& options, const Body& body) {
+  if (options.precision == beit::precision_name(beit::Precision::float_fast)) {
+    return body.template operator()<beit::FloatFast>();
+  }
+  if (options.precision == beit::precision_name(beit::Precision::bfloat16)) {
+    return body.template operator()<Eigen::bfloat16>();
+  }
+  if (options.precision == beit::precision_name(beit::Precision::int8)) return body.template operator()<std::int8_t>();
+  return body.template operator()<float>();
 }
 
 /// For --verbose: what runs, on standard error.

@@ -48,9 +48,10 @@ def read_checkpoint(path, unsafe_pickle=False):
             raise ConversionError(f"{path}: entry {name!r} is a {type(value).__name__}, wanted a tensor")
         if name.endswith("relative_position_index"):
             continue
-        if not value.is_floating_point():
+        if not value.is_floating_point() and value.dtype != torch.int8:
             raise ConversionError(f"{path}: tensor {name} has type {value.dtype}, wanted floating point")
-        tensors[name] = value.float()
+        tensors[name] = value
+    tensors = converted.restore_tensors(tensors)
     pretraining = [name for name in tensors if name == "mask_token" or name.startswith("lm_head.")]
     if pretraining:
         note(f"dropping the pre-training head ({', '.join(pretraining)})")

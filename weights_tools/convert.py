@@ -127,8 +127,7 @@ def verify(path, model, dtype):
                         generator=torch.Generator().manual_seed(0)) * 2 - 1
     source = model.double()(images)
     loaded = converted.load(path).double()(images)
-    for parameter in model.parameters():
-        parameter.copy_(parameter.to(converted.DTYPES[dtype]))
+    converted.load_tensors(model, converted.restore_tensors(converted.convert_tensors(model.state_dict(), dtype)))
     rounded = model(images)
     unexplained = (loaded - rounded).abs().max().item()
     print(f"verified with timm in double precision on 2 random images: logits up to {source.abs().max():.3g}, largest "
@@ -155,7 +154,7 @@ def convert(options):
     tensors = converted.convert_tensors(model.state_dict(), options.dtype)
     check = (lambda temporary: verify(temporary, model, options.dtype)) if options.verify else None
     converted.write(options.out, tensors, config, check)
-    print(f"{options.out}: {architecture}, {sum(x.numel() for x in tensors.values())} parameters in {options.dtype}, "
+    print(f"{options.out}: {architecture}, {sum(x.numel() for x in model.parameters())} parameters in {options.dtype}, "
           f"{model.num_classes} classes, {len(names)} labels, {options.out.stat().st_size / 1e6:.1f} MB")
     return config
 

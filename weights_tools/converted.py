@@ -3,9 +3,13 @@
 `__metadata__` holds "beit.config", a JSON object with the keys of the config.json that timm publishes:
 architecture, num_classes, num_features, global_pool, model_args, label_names, label_descriptions and
 pretrained_cfg.
+
+In an int8 file each matrix of the blocks, NAME (outputs, inputs), is I8 with NAME_scale (outputs,) in F32 beside it:
+the weight is their product. The first and last matrices are BF16, all the rest F32.
 """
 import json
 import os
+import re
 import tempfile
 from pathlib import Path
 
@@ -16,7 +20,10 @@ import torch
 from timm.models.beit import Beit
 
 CONFIG_KEY = "beit.config"
-DTYPES = {"f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16}
+DTYPES = {"f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16, "int8": torch.int8}
+SCALE_SUFFIX = "_scale"
+QUANTISED = re.compile(r"blocks\.\d+\.(attn\.(qkv|proj)|mlp\.fc[12])\.weight")
+EDGES = ("patch_embed.proj.weight", "head.weight")
 
 
 class ConversionError(Exception):
@@ -132,18 +139,48 @@ def load_tensors(model, tensors):
     return model
 
 
+def quantise(weight):
+    """A matrix (outputs, inputs) as int8 and a float32 scale an output: the largest magnitude over 127, rounded up to
+    16 bits, so that their product is exact and quantising it again gives both back."""
+    scale = weight.float().abs().amax(1) / 127
+    scale = ((scale.view(torch.int32) + 0xFF) & ~0xFF).view(torch.float32)
+    inverse = torch.where(scale > 1e-30, 1 / scale, 0.0)
+    return torch.round(weight.float() * inverse[:, None]).to(torch.int8), scale
+
+
 def convert_tensors(tensors, dtype):
     """`tensors` in the type named `dtype`; all must be finite, also after rounding."""
     result = {}
     for name, value in tensors.items():
         if not value.is_floating_point():
             raise ConversionError(f"tensor {name} has type {value.dtype}, wanted floating point")
-        rounded = value.detach().to(DTYPES[dtype]).contiguous()
         if not torch.isfinite(value).all():
             raise ConversionError(f"tensor {name} has values that are not finite")
+        stored = DTYPES[dtype]
+        if dtype == "int8":
+            stored = torch.bfloat16 if name in EDGES else torch.float32
+        rounded = value.detach().to(stored).contiguous()
         if not torch.isfinite(rounded).all():
             raise ConversionError(f"tensor {name} has values up to {value.abs().max():.3g}, too large for {dtype}")
-        result[name] = rounded
+        if dtype == "int8" and QUANTISED.fullmatch(name):
+            result[name], result[name + SCALE_SUFFIX] = quantise(rounded)
+        else:
+            result[name] = rounded
+    return result
+
+
+def restore_tensors(tensors):
+    """What convert_tensors stored, as the float32 that it stands for."""
+    result = {}
+    for name, value in tensors.items():
+        if value.dtype == torch.int8:
+            scale = tensors.get(name + SCALE_SUFFIX)
+            if scale is None or scale.shape != value.shape[:1]:
+                raise ConversionError(f"tensor {name} is int8 without a {name + SCALE_SUFFIX} of shape "
+                                      f"{tuple(value.shape[:1])}")
+            result[name] = value.float() * scale.float()[:, None]
+        elif not (name.endswith(SCALE_SUFFIX) and name.removesuffix(SCALE_SUFFIX) in tensors):
+            result[name] = value.float()
     return result
 
 
@@ -214,4 +251,4 @@ def load(path):
     tensors, config = read(path)
     if config is None:
         raise ConversionError(f"{path} has no {CONFIG_KEY} in its metadata")
-    return load_tensors(create_model(config), {name: value.float() for name, value in tensors.items()})
+    return load_tensors(create_model(config), restore_tensors(tensors))

@@ -95,7 +95,7 @@ TEST_F(GoldenWeightsTest, AnotherShape) {
 
 TEST_F(GoldenWeightsTest, AnotherType) {
   EXPECT_EQ(message_of<WeightError>([&] { root_.get("bool", {3}); }),
-            name_ + ": bool: found dtype BOOL, wanted F32, F16 or BF16");
+            name_ + ": bool: found dtype BOOL, wanted F32, F16, BF16 or I8");
 }
 
 TEST_F(GoldenWeightsTest, UnexpectedTensors) {
@@ -144,6 +144,48 @@ TEST(WeightsTest, ValuesThatAreNotFiniteSayWhere) {
   EXPECT_EQ(error(0x7FC00000, 0), "m: w: found NaN at element (0, 0), wanted finite weights");
   EXPECT_EQ(error(0xFF800000, 417), "m: w: found an infinity at element (2, 17), wanted finite weights");
   EXPECT_EQ(error(0x7F800000, 599), "m: w: found an infinity at element (2, 199), wanted finite weights");
+}
+
+/// A file with an I8 tensor "w" of shape (2, 3), and what `header` says of "w_scale", whose bytes are `scales`.
+std::string int8_file(const std::string& header, const std::string& scales) {
+  return safetensors_text(R"({"w":{"dtype":"I8","shape":[2,3],"data_offsets":[0,6]})" + header + "}",
+                          std::string("\x01\xFF\x7F\x00\x81\x02", 6) + scales);
+}
+
+constexpr const char* scale_header = R"(,"w_scale":{"dtype":"F32","shape":[2],"data_offsets":[6,14]})";
+const std::string half_and_two("\x00\x00\x00\x3F\x00\x00\x00\x40", 8);
+
+TEST(WeightsTest, Int8TimesTheScaleOfItsRow) {
+  const std::string text = int8_file(scale_header, half_and_two);
+  const SafeTensors file = SafeTensors::from_memory(as_bytes(text), "m");
+  const WeightReader reader(file);
+  const auto values = reader.root().get("w", {2, 3});
+  const std::vector<float> wanted{0.5f, -0.5f, 63.5f, 0, -254, 4};
+  EXPECT_TRUE(std::equal(wanted.begin(), wanted.end(), values.data()));
+  EXPECT_NO_THROW(reader.finish());
+  for (Index begin = 0; begin < 6; ++begin) {
+    for (Index count = 0; count <= 6 - begin; ++count) {
+      std::vector<float> part(static_cast<std::size_t>(count));
+      reader.root().read("w", {2, 3}, begin, count, part.data());
+      EXPECT_TRUE(std::equal(part.begin(), part.end(), wanted.begin() + begin)) << begin << " " << count;
+    }
+  }
+}
+
+TEST(WeightsTest, Int8WithoutItsScale) {
+  const auto error = [](const std::string& header, const std::string& scales) {
+    const std::string text = int8_file(header, scales);
+    const SafeTensors file = SafeTensors::from_memory(as_bytes(text), "m");
+    const WeightReader reader(file);
+    return message_of<WeightError>([&] { reader.root().get("w", {2, 3}); });
+  };
+  EXPECT_EQ(error("", ""), "m: w: found dtype I8 without w_scale");
+  EXPECT_EQ(error(R"(,"w_scale":{"dtype":"F32","shape":[1,2],"data_offsets":[6,14]})", half_and_two),
+            "m: w_scale: found F32 (1, 2), wanted F32 (2,)");
+  EXPECT_EQ(error(R"(,"w_scale":{"dtype":"F16","shape":[2],"data_offsets":[6,10]})", half_and_two.substr(0, 4)),
+            "m: w_scale: found F16 (2,), wanted F32 (2,)");
+  EXPECT_EQ(error(scale_header, half_and_two.substr(0, 4) + std::string("\x00\x00\xC0\x7F", 4)),
+            "m: w_scale: found a scale that is not finite at element 1");
 }
 
 TEST(WeightsTest, HalfTypesThatAreNotFinite) {

@@ -39,7 +39,7 @@ inline double gelu(double x) { return 0.5 * x * (1 + std::erf(x / std::sqrt(2.0)
 inline constexpr std::array precisions{beit::Precision::float32, beit::Precision::float_fast, beit::Precision::bfloat16,
                                        beit::Precision::int8};
 
-enum class Rounding { none, bfloat16, int8 };
+enum class Rounding { none, bfloat16, int8, int8_weights };
 
 /// How a product in this form rounds what it multiplies.
 inline Rounding rounding(beit::kernels::Form form) {
@@ -55,18 +55,27 @@ inline Rounding rounding(beit::kernels::Form form) {
   return Rounding::int8;
 }
 inline Rounding rounding(beit::Precision precision) {
-  return precision == beit::Precision::int8       ? Rounding::int8
+  return precision == beit::Precision::int8       ? Rounding::int8_weights
          : precision == beit::Precision::bfloat16 ? Rounding::bfloat16
                                                   : Rounding::none;
 }
 
-/// x (rows, k), rows ldx apart, rounded: (rows, k). A quantised row has the scale of its largest magnitude.
+/// x, rounded up to 16 bits.
+inline float round_up(float x) {
+  int exponent;
+  const float mantissa = std::frexp(x, &exponent);
+  return std::ldexp(std::ceil(mantissa * 65536), exponent - 16);
+}
+
+/// x (rows, k), rows ldx apart, rounded: (rows, k). A quantised row has the scale of its largest magnitude, for weights
+/// rounded up.
 inline std::vector<double> rounded(const float* x, Index ldx, Index rows, Index k, Rounding how) {
   std::vector<double> out;
   for (Index i = 0; i < rows; ++i, x += ldx) {
     float largest = 0;
     for (Index j = 0; j < k; ++j) largest = std::max(largest, std::abs(x[j]));
-    const float scale = largest / 127, inverse = largest > 0 ? 127 / largest : 0;
+    const float scale = how == Rounding::int8_weights ? round_up(largest / 127) : largest / 127;
+    const float inverse = largest == 0 ? 0 : how == Rounding::int8_weights ? 1 / scale : 127 / largest;
     for (Index j = 0; j < k; ++j) {
       switch (how) {
         case Rounding::none:
@@ -76,6 +85,7 @@ inline std::vector<double> rounded(const float* x, Index ldx, Index rows, Index 
           out.push_back(beit::bfloat16_to_float(beit::round_to_bfloat16(x[j])));
           break;
         case Rounding::int8:
+        case Rounding::int8_weights:
           out.push_back(std::nearbyint(x[j] * inverse) * static_cast<double>(scale));
           break;
       }

@@ -368,7 +368,7 @@ def test_rectangular_grid(images, tmp_path):
     assert np.array_equal(patch.reshape(12, -1, patch.shape[3]), every[:, 1:])
 
 
-@pytest.mark.parametrize("precision", ["float", "bfloat16"])
+@pytest.mark.parametrize("precision", ["float", "float-fast", "bfloat16", "int8"])
 def test_batch_size_and_threads_change_no_byte(precision, images, damaged, tmp_path):
     results = set()
     for i, (batch, threads) in enumerate([(1, 1), (5, 1), (8, 2), (13, 3), (100, 0)]):
@@ -382,13 +382,14 @@ def test_batch_size_and_threads_change_no_byte(precision, images, damaged, tmp_p
     assert len(results) == 1
 
 
-def test_bfloat16_is_another_precision_and_near(images, tmp_path):
-    for precision in ("float", "bfloat16"):
-        run("beit-classify", "--model", MODEL, "--precision", precision, "--logits", tmp_path / f"{precision}.npy", images,
+@pytest.mark.parametrize("precision, bound", [("bfloat16", 0.05), ("int8", 0.1)])
+def test_another_precision_is_near(precision, bound, images, tmp_path):
+    for name in ("float", precision):
+        run("beit-classify", "--model", MODEL, "--precision", name, "--logits", tmp_path / f"{name}.npy", images,
             check=True)
-    exact, rounded = np.load(tmp_path / "float.npy"), np.load(tmp_path / "bfloat16.npy")
+    exact, rounded = np.load(tmp_path / "float.npy"), np.load(tmp_path / f"{precision}.npy")
     assert not np.array_equal(exact, rounded)
-    assert np.abs(exact - rounded).max() < 0.05 * exact.std()
+    assert np.abs(exact - rounded).max() < bound * exact.std()
 
 
 @pytest.mark.parametrize("program, option", [("beit-classify", "--logits"), ("beit-embed", "--output")])

@@ -50,15 +50,31 @@ def timm_logits(folder):
     return torch.cat(batches).numpy()
 
 
+def our_logits(images, program, folder, *options):
+    """beit-classify's logits: (10000, 10)."""
+    program("beit-classify", *options, "--logits", folder / "logits.npy", images)
+    logits = np.load(folder / "logits.npy")
+    assert logits.dtype == np.float32 and logits.shape == (10_000, 10)
+    return logits
+
+
+def accuracy(logits):
+    return (logits.argmax(1) == read_idx("t10k-labels-idx1-ubyte.gz", 8)).mean()
+
+
 def test_accuracy(images, program, figure, tmp_path):
-    labels = read_idx("t10k-labels-idx1-ubyte.gz", 8)
-    program("beit-classify", "--logits", tmp_path / "logits.npy", images)
-    ours, theirs = np.load(tmp_path / "logits.npy"), timm_logits(images)
-    assert ours.dtype == np.float32 and ours.shape == theirs.shape == (10_000, 10)
-    our_classes, their_classes = ours.argmax(1), theirs.argmax(1)
-    our_accuracy, their_accuracy = ((classes == labels).mean() for classes in (our_classes, their_classes))
-    same = int((our_classes == their_classes).sum())
-    figure(f"Fashion-MNIST: accuracy {our_accuracy:.2%}, timm's {their_accuracy:.2%}; the same class on {same} of "
-           f"{len(labels)}; logits differ by up to {np.abs(ours - theirs).max():.2e}")
-    assert our_accuracy == their_accuracy
+    ours, theirs = our_logits(images, program, tmp_path), timm_logits(images)
+    same = int((ours.argmax(1) == theirs.argmax(1)).sum())
+    figure(f"Fashion-MNIST: accuracy {accuracy(ours):.2%}, timm's {accuracy(theirs):.2%}; the same class on {same} of "
+           f"10000; logits differ by up to {np.abs(ours - theirs).max():.2e}")
+    assert accuracy(ours) == accuracy(theirs)
     assert same >= 9_998
+
+
+@pytest.mark.parametrize("precision, bound", [("bfloat16", 0.001), ("int8", 0.003)])
+def test_accuracy_of_precisions(precision, bound, images, program, figure, tmp_path):
+    exact = our_logits(images, program, tmp_path)
+    logits = our_logits(images, program, tmp_path, "--precision", precision)
+    same = int((logits.argmax(1) == exact.argmax(1)).sum())
+    figure(f"Fashion-MNIST in {precision}: accuracy {accuracy(logits):.2%}; the class of float on {same} of 10000")
+    assert abs(accuracy(logits) - accuracy(exact)) <= bound

@@ -150,6 +150,40 @@ def test_variant(name, photographs, program, figure, tmp_path):
         path.unlink()  # pytest keeps the folders of three runs
 
 
+@pytest.mark.parametrize("precision, bound", [("float-fast", None), ("bfloat16", 0.9999), ("int8", 0.999)])
+def test_precision(precision, bound, base, photographs, program, figure, tmp_path):
+    """float-fast within 2e-4; the cosine of the others' logits to double precision at least `bound`."""
+    folder, expected = base
+    program("beit-classify", "--model", folder / "converted.safetensors", "--precision", precision, "--logits",
+            tmp_path / "logits.npy", *photographs)
+    logits = load_rows(tmp_path / "logits.npy", len(photographs))
+    error = np.abs(logits - expected.logits).max()
+    cosines = (logits * expected.logits).sum(1) / np.linalg.norm(logits, axis=1) / np.linalg.norm(expected.logits, axis=1)
+    figure(f"base in {precision}: logits off by {error:.2e}, cosine {cosines.min():.6f}")
+    if bound is None:
+        assert error <= 2e-4
+    else:
+        assert cosines.min() >= bound
+
+
+def test_quantised_file(base, photographs, program, figure, tmp_path):
+    """An int8 file gives, to the last bit, what its source gives that is quantised while it is loaded."""
+    folder, _ = base
+    tensors, config = converted.read(folder / "converted.safetensors")
+    path = tmp_path / "int8.safetensors"
+    converted.write(path, converted.convert_tensors(tensors, "int8"), config)
+    for name, model in (("source", folder / "converted.safetensors"), ("file", path)):
+        program("beit-classify", "--model", model, "--precision", "int8", "--logits", tmp_path / f"{name}.npy",
+                photographs[0])
+    source, file = (load_rows(tmp_path / f"{name}.npy", 1) for name in ("source", "file"))
+    size = path.stat().st_size
+    figure(f"base, int8 file of {size / 1e6:.0f} MB against quantising while loading: logits differ by "
+           f"{np.abs(source - file).max():.2e}")
+    path.unlink()
+    assert size < 0.26 * (folder / "converted.safetensors").stat().st_size
+    assert np.array_equal(source, file)
+
+
 @pytest.mark.parametrize("kind, chosen", [("class", np.s_[:, 0]), ("patch", np.s_[:, 1:]), ("all", np.s_[:, :])])
 def test_tokens(kind, chosen, base, photographs, program, figure, tmp_path):
     """The tokens of forward_features: within 1e-5 of their standard deviation, which isn't 1 as that of embeddings."""
@@ -163,7 +197,7 @@ def test_tokens(kind, chosen, base, photographs, program, figure, tmp_path):
     assert error <= EMBEDDING_BOUND * max(1, wanted.std())
 
 
-@pytest.mark.parametrize("precision, bound", [("float", 1.35), ("bfloat16", 0.9)])
+@pytest.mark.parametrize("precision, bound", [("float", 1.35), ("bfloat16", 0.9), ("int8", 0.65)])
 def test_peak_memory(precision, bound, base, photographs, peak_memory, figure):
     """One photograph at full size, from the same float32 file."""
     folder, _ = base

@@ -73,7 +73,7 @@ def same_weights(path, model, dtype=torch.float32):
 # Sources
 
 
-@pytest.mark.parametrize("dtype", converted.DTYPES)
+@pytest.mark.parametrize("dtype", ["f32", "f16", "bf16"])
 def test_folder(model, tmp_path, capsys, dtype):
     out = tmp_path / "out.safetensors"
     assert run(save_pair(tmp_path / "pair", model), out, "--dtype", dtype, "--verify") == 0
@@ -163,6 +163,37 @@ def test_converted_file_again(model, tmp_path):
     assert run(first, second, "--dtype", "f32", "--verify") == 0
     assert converted.read(first)[1] == converted.read(second)[1]
     assert run(first, first, "--dtype", "bf16") == 0
+
+
+def test_int8(model, tmp_path):
+    pair, exact, out = save_pair(tmp_path / "pair", model), tmp_path / "f32.safetensors", tmp_path / "int8.safetensors"
+    assert run(pair, exact) == 0
+    assert run(pair, out, "--dtype", "int8", "--verify") == 0
+    stored, wanted = converted.read(out)[0], converted.read(exact)[0]
+    for name, value in wanted.items():
+        if name.startswith("blocks.") and value.ndim == 2 and name.endswith("weight"):
+            scale = stored[name + "_scale"]
+            assert stored[name].dtype == torch.int8 and scale.dtype == torch.float32
+            assert (stored[name].abs().amax(1) == 127).all()  # the scale is the finest
+            assert torch.allclose(scale, value.abs().amax(1) / 127, rtol=2 ** -15, atol=0)
+            assert ((stored[name].double() * scale[:, None] - value).abs() <= scale[:, None] * 0.5001).all()
+        else:
+            assert stored[name].dtype == (torch.bfloat16 if name in converted.EDGES else torch.float32)
+            assert torch.allclose(stored[name].float(), value, rtol=2 ** -8, atol=0)
+    # Quantising what was quantised changes nothing.
+    assert run(out, tmp_path / "again.safetensors", "--dtype", "int8") == 0
+    again = converted.read(tmp_path / "again.safetensors")[0]
+    assert again.keys() == stored.keys()
+    assert all(torch.equal(again[name], value) for name, value in stored.items())
+
+
+def test_int8_without_scale(model, tmp_path, capsys):
+    assert run(save_pair(tmp_path / "pair", model), tmp_path / "a.safetensors", "--dtype", "int8") == 0
+    tensors, config = converted.read(tmp_path / "a.safetensors")
+    del tensors["blocks.0.mlp.fc1.weight_scale"]
+    converted.write(tmp_path / "b.safetensors", tensors, config)
+    assert run(tmp_path / "b.safetensors", tmp_path / "c.safetensors") == 1
+    assert "blocks.0.mlp.fc1.weight is int8 without a blocks.0.mlp.fc1.weight_scale" in capsys.readouterr().err
 
 
 def test_same_bytes_again(model, tmp_path):

@@ -5,6 +5,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <initializer_list>
 #include <mutex>
 #include <set>
@@ -15,9 +16,9 @@
 #include <vector>
 
 #include <beit/core/error.hpp>
+#include <beit/core/half.hpp>
 #include <beit/core/matrix.hpp>
 #include <beit/core/version.hpp>
-#include <beit/core/half.hpp>
 #include <beit/io/safetensors.hpp>
 #include <beit/io/text.hpp>
 
@@ -63,7 +64,8 @@ class WeightReader final : public WeightSource {
 
   std::vector<Index> shape(const std::string& name) const override { return find(name).shape; }
 
-  /// Reads an F32, F16 or BF16 tensor and lets go of the pages in the file. WeightError for another dtype, too.
+  /// Reads an F32, F16 or BF16 tensor, or an I8 one whose NAME_scale (shape[0],) in F32 each row is to be multiplied
+  /// by, and lets go of the pages in the file. WeightError for another dtype, too.
   void read(const std::string& name, std::span<const Index> shape, Index begin, Index count,
             float* out) const override {
     const Tensor& tensor = find(name);
@@ -74,9 +76,11 @@ class WeightReader final : public WeightSource {
     Tensor part = tensor;
     part.data =
         tensor.data.subspan(static_cast<std::size_t>(begin) * element, static_cast<std::size_t>(count) * element);
-    if (!widen(name, part, count, out)) {
+    if (tensor.dtype == DType::I8) {
+      dequantise(name, part, begin, count, out);
+    } else if (!widen(name, part, count, out)) {
       Index i = 0;
-      while ((std::bit_cast<std::uint32_t>(out[i]) & 0x7F800000) != 0x7F800000) ++i;
+      while (is_finite(out[i])) ++i;
       const bool nan = (std::bit_cast<std::uint32_t>(out[i]) & 0x007FFFFF) != 0;
       fail(name, std::string("found ") + (nan ? "NaN" : "an infinity") + " at element " +
                      position_text(begin + i, shape) + ", wanted finite weights");
@@ -120,9 +124,36 @@ class WeightReader final : public WeightSource {
       case DType::BF16:
         return detail::widen<std::uint16_t, detail::bfloat16_to_float_bits>(in, count, out);
       default:
-        fail(name, "found dtype " + std::string(dtype_name(tensor.dtype)) + ", wanted F32, F16 or BF16");
+        fail(name, "found dtype " + std::string(dtype_name(tensor.dtype)) + ", wanted F32, F16, BF16 or I8");
     }
   }
+
+  /// Elements [begin, begin + count) of an I8 tensor, `part`.
+  void dequantise(const std::string& name, const Tensor& part, Index begin, Index count, float* out) const {
+    const std::string scale_name = name + "_scale";
+    const auto found = file_->tensors().find(scale_name);
+    if (found == file_->tensors().end()) fail(name, "found dtype I8 without " + detail::printable(scale_name));
+    const std::vector<Index> wanted{part.shape.empty() ? 1 : part.shape.front()};
+    if (found->second.shape != wanted || found->second.dtype != DType::F32) {
+      fail(scale_name, "found " + std::string(dtype_name(found->second.dtype)) + " " + shape_text(found->second.shape) +
+                           ", wanted F32 " + shape_text(wanted));
+    }
+    const std::byte* scales = found->second.data.data();
+    const Index columns = part.size() / std::max<Index>(1, wanted.front());
+    for (Index i = 0; i < count;) {
+      const Index row = (begin + i) / columns, end = std::min(count, (row + 1) * columns - begin);
+      float scale;
+      std::memcpy(&scale, scales + row * static_cast<Index>(sizeof(scale)), sizeof(scale));
+      if (!is_finite(scale)) fail(scale_name, "found a scale that is not finite at element " + std::to_string(row));
+      for (; i < end; ++i)
+        out[i] = static_cast<float>(static_cast<std::int8_t>(part.data[static_cast<std::size_t>(i)])) * scale;
+    }
+    const std::lock_guard lock(mutex_);
+    used_.insert(scale_name);
+  }
+
+  /// By its bits, because -ffast-math lets a compiler assume that no float is anything else.
+  static bool is_finite(float x) { return (std::bit_cast<std::uint32_t>(x) & 0x7F800000) != 0x7F800000; }
 
   /// Flat index to "(row, column)".
   static std::string position_text(Index flat, std::span<const Index> shape) {

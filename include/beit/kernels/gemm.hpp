@@ -33,8 +33,14 @@ inline std::int32_t round_to_int(float x) {
   return std::bit_cast<std::int32_t>(x + 0x1.8p23f) - std::bit_cast<std::int32_t>(0x1.8p23f);
 }
 
-/// 1 / scale of a row or column whose largest magnitude is this, for scale = largest / 127.
+/// 1 / scale of a row of activations whose largest magnitude is this, for scale = largest / 127.
 inline float inverse_int8_scale(float largest) { return largest > 1e-30f ? int8_limit / largest : 0; }
+
+/// The scale of a column of weights: largest / 127, rounded up to 16 bits, so that an integer times the scale is exact
+/// and quantising that again gives both back. weights_tools/convert.py makes the same.
+inline float int8_weight_scale(float largest) {
+  return std::bit_cast<float>((std::bit_cast<std::uint32_t>(largest / int8_limit) + 0xFF) & ~0xFFu);
+}
 
 /// Level::finish of a tile with fewer than NR columns, by way of a whole one.
 template <typename Level, Index MR, Index NR>
@@ -185,7 +191,7 @@ struct PackedGemm {
   static float pack_scale(const float* column, Index k, Index j, std::byte* tail) {
     float largest = 0;
     for (Index i = 0; i < k; ++i) largest = std::max(largest, std::abs(column[i]));
-    const float scale = largest / int8_limit, inverse = inverse_int8_scale(largest);
+    const float scale = int8_weight_scale(largest), inverse = scale > 1e-30f ? 1 / scale : 0;
     std::int32_t offset = 0;
     if constexpr (Product::form == Form::uint8) {
       for (Index i = 0; i < k; ++i) offset += 128 * round_to_int(column[i] * inverse);

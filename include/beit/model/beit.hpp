@@ -51,7 +51,8 @@ struct Intermediates {
 /// BEiT, its weights packed for this processor. Constant once made: many threads may call it at the same
 /// time, each with a workspace of its own. Results are the same bits for every batch size and thread count.
 ///
-/// Weight is what the matrices are stored in: float, or Eigen::bfloat16 for half the memory.
+/// Weight says what the matrices are stored and multiplied in (see Precision): float, FloatFast, Eigen::bfloat16 or
+/// std::int8_t.
 ///
 /// Images are rows: x (B, in_chans*H*W) holds for each image its channels one after the other, as
 /// beit::preprocess writes them and as a contiguous torch tensor (B, C, H, W) lies in memory.

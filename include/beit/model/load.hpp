@@ -54,7 +54,8 @@ Beit<Weight> load_from(const SafeTensors& file, const std::filesystem::path& con
 /// `path` is one of: a folder with timm's published pair, `model.safetensors` and `config.json`; a file that
 /// weights_tools/convert.py wrote; a bare safetensors file with timm's names, whose architecture then follows
 /// from its shapes. A file called model.safetensors is read with the config.json beside it, if there is one.
-/// Weights in the file may be float32, float16 or bfloat16, whatever Weight is.
+/// Weights in the file may be float32, float16, bfloat16 or int8 with scales, whatever Weight is: they are rounded or
+/// quantised here.
 /// FileError, WeightError or ConfigError where that fails; the message names the file and what is wrong.
 template <typename Weight = float>
 Beit<Weight> load(const std::filesystem::path& path) {
