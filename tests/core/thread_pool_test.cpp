@@ -2,6 +2,8 @@
 
 #include <atomic>
 #include <beit/core/thread_pool.hpp>
+#include <chrono>
+#include <latch>
 #include <numeric>
 #include <set>
 #include <stdexcept>
@@ -38,6 +40,66 @@ TEST(ThreadPool, RunsManyForksInARow) {
   EXPECT_EQ(sum, 2000 * 6);
 }
 
+TEST(ThreadPool, RunsEveryTaskOnceForAnySizesAndPauses) {
+  for (const int threads : {2, 3, 8, 17}) {
+    beit::ThreadPool pool(threads);
+    std::vector<std::atomic<int>> calls(40);
+    int rounds = 0;
+    for (; rounds < 300; ++rounds) {
+      const Index count = 1 + rounds * 7 % 40;  // fewer tasks than threads, and more
+      // Workers are met spinning, falling asleep and asleep.
+      if (rounds % 16 == 0) std::this_thread::sleep_for(std::chrono::microseconds(rounds));
+      pool.parallel_for(count, [&](Index i) { ++calls[static_cast<std::size_t>(i)]; });
+    }
+    // Task i is in every call of more than i tasks.
+    for (Index i = 0; i < 40; ++i) {
+      int expected = 0;
+      for (int round = 0; round < rounds; ++round) expected += 1 + round * 7 % 40 > i ? 1 : 0;
+      EXPECT_EQ(calls[static_cast<std::size_t>(i)], expected) << "threads " << threads << ", task " << i;
+    }
+  }
+}
+
+TEST(ThreadPool, WakesAThreadForEveryTask) {
+  for (const int threads : {2, 3, 6, 12}) {
+    beit::ThreadPool pool(threads);
+    for (int round = 0; round < 10; ++round) {
+      if (round % 2 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));  // till all are asleep
+      for (int tasks = 2; tasks <= threads; ++tasks) {
+        // No task ends before the last has begun.
+        std::latch begun(tasks);
+        pool.parallel_for(tasks, [&](Index) { begun.arrive_and_wait(); });
+        EXPECT_TRUE(begun.try_wait());
+      }
+    }
+  }
+}
+
+TEST(ThreadPool, WaitsForATaskThatTakesLong) {
+  beit::ThreadPool pool(3);
+  std::atomic<int> finished{0};
+  for (int round = 0; round < 5; ++round) {
+    std::latch begun(3);
+    const std::thread::id caller = std::this_thread::get_id();
+    pool.parallel_for(3, [&](Index) {
+      begun.arrive_and_wait();
+      if (std::this_thread::get_id() != caller) std::this_thread::sleep_for(std::chrono::milliseconds(3));
+      ++finished;
+    });
+    EXPECT_EQ(finished, 3 * (round + 1));
+  }
+}
+
+TEST(ThreadPool, EndsAtOnceWhileWorkersStartOrFallAsleep) {
+  std::atomic<Index> sum{0};
+  for (int round = 0; round < 100; ++round) {
+    beit::ThreadPool pool(1 + round % 5);
+    if (round % 3 == 0) std::this_thread::sleep_for(std::chrono::microseconds(round));
+    if (round % 2 == 0) pool.parallel_for(3, [&](Index) { ++sum; });
+  }
+  EXPECT_EQ(sum, 50 * 3);
+}
+
 TEST(ThreadPool, ServesCallersAtTheSameTimeAndNestedCalls) {
   beit::ThreadPool pool(2);
   std::vector<std::thread> callers;
@@ -65,6 +127,10 @@ TEST(ThreadPool, ThrowsATasksExceptionAndGoesOn) {
   std::atomic<int> calls{0};
   pool.parallel_for(10, [&](Index) { ++calls; });
   EXPECT_EQ(calls, 10);
+  for (int round = 0; round < 200; ++round) {
+    EXPECT_THROW(pool.parallel_for(1 + round % 5, [](Index) { throw std::runtime_error("every task failed"); }),
+                 std::runtime_error);
+  }
 }
 
 TEST(ThreadPool, RefusesANegativeSize) { EXPECT_THROW(beit::ThreadPool(-1), beit::ArgumentError); }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <concepts>
 #include <cstdint>
 #include <exception>
@@ -37,22 +38,30 @@ inline void spin_pause() {
 #endif
 }
 
-/// Spins for some microseconds, then sleeps, until `value` is no longer `old`.
-template <typename T>
-void wait_while_equal(const std::atomic<T>& value, T old) {
-  constexpr int spins = 2000;
-  for (int i = 0; i < spins; ++i) {
-    if (value.load(std::memory_order_acquire) != old) return;
-    spin_pause();
+/// Asks `done()` again and again, for about as long as a task takes (100 microseconds); true once it is true.
+///
+/// By the clock, because a pause takes from 1 to 140 cycles. Every microsecond or so, the processor is offered to any
+/// thread that waits for one: it may be the one that this thread waits for.
+template <typename Done>
+bool spin_until(const Done& done) {
+  using Clock = std::chrono::steady_clock;
+  if (done()) return true;
+  for (const Clock::time_point end = Clock::now() + std::chrono::microseconds(100); Clock::now() < end;) {
+    for (int i = 0; i < 32; ++i) {
+      if (done()) return true;
+      spin_pause();
+    }
+    std::this_thread::yield();
   }
-  while (value.load(std::memory_order_acquire) == old) value.wait(old, std::memory_order_acquire);
+  return done();
 }
 
 }  // namespace detail
 
 /// A fixed set of threads that run `task(0) ... task(count - 1)` together with the caller.
 ///
-/// Idle threads sleep after a short spin. One pool may be shared by many calling threads: while one of them
+/// Idle threads sleep after a short spin, no more of them are woken than there are tasks for, and a call waits for its
+/// tasks, not for every thread. One pool may be shared by many calling threads: while one of them
 /// has the workers, the others (and calls from within a task) run their tasks themselves. So
 /// does a process that was forked from the one that made the pool: it has no workers.
 class ThreadPool {
@@ -86,18 +95,20 @@ class ThreadPool {
       for (Index i = 0; i < count; ++i) task(i);
       return;
     }
+    // No worker reads what is written here before it has taken a task, and none has one now.
     error_ = nullptr;
     failed_.store(false, std::memory_order_relaxed);
     call_ = [](void* context, Index i) { (*static_cast<std::remove_reference_t<Task>*>(context))(i); };
     context_ = const_cast<void*>(static_cast<const void*>(&task));
     count_ = count;
-    next_.store(0, std::memory_order_relaxed);
-    running_.store(static_cast<std::uint32_t>(workers_.size()), std::memory_order_relaxed);
-    epoch_.fetch_add(1, std::memory_order_release);
-    epoch_.notify_all();
+    finished_.store(0, std::memory_order_relaxed);
+    left_.store(count, std::memory_order_release);
+    epoch_.fetch_add(1);
+    wake(count - 1 - (static_cast<Index>(workers_.size()) - asleep_.load()));
     run_tasks();
-    for (std::uint32_t left; (left = running_.load(std::memory_order_acquire)) != 0;) {
-      detail::wait_while_equal(running_, left);
+    const auto all_finished = [&] { return finished_.load(std::memory_order_acquire) == count; };
+    if (!detail::spin_until(all_finished)) {
+      for (Index finished; (finished = finished_.load(std::memory_order_acquire)) != count;) finished_.wait(finished);
     }
     const std::exception_ptr error = std::exchange(error_, nullptr);
     busy_.store(false, std::memory_order_release);
@@ -119,24 +130,42 @@ class ThreadPool {
   const ::pid_t process_ = ::getpid();
 #endif
 
+  /// Runs tasks until none is left. A worker that comes late, even into a later call, takes none or one of that call:
+  /// the caller waits for the tasks, not for the workers.
   void run_tasks() {
-    for (Index i; (i = next_.fetch_add(1, std::memory_order_relaxed)) < count_;) {
+    Index finished = 0, count = 0;
+    for (Index left; (left = left_.fetch_sub(1, std::memory_order_acquire)) > 0; ++finished) {
+      count = count_;
       try {
-        call_(context_, i);
+        call_(context_, count - left);
       } catch (...) {
         if (!failed_.exchange(true, std::memory_order_acq_rel)) error_ = std::current_exception();
       }
     }
+    if (finished > 0 && finished_.fetch_add(finished, std::memory_order_acq_rel) + finished == count) {
+      finished_.notify_one();
+    }
+  }
+
+  /// Wakes sleeping workers, `wanted` or two at most: each that wakes does the same, so that no thread has many to
+  /// wake, and none is woken where those before it found no processor.
+  void wake(Index wanted) {
+    wanted = std::min({wanted, asleep_.load(), Index{2}});
+    for (Index i = 0; i < wanted; ++i) epoch_.notify_one();
   }
 
   void work() {
-    std::uint32_t seen = 0;
-    for (;;) {
-      detail::wait_while_equal(epoch_, seen);
+    for (std::uint32_t seen = 0;;) {
+      if (!detail::spin_until([&] { return epoch_.load(std::memory_order_acquire) != seen; })) {
+        // In this order, and both sequentially consistent: either wake() sees this worker asleep, or it sees the epoch.
+        asleep_.fetch_add(1);
+        epoch_.wait(seen);
+        asleep_.fetch_sub(1);
+        wake(left_.load(std::memory_order_relaxed) - 1);
+      }
       seen = epoch_.load(std::memory_order_acquire);
       if (stopping_.load(std::memory_order_relaxed)) return;
-      run_tasks();
-      if (running_.fetch_sub(1, std::memory_order_acq_rel) == 1) running_.notify_all();
+      if (left_.load(std::memory_order_relaxed) > 0) run_tasks();
     }
   }
 
@@ -147,9 +176,10 @@ class ThreadPool {
   void (*call_)(void*, Index) = nullptr;
   void* context_ = nullptr;
   Index count_ = 0;
-  alignas(64) std::atomic<std::uint32_t> epoch_{0};
-  alignas(64) std::atomic<Index> next_{0};
-  alignas(64) std::atomic<std::uint32_t> running_{0};
+  alignas(64) std::atomic<std::uint32_t> epoch_{0};  // counts the calls
+  std::atomic<Index> asleep_{0};                     // workers that sleep or are about to
+  alignas(64) std::atomic<Index> left_{0};           // tasks not yet taken; below 0 by those who found none
+  alignas(64) std::atomic<Index> finished_{0};
   std::vector<std::thread> workers_;
 };
 
