@@ -8,6 +8,7 @@
 #include <sched.h>
 
 #include <fstream>
+#include <string>
 #endif
 
 #include <beit/core/version.hpp>
@@ -17,17 +18,42 @@ namespace beit::inline BEIT_ABI {
 namespace detail {
 
 #if defined(__linux__)
-/// Processors that a container's quota amounts to, rounded up; 0 where there is no limit ("max").
-/// Control groups version 2 has it in cpu.max, version 1 in two files.
-inline int container_processors() {
+/// Processors that a control group's quota amounts to, rounded up; 0 where it has none. `group` is the group's folder:
+/// version 2 has the quota in cpu.max ("max 100000" for no limit), version 1 in two files.
+inline long long group_processors(const std::string& group) {
   long long quota = 0, period = 0;
-  std::ifstream both("/sys/fs/cgroup/cpu.max");
+  std::ifstream both(group + "/cpu.max");
   if (!(both >> quota >> period)) {
-    std::ifstream first("/sys/fs/cgroup/cpu/cpu.cfs_quota_us"), second("/sys/fs/cgroup/cpu/cpu.cfs_period_us");
+    std::ifstream first(group + "/cpu.cfs_quota_us"), second(group + "/cpu.cfs_period_us");
     if (!(first >> quota) || !(second >> period)) return 0;
   }
-  if (quota <= 0 || period <= 0) return 0;
-  return static_cast<int>(std::clamp((quota + period - 1) / period, 1LL, 65536LL));
+  return quota > 0 && period > 0 ? (quota - 1) / period + 1 : 0;
+}
+
+/// The smallest limit among this process's control group and those around it; 0 where there is none.
+///
+/// A container sees its own group as the outermost; a service is in a group some levels down. `root` goes before the
+/// system's paths.
+inline int container_processors(const std::string& root = "") {
+  long long smallest = 0;
+  std::ifstream groups(root + "/proc/self/cgroup");
+  // A line a hierarchy, "4:cpu,cpuacct:/a/b"; version 2 names no controllers, "0::/a/b".
+  for (std::string line; std::getline(groups, line);) {
+    const std::size_t controllers = line.find(':') + 1, path = line.find(':', controllers) + 1;
+    if (controllers == 0 || path == 0) continue;
+    std::string names = line.substr(controllers - 1, path - controllers + 1);  // ":cpu,cpuacct:" or "::"
+    std::replace(names.begin(), names.end(), ':', ',');
+    const bool unified = names == ",,";
+    if (!unified && names.find(",cpu,") == std::string::npos) continue;
+    const std::string mount = root + (unified ? "/sys/fs/cgroup" : "/sys/fs/cgroup/cpu");
+    // Outwards from the group to the mount, which may show only a part of the path in a container.
+    for (std::string group = line.substr(path);; group.erase(group.rfind('/'))) {
+      const long long limit = group_processors(mount + group);
+      if (limit > 0 && (smallest == 0 || limit < smallest)) smallest = limit;
+      if (group.find('/') == std::string::npos) break;
+    }
+  }
+  return static_cast<int>(std::min(smallest, 65536LL));
 }
 #endif
 
