@@ -19,6 +19,17 @@ TEST(Matrix, IsAlignedToACacheLine) {
   }
 }
 
+TEST(Matrix, IsAlignedToAHugePageThatItFills) {
+  for (const beit::Index rows : {511, 512, 513, 1300}) {  // of 4 KB
+    Matrix m(rows, 1024);
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(m.data()) % (rows < 512 ? 64 : 1 << 21), 0u);
+    fill(m, 1);
+    EXPECT_EQ(sum_of(m), static_cast<float>(rows * 1024));
+    const Matrix copy = m;
+    EXPECT_EQ(sum_of(copy), static_cast<float>(rows * 1024));
+  }
+}
+
 TEST(Matrix, RefusesSizesThatOverflow) {
   const beit::Index large = beit::Index{1} << 32;
   EXPECT_THROW(Matrix(large, large), beit::ArgumentError);
