@@ -2,14 +2,20 @@
 #include <benchmark/benchmark.h>
 
 #include <beit/image/transform.hpp>
+#include <string>
 #include <vector>
 
 namespace {
 
+std::vector<std::uint8_t> noise(beit::Index count) {
+  std::vector<std::uint8_t> bytes(static_cast<std::size_t>(count));
+  for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::uint8_t>((i * 2654435761u) >> 24);
+  return bytes;
+}
+
 void Preprocess(benchmark::State& state) {
   const beit::Index height = state.range(0), width = state.range(1);
-  std::vector<std::uint8_t> pixels(static_cast<std::size_t>(height * width * 3));
-  for (std::size_t i = 0; i < pixels.size(); ++i) pixels[i] = static_cast<std::uint8_t>((i * 2654435761u) >> 24);
+  const std::vector<std::uint8_t> pixels = noise(height * width * 3);
   const beit::ImageView image{pixels.data(), height, width, 3, 3 * width};
   beit::Preprocessing preprocessing;
   preprocessing.input_size = {224, 224};
@@ -27,5 +33,22 @@ BENCHMARK(Preprocess)
     ->Args({3000, 4000})
     ->Args({100, 150})
     ->Unit(benchmark::kMillisecond);
+
+// The resize alone, as Pillow's Image.resize((330, 248), BICUBIC).crop(...) of a 12-megapixel photograph.
+void Resize(benchmark::State& state) {
+  const auto isa = static_cast<beit::Isa>(state.range(0));
+  if (isa > beit::best_isa()) return state.SkipWithError("not on this processor");
+  state.SetLabel(std::string(beit::isa_name(isa)));
+  const beit::Index height = 3000, width = 4000;
+  const std::vector<std::uint8_t> pixels = noise(height * width * 3);
+  const beit::ImageView image{pixels.data(), height, width, 3};
+  std::vector<std::uint8_t> out(224 * 224 * 3);
+  for (auto _ : state) {
+    beit::detail::resize_window_on(isa, image, {248, 330}, {12, 224}, {53, 224}, beit::Interpolation::bicubic,
+                                   out.data());
+    benchmark::ClobberMemory();
+  }
+}
+BENCHMARK(Resize)->DenseRange(0, beit::detail::isa_names.size() - 1)->Unit(benchmark::kMillisecond);
 
 }  // namespace

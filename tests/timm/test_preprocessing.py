@@ -459,6 +459,13 @@ def test_long_and_narrow_at_224(tmp_path):
     assert_preprocesses_as_timm([(path, (224, 224), 0.9, "center", "bicubic", *HALF)], tmp_path)
 
 
+@pytest.mark.parametrize("interpolation", ["bicubic", "lanczos"])
+def test_twelve_megapixels(interpolation, tmp_path):
+    path = tmp_path / "photo.ppm"
+    Image.fromarray(np.random.default_rng(8).integers(0, 256, (3000, 4000, 3), np.uint8)).save(path)
+    assert_preprocesses_as_timm([(path, (224, 224), 0.9, "center", interpolation, *HALF)], tmp_path)
+
+
 def test_random(tmp_path):
     rng = random.Random(7)
     jobs = []
