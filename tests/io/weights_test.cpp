@@ -114,7 +114,7 @@ TEST_F(GoldenWeightsTest, UnexpectedTensors) {
 TEST(WeightsTest, FinishNamesFiveAndAllowsThePositionIndex) {
   std::string header = "{";
   for (const char name : {'a', 'b', 'c', 'd', 'e', 'f', 'g'}) {
-    header += std::string("\"") + name + R"(":{"dtype":"F32","shape":[0],"data_offsets":[0,0]},)";
+    header.append("\"").append(1, name).append(R"(":{"dtype":"F32","shape":[0],"data_offsets":[0,0]},)");
   }
   header += R"("blocks.0.attn.relative_position_index":{"dtype":"I64","shape":[0],"data_offsets":[0,0]}})";
   const std::string text = safetensors_text(header);
