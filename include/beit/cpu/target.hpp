@@ -14,6 +14,17 @@
 #define BEIT_X86_KERNELS 0
 #endif
 
+// Tiles exist in 64-bit mode only, and Linux must be asked for them (cpu/tile_permission.hpp).
+#if BEIT_X86_KERNELS && defined(__x86_64__) && defined(__linux__)
+#define BEIT_AMX_KERNELS 1
+#define BEIT_TARGET_AMX                                                           \
+  __attribute__((                                                                 \
+      target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512bf16," \
+             "amx-tile,amx-bf16,amx-int8")))
+#else
+#define BEIT_AMX_KERNELS 0
+#endif
+
 // Around intrinsics: GCC 12 warns of its own "undefined" registers in their headers.
 #if defined(__GNUC__) && !defined(__clang__)
 #define BEIT_INTRINSICS_BEGIN                                                                \

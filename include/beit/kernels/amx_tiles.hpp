@@ -1,0 +1,97 @@
+// The tile registers of AMX, configured for products of 16-row tiles.
+//
+// A tile is 16 rows of 64 bytes. One instruction adds A x B to C, where
+//   C  16 x 16 float or int32,
+//   A  16 rows of 16 groups of neighbours along k (2 bfloat16 or 4 bytes): rows of a row-major matrix as they lie,
+//   B  16 groups x 16 columns of such groups: row i holds group i of each column ("VNNI layout").
+//
+// A tile product takes 16 cycles and a load 8, so a block of 2 x 2 tiles of C, which needs four loads for four
+// products, keeps the multiplier busy; that takes all eight registers:
+//   C 0 1    A 4    B 6 7
+//     2 3      5
+#pragma once
+
+#include <beit/cpu/target.hpp>
+
+#if BEIT_AMX_KERNELS
+
+#include <cstdint>
+#include <type_traits>
+
+#include <beit/core/matrix.hpp>
+#include <beit/core/version.hpp>
+
+namespace beit::inline BEIT_ABI {
+
+namespace kernels {
+
+/// The number of a tile register, which is part of an instruction.
+template <int Number>
+using Tile = std::integral_constant<int, Number>;
+
+inline constexpr Tile<0> tile_c00;
+inline constexpr Tile<1> tile_c01;
+inline constexpr Tile<2> tile_c10;
+inline constexpr Tile<3> tile_c11;
+inline constexpr Tile<4> tile_a0;
+inline constexpr Tile<5> tile_a1;
+inline constexpr Tile<6> tile_b0;
+inline constexpr Tile<7> tile_b1;
+
+/// This thread's tiles, for as long as the object lives: one for each call of a kernel. Configuring costs a few
+/// hundred cycles, against ten thousands of a call, and nothing is left behind in a thread that isn't ours: by the
+/// calling convention tiles and their configuration belong to whoever is running, and released tiles cost the system
+/// nothing to save. Instructions in asm, because GCC 12's intrinsics want the register as a literal and don't say what
+/// memory they touch.
+class Tiles {
+ public:
+  static constexpr Index rows = 16, row_bytes = 64;
+
+  /// Tiles of A and C with that many rows, 1 to 16.
+  explicit Tiles(Index a_rows) {
+    struct alignas(64) {
+      std::uint8_t palette = 1, start_row = 0, reserved[14] = {};
+      std::uint16_t row_bytes[16] = {};
+      std::uint8_t rows[16] = {};
+    } configuration;
+    for (int tile = 0; tile < 8; ++tile) {
+      configuration.row_bytes[tile] = row_bytes;
+      configuration.rows[tile] = static_cast<std::uint8_t>(tile < tile_b0 ? a_rows : rows);
+    }
+    asm volatile("ldtilecfg %0" : : "m"(configuration));
+  }
+  ~Tiles() { asm volatile("tilerelease" : : : "memory"); }
+  Tiles(const Tiles&) = delete;
+  Tiles& operator=(const Tiles&) = delete;
+
+  template <int T>
+  void zero(Tile<T>) {
+    asm volatile("tilezero %%tmm%c0" : : "i"(T));
+  }
+  /// Rows `stride` bytes apart.
+  template <int T>
+  void load(Tile<T>, const void* from, Index stride) {
+    asm volatile("tileloadd (%0,%1,1), %%tmm%c2" : : "r"(from), "r"(stride), "i"(T) : "memory");
+  }
+  template <int T>
+  void store(Tile<T>, void* to, Index stride) {
+    asm volatile("tilestored %%tmm%c2, (%0,%1,1)" : : "r"(to), "r"(stride), "i"(T) : "memory");
+  }
+  /// c += a x b, bfloat16 into float: even and odd neighbours are summed apart by FMA from zero, their sum is added
+  /// to c; everything rounds to nearest, and denormals are zero.
+  template <int C, int A, int B>
+  void multiply_bfloat16(Tile<C>, Tile<A>, Tile<B>) {
+    asm volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" : : "i"(C), "i"(A), "i"(B));
+  }
+  /// c += a x b, unsigned bytes by signed bytes into int32.
+  template <int C, int A, int B>
+  void multiply_bytes(Tile<C>, Tile<A>, Tile<B>) {
+    asm volatile("tdpbusd %%tmm%c2, %%tmm%c1, %%tmm%c0" : : "i"(C), "i"(A), "i"(B));
+  }
+};
+
+}  // namespace kernels
+
+}  // namespace beit::inline BEIT_ABI
+
+#endif  // BEIT_AMX_KERNELS
