@@ -7,8 +7,8 @@
 namespace {
 
 TEST(Isa, NamesGoBothWays) {
-  for (const beit::Isa isa :
-       {beit::Isa::portable, beit::Isa::avx2, beit::Isa::avx512, beit::Isa::avx512_vnni, beit::Isa::avx512_bf16}) {
+  for (const beit::Isa isa : {beit::Isa::portable, beit::Isa::avx2, beit::Isa::avx512, beit::Isa::avx512_vnni,
+                              beit::Isa::avx512_bf16, beit::Isa::amx}) {
     EXPECT_EQ(beit::isa_from_name(beit::isa_name(isa)), isa);
   }
 }
@@ -47,7 +47,7 @@ TEST(Isa, UnknownNameSaysWhatThereIs) {
     FAIL() << "took an unknown level";
   } catch (const beit::ConfigError& error) {
     EXPECT_EQ(std::string(error.what()),
-              "BEIT_ISA: found 'avx9', wanted one of portable, avx2, avx512, avx512_vnni, avx512_bf16");
+              "BEIT_ISA: found 'avx9', wanted one of portable, avx2, avx512, avx512_vnni, avx512_bf16, amx");
   }
 }
 

@@ -58,6 +58,15 @@ beit::AlignedBuffer<std::byte> pack(const GemmKernel& kernel, const std::vector<
 
 bool writes_bfloat16(const beit::kernels::Kernels& level) { return level.bfloat16.gemm.form == Form::bfloat16; }
 
+/// Element (i, j) of what a kernel reads as parts.
+double sum_of_parts(const Encoded& x, Index parts, Index i, Index j) {
+  const std::uint16_t* block =
+      reinterpret_cast<const std::uint16_t*>(x.data.data()) + (i * x.ld + j / 32 * 32) * parts + j % 32;
+  double sum = 0;
+  for (Index part = 0; part < parts; ++part) sum += beit::bfloat16_to_float(block[part * 32]);
+  return sum;
+}
+
 using Shape = std::tuple<Index, Index, Index>;  // m, n, k
 
 class GemmShapes : public testing::TestWithParam<Shape> {
@@ -78,6 +87,9 @@ class GemmShapes : public testing::TestWithParam<Shape> {
     return reference::product(reference::rounded(a.data(), k, m, k, reference::rounding(kernel.form)),
                               reference::rounded(w.data(), k, n, k, reference::rounding(precision)), m, n, k);
   }
+
+  /// Two parts drop what is below about 2^-17 of each of k products.
+  double tolerance_of(const GemmKernel& kernel) const { return kernel.form == Form::bfloat16x2 ? 4e-5 : tolerance; }
 
   Index m, n, k;
   std::vector<float> a, w, bias, scale, before;
@@ -124,7 +136,7 @@ TEST_P(GemmShapes, AgreeWithDoubleLoop) {
             double wanted = products[static_cast<std::size_t>(i * n + j)] + (c.bias ? bias[column] : 0.0f);
             if (c.epilogue == Epilogue::bias_gelu) wanted = reference::gelu(wanted);
             if (c.epilogue == Epilogue::bias_residual) wanted = before[at] + (c.scale ? scale[column] : 1.0f) * wanted;
-            ASSERT_NEAR(out[at], wanted, tolerance * (1 + std::abs(wanted))) << i << ", " << j;
+            ASSERT_NEAR(out[at], wanted, tolerance_of(kernel) * (1 + std::abs(wanted))) << i << ", " << j;
           }
         }
       }
@@ -166,7 +178,7 @@ TEST_P(GemmShapes, WriteBfloat16ForTheNextProduct) {
           const double wanted =
               reference::gelu(products[static_cast<std::size_t>(i * n + j)] + bias[static_cast<std::size_t>(j)]);
           ASSERT_NEAR(beit::bfloat16_to_float(found), wanted,
-                      tolerance * (1 + std::abs(wanted)) + 0x1p-8 * std::abs(wanted))
+                      tolerance_of(kernel) * (1 + std::abs(wanted)) + 0x1p-8 * std::abs(wanted))
               << i << ", " << j;
         }
       }
@@ -193,6 +205,10 @@ TEST_P(GemmShapes, EncodeRoundsToNearestAndPadsWithZeros) {
             case Form::bfloat16:
               found = beit::bfloat16_to_float(reinterpret_cast<const std::uint16_t*>(encoded.data.data())[at]);
               break;
+            case Form::bfloat16x2:
+            case Form::bfloat16x3:
+              found = sum_of_parts(encoded, kernel.form == Form::bfloat16x2 ? 2 : 3, i, j);
+              break;
             case Form::int16:
               found = reinterpret_cast<const std::int16_t*>(encoded.data.data())[at] * s;
               break;
@@ -201,7 +217,9 @@ TEST_P(GemmShapes, EncodeRoundsToNearestAndPadsWithZeros) {
               found = (static_cast<int>(encoded.data[at]) - 128) * s;
               break;
           }
-          ASSERT_EQ(found, j < k ? wanted[static_cast<std::size_t>(i * k + j)] : 0) << i << ", " << j;
+          const double number = j < k ? wanted[static_cast<std::size_t>(i * k + j)] : 0;
+          ASSERT_NEAR(found, number, kernel.form == Form::bfloat16x2 ? 0x1p-17 * std::abs(number) : 0)
+              << i << ", " << j;
         }
         ASSERT_EQ(encoded.data[(i * encoded.ld + kernel.depth(k)) * beit::kernels::form_bytes(kernel.form)],
                   std::byte{0x7F})

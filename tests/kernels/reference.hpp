@@ -12,6 +12,8 @@
 #include <beit/cpu/isa.hpp>
 #include <beit/kernels/kernels.hpp>
 
+#include "software_tiles.hpp"
+
 namespace reference {
 
 using beit::Index;
@@ -22,6 +24,10 @@ inline std::vector<beit::kernels::Kernels> all_levels() {
   for (int isa = 0; isa <= static_cast<int>(beit::best_isa()); ++isa) {
     levels.push_back(beit::kernels::kernels_of(static_cast<beit::Isa>(isa)));
   }
+#if BEIT_AMX_KERNELS
+  // Tiles in software are always among them.
+  if (beit::detect_cpu_features().avx512_bf16) levels.push_back(beit::kernels::AmxLevel<SoftwareTiles>::table());
+#endif
   return levels;
 }
 
@@ -45,6 +51,8 @@ enum class Rounding { none, bfloat16, int8, int8_weights };
 inline Rounding rounding(beit::kernels::Form form) {
   switch (form) {
     case beit::kernels::Form::float32:
+    case beit::kernels::Form::bfloat16x2:
+    case beit::kernels::Form::bfloat16x3:
       return Rounding::none;
     case beit::kernels::Form::bfloat16:
       return Rounding::bfloat16;

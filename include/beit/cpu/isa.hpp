@@ -10,6 +10,7 @@
 #include <beit/core/error.hpp>
 #include <beit/core/version.hpp>
 #include <beit/cpu/features.hpp>
+#include <beit/cpu/tile_permission.hpp>
 
 namespace beit::inline BEIT_ABI {
 
@@ -20,10 +21,12 @@ enum class Isa {
   avx512,       ///< AVX-512 F, BW, DQ and VL.
   avx512_vnni,  ///< Those and VNNI: products of bytes.
   avx512_bf16,  ///< Those and BF16: products of bfloat16.
+  amx,          ///< Those and tiles of bfloat16 and int8.
 };
 
 namespace detail {
-inline constexpr std::array<std::string_view, 5> isa_names{"portable", "avx2", "avx512", "avx512_vnni", "avx512_bf16"};
+inline constexpr std::array<std::string_view, 6> isa_names{"portable",    "avx2",        "avx512",
+                                                           "avx512_vnni", "avx512_bf16", "amx"};
 }
 
 /// "portable", ...: what BEIT_ISA takes.
@@ -39,14 +42,15 @@ inline Isa isa_from_name(std::string_view name) {
   throw ConfigError("BEIT_ISA: found '" + std::string(name) + "', wanted one of " + known);
 }
 
-/// The best level that this processor has.
+/// The best level that this processor has and the system permits.
 inline Isa best_isa() {
   const CpuFeatures features = detect_cpu_features();
-  return features.avx512_bf16   ? Isa::avx512_bf16
-         : features.avx512_vnni ? Isa::avx512_vnni
-         : features.avx512      ? Isa::avx512
-         : features.avx2_fma    ? Isa::avx2
-                                : Isa::portable;
+  return features.amx && request_tile_permission() ? Isa::amx
+         : features.avx512_bf16                    ? Isa::avx512_bf16
+         : features.avx512_vnni                    ? Isa::avx512_vnni
+         : features.avx512                         ? Isa::avx512
+         : features.avx2_fma                       ? Isa::avx2
+                                                   : Isa::portable;
 }
 
 /// best_isa(), or the lower level that the environment's BEIT_ISA names.

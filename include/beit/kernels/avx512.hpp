@@ -109,15 +109,7 @@ struct Avx512 {
 
     BEIT_TARGET_AVX512 static void dequantise(Sum* sum, Index rows, const float* row_scale, const float* column_scale,
                                               const std::int32_t* offset) {
-      for (Index i = 0; i < rows; ++i, sum += NR) {
-        const __m512 scale = _mm512_set1_ps(row_scale[i]);
-        for (Index j = 0; j < NR; j += 16) {
-          const __m512 x =
-              _mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_loadu_si512(sum + j), _mm512_loadu_si512(offset + j)));
-          const __m512 y = _mm512_mul_ps(x, _mm512_mul_ps(scale, _mm512_loadu_ps(column_scale + j)));
-          _mm512_storeu_si512(sum + j, _mm512_castps_si512(y));
-        }
-      }
+      Avx512::dequantise<NR>(sum, rows, row_scale, column_scale, offset);
     }
 
    protected:
@@ -230,6 +222,20 @@ struct Avx512 {
         float* to = static_cast<float*>(out) + at;
         if (epilogue == Epilogue::bias_residual) x = _mm512_fmadd_ps(s, x, _mm512_loadu_ps(to));
         _mm512_storeu_ps(to, x);
+      }
+    }
+  }
+
+  template <Index NR>
+  BEIT_TARGET_AVX512 static void dequantise(std::int32_t* sum, Index rows, const float* row_scale,
+                                            const float* column_scale, const std::int32_t* offset) {
+    for (Index i = 0; i < rows; ++i, sum += NR) {
+      const __m512 scale = _mm512_set1_ps(row_scale[i]);
+      for (Index j = 0; j < NR; j += 16) {
+        const __m512 x =
+            _mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_loadu_si512(sum + j), _mm512_loadu_si512(offset + j)));
+        const __m512 y = _mm512_mul_ps(x, _mm512_mul_ps(scale, _mm512_loadu_ps(column_scale + j)));
+        _mm512_storeu_si512(sum + j, _mm512_castps_si512(y));
       }
     }
   }

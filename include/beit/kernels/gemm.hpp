@@ -42,6 +42,22 @@ inline float int8_weight_scale(float largest) {
   return std::bit_cast<float>((std::bit_cast<std::uint32_t>(largest / int8_limit) + 0xFF) & ~0xFFu);
 }
 
+/// Writes scale and offset of column j of a quantised panel of NR to the panel's tail; returns the inverse of the
+/// scale.
+template <Form form, Index NR>
+float pack_column_scale(const float* column, Index k, Index j, std::byte* tail) {
+  float largest = 0;
+  for (Index i = 0; i < k; ++i) largest = std::max(largest, std::abs(column[i]));
+  const float scale = int8_weight_scale(largest), inverse = scale > 1e-30f ? 1 / scale : 0;
+  std::int32_t offset = 0;
+  if constexpr (form == Form::uint8) {
+    for (Index i = 0; i < k; ++i) offset += 128 * round_to_int(column[i] * inverse);
+  }
+  std::memcpy(tail + j * static_cast<Index>(sizeof(scale)), &scale, sizeof(scale));
+  std::memcpy(tail + (NR + j) * static_cast<Index>(sizeof(offset)), &offset, sizeof(offset));
+  return inverse;
+}
+
 /// Level::finish of a tile with fewer than NR columns, by way of a whole one.
 template <typename Level, Index MR, Index NR>
 void finish_part(const float* sum, const float* bias, const float* scale, Epilogue epilogue, Index rows, Index columns,
@@ -105,7 +121,9 @@ struct PackedGemm {
       const Index count = std::min(NR, n - p * NR);
       float inverse[NR];
       if constexpr (quantised) {
-        for (Index j = 0; j < count; ++j) inverse[j] = pack_scale(columns + j * k, k, j, packed + element_bytes(k));
+        for (Index j = 0; j < count; ++j) {
+          inverse[j] = pack_column_scale<Product::form, NR>(columns + j * k, k, j, packed + element_bytes(k));
+        }
       }
       Stored* panel = reinterpret_cast<Stored*>(packed);
       for (Index begin = 0; begin < k; begin += block) {
@@ -184,21 +202,6 @@ struct PackedGemm {
   static constexpr GemmKernel kernel() {
     return {Product::form, group, row_block, NR, &panel_bytes, &pack, std::is_same_v<A, float> ? nullptr : &encode,
             &run};
-  }
-
- private:
-  /// Writes scale and offset of a quantised column to the panel's tail; returns the inverse of the scale.
-  static float pack_scale(const float* column, Index k, Index j, std::byte* tail) {
-    float largest = 0;
-    for (Index i = 0; i < k; ++i) largest = std::max(largest, std::abs(column[i]));
-    const float scale = int8_weight_scale(largest), inverse = scale > 1e-30f ? 1 / scale : 0;
-    std::int32_t offset = 0;
-    if constexpr (Product::form == Form::uint8) {
-      for (Index i = 0; i < k; ++i) offset += 128 * round_to_int(column[i] * inverse);
-    }
-    std::memcpy(tail + j * static_cast<Index>(sizeof(scale)), &scale, sizeof(scale));
-    std::memcpy(tail + (NR + j) * static_cast<Index>(sizeof(offset)), &offset, sizeof(offset));
-    return inverse;
   }
 };
 

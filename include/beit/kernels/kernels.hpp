@@ -3,6 +3,7 @@
 
 #include <beit/core/version.hpp>
 #include <beit/cpu/isa.hpp>
+#include <beit/kernels/amx.hpp>
 #include <beit/kernels/avx2.hpp>
 #include <beit/kernels/avx512.hpp>
 #include <beit/kernels/avx512_bf16.hpp>
@@ -17,8 +18,16 @@ namespace kernels {
 /// The kernels of one level, which this processor must have.
 inline const Kernels& kernels_of(Isa isa) {
 #if BEIT_X86_KERNELS
-  static constexpr Kernels tables[] = {Portable::table(), Avx2::table(), Avx512::table(), Avx512Vnni::table(),
-                                       Avx512Bf16::table()};
+  static constexpr Kernels tables[] = {
+    Portable::table(),
+    Avx2::table(),
+    Avx512::table(),
+    Avx512Vnni::table(),
+    Avx512Bf16::table(),
+#if BEIT_AMX_KERNELS
+    Amx::table()
+#endif
+  };
 #else
   static constexpr Kernels tables[] = {Portable::table()};
 #endif

@@ -30,15 +30,20 @@ namespace kernels {
 
 /// How the numbers of a row-major matrix lie in memory.
 enum class Form {
-  float32,   ///< float
-  bfloat16,  ///< the upper half of a float
-  int16,     ///< quantised: an integer in [-127, 127], and a scale a row
-  uint8,     ///< quantised: such an integer plus 128, and a scale a row
+  float32,     ///< float
+  bfloat16,    ///< the upper half of a float
+  bfloat16x2,  ///< a float as the sum of that many, as kernels/amx.hpp lays them out
+  bfloat16x3,  ///< likewise
+  int16,       ///< quantised: an integer in [-127, 127], and a scale a row
+  uint8,       ///< quantised: such an integer plus 128, and a scale a row
 };
 
 constexpr Index form_bytes(Form form) {
   switch (form) {
+    case Form::bfloat16x3:
+      return 6;
     case Form::float32:
+    case Form::bfloat16x2:
       return 4;
     case Form::bfloat16:
     case Form::int16:

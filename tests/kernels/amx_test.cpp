@@ -1,0 +1,94 @@
+#include <gtest/gtest.h>
+
+#include <array>
+#include <beit/kernels/kernels.hpp>
+#include <cmath>
+#include <cstring>
+#include <random>
+#include <vector>
+
+#include "reference.hpp"
+
+#if BEIT_AMX_KERNELS
+
+namespace {
+
+using beit::Index;
+using beit::kernels::GemmKernel;
+
+/// A product of one tile of each type on top of c, with `rows` rows of a: (16, 16) as bits.
+template <typename Tiles>
+std::array<std::array<std::uint32_t, 256>, 2> multiply(Index rows, const std::vector<std::uint8_t>& bytes) {
+  using namespace beit::kernels;
+  std::array<std::array<std::uint32_t, 256>, 2> out{};
+  Tiles tiles(rows);
+  for (std::size_t type = 0; type < 2; ++type) {
+    tiles.load(tile_c11, bytes.data(), 64);
+    tiles.load(tile_a0, bytes.data() + 1024, 64);
+    tiles.load(tile_b1, bytes.data() + 2048, 64);
+    if (type == 0) {
+      tiles.multiply_bfloat16(tile_c11, tile_a0, tile_b1);
+    } else {
+      tiles.multiply_bytes(tile_c11, tile_a0, tile_b1);
+    }
+    tiles.store(tile_c11, out[type].data(), 64);
+  }
+  return out;
+}
+
+/// Bytes that as bfloat16 are finite numbers of every size, denormals and zeros among them.
+std::vector<std::uint8_t> finite_bfloat16s(unsigned seed) {
+  std::mt19937 random(seed);
+  std::vector<std::uint8_t> bytes(3 * 1024);
+  for (std::size_t i = 0; i < bytes.size(); i += 2) {
+    const std::uint32_t exponent = i % 64 < 8 ? random() % 3 : 64 + random() % 96;
+    const std::uint32_t bits = (random() & 0x807F) | exponent << 7;
+    bytes[i] = static_cast<std::uint8_t>(bits);
+    bytes[i + 1] = static_cast<std::uint8_t>(bits >> 8);
+  }
+  return bytes;
+}
+
+TEST(Amx, SoftwareTilesAreTheMachinesToTheBit) {
+  if (beit::best_isa() < beit::Isa::amx) GTEST_SKIP() << "no tiles here";
+  for (unsigned seed = 0; seed < 20; ++seed) {
+    const std::vector<std::uint8_t> bytes = finite_bfloat16s(seed);
+    for (const Index rows : {1, 5, 16}) {
+      EXPECT_EQ(multiply<beit::kernels::Tiles>(rows, bytes), multiply<SoftwareTiles>(rows, bytes)) << rows;
+    }
+  }
+}
+
+TEST(Amx, SplitProductsAreNoLessAccurateThanFma) {
+  if (!beit::detect_cpu_features().avx512_bf16) GTEST_SKIP() << "no AVX-512 here";
+  const Index m = 48, n = 64;
+  for (const Index k : {Index{64}, Index{768}, Index{3072}}) {
+    const std::vector<float> a = reference::normal(m * k, 1), w = reference::normal(n * k, 2, 0.02f);
+    const std::vector<double> wanted = reference::product({a.begin(), a.end()}, {w.begin(), w.end()}, m, n, k);
+    const auto mean_square_error = [&](const GemmKernel& kernel) {
+      beit::AlignedBuffer<std::byte> packed(kernel.packed_bytes(n, k)), encoded(m * k * 6);
+      kernel.pack(w.data(), n, k, packed.data());
+      if (kernel.encode != nullptr) kernel.encode(a.data(), k, m, k, encoded.data(), k, nullptr);
+      std::vector<float> out(static_cast<std::size_t>(m * n));
+      kernel.run({.a = kernel.encode != nullptr ? static_cast<const void*>(encoded.data()) : a.data(),
+                  .lda = k,
+                  .packed = packed.data(),
+                  .out = out.data(),
+                  .ldo = n,
+                  .m = m,
+                  .n = n,
+                  .k = k},
+                 0, m, 0, n);
+      double sum = 0;
+      for (std::size_t i = 0; i < out.size(); ++i) sum += (out[i] - wanted[i]) * (out[i] - wanted[i]);
+      return sum;
+    };
+    EXPECT_LE(mean_square_error(beit::kernels::AmxLevel<SoftwareTiles>::table().float32.gemm),
+              mean_square_error(beit::kernels::Avx512::table().float32.gemm))
+        << k;
+  }
+}
+
+}  // namespace
+
+#endif  // BEIT_AMX_KERNELS
