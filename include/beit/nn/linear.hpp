@@ -57,7 +57,8 @@ const kernels::Arithmetic& arithmetic() {
   return kernel_table().of(WeightTraits<Weight>::precision);
 }
 
-/// y = x W^T + b, with what follows done on the way to memory. W (outputs, inputs) is packed once, here.
+/// y = x W^T + b, with what follows done on the way to memory. W (outputs, inputs) is packed once, here, on the default
+/// thread pool.
 template <typename Weight>
 class Linear {
  public:
@@ -69,15 +70,18 @@ class Linear {
       : bias_(std::move(bias)), outputs_(*shape.begin()) {
     weights.read(name, shape, 0, 0, nullptr);  // checks the shape before memory of that size is asked for
     for (const Index* n = shape.begin() + 1; n != shape.end(); ++n) inputs_ *= *n;
-    // By some panels at a time: there is never a second copy of the whole matrix.
     packed_ = AlignedBuffer<std::byte>(kernel().packed_bytes(outputs_, inputs_));
-    const Index block = kernel().column_tile * std::max<Index>(1, 64 / kernel().column_tile);
-    AlignedBuffer<float> rows(std::min(block, outputs_) * inputs_);
-    for (Index row = 0; row < outputs_; row += block) {
-      const Index count = std::min(block, outputs_ - row);
-      weights.read(name, shape, row * inputs_, count * inputs_, rows.data());
-      kernel().pack(rows.data(), count, inputs_, packed_.data() + kernel().packed_offset(row, inputs_));
-    }
+    // By some panels at a time: there is never a second copy of the whole matrix.
+    const Index block = std::min(outputs_, kernel().column_tile * std::max<Index>(1, 64 / kernel().column_tile));
+    const Index blocks = kernels::panels(outputs_, block);
+    const Executor executor(default_thread_pool());
+    AlignedBuffer<float> rows(std::min(blocks, executor.size()) * block * inputs_);  // (slots, block, inputs)
+    executor.for_each(blocks, [&](Index item, Index slot) {
+      const Index row = item * block, count = std::min(block, outputs_ - row);
+      float* const own = rows.data() + slot * block * inputs_;
+      weights.read(name, shape, row * inputs_, count * inputs_, own);
+      kernel().pack(own, count, inputs_, packed_.data() + kernel().packed_offset(row, inputs_));
+    });
   }
   /// Reads "weight" (outputs, inputs) and "bias" (outputs,).
   Linear(const WeightScope& weights, Index outputs, Index inputs)
