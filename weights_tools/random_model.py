@@ -7,7 +7,6 @@ and gives logits with a standard deviation of about 2.
 The numbers come from numpy: torch's normal generator depends on the processor's vector width.
 """
 import numpy as np
-import torch
 
 
 def _mean_and_spread(name, shape):
@@ -30,12 +29,20 @@ def _mean_and_spread(name, shape):
     return 0.0, fan_in**-0.5
 
 
-@torch.no_grad()
+def random_parameters(shapes, seed=0):
+    """Pairs of name and float32 array for a dictionary of names and shapes in the order of timm's named_parameters."""
+    generator = np.random.default_rng(seed)
+    for name, shape in shapes.items():
+        mean, spread = _mean_and_spread(name, shape)
+        values = generator.standard_normal(tuple(shape), dtype=np.float32)
+        yield name, values * np.float32(spread) + np.float32(mean)
+
+
 def randomize(model, seed=0):
     """Overwrite all parameters of a timm Beit, in the order of its state_dict, and return it in evaluation mode."""
-    generator = np.random.default_rng(seed)
-    for name, parameter in model.named_parameters():
-        mean, spread = _mean_and_spread(name, parameter.shape)
-        values = generator.standard_normal(tuple(parameter.shape), dtype=np.float32)
-        parameter.copy_(torch.from_numpy(values * np.float32(spread) + np.float32(mean)))
+    import torch
+    parameters = dict(model.named_parameters())
+    with torch.no_grad():
+        for name, values in random_parameters({name: p.shape for name, p in parameters.items()}, seed):
+            parameters[name].copy_(torch.from_numpy(values))
     return model.eval()
