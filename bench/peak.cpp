@@ -1,0 +1,187 @@
+// How many operations a second this machine multiplies and adds at most: for each kind of multiply-add instruction that
+// it has, on one thread and on all. What other measurements are a share of.
+//
+//   beit_peak [THREADS]      (all usable processors if left out) a line of JSON a result:
+//   {"instruction": "AVX-512 FMA", "level": "avx512", "type": "float", "threads": 1, "gflops": 123.4}
+//
+// A loop in assembly has as many independent sums in registers as hide the instruction's latency, and touches no
+// memory. All numbers are zero: these instructions take as long whatever they multiply. Passes of some milliseconds are
+// repeated, and the fastest counts: other programs on the machine only ever slow one.
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <thread>
+#include <vector>
+
+#include <beit/core/thread_pool.hpp>
+
+#if defined(__x86_64__) && defined(__GNUC__)
+#define BEIT_PEAK_X86 1
+#include <cpuid.h>
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+#endif
+
+namespace {
+
+struct Instruction {
+  const char* name;
+  const char* level;  ///< The first level of kernels that has it.
+  const char* type;   ///< What is multiplied; sums are float or int32.
+  double operations;  ///< Of one round; a multiply-add counts as two.
+  void (*run)(long rounds);
+};
+
+#if defined(BEIT_PEAK_X86)
+
+constexpr int vector_sums = 14, tile_sums = 6;
+
+/// `rounds` times: `instruction` with each of the registers 0 to 13 in the place of \\n.
+#define BEIT_PEAK_VECTORS(instruction)                                                                          \
+  asm volatile("vzeroall\n1:\n.irp n,0,1,2,3,4,5,6,7,8,9,10,11,12,13\n" instruction                             \
+               "\n.endr\ndec %0\njnz 1b\nvzeroupper"                                                            \
+               : "+r"(rounds)                                                                                   \
+               :                                                                                                \
+               : "cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", \
+                 "xmm11", "xmm12", "xmm13", "xmm14", "xmm15")
+
+void run_avx2_fma(long rounds) { BEIT_PEAK_VECTORS("vfmadd231ps %%ymm14, %%ymm15, %%ymm\\n"); }
+void run_avx512_fma(long rounds) { BEIT_PEAK_VECTORS("vfmadd231ps %%zmm14, %%zmm15, %%zmm\\n"); }
+void run_avx512_bf16(long rounds) { BEIT_PEAK_VECTORS("vdpbf16ps %%zmm14, %%zmm15, %%zmm\\n"); }
+void run_avx512_vnni(long rounds) { BEIT_PEAK_VECTORS("vpdpbusd %%zmm14, %%zmm15, %%zmm\\n"); }
+
+/// Eight tiles of 16 rows of 64 bytes.
+struct alignas(64) TileConfig {
+  unsigned char palette = 1, start_row = 0, reserved[14] = {};
+  unsigned short row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
+  unsigned char rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
+};
+static_assert(sizeof(TileConfig) == 64);
+
+/// `rounds` times: `instruction` with each of the tiles 0 to 5 in the place of \\n.
+#define BEIT_PEAK_TILES(instruction)                                                \
+  const TileConfig config;                                                          \
+  asm volatile(                                                                     \
+      "ldtilecfg %1\n.irp n,0,1,2,3,4,5,6,7\ntilezero %%tmm\\n\n.endr\n"            \
+      "1:\n.irp n,0,1,2,3,4,5\n" instruction "\n.endr\ndec %0\njnz 1b\ntilerelease" \
+      : "+r"(rounds)                                                                \
+      : "m"(config)                                                                 \
+      : "cc")
+
+void run_amx_bf16(long rounds) { BEIT_PEAK_TILES("tdpbf16ps %%tmm6, %%tmm7, %%tmm\\n"); }
+void run_amx_int8(long rounds) { BEIT_PEAK_TILES("tdpbssd %%tmm6, %%tmm7, %%tmm\\n"); }
+
+/// Whether CPUID's leaf 7 has this bit of EDX and the system lets this process use tiles.
+bool has_amx([[maybe_unused]] unsigned bit) {
+#if defined(__linux__)
+  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+  constexpr unsigned tiles = 1u << 24;
+  if (__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) == 0 || (edx & tiles) == 0 || (edx & bit) == 0) return false;
+  constexpr int arch_req_xcomp_perm = 0x1023, tile_data = 18;
+  return ::syscall(SYS_arch_prctl, arch_req_xcomp_perm, tile_data) == 0;
+#else
+  return false;
+#endif
+}
+
+#elif defined(__aarch64__) && defined(__GNUC__)
+
+constexpr int neon_sums = 24;
+
+void run_neon_fma(long rounds) {
+  asm volatile(
+      ".irp n,0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,30,31\nmovi v\\n\\().4s, #0\n.endr\n"
+      "1:\n.irp n,0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23\n"
+      "fmla v\\n\\().4s, v30.4s, v31.4s\n.endr\nsubs %0, %0, #1\nb.ne 1b"
+      : "+r"(rounds)
+      :
+      : "cc", "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7", "v8", "v9", "v10", "v11", "v12", "v13", "v14", "v15",
+        "v16", "v17", "v18", "v19", "v20", "v21", "v22", "v23", "v30", "v31");
+}
+
+#endif
+
+std::vector<Instruction> instructions() {
+  std::vector<Instruction> found;
+#if defined(BEIT_PEAK_X86)
+  const bool avx512 = __builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512bw") != 0 &&
+                      __builtin_cpu_supports("avx512vl") != 0;
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
+    found.push_back({"AVX2 FMA", "avx2", "float", 2.0 * 8 * vector_sums, run_avx2_fma});
+  }
+  if (avx512) found.push_back({"AVX-512 FMA", "avx512", "float", 2.0 * 16 * vector_sums, run_avx512_fma});
+  if (avx512 && __builtin_cpu_supports("avx512bf16")) {
+    found.push_back({"AVX512-BF16", "avx512_bf16", "bfloat16", 2.0 * 32 * vector_sums, run_avx512_bf16});
+  }
+  if (avx512 && __builtin_cpu_supports("avx512vnni")) {
+    found.push_back({"AVX512-VNNI", "avx512_bf16", "int8", 2.0 * 64 * vector_sums, run_avx512_vnni});
+  }
+  constexpr double tile_rows = 16, tile_cols = 16;
+  if (has_amx(1u << 22)) {
+    found.push_back({"AMX bfloat16", "amx", "bfloat16", 2.0 * tile_rows * tile_cols * 32 * tile_sums, run_amx_bf16});
+  }
+  if (has_amx(1u << 25)) {
+    found.push_back({"AMX int8", "amx", "int8", 2.0 * tile_rows * tile_cols * 64 * tile_sums, run_amx_int8});
+  }
+#elif defined(__aarch64__) && defined(__GNUC__)
+  found.push_back({"NEON FMA", "portable", "float", 2.0 * 4 * neon_sums, run_neon_fma});
+#endif
+  return found;
+}
+
+using Clock = std::chrono::steady_clock;
+
+/// Seconds in which all threads have done `rounds` rounds, from when the last of them stands ready.
+double time_pass(const Instruction& instruction, int threads, long rounds) {
+  std::atomic<int> waiting{threads};
+  Clock::time_point start;
+  const auto work = [&] {
+    instruction.run(rounds / 8 + 1);  // vector units and clock wake up
+    if (waiting.fetch_sub(1) == 1) start = Clock::now();
+    while (waiting.load() > 0) std::this_thread::yield();
+    instruction.run(rounds);
+  };
+  std::vector<std::thread> others;
+  for (int i = 1; i < threads; ++i) others.emplace_back(work);
+  work();
+  for (std::thread& other : others) other.join();
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+/// 1e9 operations a second of all threads together, the best of several passes.
+double measure(const Instruction& instruction, int threads) {
+  constexpr double pass_seconds = 0.005;  // short enough to fall between two disturbances
+  constexpr int passes = 60;
+  long rounds = 1000;
+  double seconds = time_pass(instruction, 1, rounds);
+  while (seconds < pass_seconds / 2) {
+    rounds *= 2;
+    seconds = time_pass(instruction, 1, rounds);
+  }
+  seconds = time_pass(instruction, threads, rounds);
+  for (int i = 1; i < passes; ++i) seconds = std::min(seconds, time_pass(instruction, threads, rounds));
+  return instruction.operations * static_cast<double>(rounds) * threads / seconds * 1e-9;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const int all = argc > 1 ? std::atoi(argv[1]) : beit::detail::usable_processors();
+  if (argc > 2 || all < 1) {
+    std::fprintf(stderr, "usage: beit_peak [THREADS]\n");
+    return 2;
+  }
+  for (const Instruction& instruction : instructions()) {
+    for (const int threads : {1, all}) {
+      std::printf("{\"instruction\": \"%s\", \"level\": \"%s\", \"type\": \"%s\", \"threads\": %d, \"gflops\": %.1f}\n",
+                  instruction.name, instruction.level, instruction.type, threads, measure(instruction, threads));
+      std::fflush(stdout);
+      if (all == 1) break;
+    }
+  }
+  return 0;
+}
