@@ -16,7 +16,7 @@ declare -A packages=(
   [gcc]="libbenchmark-dev pkg-config"
   # PyTorch from Debian; without OpenBLAS it multiplies by the reference BLAS, 100 times slower.
   [python]="libbenchmark-dev python3-venv python3-torch python3-torchvision libopenblas0-pthread ca-certificates
-            dataset-fashion-mnist"
+            dataset-fashion-mnist python3-matplotlib"
   [clang]="clang"
   [asan]=""
   [tsan]=""
@@ -56,7 +56,7 @@ stage_python() {
   build release
   export BEIT_BUILD_DIR=$PWD/build-release
   local folder failed=0
-  for folder in tests/programs tests/timm weights_tools/tests; do
+  for folder in tests/programs tests/timm weights_tools/tests bench/compare; do
     $python -m pytest -q -p no:cacheprovider --durations=5 "$folder" || failed=1
   done
   return $failed

@@ -1,0 +1,196 @@
+// This library's side of compare.py: loads a model once, then does what lines on standard input ask and answers each
+// with one line of JSON.
+//
+//   beit_compare_worker --describe                    {"version": "...", "isa": "...", "precisions": ["float", ...]}
+//   beit_compare_worker MODEL PRECISION IMAGES.npy    images: float32 (count, in_chans*H*W), already preprocessed
+//     run THREADS BATCH SECONDS       forward passes of the first BATCH images, at least one, until SECONDS have gone:
+//                                     {"seconds": [of each]}
+//     logits THREADS BATCH OUT.npy    {}, once float32 (BATCH, K) is written
+//     resize SECONDS HEIGHT WIDTH IMAGE OUT.npy    bicubic, one thread: {"seconds": [...]}; bytes as floats are written
+#include <chrono>
+#include <cstdint>
+#include <exception>
+#include <filesystem>
+#include <functional>
+#include <iomanip>
+#include <iostream>
+#include <map>
+#include <memory>
+#include <sstream>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include <beit/beit.hpp>
+#include <beit/io/npy.hpp>
+
+namespace {
+
+using Json = nlohmann::json;
+
+struct Model {
+  beit::Index num_outputs;
+  std::function<void(const beit::ConstRows&, beit::Workspace&, beit::Rows)> forward;
+};
+
+template <typename Weight>
+Model load(const std::filesystem::path& path) {
+  auto model = std::make_shared<const beit::Beit<Weight>>(beit::load<Weight>(path));
+  return {model->num_outputs(), [model](const beit::ConstRows& x, beit::Workspace& workspace, beit::Rows out) {
+            model->forward(x, workspace, out);
+          }};
+}
+
+struct Precision {
+  std::string_view name;
+  Model (*load)(const std::filesystem::path&);
+};
+
+/// All that compare.py times, under the names that the programs' --precision has for them.
+constexpr Precision precisions[] = {{"float", load<float>}, {"bfloat16", load<Eigen::bfloat16>}};
+
+Json describe() {
+  Json names = Json::array();
+  for (const Precision& precision : precisions) names.push_back(precision.name);
+  return {{"version", BEIT_VERSION}, {"isa", beit::isa_name(beit::kernel_table().isa)}, {"precisions", names}};
+}
+
+Model load_model(std::string_view name, const std::filesystem::path& path) {
+  for (const Precision& precision : precisions) {
+    if (precision.name == name) return precision.load(path);
+  }
+  throw beit::ArgumentError("found precision '" + std::string(name) + "', wanted one of --describe");
+}
+
+/// Calls `task` at least once, until `seconds` have gone, and says how long each call took.
+template <typename Task>
+Json repeat(double seconds, const Task& task) {
+  using Clock = std::chrono::steady_clock;
+  const auto since = [](Clock::time_point start) {
+    return std::chrono::duration<double>(Clock::now() - start).count();
+  };
+  Json times = Json::array();
+  const Clock::time_point start = Clock::now();
+  do {
+    const Clock::time_point begin = Clock::now();
+    task();
+    times.push_back(since(begin));
+  } while (since(start) < seconds);
+  return {{"seconds", times}};
+}
+
+class Worker {
+ public:
+  Worker(std::string_view precision, const std::filesystem::path& model, const std::filesystem::path& images)
+      : model_(load_model(precision, model)), images_(beit::read_npy(images)) {}
+
+  Json answer(const std::string& line) {
+    std::istringstream words(line);
+    std::string command;
+    words >> command;
+    Json result = Json::object();
+    if (command == "run") {
+      const Forward forward = read_forward(words);
+      const double seconds = read<double>(words);
+      beit::Matrix logits(forward.batch, model_.num_outputs);
+      result = repeat(seconds, [&] { run(forward, logits); });
+    } else if (command == "logits") {
+      const Forward forward = read_forward(words);
+      beit::Matrix logits(forward.batch, model_.num_outputs);
+      run(forward, logits);
+      write(read_path(words), logits);
+    } else if (command == "resize") {
+      const double seconds = read<double>(words);
+      const auto height = read<beit::Index>(words), width = read<beit::Index>(words);
+      const beit::Image image = beit::read_image(read_path(words));
+      std::vector<std::uint8_t> pixels(static_cast<std::size_t>(height * width * 3));
+      result = repeat(seconds, [&] {
+        beit::resize_window(image, {height, width}, {0, height}, {0, width}, beit::Interpolation::bicubic,
+                            pixels.data());
+      });
+      beit::Matrix out(height, width * 3);
+      for (beit::Index i = 0; i < out.size(); ++i) out.data()[i] = pixels[static_cast<std::size_t>(i)];
+      write(read_path(words), out);
+    } else {
+      throw beit::ArgumentError("found the command '" + command + "', wanted run, logits or resize");
+    }
+    return result;
+  }
+
+ private:
+  struct Threads {
+    explicit Threads(int count) : pool(count), workspace(pool) {}
+    beit::ThreadPool pool;
+    beit::Workspace workspace;
+  };
+
+  struct Forward {
+    Threads* threads;
+    beit::Index batch;
+  };
+
+  template <typename T>
+  static T read(std::istringstream& words) {
+    T value;
+    if (!(words >> value)) throw beit::ArgumentError("found '" + words.str() + "', wanted a number more");
+    return value;
+  }
+
+  /// The next word in double quotes, as std::quoted and json.dumps write it, or without.
+  static std::filesystem::path read_path(std::istringstream& words) {
+    std::string path;
+    words >> std::quoted(path);
+    return path;
+  }
+
+  Forward read_forward(std::istringstream& words) {
+    const int count = read<int>(words);
+    const auto batch = read<beit::Index>(words);
+    if (count < 1 || batch < 1 || batch > images_.rows()) {
+      throw beit::ArgumentError("found '" + words.str() + "', wanted threads, and 1 to " +
+                                std::to_string(images_.rows()) + " images");
+    }
+    std::unique_ptr<Threads>& threads = threads_[count];
+    if (!threads) threads = std::make_unique<Threads>(count);
+    return {threads.get(), batch};
+  }
+
+  void run(const Forward& forward, beit::Matrix& logits) const {
+    model_.forward(beit::ConstRows(images_).topRows(forward.batch), forward.threads->workspace, logits);
+  }
+
+  static void write(const std::filesystem::path& path, const beit::Matrix& rows) {
+    beit::NpyWriter file(path, {rows.cols()});
+    file.write(rows.data(), rows.rows());
+    file.close();
+  }
+
+  Model model_;
+  beit::Matrix images_;  // (count, in_chans*H*W)
+  std::map<int, std::unique_ptr<Threads>> threads_;
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::vector<std::string> arguments(argv + 1, argv + argc);
+  try {
+    if (arguments == std::vector<std::string>{"--describe"}) {
+      std::cout << describe() << std::endl;
+      return 0;
+    }
+    if (arguments.size() != 3) {
+      std::cerr << "usage: beit_compare_worker --describe | MODEL PRECISION IMAGES.npy" << std::endl;
+      return 2;
+    }
+    Worker worker(arguments[1], arguments[0], arguments[2]);
+    std::cout << describe() << std::endl;
+    for (std::string line; std::getline(std::cin, line);) std::cout << worker.answer(line) << std::endl;
+  } catch (const std::exception& error) {
+    std::cerr << "beit_compare_worker: " << error.what() << std::endl;
+    return 1;
+  }
+  return 0;
+}
