@@ -118,7 +118,7 @@ std::vector<Instruction> instructions() {
     found.push_back({"AVX512-BF16", "avx512_bf16", "bfloat16", 2.0 * 32 * vector_sums, run_avx512_bf16});
   }
   if (avx512 && __builtin_cpu_supports("avx512vnni")) {
-    found.push_back({"AVX512-VNNI", "avx512_bf16", "int8", 2.0 * 64 * vector_sums, run_avx512_vnni});
+    found.push_back({"AVX512-VNNI", "avx512_vnni", "int8", 2.0 * 64 * vector_sums, run_avx512_vnni});
   }
   constexpr double tile_rows = 16, tile_cols = 16;
   if (has_amx(1u << 22)) {

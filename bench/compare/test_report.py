@@ -16,7 +16,7 @@ import report
 PEAKS = [{"instruction": name, "level": level, "type": kind, "threads": threads, "gflops": gflops * threads}
          for name, level, kind, gflops in [("AVX2 FMA", "avx2", "float", 100), ("AVX-512 FMA", "avx512", "float", 200),
                                            ("AVX512-BF16", "avx512_bf16", "bfloat16", 400),
-                                           ("AVX512-VNNI", "avx512_bf16", "int8", 800),
+                                           ("AVX512-VNNI", "avx512_vnni", "int8", 800),
                                            ("AMX bfloat16", "amx", "bfloat16", 3600), ("AMX int8", "amx", "int8", 7200)]
          for threads in (1, 2)]
 

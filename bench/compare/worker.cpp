@@ -49,11 +49,19 @@ struct Precision {
 };
 
 /// All that compare.py times, under the names that the programs' --precision has for them.
-constexpr Precision precisions[] = {{"float", load<float>}, {"bfloat16", load<Eigen::bfloat16>}};
+constexpr Precision precisions[] = {{"float", load<float>},
+                                    {"float-fast", load<beit::FloatFast>},
+                                    {"bfloat16", load<Eigen::bfloat16>},
+                                    {"int8", load<std::int8_t>}};
 
 Json describe() {
   Json names = Json::array();
-  for (const Precision& precision : precisions) names.push_back(precision.name);
+  const beit::kernels::Kernels& table = beit::kernel_table();
+  for (const Precision& precision : precisions) {
+    // Where the processor has no tiles, float-fast is float.
+    if (precision.load == &load<beit::FloatFast> && table.float_fast.gemm.run == table.float32.gemm.run) continue;
+    names.push_back(precision.name);
+  }
   return {{"version", BEIT_VERSION}, {"isa", beit::isa_name(beit::kernel_table().isa)}, {"precisions", names}};
 }
 
