@@ -6,3 +6,4 @@ set(CMAKE_CXX_COMPILER aarch64-linux-gnu-g++)
 set(CMAKE_CROSSCOMPILING_EMULATOR qemu-aarch64;-L;/usr/aarch64-linux-gnu)
 # Found on the host are packages of headers alone; the host's compiled libraries can't be linked, so this one is built.
 set(CMAKE_DISABLE_FIND_PACKAGE_GTest ON)
+set(CMAKE_DISABLE_FIND_PACKAGE_JPEG ON)

@@ -170,6 +170,8 @@ TEST(Decode, RefusesWhatIsNoImage) {
   EXPECT_THAT(message_of([] { decode(bytes_of("P6 3 4 70000\n")); }), HasSubstr("largest value of 70000"));
 }
 
+#if !BEIT_USE_LIBJPEG_TURBO  // which checks these itself
+
 TEST(Decode, RefusesAHuffmanTableThatIsTooLong) {
   std::vector<std::uint8_t> bytes{0xff, 0xd8, 0xff, 0xc4, 0x02, 0x03, 0x00};
   bytes.insert(bytes.end(), 16, 0x1f);
@@ -200,6 +202,8 @@ TEST(Decode, NamesJpegsThatAreNotRead) {
   }
   EXPECT_THAT(message_of([&] { decode(bytes); }), HasSubstr("arithmetic-coded JPEG (frame type 9)"));
 }
+
+#endif
 
 TEST(ReadImage, RefusesPathsThatCannotBeRead) {
   EXPECT_THROW(beit::read_image("no/such/image.png"), beit::FileError);

@@ -122,6 +122,28 @@ elseif(WAY STREQUAL "pkg_config")
       "${build}/app")
   check_program("${build}/app")
 
+elseif(WAY STREQUAL "libjpeg_turbo")
+  # Installed with the option: both ways to find the library set the definition and link libjpeg-turbo.
+  function(check_size program)
+    run("${program}" "${SOURCE}/examples/data/rocket.jpg")
+    if(NOT output STREQUAL "427 x 640\n")
+      message(FATAL_ERROR "found: ${output}")
+    endif()
+  endfunction()
+  run("${CMAKE_COMMAND}" -S "${SOURCE}" -B "${build}/beit" -G "${GENERATOR}" "-DCMAKE_CXX_COMPILER=${CXX}"
+      "-DCMAKE_INSTALL_PREFIX=${build}/prefix" -DBEIT_BUILD_TESTS=OFF -DBEIT_BUILD_EXAMPLES=OFF
+      -DBEIT_USE_LIBJPEG_TURBO=ON)
+  run("${CMAKE_COMMAND}" --install "${build}/beit")
+  configure_and_build("-DCMAKE_PREFIX_PATH=${build}/prefix")
+  check_size("${build}/app")
+  set(ENV{PKG_CONFIG_PATH} "${build}/prefix/share/pkgconfig:$ENV{PKG_CONFIG_PATH}")
+  run(pkg-config --cflags beit)
+  separate_arguments(cflags UNIX_COMMAND "${output}")
+  run(pkg-config --libs beit)
+  separate_arguments(libs UNIX_COMMAND "${output}")
+  run("${CXX}" -Wall -Wextra -Wpedantic -Wshadow -Werror ${cflags} "${consumer}/app.cpp" ${libs} -o "${build}/app_pc")
+  check_size("${build}/app_pc")
+
 else()
   message(FATAL_ERROR "there is no way \"${WAY}\"")
 endif()

@@ -22,12 +22,10 @@ INTERPOLATIONS = ("nearest", "box", "bilinear", "hamming", "bicubic", "lanczos")
 CROP_MODES = ("center", "squash", "border")
 
 
-def run_jobs(jobs, folder):
+def run_jobs(jobs, folder, program="beit_dump_pixels"):
     """One (bytes, error message) for each job, a tuple of fields."""
     program = next(
-        path
-        for path in (Path(os.environ["BEIT_BUILD_DIR"]) / sub / "beit_dump_pixels" for sub in ("", "tests"))
-        if path.exists()
+        path for path in (Path(os.environ["BEIT_BUILD_DIR"]) / sub / program for sub in ("", "tests")) if path.exists()
     )
     (folder / "jobs").write_text("".join("\t".join(map(str, job)) + "\n" for job in jobs))
     subprocess.run([program, folder / "jobs", folder / "out"], check=True)
@@ -42,10 +40,11 @@ def run_jobs(jobs, folder):
     return results
 
 
-def decode(paths, folder, upright=False):
+def decode(paths, folder, upright=False, program="beit_dump_pixels"):
     """The RGB array of each path, or its error message."""
     found = []
-    for payload, error in run_jobs([("decode", path, "upright" if upright else "as_stored") for path in paths], folder):
+    jobs = [("decode", path, "upright" if upright else "as_stored") for path in paths]
+    for payload, error in run_jobs(jobs, folder, program):
         if error is None:
             height, width = struct.unpack_from("<ii", payload)
             found.append(np.frombuffer(payload, np.uint8, offset=8).reshape(height, width, 3))
@@ -299,15 +298,21 @@ def test_pnm_grey16_keeps_the_high_byte(tmp_path):
     np.testing.assert_array_equal(found, np.repeat((data >> 8)[..., None], 3, -1))
 
 
-def test_exif_orientation(tmp_path):
+def oriented_files(folder):
+    """One JPEG for each EXIF orientation that there is, and for two that there aren't."""
     image = Image.fromarray(photo(24, 40))
     paths = []
     for orientation in range(0, 10):
         exif = Image.Exif()
         exif[0x010F] = "maker"
         exif[0x0112] = orientation
-        paths.append(tmp_path / f"{orientation}.jpg")
+        paths.append(folder / f"{orientation}.jpg")
         image.save(paths[-1], quality=90, exif=exif)
+    return paths
+
+
+def test_exif_orientation(tmp_path):
+    paths = oriented_files(tmp_path)
     plain = decode(paths, tmp_path)
     upright = decode(paths, tmp_path, upright=True)
     for path, as_stored, turned in zip(paths, plain, upright):

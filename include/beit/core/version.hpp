@@ -39,6 +39,16 @@
 #define BEIT_ABI_ASSERT _assert
 #endif
 
-#define BEIT_ABI_JOIN_(a, b, c, d, e) a##b##c##d##e
-#define BEIT_ABI_JOIN(a, b, c, d, e) BEIT_ABI_JOIN_(a, b, c, d, e)
-#define BEIT_ABI BEIT_ABI_JOIN(v0_1, BEIT_ABI_SIMD, BEIT_ABI_FMA, BEIT_ABI_MATH, BEIT_ABI_ASSERT)
+// 1: libjpeg-turbo decodes JPEGs, and the program links it. CMake's option of this name sets it.
+#if !defined(BEIT_USE_LIBJPEG_TURBO)
+#define BEIT_USE_LIBJPEG_TURBO 0
+#endif
+#if BEIT_USE_LIBJPEG_TURBO
+#define BEIT_ABI_JPEG _turbo
+#else
+#define BEIT_ABI_JPEG
+#endif
+
+#define BEIT_ABI_JOIN_(a, b, c, d, e, f) a##b##c##d##e##f
+#define BEIT_ABI_JOIN(a, b, c, d, e, f) BEIT_ABI_JOIN_(a, b, c, d, e, f)
+#define BEIT_ABI BEIT_ABI_JOIN(v0_1, BEIT_ABI_SIMD, BEIT_ABI_FMA, BEIT_ABI_MATH, BEIT_ABI_ASSERT, BEIT_ABI_JPEG)

@@ -1,4 +1,5 @@
-// Image files to RGB: what Pillow's Image.open(path).convert("RGB") gives, decoded by stb_image.
+// Image files to RGB: what Pillow's Image.open(path).convert("RGB") gives, decoded by stb_image, or JPEGs by
+// libjpeg-turbo where BEIT_USE_LIBJPEG_TURBO is set.
 #pragma once
 
 #include <algorithm>
@@ -21,6 +22,7 @@
 #include <beit/image/detail/bytes.hpp>
 #include <beit/image/detail/gif.hpp>
 #include <beit/image/detail/jpeg.hpp>
+#include <beit/image/detail/jpeg_turbo.hpp>
 #include <beit/image/detail/palettes.hpp>
 #include <beit/image/detail/pnm.hpp>
 #include <beit/image/detail/stb_image.hpp>
@@ -130,8 +132,9 @@ inline Image turn_upright(Image image, int orientation) {
 /// The RGB image in a file's bytes; `name` begins every message.
 ///
 /// JPEG, PNG, BMP, GIF (first frame), TGA, PGM and PPM. Equal to Pillow's convert("RGB") but for JPEG, whose decoders
-/// round differently, and grey of 16 bits, which is scaled by its high byte where Pillow clips to white. Throws
-/// ImageError for bytes that are no such image, damaged, truncated, or an image larger than the limit.
+/// round differently unless BEIT_USE_LIBJPEG_TURBO has Pillow's decode it, and grey of 16 bits, which is scaled by its
+/// high byte where Pillow clips to white. Throws ImageError for bytes that are no such image, damaged, truncated, or an
+/// image larger than the limit.
 inline Image decode_image(std::span<const std::uint8_t> bytes, const DecodeOptions& options = {},
                           const std::string& name = "image in memory") {
   const detail::ImageFile file{bytes, name};
@@ -155,6 +158,16 @@ inline Image decode_image(std::span<const std::uint8_t> bytes, const DecodeOptio
     if (!detail::flatten_gif(frame, rgba.get(), image.data())) file.fail("truncated: found less than the first frame");
     return image;
   }
+
+#if BEIT_USE_LIBJPEG_TURBO
+  if (detail::is_jpeg(bytes)) {
+    detail::JpegTurbo jpeg(file);
+    detail::check_size(file, jpeg.size().height, jpeg.size().width, options.max_pixels);
+    Image image(jpeg.size().height, jpeg.size().width);
+    jpeg.read_pixels(image.data());
+    return options.apply_exif_orientation ? detail::turn_upright(std::move(image), jpeg.orientation()) : image;
+  }
+#endif
 
   int orientation = 1;
   bool is_tga = false;
