@@ -198,7 +198,7 @@ struct TileGemm {
   }
 
   static constexpr GemmKernel kernel() {
-    return {Product::form, Product::block, row_block, NR, &panel_bytes, &pack, &encode, &run};
+    return {Product::form, Product::block, 2 * Tiles::rows, row_block, NR, &panel_bytes, &pack, &encode, &run};
   }
 
  private:

@@ -101,7 +101,8 @@ struct PackedGemm {
   static constexpr Index MR = Product::MR, NR = Product::NR, group = Product::group;
   static constexpr bool quantised = std::is_same_v<Sum, std::int32_t>;
   static constexpr bool widened = !std::is_same_v<Stored, Panel>;
-  static constexpr Index row_block = (64 + MR - 1) / MR * MR;
+  // All tokens of one image at 224 pixels: while they pass by, a weight is read once.
+  static constexpr Index row_block = (197 + MR - 1) / MR * MR;
 
   static constexpr Index groups(Index k) { return (k + group - 1) / group; }
   /// Bytes of a panel's elements, in whole cache lines.
@@ -200,7 +201,7 @@ struct PackedGemm {
   }
 
   static constexpr GemmKernel kernel() {
-    return {Product::form, group, row_block, NR, &panel_bytes, &pack, std::is_same_v<A, float> ? nullptr : &encode,
+    return {Product::form, group, MR, row_block, NR, &panel_bytes, &pack, std::is_same_v<A, float> ? nullptr : &encode,
             &run};
   }
 };

@@ -78,12 +78,13 @@ struct Gemm {
 };
 
 /// A product in one precision. `run` computes rows [row0, row1) and columns [column0, column1) of the result, so that
-/// threads share one product; blocks begin at multiples of row_block and column_tile.
+/// threads share one product; blocks begin at multiples of row_tile and column_tile.
 /// An element's bits depend on its row of a and its column of w alone, never on the block or on m.
 struct GemmKernel {
   Form form;             // of a
   Index depth_multiple;  // rows of a are padded to it
-  Index row_block;       // most rows of one call
+  Index row_tile;        // rows that are computed together
+  Index row_block;       // most rows of one call, a multiple of row_tile
   Index column_tile;     // columns of a packed panel
   Index (*panel_bytes)(Index k);
   void (*pack)(const float* w, Index n, Index k, std::byte* packed);

@@ -130,19 +130,20 @@ class Linear {
                                 .n = outputs_,
                                 .k = inputs_,
                                 .epilogue = epilogue};
-    // A task's rows of x stay in the L2 cache while its panels pass by: many columns where threads are few, and
-    // fewer until every thread has some tasks.
-    const Index row_blocks = kernels::panels(product.m, kernel.row_block);
-    Index column_block = kernel.column_tile * std::max<Index>(1, 128 / kernel.column_tile);
-    while (column_block > kernel.column_tile &&
-           row_blocks * kernels::panels(outputs_, column_block) < 3 * executor.size()) {
-      column_block = std::max(kernel.column_tile, column_block / 2 / kernel.column_tile * kernel.column_tile);
-    }
-    const Index column_blocks = kernels::panels(outputs_, column_block);
-    executor.for_each(row_blocks * column_blocks, [&](Index item, Index) {
-      const Index row = item / column_blocks * kernel.row_block, column = item % column_blocks * column_block;
-      kernel.run(product, row, std::min(row + kernel.row_block, product.m), column,
-                 std::min(column + column_block, outputs_));
+    // A task's rows of x stay in a cache while its panels pass by: as many as one call takes, and many columns, where
+    // threads are few; fewer until every thread has some tasks.
+    const auto tasks = [&](Index rows, Index columns) {
+      return kernels::panels(product.m, rows) * kernels::panels(outputs_, columns);
+    };
+    const auto halved = [](Index n, Index tile) { return std::max(tile, n / 2 / tile * tile); };
+    const Index wanted = 3 * executor.size();
+    Index rows = kernel.row_block, columns = kernel.column_tile * std::max<Index>(1, 128 / kernel.column_tile);
+    while (columns > kernel.column_tile && tasks(rows, columns) < wanted) columns = halved(columns, kernel.column_tile);
+    while (rows > kernel.row_tile && tasks(rows, columns) < wanted) rows = halved(rows, kernel.row_tile);
+    const Index column_blocks = kernels::panels(outputs_, columns);
+    executor.for_each(tasks(rows, columns), [&](Index item, Index) {
+      const Index row = item / column_blocks * rows, column = item % column_blocks * columns;
+      kernel.run(product, row, std::min(row + rows, product.m), column, std::min(column + columns, outputs_));
     });
   }
 
