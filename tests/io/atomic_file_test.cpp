@@ -96,6 +96,25 @@ TEST_F(AtomicFileTest, ClosedFileTakesNoMore) {
   EXPECT_EQ(file_text(path_), "");
 }
 
+TEST_F(AtomicFileTest, SyncedFileIsTheSame) {
+  AtomicFile file(path_);
+  file.write("on the disk");
+  file.close(beit::Sync::yes);
+  EXPECT_EQ(file_text(path_), "on the disk");
+  EXPECT_EQ(folder_.file_count(), 1);
+}
+
+TEST_F(AtomicFileTest, TemporaryNamesAreKnown) {
+  const AtomicFile file(path_);
+  const std::filesystem::path left = *std::filesystem::directory_iterator(folder_.path());
+  EXPECT_EQ(beit::target_of_temporary(left), path_);
+  EXPECT_EQ(beit::target_of_temporary("a.npy.tmp-1-23"), "a.npy");
+  for (const char* const other : {"a.npy", "a.npy.tmp", "a.npy.tmp-", "a.npy.tmp-1", "a.npy.tmp-1-", "a.npy.tmp--1",
+                                  "a.npy.tmp-1-x", "a.npy.tmp-1-2.txt", "tmp-1-2", ".tmp-1-2", ""}) {
+    EXPECT_EQ(beit::target_of_temporary(other), "") << other;
+  }
+}
+
 TEST_F(AtomicFileTest, MissingFolder) {
   const std::filesystem::path path = folder_ / "none" / "out.txt";
   EXPECT_EQ(message_of<FileError>([&] { AtomicFile file(path); }),
@@ -117,6 +136,16 @@ TEST_F(AtomicFileTest, DirectoryThatAppearsBeforeClose) {
 }
 
 #if !defined(_WIN32)
+TEST_F(AtomicFileTest, SyncsInAFolderThatIsTheWorkingFolder) {
+  const std::filesystem::path before = std::filesystem::current_path();
+  std::filesystem::current_path(folder_.path());
+  AtomicFile file("out.txt");
+  file.write("x");
+  file.close(beit::Sync::yes);
+  std::filesystem::current_path(before);
+  EXPECT_EQ(file_text(path_), "x");
+}
+
 TEST_F(AtomicFileTest, DeviceIsNotReplaced) {
   EXPECT_EQ(message_of<FileError>([] { AtomicFile file("/dev/null"); }), "/dev/null: is not a regular file");
 }

@@ -11,8 +11,10 @@
 #include <utility>
 
 #if defined(_WIN32)
+#include <io.h>
 #include <process.h>
 #else
+#include <fcntl.h>
 #include <unistd.h>
 #endif
 
@@ -21,6 +23,10 @@
 #include <beit/io/text.hpp>
 
 namespace beit::inline BEIT_ABI {
+
+/// Whether a file has reached the disk when AtomicFile::close() returns: an output that is only renamed survives the
+/// end of its process, but not a power failure.
+enum class Sync { no, yes };
 
 /// Writes to a temporary file in the same folder (PATH.tmp-<process>-<n>) and renames it to PATH in close(), replacing
 /// a file of that name. Without close(), or when anything fails, the temporary file is removed and PATH stays as it
@@ -75,10 +81,13 @@ class AtomicFile {
     if (std::fseek(stream_, 0, SEEK_SET) != 0) give_up(errno);
   }
 
-  /// Flushes, closes and renames. Throws FileError as write(), or when the name can't be taken.
-  void close() {
+  /// Flushes, closes and renames. With Sync::yes the content is on the disk before the name changes, and the name
+  /// before this returns, where the file system can promise it. Throws FileError as write(), or when the name can't be
+  /// taken.
+  void close(Sync sync = Sync::no) {
     require_open();
     if (std::fflush(stream_) != 0) give_up(errno);
+    if (sync == Sync::yes && !sync_content()) give_up(errno);
     if (std::fclose(std::exchange(stream_, nullptr)) != 0) give_up(errno);
     std::error_code code;
     std::filesystem::rename(temporary_, target_, code);
@@ -87,6 +96,7 @@ class AtomicFile {
       throw FileError(text() + ": can't rename the finished file: " + code.message());
     }
     temporary_.clear();
+    if (sync == Sync::yes) sync_name();
   }
 
   const std::filesystem::path& path() const { return path_; }
@@ -100,6 +110,27 @@ class AtomicFile {
     return stream;
 #else
     return std::fopen(path.c_str(), "wbx");
+#endif
+  }
+
+  bool sync_content() {
+#if defined(_WIN32)
+    return ::_commit(::_fileno(stream_)) == 0;
+#else
+    return ::fsync(::fileno(stream_)) == 0;
+#endif
+  }
+
+  /// A name is content of its folder. Windows syncs no folders.
+  void sync_name() const {
+#if !defined(_WIN32)
+    const std::filesystem::path parent = target_.parent_path();
+    const int folder = ::open(parent.empty() ? "." : parent.c_str(), O_RDONLY | O_CLOEXEC);
+    // A folder that may be written but not read can't be opened; EINVAL: this file system syncs no folders.
+    if (folder < 0) return;
+    const int error = ::fsync(folder) == 0 ? 0 : errno;
+    ::close(folder);
+    if (error != 0 && error != EINVAL) throw FileError(text() + ": can't sync its folder: " + reason(error));
 #endif
   }
 
@@ -136,5 +167,20 @@ class AtomicFile {
   std::filesystem::path temporary_;  // empty once it is renamed or removed
   std::FILE* stream_ = nullptr;
 };
+
+/// For the name of a temporary file of an AtomicFile, which a killed process leaves behind, the PATH that it was to
+/// become; empty for any other name.
+inline std::filesystem::path target_of_temporary(const std::filesystem::path& path) {
+  constexpr std::string_view mark = ".tmp-";
+  const std::string extension = detail::path_text(path.extension());
+  const std::size_t dash = extension.rfind('-');
+  const auto is_number = [](std::string_view digits) {
+    return !digits.empty() && digits.find_first_not_of("0123456789") == std::string_view::npos;
+  };
+  if (!extension.starts_with(mark) || dash < mark.size()) return {};
+  if (!is_number(extension.substr(mark.size(), dash - mark.size())) || !is_number(extension.substr(dash + 1)))
+    return {};
+  return std::filesystem::path(path).replace_extension();
+}
 
 }  // namespace beit::inline BEIT_ABI
