@@ -45,6 +45,10 @@ def write_golden(folder):
     np.save(folder / "io_f16.npy", f16.float().numpy())
     np.save(folder / "io_bf16.npy", bf16.float().numpy().reshape(1, -1))
     np.save(folder / "io_f32.npy", f32.numpy())
+    # All exponents, so that some become subnormal, zero or infinite.
+    with np.errstate(over="ignore"):
+        np.save(folder / "io_bf16_as_f16.npy", bf16.float().numpy().reshape(1, -1).astype(np.float16))
+    np.save(folder / "io_f32_as_f16.npy", f32.numpy().astype(np.float16))
     np.save(folder / "io_fortran.npy", np.asfortranarray(f32.numpy()))
     np.save(folder / "io_f64.npy", np.zeros((2, 3)))
     np.save(folder / "io_1d.npy", np.zeros(3, np.float32))

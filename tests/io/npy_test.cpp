@@ -21,6 +21,7 @@ using beit::read_npy;
 using beit_test::file_text;
 using beit_test::golden;
 using beit_test::message_of;
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
@@ -69,6 +70,23 @@ TEST_F(NpyTest, RoundTrip) {
   ASSERT_EQ(found.cols(), 111);
   EXPECT_EQ(found.map(), wanted.map());
   EXPECT_EQ(file_text(path_), file_text(golden("io_f32.npy")));
+}
+
+TEST_F(NpyTest, Float16AsNumpyRoundsIt) {
+  for (const std::string name : {"io_f32", "io_bf16"}) {
+    const Matrix values = read_npy(golden(name + ".npy"));
+    NpyWriter writer(path_, {values.cols()}, beit::NpyType::float16);
+    writer.write(values.data(), 1);
+    writer.write(values.data() + values.cols(), values.rows() - 1);
+    writer.close(beit::Sync::yes);
+    EXPECT_EQ(file_text(path_), file_text(golden(name + "_as_f16.npy"))) << name;
+  }
+  // Halfway between two: the even one. 65,520 is halfway to what would be next.
+  const std::vector<float> ties{1 + 0x1p-11F, 1 + 0x3p-11F, 0x1p-25F, 0x3p-25F, 65519.0F, 65520.0F};
+  NpyWriter writer(path_, {6}, beit::NpyType::float16);
+  writer.write(ties.data(), 1);
+  writer.close();
+  EXPECT_THAT(file_text(path_), EndsWith(std::string("\x00\x3c\x02\x3c\x00\x00\x02\x00\xff\x7b\x00\x7c", 12)));
 }
 
 TEST_F(NpyTest, NoRows) {

@@ -1,4 +1,4 @@
-// NumPy's .npy files, version 1.0, of float32 in C order.
+// NumPy's .npy files, version 1.0, in C order: float32, and float16 for writing.
 // https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
 #pragma once
 
@@ -26,20 +26,25 @@
 
 namespace beit::inline BEIT_ABI {
 
-static_assert(std::endian::native == std::endian::little, "'<f4' data is written and read in place");
+static_assert(std::endian::native == std::endian::little, "numbers are written and read in place");
+
+/// What the elements of a file are.
+enum class NpyType { float32, float16 };
 
 namespace detail {
 
 inline constexpr std::string_view npy_magic{"\x93NUMPY\x01\x00", 8};  // with the version
 
 /// Magic, header length and header, at least `min_size` bytes and a multiple of 64.
-inline std::string npy_preamble(Index rows, const std::vector<Index>& row_shape, std::size_t min_size) {
+inline std::string npy_preamble(NpyType type, Index rows, const std::vector<Index>& row_shape, std::size_t min_size) {
   std::vector<Index> shape{rows};
   shape.insert(shape.end(), row_shape.begin(), row_shape.end());
   std::string dims;
   for (std::size_t i = 0; i < shape.size(); ++i) dims += (i > 0 ? ", " : "") + std::to_string(shape[i]);
   if (shape.size() == 1) dims += ",";
-  const std::string dict = "{'descr': '<f4', 'fortran_order': False, 'shape': (" + dims + "), }";
+  const std::string dict = std::string("{'descr': '")
+                               .append(type == NpyType::float32 ? "<f4" : "<f2")
+                               .append("', 'fortran_order': False, 'shape': (" + dims + "), }");
 
   const std::size_t before = npy_magic.size() + sizeof(std::uint16_t);
   std::size_t size = before + dict.size() + 1;  // with the final newline
@@ -126,28 +131,36 @@ class NpyWriter {
  public:
   /// The array will be (rows,) + row_shape. Throws FileError when the file can't be created, ArgumentError for a
   /// negative dimension, for more than 31 of them (NumPy reads 32 in all), or when a row overflows.
-  NpyWriter(std::filesystem::path path, std::vector<Index> row_shape)
-      : row_size_(checked_size(row_shape)), row_shape_(std::move(row_shape)), file_(std::move(path)) {
+  NpyWriter(std::filesystem::path path, std::vector<Index> row_shape, NpyType type = NpyType::float32)
+      : type_(type), row_size_(checked_size(row_shape)), row_shape_(std::move(row_shape)), file_(std::move(path)) {
     // Room for the largest count, so that close() can write the true one in its place.
-    const std::string preamble = detail::npy_preamble(std::numeric_limits<Index>::max(), row_shape_, 0);
+    const std::string preamble = detail::npy_preamble(type_, std::numeric_limits<Index>::max(), row_shape_, 0);
     preamble_size_ = preamble.size();
     file_.write(preamble);
   }
 
-  /// Appends `count` rows: (count,) + row_shape, row-major. Throws FileError when it can't be written (a full disk).
+  /// Appends `count` rows: (count,) + row_shape, row-major; float16 takes the nearest, ties to even, infinity for what
+  /// is too large. Throws FileError when it can't be written (a full disk).
   void write(const float* rows, Index count) {
     if (count < 0) {
       throw ArgumentError("NpyWriter: found " + std::to_string(count) + " rows, wanted 0 or more");
     }
-    file_.write(rows, static_cast<std::size_t>(count) * static_cast<std::size_t>(row_size_) * sizeof(float));
+    const std::size_t size = static_cast<std::size_t>(count) * static_cast<std::size_t>(row_size_);
+    if (type_ == NpyType::float16) {
+      halves_.resize(size);
+      for (std::size_t i = 0; i < size; ++i) halves_[i] = Eigen::half(rows[i]);
+      file_.write(halves_.data(), size * sizeof(Eigen::half));
+    } else {
+      file_.write(rows, size * sizeof(float));
+    }
     rows_ += count;
   }
 
-  /// Writes the row count into the header and renames the file to its name. Throws FileError.
-  void close() {
+  /// Writes the row count into the header and renames the file to its name, as AtomicFile::close. Throws FileError.
+  void close(Sync sync = Sync::no) {
     file_.seek_begin();
-    file_.write(detail::npy_preamble(rows_, row_shape_, preamble_size_));
-    file_.close();
+    file_.write(detail::npy_preamble(type_, rows_, row_shape_, preamble_size_));
+    file_.close(sync);
   }
 
  private:
@@ -165,11 +178,13 @@ class NpyWriter {
     return size;
   }
 
-  Index row_size_;                // floats
+  NpyType type_;
+  Index row_size_;                // elements
   std::vector<Index> row_shape_;  // without the first dimension
   AtomicFile file_;
   std::size_t preamble_size_ = 0;
   Index rows_ = 0;
+  std::vector<Eigen::half> halves_;  // scratch of write()
 };
 
 /// Reads a two-dimensional float32 array in C order, (rows, cols). Throws FileError when the file can't be read or is
