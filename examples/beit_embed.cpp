@@ -1,20 +1,42 @@
-// beit-embed: writes a model's features of images to a .npy file.
+// beit-embed: writes a model's features of images to a .npy file, or of any number of images to a folder of shards.
+#include <cstdint>
+#include <filesystem>
+#include <iostream>
+#include <limits>
+#include <memory>
+#include <optional>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include <CLI/CLI.hpp>
 
 #include <beit/beit.hpp>
 
-#include "inputs.hpp"
+#include "embed/batches.hpp"
+#include "embed/hash.hpp"
+#include "embed/merge.hpp"
+#include "embed/outputs.hpp"
+#include "embed/plan.hpp"
+#include "embed/plan_progress.hpp"
+#include "embed/shard_folder.hpp"
+#include "embed/task.hpp"
 #include "output.hpp"
 #include "program.hpp"
 
 namespace {
 
 struct Options : programs::Options {
+  std::string list;
   std::string output;
   std::string tokens = "pooled";
+  std::string dtype = "float32";
+  std::int64_t shard_size = 1000;
+  std::optional<std::int64_t> shard;
+  std::optional<std::int64_t> num_shards;
+
+  bool to_file() const { return std::filesystem::path(output).extension() == ".npy"; }
+  beit::NpyType npy_type() const { return dtype == "float16" ? beit::NpyType::float16 : beit::NpyType::float32; }
 };
 
 /// What an image's row of the output is: (C,), (Gh, Gw, C) or (N, C).
@@ -24,55 +46,191 @@ std::vector<beit::Index> row_shape(const beit::Config& config, const std::string
   return {config.embed_dim};
 }
 
-template <typename Weight>
-int embed(const CLI::App& app, const Options& options) {
-  const beit::Beit<Weight> model = programs::load_model<Weight>(options);
-  const beit::Config& config = model.config();
-  beit::ThreadPool pool(options.threads);
-  beit::Workspace workspace(pool);
-  if (options.verbose) programs::describe(app, options, config, workspace.executor());
-  programs::RowFiles files(options.output, row_shape(config, options.tokens));
+/// What of the options the numbers depend on. The number of tasks and threads and the batch size aren't among it.
+programs::Json job_options(const Options& options) {
+  const std::string model =
+      options.model.empty() ? programs::fingerprint(programs::demo_model()) : programs::fingerprint(options.model);
+  return {{"program", "beit-embed " BEIT_VERSION},
+          {"model", model},
+          {"precision", options.precision},
+          {"tokens", options.tokens},
+          {"dtype", options.dtype},
+          {"shard_size", options.shard_size},
+          {"max_pixels", options.decode.max_pixels},
+          {"apply_exif_orientation", options.decode.apply_exif_orientation}};
+}
 
-  const bool pool_tokens = options.tokens == "pooled";
-  // An image's tokens begin with the class token.
-  const beit::Index first_token = options.tokens == "patch" ? 1 : 0;
-  const beit::Index rows_per_image = pool_tokens ? 1 : config.num_tokens();
-  programs::BatchReader reader(programs::list_inputs(options.images), config, options.decode, options.batch_size,
-                               workspace.executor());
-  while (reader.next()) {
-    const beit::ConstRows x = reader.x();
-    beit::Matrix features(x.rows() * rows_per_image, config.embed_dim);
-    if (x.rows() > 0 && pool_tokens) {
-      beit::Rows tokens =
-          workspace.rows(beit::Workspace::tokens, x.rows() * config.num_tokens(), config.embed_dim);  // (B*N, C)
-      model.forward_features(x, workspace, tokens);
-      model.forward_head(tokens, workspace, features, true);
-    } else if (x.rows() > 0) {
-      model.forward_features(x, workspace, features);
-    }
-    beit::Index row = first_token;
-    for (const auto& [name, error, path] : reader.inputs()) {
-      if (!error.empty()) {
-        programs::print_error(app, name + ": " + error);
-        continue;
-      }
-      files.write(name, features.row(row));
-      row += rows_per_image;
+programs::Task task_of(const Options& options) {
+  if (!options.num_shards) return programs::slurm_task();
+  return {options.shard.value_or(0), *options.num_shards};
+}
+
+/// For a job of hours, a mistyped name is found before it begins.
+void require_arguments(const std::vector<std::string>& names) {
+  for (const std::string& name : names) {
+    std::error_code error;
+    if (!std::filesystem::exists(name, error)) {
+      throw beit::FileError(name + ": found nothing there, wanted an image, a tar file or a folder");
     }
   }
-  files.close();
-  return reader.any_failed() ? 1 : 0;
+}
+
+/// Features of the images of a plan, into `output`.
+template <typename Weight>
+class Embedder {
+ public:
+  Embedder(const CLI::App& app, const Options& options)
+      : app_(app), options_(options), model_(programs::load_model<Weight>(options)), pool_(options.threads) {
+    if (options.verbose) programs::describe(app, options, model_.config(), workspace_.executor());
+  }
+
+  std::vector<beit::Index> row_shape() const { return ::row_shape(model_.config(), options_.tokens); }
+
+  /// Images with a row, and images that can't be read.
+  struct Counts {
+    std::int64_t embedded = 0;
+    std::int64_t failed = 0;
+  };
+
+  Counts run(programs::Batches& batches, programs::Output& output, programs::PlanProgress& progress) {
+    Counts counts;
+    while (const programs::Batch* const batch = batches.next()) {
+      const beit::Matrix features = forward(batch->x.map().topRows(batch->rows));
+      // An image's tokens begin with the class token.
+      beit::Index row = options_.tokens == "patch" ? 1 : 0;
+      for (const programs::Item& item : batch->items) {
+        if (item.error.empty()) {
+          output.write(item, features.row(row));
+          row += rows_per_image();
+          ++counts.embedded;
+        } else {
+          progress.clear();
+          programs::print_error(app_, item.path + ": " + item.error);
+          output.write(item, nullptr);
+          ++counts.failed;
+        }
+      }
+      progress.show(counts.embedded + counts.failed);
+    }
+    output.close();
+    return counts;
+  }
+
+  programs::Batches batches(programs::Plan& plan) {
+    return programs::Batches(plan, model_.config(), options_.decode, options_.batch_size, workspace_.executor().size());
+  }
+
+ private:
+  beit::Index rows_per_image() const { return options_.tokens == "pooled" ? 1 : model_.config().num_tokens(); }
+
+  /// (B * rows_per_image, C)
+  beit::Matrix forward(const beit::ConstRows& x) {
+    const beit::Config& config = model_.config();
+    beit::Matrix features(x.rows() * rows_per_image(), config.embed_dim);
+    if (x.rows() == 0) return features;
+    if (options_.tokens == "pooled") {
+      beit::Rows tokens =
+          workspace_.rows(beit::Workspace::tokens, x.rows() * config.num_tokens(), config.embed_dim);  // (B*N, C)
+      model_.forward_features(x, workspace_, tokens);
+      model_.forward_head(tokens, workspace_, features, true);
+    } else {
+      model_.forward_features(x, workspace_, features);
+    }
+    return features;
+  }
+
+  const CLI::App& app_;
+  const Options& options_;
+  beit::Beit<Weight> model_;
+  beit::ThreadPool pool_;
+  beit::Workspace workspace_{pool_};
+};
+
+template <typename Weight>
+int embed_to_file(const CLI::App& app, const Options& options) {
+  Embedder<Weight> embedder(app, options);
+  programs::Plan plan(programs::InputNames{options.images, options.list});
+  programs::Batches batches = embedder.batches(plan);
+  programs::PlanProgress progress(plan, {options.images, options.list}, 1);
+  // Made last: an interruption removes what it has written before it waits for threads.
+  programs::FileOutput output(options.output, embedder.row_shape(), options.npy_type());
+  return embedder.run(batches, output, progress).failed > 0 ? 1 : 0;
+}
+
+template <typename Weight>
+int embed_to_folder(const CLI::App& app, const Options& options) {
+  const programs::Task task = task_of(options);
+  require_arguments(options.images);
+  const programs::ShardFolder folder(options.output);
+  const programs::Json job = job_options(options);
+  folder.open(job);
+  folder.remove_leftovers(
+      [&task](std::int64_t shard) { return shard < 0 ? task.count == 1 : shard % task.count == task.index; });
+
+  Embedder<Weight> embedder(app, options);
+  programs::Plan plan({options.images, options.list}, folder, job, options.shard_size, task);
+  programs::Batches batches = embedder.batches(plan);
+  programs::PlanProgress progress(plan, {options.images, options.list}, task.count);
+  programs::ShardOutput output(folder, job, embedder.row_shape(), options.npy_type());
+  const auto [embedded, failed] = embedder.run(batches, output, progress);
+  progress.clear();
+  if (embedded + failed + plan.skipped() == 0) throw beit::ArgumentError("found no images");
+  std::cout << options.output << ": " << embedded << " images embedded, " << failed << " failed; "
+            << output.shards_written() << " shards written, " << plan.shards_done_before() << " done before\n";
+  if (task.count == 1) programs::merge(folder);
+  // Images that fail are the output's to list; a job in which nothing works is a mistake.
+  return embedded == 0 && failed > 0 ? 1 : 0;
+}
+
+int merge(const std::string& path) {
+  const programs::MergeResult result = programs::merge(programs::ShardFolder(path));
+  std::cout << path << ": complete: " << result.images << " images in " << result.shards << " shards, " << result.failed
+            << " failed\n";
+  if (result.kernels.size() > 1) {
+    std::cout << path << ": shards by kernels:";
+    for (const auto& [name, shards] : result.kernels) std::cout << ' ' << name << ' ' << shards;
+    std::cout << "; their results differ in the last bits\n";
+  }
+  return 0;
+}
+
+int run_merge(int argc, char** argv) {
+  std::string path;
+  CLI::App app("Checks that all shards of an output folder are there, and writes OUT/failed.jsonl.",
+               "beit-embed merge");
+  app.set_help_flag("-h,--help", "Show this help and exit");
+  app.add_option("OUT", path, "Folder that beit-embed wrote to")->option_text(" ")->required();
+  return programs::run(app, argc - 1, argv + 1, [&] { return merge(path); });
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (argc > 1 && std::string(argv[1]) == "merge") return run_merge(argc, argv);
   Options options;
-  CLI::App app("Writes a BEiT model's features of images to a .npy file, one row an image.", "beit-embed");
-  app.add_option("--output", options.output, "File to write, float32; OUT.txt names the image of each row")
-      ->option_text("OUT.npy")
+  CLI::App app("Writes a BEiT model's features of images to a .npy file, or in shards to a folder.", "beit-embed");
+  app.footer(
+      "A folder gets OUT/img_emb/img_emb_00000.npy ..., for each of its rows a line in\n"
+      "OUT/metadata/metadata_00000.jsonl ..., and OUT/failed.jsonl. The same command goes on where a run was\n"
+      "interrupted. With --num-shards, or as a Slurm job array, N processes share the work; then\n"
+      "    beit-embed merge OUT\n"
+      "checks that nothing is missing and writes OUT/failed.jsonl.\n"
+      "\n"
+      "Rows are the same bits for any number of tasks, threads and images in a batch, on one level of kernels. A\n"
+      "cluster of different processors mixes levels, which differ in the last bits; OUT/done notes them, and\n"
+      "BEIT_ISA=avx2 (or portable, avx512) in the environment keeps all tasks to one.");
+  app.add_option("--list", options.list,
+                 "A file with a line an image or tar file: its path and, after a tab, its label;\n"
+                 "- for standard input")
+      ->option_text("FILE");
+  app.add_option("--output", options.output,
+                 "OUT.npy: one file; OUT.txt names the image of each row.\n"
+                 "Any other name: a folder of shards")
+      ->option_text("OUT")
       ->required()
-      ->check(programs::npy_name());
+      ->check(CLI::Validator(
+          [](const std::string& name) { return name.empty() ? std::string("found '', wanted a name") : std::string(); },
+          ""));
   app.add_option("--tokens", options.tokens,
                  "Features to write [pooled]:\n"
                  "pooled  what the classifier sees (images, C)\n"
@@ -81,8 +239,45 @@ int main(int argc, char** argv) {
                  "all     class token, then patches (images, 1 + rows * columns, C)")
       ->option_text("WHICH")
       ->check(CLI::IsMember({"pooled", "class", "patch", "all"}));
+  app.add_option("--dtype", options.dtype, "float32, or float16 for half the space [float32]")
+      ->option_text("TYPE")
+      ->check(CLI::IsMember({"float32", "float16"}));
+  auto* const shard_size = app.add_option("--shard-size", options.shard_size,
+                                          "Images in a shard, which is what an interruption costs at most [1000]")
+                               ->option_text("N")
+                               ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 40));
+  auto* const num_shards = app.add_option("--num-shards", options.num_shards,
+                                          "Processes that share the work [SLURM_ARRAY_TASK_COUNT, else 1]")
+                               ->option_text("N")
+                               ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 40));
+  auto* const shard =
+      app.add_option("--shard", options.shard, "Which of them this is, from 0 [from SLURM_ARRAY_TASK_ID, else 0]")
+          ->option_text("I")
+          ->check(CLI::NonNegativeNumber);
+  num_shards->needs(shard);
+  shard->needs(num_shards);
   programs::add_options(app, options);
+  app.get_option("IMAGE|FOLDER")
+      ->required(false)
+      ->description(
+          "Image files, tar files (WebDataset), and folders: all those in\n"
+          "them and in the folders below");
+  app.callback([&] {
+    if (options.images.empty() && options.list.empty()) {
+      throw CLI::ValidationError("found no images, wanted IMAGE|FOLDER or --list");
+    }
+    if (options.to_file() && (*shard_size || *shard)) {
+      throw CLI::ValidationError("--shard-size, --shard and --num-shards are for a folder: found --output " +
+                                 options.output);
+    }
+    if (options.shard && *options.shard >= *options.num_shards) {
+      throw CLI::ValidationError("--shard: found " + std::to_string(*options.shard) +
+                                 ", wanted less than --num-shards " + std::to_string(*options.num_shards));
+    }
+  });
   return programs::run(app, argc, argv, [&] {
-    return programs::with_weight(options, [&]<typename Weight>() { return embed<Weight>(app, options); });
+    return programs::with_weight(options, [&]<typename Weight>() {
+      return options.to_file() ? embed_to_file<Weight>(app, options) : embed_to_folder<Weight>(app, options);
+    });
   });
 }

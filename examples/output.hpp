@@ -38,28 +38,50 @@ inline bool is_terminal(std::FILE* stream) {
 #endif
 }
 
-/// "96/1000 images, 12.5 a second, 1:12 left" on standard error, if that is a terminal and there are many images.
+/// "[=====>     ] 96/1000 images, 12.5 a second, 1:12 left" on standard error, if that is a terminal and there are many
+/// images.
 class Progress {
  public:
-  explicit Progress(std::size_t total) : total_(total), shown_(total >= 32 && is_terminal(stderr)) {}
+  /// A total that isn't known: no bar and no time left.
+  static constexpr std::size_t unknown = 0;
+
+  explicit Progress(std::size_t total)
+      : total_(total), shown_((total == unknown || total >= 32) && is_terminal(stderr)) {}
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
   ~Progress() { clear(); }
 
-  void show(std::size_t done) {
+  void set_total(std::size_t total) { total_ = total; }
+  void show(std::size_t done) { show(done, done, 1); }
+
+  /// Of the images that are done, `worked` took time; of those that are left, this process has one in `parts`.
+  void show(std::size_t done, std::size_t worked, std::size_t parts) {
     if (!shown_) return;
     std::ostringstream text;
-    text << done << '/' << total_ << " images";
-    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
-    if (done > 0 && seconds > 0) {
-      const auto left =
-          static_cast<long long>(seconds / static_cast<double>(done) * static_cast<double>(total_ - done));
-      text << std::fixed << std::setprecision(1) << ", " << static_cast<double>(done) / seconds << " a second, "
-           << left / 60 << ':' << std::setw(2) << std::setfill('0') << left % 60 << " left";
+    text << std::fixed << std::setprecision(1) << std::setfill('0');
+    if (total_ != unknown) {
+      constexpr std::size_t width = 20;
+      const std::size_t filled = std::min(done, total_) * width / total_;
+      text << '[' << std::string(filled, '=') << (filled < width ? ">" : "")
+           << std::string(width - std::min(width, filled + 1), ' ') << "] " << done << '/' << total_ << " images";
+    } else {
+      text << done << " images";
     }
-    clear();
-    width_ = text.str().size();
-    std::cerr << text.str() << std::flush;
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+    if (worked > 0 && seconds > 0) {
+      const double rate = static_cast<double>(worked) / seconds;
+      text << ", " << rate << " a second";
+      if (total_ != unknown) {
+        const double to_do = static_cast<double>(total_ - std::min(done, total_)) / static_cast<double>(parts);
+        const auto left = static_cast<long long>(to_do / rate);
+        text << ", ";
+        if (left >= 3600) text << left / 3600 << ':' << std::setw(2);
+        text << left / 60 % 60 << ':' << std::setw(2) << left % 60 << " left";
+      }
+    }
+    const std::size_t before = std::exchange(width_, text.str().size());
+    std::cerr << '\r' << text.str() << std::string(before - std::min(before, width_), ' ') << std::flush;
+    width_ = std::max(width_, before);
   }
 
   /// Gives the line free for other output.
@@ -79,8 +101,9 @@ class Progress {
 /// earlier end leaves what was there before.
 class RowFiles {
  public:
-  RowFiles(const std::filesystem::path& path, std::vector<beit::Index> row_shape)
-      : rows_(path, std::move(row_shape)), names_(std::filesystem::path(path).replace_extension(".txt")) {}
+  RowFiles(const std::filesystem::path& path, std::vector<beit::Index> row_shape,
+           beit::NpyType type = beit::NpyType::float32)
+      : rows_(path, std::move(row_shape), type), names_(std::filesystem::path(path).replace_extension(".txt")) {}
 
   void write(const std::string& name, const float* row) {
     rows_.write(row, 1);

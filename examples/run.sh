@@ -5,7 +5,8 @@ set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 build=$root/build-examples
 
-"$root/tests/install_packages.sh" g++ cmake ninja-build libeigen3-dev nlohmann-json3-dev libstb-dev libcli11-dev
+"$root/tests/install_packages.sh" g++ cmake ninja-build libeigen3-dev nlohmann-json3-dev libstb-dev libcli11-dev \
+  libarchive-dev libxxhash-dev
 cmake -S "$root" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DBEIT_BUILD_TESTS=OFF
 cmake --build "$build"
 [[ $# -gt 0 ]] || set -- "$root/examples/data/fashion_mnist"

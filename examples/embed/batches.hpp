@@ -1,0 +1,183 @@
+// Decodes and preprocesses images beside the model's work on those before them.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <cstddef>
+#include <exception>
+#include <mutex>
+#include <new>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <beit/beit.hpp>
+
+#include "../inputs.hpp"
+#include "item.hpp"
+#include "plan.hpp"
+
+namespace programs {
+
+/// Images in the order of the plan, and the model's input for those that can be read.
+struct Batch {
+  std::vector<Item> items;
+  beit::Matrix x;  // (batch_size, 3*H*W), of which `rows` are used: one for each item without an error
+  beit::Index rows = 0;
+};
+
+/// A ring of batches, filled by threads of its own: they wait when it is full, so that memory doesn't grow with the
+/// number of images.
+class Batches {
+ public:
+  Batches(Plan& plan, const beit::Config& config, const beit::DecodeOptions& options, beit::Index batch_size,
+          beit::Index threads)
+      : plan_(plan), config_(config), options_(options), batch_size_(static_cast<std::size_t>(batch_size)) {
+    if (config.in_chans != 3) {
+      throw beit::ConfigError("the model takes " + std::to_string(config.in_chans) +
+                              " channels, wanted 3: photographs are red, green and blue");
+    }
+    // One at the model, one that is ready, and an image for each thread.
+    ring_.resize(static_cast<std::size_t>(2 + (threads + batch_size - 1) / batch_size));
+    for (Slot& slot : ring_) {
+      slot.batch.items.reserve(batch_size_);
+      slot.batch.x = beit::Matrix(batch_size, config.in_chans * config.image_size.area());
+    }
+    try {
+      for (beit::Index i = 0; i < threads; ++i) threads_.emplace_back([this] { work(); });
+    } catch (...) {
+      stop();
+      throw;
+    }
+  }
+  Batches(const Batches&) = delete;
+  Batches& operator=(const Batches&) = delete;
+  ~Batches() { stop(); }
+
+  /// The next batch, which is valid until the next call; null at the end. Throws what the plan throws, and Interrupted.
+  Batch* next() {
+    std::unique_lock lock(mutex_);
+    if (std::exchange(lent_, false)) {
+      ring_[taken_++ % ring_.size()].batch.items.clear();
+      room_.notify_one();
+    }
+    const auto can_go_on = [this] {
+      return error_ != nullptr || (taken_ < closed_ ? ring_[taken_ % ring_.size()].undone == 0 : finished_);
+    };
+    do {
+      if (stop_signal != 0) throw Interrupted();
+      if (error_ != nullptr) std::rethrow_exception(error_);
+    } while (!ready_.wait_for(lock, std::chrono::milliseconds(100), can_go_on) || error_ != nullptr);
+    if (taken_ == closed_) return nullptr;
+    lent_ = true;
+    Batch& batch = ring_[taken_ % ring_.size()].batch;
+    close_up(batch);
+    return &batch;
+  }
+
+ private:
+  struct Slot {
+    Batch batch;
+    std::size_t undone = 0;  // images that threads are at
+  };
+
+  void stop() {
+    plan_.stop();
+    {
+      const std::lock_guard lock(mutex_);
+      finished_ = true;
+    }
+    room_.notify_all();
+    for (std::thread& thread : threads_) thread.join();
+  }
+
+  void work() {
+    try {
+      while (const std::optional<std::pair<Slot*, std::size_t>> place = take()) {
+        Slot& slot = *place->first;
+        decode(slot.batch.items[place->second], slot.batch.x.row(static_cast<beit::Index>(place->second)));
+        const std::lock_guard lock(mutex_);
+        if (--slot.undone == 0) ready_.notify_one();
+      }
+    } catch (...) {
+      const std::lock_guard lock(mutex_);
+      if (error_ == nullptr) error_ = std::current_exception();
+      finished_ = true;
+      room_.notify_all();
+      ready_.notify_one();
+    }
+  }
+
+  /// Puts the plan's next image into the ring; nothing at the end.
+  std::optional<std::pair<Slot*, std::size_t>> take() {
+    const std::lock_guard one_at_a_time(plan_mutex_);
+    {
+      std::unique_lock lock(mutex_);
+      room_.wait(lock, [this] { return finished_ || closed_ - taken_ < ring_.size(); });
+      if (finished_) return std::nullopt;
+    }
+    std::optional<Item> item = plan_.next();  // may wait for a file: without mutex_
+    const std::lock_guard lock(mutex_);
+    Slot& slot = ring_[closed_ % ring_.size()];
+    std::vector<Item>& items = slot.batch.items;
+    if (item) {
+      items.push_back(std::move(*item));
+      ++slot.undone;
+    } else {
+      finished_ = true;
+    }
+    if (items.size() == batch_size_ || (finished_ && !items.empty())) ++closed_;
+    if (finished_) ready_.notify_one();
+    if (!item) return std::nullopt;
+    return std::pair(&slot, items.size() - 1);
+  }
+
+  void decode(Item& item, float* row) const {
+    if (!item.error.empty()) return;
+    try {
+      const beit::Image image =
+          item.bytes ? beit::decode_image(*item.bytes, options_, item.path) : beit::read_image(item.path, options_);
+      item.bytes.reset();
+      item.height = image.height();
+      item.width = image.width();
+      beit::preprocess(image, config_.preprocessing, row);
+    } catch (const std::bad_alloc&) {
+      throw;  // not the image's fault
+    } catch (const std::exception& error) {
+      item.error = error.what();
+      if (item.error.starts_with(item.path + ": ")) item.error.erase(0, item.path.size() + 2);
+    }
+  }
+
+  /// Rows of images that can't be read go.
+  static void close_up(Batch& batch) {
+    batch.rows = 0;
+    for (std::size_t i = 0; i < batch.items.size(); ++i) {
+      if (!batch.items[i].error.empty()) continue;
+      const float* row = batch.x.row(static_cast<beit::Index>(i));
+      if (batch.x.row(batch.rows) != row) std::copy_n(row, batch.x.cols(), batch.x.row(batch.rows));
+      ++batch.rows;
+    }
+  }
+
+  Plan& plan_;
+  const beit::Config& config_;
+  beit::DecodeOptions options_;
+  std::size_t batch_size_;
+  std::vector<Slot> ring_;
+  std::mutex plan_mutex_;  // taken before mutex_
+  std::mutex mutex_;       // for all below
+  std::condition_variable room_;
+  std::condition_variable ready_;
+  std::size_t taken_ = 0;   // batches that next() has returned and got back
+  std::size_t closed_ = 0;  // batches that get no further image
+  bool lent_ = false;
+  bool finished_ = false;
+  std::exception_ptr error_;
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace programs

@@ -1,0 +1,98 @@
+// The images and tar files in a folder and the folders below it, by name.
+#pragma once
+
+#include <algorithm>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "../inputs.hpp"
+#include "item.hpp"
+#include "tar_reader.hpp"
+
+namespace programs {
+
+/// Goes through the folders in the order of their names, each one's files and folders together, holding the names of
+/// those folders only that are open. Links are followed, except to a folder that the link lies in.
+class FolderWalk {
+ public:
+  explicit FolderWalk(const std::filesystem::path& root) { enter(root); }
+
+  /// A file with its label, which is the name of the folder in `root` that it is somewhere in; or an error.
+  std::optional<Item> next() {
+    while (errors_.empty() && !open_.empty()) {
+      Folder& folder = open_.back();
+      if (folder.entries.empty()) {
+        open_.pop_back();
+        continue;
+      }
+      const Entry entry = std::move(folder.entries.back());
+      folder.entries.pop_back();
+      const std::filesystem::path path = folder.path / entry.name;
+      if (entry.is_folder) {
+        enter(path);
+        continue;
+      }
+      found_ = true;
+      return Item{.path = path.string(), .label = open_.size() > 1 ? open_[1].path.filename().string() : ""};
+    }
+    if (errors_.empty()) return std::nullopt;
+    found_ = true;
+    Item item = std::move(errors_.back());
+    errors_.pop_back();
+    return item;
+  }
+
+  /// Whether next() has returned anything.
+  bool found() const { return found_; }
+
+ private:
+  struct Entry {
+    std::filesystem::path name;
+    bool is_folder;
+  };
+  struct Folder {
+    std::filesystem::path path;
+    std::vector<Entry> entries;  // still to come, the last one first
+  };
+
+  void enter(const std::filesystem::path& path) {
+    namespace fs = std::filesystem;
+    Folder folder{path, {}};
+    std::error_code error;
+    for (fs::directory_iterator entry(path, error), end; !error && entry != end; entry.increment(error)) {
+      std::error_code ignored;
+      const fs::file_type type = entry->status(ignored).type();
+      const bool is_folder = type == fs::file_type::directory;
+      if (is_folder && entry->is_symlink(ignored) && is_open(entry->path())) continue;
+      // A link to nothing stays in, for its error to be seen.
+      const bool is_file = (type == fs::file_type::regular || type == fs::file_type::not_found) &&
+                           (has_image_extension(entry->path()) || is_tar_name(entry->path()));
+      if (is_folder || is_file) folder.entries.push_back({entry->path().filename(), is_folder});
+    }
+    if (error) {
+      errors_.push_back({.path = path.string(), .error = "can't read the folder: " + error.message()});
+      return;
+    }
+    std::sort(folder.entries.begin(), folder.entries.end(),
+              [](const Entry& a, const Entry& b) { return b.name.native() < a.name.native(); });
+    open_.push_back(std::move(folder));
+  }
+
+  /// A link to a folder above itself would be followed for ever.
+  bool is_open(const std::filesystem::path& path) const {
+    return std::any_of(open_.begin(), open_.end(), [&path](const Folder& folder) {
+      std::error_code ignored;
+      return std::filesystem::equivalent(folder.path, path, ignored);
+    });
+  }
+
+  std::vector<Folder> open_;  // from the root down
+  std::vector<Item> errors_;
+  bool found_ = false;
+};
+
+}  // namespace programs

@@ -1,0 +1,80 @@
+// XXH3, 128 bits: not against forgers, but fast enough for a file of weights at each start.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <new>
+#include <span>
+#include <string>
+#include <string_view>
+#include <system_error>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include <beit/beit.hpp>
+
+namespace programs {
+
+class Hash {
+ public:
+  Hash() : state_(XXH3_createState()) {
+    if (!state_) throw std::bad_alloc();
+    reset();
+  }
+
+  void reset() { XXH3_128bits_reset(state_.get()); }
+  void add(const void* data, std::size_t size) { XXH3_128bits_update(state_.get(), data, size); }
+  /// With its end, so that "ab", "c" is another text than "a", "bc".
+  void add(const std::string& text) { add(text.c_str(), text.size() + 1); }
+
+  /// 32 hexadecimal digits.
+  std::string hex() const {
+    const XXH128_hash_t hash = XXH3_128bits_digest(state_.get());
+    std::array<char, 33> text{};
+    std::snprintf(text.data(), text.size(), "%016llx%016llx", static_cast<unsigned long long>(hash.high64),
+                  static_cast<unsigned long long>(hash.low64));
+    return text.data();
+  }
+
+ private:
+  struct Free {
+    void operator()(XXH3_state_t* state) const { XXH3_freeState(state); }
+  };
+  std::unique_ptr<XXH3_state_t, Free> state_;
+};
+
+/// Adds a file's bytes, of which few are in memory at a time.
+inline void add_file(Hash& hash, const std::filesystem::path& path) {
+  const beit::MappedFile file(path);
+  constexpr std::size_t block = std::size_t{1} << 22;
+  for (std::size_t begin = 0; begin < file.bytes().size(); begin += block) {
+    const std::span<const std::byte> part =
+        file.bytes().subspan(begin).first(begin + block < file.bytes().size() ? block : file.bytes().size() - begin);
+    hash.add(part.data(), part.size());
+    file.release(begin, part.size());
+  }
+}
+
+/// The weights' file, and the configuration beside it where beit::load looks for one: what a model's results depend on.
+inline std::string fingerprint(const std::filesystem::path& path) {
+  std::error_code ignored;
+  const std::filesystem::path weights =
+      std::filesystem::is_directory(path, ignored) ? path / "model.safetensors" : path;
+  const std::filesystem::path config = weights.parent_path() / "config.json";
+  Hash hash;
+  add_file(hash, weights);
+  if (weights.filename() == "model.safetensors" && std::filesystem::exists(config, ignored)) add_file(hash, config);
+  return "xxh3:" + hash.hex();
+}
+
+inline std::string fingerprint(std::span<const std::byte> weights) {
+  Hash hash;
+  hash.add(weights.data(), weights.size());
+  return "xxh3:" + hash.hex();
+}
+
+}  // namespace programs

@@ -1,0 +1,105 @@
+// Where embeddings go: one .npy file, or a folder of shards.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <beit/beit.hpp>
+
+#include "../output.hpp"
+#include "item.hpp"
+#include "shard_folder.hpp"
+
+namespace programs {
+
+class Output {
+ public:
+  Output() = default;
+  Output(const Output&) = delete;
+  Output& operator=(const Output&) = delete;
+  virtual ~Output() = default;
+
+  /// An image in the order of the plan; `row` is null where it has an error.
+  virtual void write(const Item& item, const float* row) = 0;
+  /// After the last image.
+  virtual void close() {}
+};
+
+class FileOutput : public Output {
+ public:
+  FileOutput(const std::string& path, std::vector<beit::Index> row_shape, beit::NpyType type)
+      : files_(path, std::move(row_shape), type) {}
+
+  void write(const Item& item, const float* row) override {
+    if (row != nullptr) files_.write(item.path, row);
+  }
+  void close() override { files_.close(); }
+
+ private:
+  RowFiles files_;
+};
+
+/// Each shard appears when its last image has come, and stays whatever happens later. What an end before that leaves of
+/// the shard in work is removed.
+class ShardOutput : public Output {
+ public:
+  ShardOutput(const ShardFolder& folder, Json job, std::vector<beit::Index> row_shape, beit::NpyType type)
+      : folder_(folder), job_(std::move(job)), row_shape_(std::move(row_shape)), type_(type) {}
+
+  void write(const Item& item, const float* row) override {
+    const std::int64_t shard = item.index / job_.at("shard_size").get<std::int64_t>();
+    if (!open_) open_.emplace(folder_, shard, row_shape_, type_);
+    ++open_->images;
+    if (row != nullptr) {
+      open_->embeddings.write(row, 1);
+      Json object{{"path", item.path}, {"width", item.width}, {"height", item.height}};
+      if (!item.label.empty()) object["label"] = item.label;
+      open_->metadata.write(json_line(object));
+    } else {
+      open_->failed.push_back({{"path", item.path}, {"error", item.error}});
+    }
+    if (item.ends_shard) finish(shard, item);
+  }
+
+  std::int64_t shards_written() const { return shards_written_; }
+
+ private:
+  struct Open {
+    Open(const ShardFolder& folder, std::int64_t shard, const std::vector<beit::Index>& row_shape, beit::NpyType type)
+        : embeddings(folder.embeddings(shard), row_shape, type), metadata(folder.metadata(shard)) {}
+    beit::NpyWriter embeddings;
+    beit::AtomicFile metadata;
+    std::int64_t images = 0;
+    Json failed = Json::array();
+  };
+
+  /// The files have to be on the disk before it says that they are.
+  void finish(std::int64_t shard, const Item& last) {
+    open_->embeddings.close(beit::Sync::yes);
+    open_->metadata.close(beit::Sync::yes);
+    const Json done{{"job", job_},
+                    {"kernels", beit::isa_name(beit::kernel_table().isa)},
+                    {"shard", shard},
+                    {"last", last.ends_input},
+                    {"contents", last.shard_contents},
+                    {"images", open_->images},
+                    {"embeddings_bytes", std::filesystem::file_size(folder_.embeddings(shard))},
+                    {"metadata_bytes", std::filesystem::file_size(folder_.metadata(shard))},
+                    {"failed", open_->failed}};
+    write_synced(folder_.done(shard), json_line(done));
+    open_.reset();
+    ++shards_written_;
+  }
+
+  const ShardFolder& folder_;
+  Json job_;
+  std::vector<beit::Index> row_shape_;
+  beit::NpyType type_;
+  std::optional<Open> open_;
+  std::int64_t shards_written_ = 0;
+};
+
+}  // namespace programs

@@ -1,0 +1,110 @@
+// Which images this process has to do, and where the shards of the output begin and end.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <limits>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include <beit/beit.hpp>
+
+#include "hash.hpp"
+#include "item.hpp"
+#include "shard_folder.hpp"
+#include "sources.hpp"
+#include "task.hpp"
+
+namespace programs {
+
+/// Hands out the images of the shards that are this task's and not done yet, and marks the ends of shards. Shard k is
+/// the images k * shard_size to (k + 1) * shard_size - 1 of the input, whatever the number of tasks: any task may go on
+/// with what another has left.
+class Plan {
+ public:
+  /// One output of all images.
+  explicit Plan(const InputNames& names) : Plan(names, nullptr, {}, std::numeric_limits<std::int64_t>::max(), {}) {}
+  /// Shards of `folder`, which must outlive the plan.
+  Plan(const InputNames& names, const ShardFolder& folder, Json job, std::int64_t shard_size, Task task)
+      : Plan(names, &folder, std::move(job), shard_size, task) {}
+
+  /// Not for several threads at once. beit::Error where a shard that is done is of other images than it would be now.
+  std::optional<Item> next() {
+    for (;;) {
+      if (!started_) ahead_ = sources_.next();
+      started_ = true;
+      if (!ahead_) return std::nullopt;
+      Item item = *std::exchange(ahead_, sources_.next());
+      const std::int64_t shard = item.index / shard_size_;
+      item.ends_input = !ahead_;
+      item.ends_shard = !ahead_ || ahead_->index / shard_size_ != shard;
+      names_.add(item.path);
+      names_.add(item.label);
+      if (item.ends_shard) {
+        item.shard_contents = names_.hex();
+        names_.reset();
+      }
+      const State state = state_of(shard);
+      if (item.ends_shard) states_.erase(shard);
+      if (state.todo) return item;
+      ++skipped_;
+      if (item.ends_shard) skip(shard, item, state);
+    }
+  }
+
+  void stop() { sources_.stop(); }
+  /// Images that next() has passed over.
+  std::int64_t skipped() const { return skipped_; }
+  std::int64_t shards_done_before() const { return shards_done_before_; }
+
+ private:
+  struct State {
+    bool todo = true;
+    std::optional<std::string> contents{};  // of a shard that is done
+    bool last = false;                      // of all, as it was when it was done
+  };
+
+  Plan(const InputNames& names, const ShardFolder* folder, Json job, std::int64_t shard_size, Task task)
+      : folder_(folder),
+        job_(std::move(job)),
+        shard_size_(shard_size),
+        task_(task),
+        sources_(names, [this](std::int64_t index) { return state_of(index / shard_size_).todo; }) {}
+
+  const State& state_of(std::int64_t shard) {
+    const auto [found, is_new] = states_.try_emplace(shard);
+    State& state = found->second;
+    if (!is_new || folder_ == nullptr) return state;
+    if (shard % task_.count != task_.index) {
+      state.todo = false;
+    } else if (const std::optional<Json> done = folder_->read_done(shard, job_)) {
+      state = {false, done->value("contents", ""), done->value("last", false)};
+    }
+    return state;
+  }
+
+  void skip(std::int64_t shard, const Item& item, const State& state) {
+    if (!state.contents) return;
+    ++shards_done_before_;
+    if (*state.contents == item.shard_contents && state.last == item.ends_input) return;
+    throw beit::ArgumentError(folder_->path().string() + ": the input has changed: shard " + std::to_string(shard) +
+                              " was made from other images than it would be now; wanted the same input, or another "
+                              "folder");
+  }
+
+  const ShardFolder* folder_;
+  Json job_;
+  std::int64_t shard_size_;
+  Task task_;
+  std::map<std::int64_t, State> states_;  // of shards that next() is in, or the sources have looked ahead to
+  Sources sources_;
+  bool started_ = false;
+  std::optional<Item> ahead_;
+  Hash names_;
+  std::atomic<std::int64_t> skipped_{0};
+  std::int64_t shards_done_before_ = 0;
+};
+
+}  // namespace programs

@@ -1,0 +1,529 @@
+"""beit-embed into a folder of shards: inputs, restarts, tasks, mistakes.
+
+Rows are compared with those of the one-file output, which test_programs.py checks.
+"""
+
+import io
+import json
+import os
+import pathlib
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tarfile
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from test_programs import BUILD, DIM, GRID, MODEL, lines, posix, run, run_on_terminal, screen, write_image
+
+EMBED = str(BUILD / "beit-embed")
+CLEAN = {name: value for name, value in os.environ.items() if not name.startswith("SLURM_")}
+
+
+def embed(*arguments, status=0, environment={}, **options):
+    result = run("beit-embed", "--model", MODEL, *arguments, env=CLEAN | environment, **options)
+    assert result.returncode == status, result.stderr.decode()
+    return result
+
+
+def tree(folder):
+    """Relative path and bytes of all files."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def rows_of(folder):
+    return np.concatenate([np.load(path) for path in sorted(folder.glob("img_emb/*.npy"))])
+
+
+def metadata_of(folder):
+    text = "".join(path.read_text() for path in sorted(folder.glob("metadata/*.jsonl")))
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def failed_of(folder):
+    return [json.loads(line) for line in (folder / "failed.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    """Twenty-five images: two beside, and the others in and below, the folders of two classes; and a damaged one."""
+    folder = tmp_path_factory.mktemp("inputs") / "photos"
+    names = [f"{kind}/{i:02}.png" for kind in ("cat", "dog/big") for i in range(11)] + ["cat.png", "zebra.png", "cat/0/a.png"]
+    for seed, name in enumerate(names):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        write_image(folder / name, seed, size=(20 + seed, 31))
+    (folder / "dog" / "damaged.png").write_bytes(b"no image")
+    (folder / "dog" / "notes.txt").write_text("not an image's name")
+    return folder
+
+
+def expected_order(folder):
+    """Depth first, files and folders of a folder together by name."""
+    found = []
+    for path in sorted(folder.iterdir(), key=lambda path: path.name):
+        found += expected_order(path) if path.is_dir() else [path]
+    return [path for path in found if path.suffix == ".png"]
+
+
+@pytest.fixture(scope="module")
+def reference(photos, tmp_path_factory):
+    """The undisturbed output in shards of four, and all rows."""
+    folder = tmp_path_factory.mktemp("reference")
+    embed("--output", folder / "out", "--shard-size", 4, photos)
+    embed("--output", folder / "rows.npy", photos, status=1)
+    return folder / "out", np.load(folder / "rows.npy")
+
+
+# What is written
+
+
+def test_layout(photos, reference):
+    out, rows = reference
+    names = [f"{i:05}" for i in range(7)]
+    assert sorted(tree(out)) == sorted(["job.json", "failed.jsonl", *(f"done/done_{n}.json" for n in names),
+                                        *(f"img_emb/img_emb_{n}.npy" for n in names),
+                                        *(f"metadata/metadata_{n}.jsonl" for n in names)])
+    order = expected_order(photos)
+    assert len(order) == 26
+    damaged = order.index(photos / "dog" / "damaged.png")
+    for n in range(7):
+        images = range(4 * n, min(4 * n + 4, 26))
+        assert np.load(out / f"img_emb/img_emb_{n:05}.npy").shape == (len(images) - (damaged in images), DIM)
+    assert rows_of(out).dtype == np.float32
+    assert np.array_equal(rows_of(out), rows)
+
+    good = [path for path in order if path.name != "damaged.png"]
+    labels = [path.relative_to(photos).parts[0] if path.parent != photos else None for path in good]
+    for found, path, label in zip(metadata_of(out), good, labels, strict=True):
+        width, height = Image.open(path).size
+        wanted = {"path": str(path), "width": width, "height": height} | ({"label": label} if label else {})
+        assert list(found.items()) == list(wanted.items())
+    failure, = failed_of(out)
+    assert list(failure) == ["path", "error"]
+    assert failure["path"] == str(photos / "dog" / "damaged.png") and "no image" in failure["error"]
+
+
+def test_what_is_said(photos, tmp_path):
+    out = tmp_path / "out"
+    result = embed("--output", out, "--shard-size", 10, photos)
+    assert result.stdout.decode() == f"{out}: 25 images embedded, 1 failed; 3 shards written, 0 done before\n"
+    assert [line.split(": ")[1] for line in lines(result.stderr)] == [str(photos / "dog" / "damaged.png")]
+    result = embed("--output", out, "--shard-size", 10, photos)
+    assert result.stdout.decode() == f"{out}: 0 images embedded, 0 failed; 0 shards written, 3 done before\n"
+    assert run("beit-embed", "merge", out, check=True).stdout.decode() == f"{out}: complete: 26 images in 3 shards, 1 failed\n"
+
+
+def test_float16(photos, reference, tmp_path):
+    embed("--output", tmp_path / "out", "--dtype", "float16", photos)
+    wanted = reference[1].astype(np.float16)
+    assert rows_of(tmp_path / "out").dtype == np.float16
+    assert np.array_equal(rows_of(tmp_path / "out"), wanted)
+    embed("--output", tmp_path / "out.npy", "--dtype", "float16", photos, status=1)
+    assert np.array_equal(np.load(tmp_path / "out.npy"), wanted)
+
+
+def test_tokens(photos, tmp_path):
+    embed("--output", tmp_path / "out", "--tokens", "patch", "--shard-size", 10, photos / "cat")
+    embed("--output", tmp_path / "out.npy", "--tokens", "patch", photos / "cat")
+    assert rows_of(tmp_path / "out").shape == (12, GRID, GRID, DIM)
+    assert np.array_equal(rows_of(tmp_path / "out"), np.load(tmp_path / "out.npy"))
+
+
+def test_batch_size_and_threads_change_no_byte(photos, reference, tmp_path):
+    for i, (batch, threads) in enumerate([(1, 1), (3, 2), (100, 5)]):
+        out = tmp_path / str(i)
+        embed("--output", out, "--shard-size", 4, "--batch-size", batch, "--threads", threads, photos)
+        assert tree(out) == tree(reference[0])
+
+
+# Inputs
+
+
+def test_list(photos, reference, tmp_path):
+    paths = [str(path) for path in expected_order(photos)]
+    text = "\n".join(f"{path}\tlabel {i % 3}" if i % 2 else path for i, path in enumerate(paths)).encode()
+    (tmp_path / "list.txt").write_bytes(text.replace(b"\n", b"\r\n\n"))
+    embed("--output", tmp_path / "file", "--shard-size", 4, "--list", tmp_path / "list.txt")
+    embed("--output", tmp_path / "stdin", "--shard-size", 4, "--list", "-", input=text)
+    assert tree(tmp_path / "file") == tree(tmp_path / "stdin")
+    assert np.array_equal(rows_of(tmp_path / "file"), reference[1])
+    labels = {found["path"]: found.get("label") for found in metadata_of(tmp_path / "file")}
+    assert labels == {path: f"label {i % 3}" if i % 2 else None for i, path in enumerate(paths) if "damaged" not in path}
+    result = embed("--output", tmp_path / "none", "--list", tmp_path / "none.txt", status=1)
+    assert lines(result.stderr) == [f"beit-embed: {tmp_path / 'none.txt'}: can't read the list: No such file or directory"]
+
+
+def add_member(archive, name, data):
+    entry = tarfile.TarInfo(name)
+    entry.size = len(data)
+    archive.addfile(entry, io.BytesIO(data))
+
+
+@pytest.mark.parametrize("compression", ["", "gz", "xz"])
+def test_tar(compression, photos, reference, tmp_path):
+    order = expected_order(photos)
+    path = tmp_path / ("photos.tar" + (f".{compression}" if compression else ""))
+    with tarfile.open(path, f"w:{compression}", format=tarfile.PAX_FORMAT) as archive:
+        for i, image in enumerate(order):
+            members = [(".png", image.read_bytes()), (".cls", b"%d\n" % (i % 5)), (".txt", b"a caption")]
+            # A label counts for its sample wherever it stands.
+            for ending, data in members if i % 2 else reversed(members):
+                add_member(archive, f"data.v1/sämple {i:03}{ending}", data)
+    out = tmp_path / "out"
+    embed("--output", out, "--shard-size", 4, path)
+    assert np.array_equal(rows_of(out), reference[1])
+    wanted = [(f"{path}/data.v1/sämple {i:03}.png", str(i % 5)) for i, image in enumerate(order) if "damaged" not in image.name]
+    assert [(found["path"], found["label"]) for found in metadata_of(out)] == wanted
+    assert len(failed_of(out)) == 1
+    # Going on and sharing work count the same images.
+    before = tree(out)
+    for name in ("done/done_00003.json", "img_emb/img_emb_00005.npy"):
+        (out / name).unlink()
+    embed("--output", out, "--shard-size", 4, path)
+    assert tree(out) == before
+    for task in range(3):
+        embed("--output", tmp_path / "shared", "--shard-size", 4, "--shard", task, "--num-shards", 3, path)
+    run("beit-embed", "merge", tmp_path / "shared", check=True)
+    assert tree(tmp_path / "shared") == before
+
+
+def test_tar_with_several_images_a_sample(photos, tmp_path):
+    image = (photos / "cat.png").read_bytes()
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+        for name in [f"one.{i}.png" for i in range(9)] + ["one.cls", "two.left.png", "two.right.png", "two.cls", "three.png"]:
+            add_member(archive, name, image if name.endswith(".png") else name.encode())
+    embed("--output", tmp_path / "out", tmp_path / "a.tar")
+    # The first eight of a sample don't wait for what comes later.
+    assert [found.get("label") for found in metadata_of(tmp_path / "out")] == [None] * 8 + ["one.cls"] + ["two.cls"] * 2 + [None]
+
+
+def test_damaged_tars_count_the_same_for_every_task(photos, tmp_path):
+    folder = tmp_path / "tars"
+    folder.mkdir()
+    noise = tmp_path / "noise.png"
+    write_image(noise, 0, size=(400, 300))
+    for name in ("a.tar", "b.tar.gz", "c.tar"):
+        with tarfile.open(folder / name, "w:gz" if name.endswith("gz") else "w") as archive:
+            for i in range(4):
+                add_member(archive, f"{i}.png", noise.read_bytes())
+        size = (folder / name).stat().st_size
+        # a and b end inside their third image; in c the header of the third is damaged.
+        with open(folder / name, "r+b") as file:
+            if name == "c.tar":
+                file.seek(2 * (512 + (noise.stat().st_size + 511) // 512 * 512))
+                file.write(b"x" * 512)
+            else:
+                file.truncate(int(size * 0.6))
+    (folder / "d.tar").write_bytes(b"")
+    (folder / "e.tar").write_bytes(b"no tar file at all" * 100)
+    write_image(folder / "f.png", 1)
+    embed("--output", tmp_path / "whole", "--shard-size", 2, folder)
+    rows = rows_of(tmp_path / "whole")
+    assert len(rows) == 7
+    errors = {pathlib.Path(found["path"]).relative_to(folder).parts[0]: found["error"] for found in failed_of(tmp_path / "whole")}
+    assert sorted(errors) == ["a.tar", "b.tar.gz", "c.tar", "d.tar", "e.tar"]
+    for task in (2, 0, 1):
+        embed("--output", tmp_path / "parts", "--shard-size", 2, "--shard", task, "--num-shards", 3, folder)
+    run("beit-embed", "merge", tmp_path / "parts", check=True)
+    assert tree(tmp_path / "parts") == tree(tmp_path / "whole")
+
+
+@posix
+def test_links(photos, tmp_path):
+    folder = tmp_path / "folder"
+    (folder / "a").mkdir(parents=True)
+    (folder / "a" / "loop").symlink_to(folder, target_is_directory=True)
+    (folder / "b").symlink_to(photos / "cat", target_is_directory=True)
+    (folder / "c.png").symlink_to(photos / "zebra.png")
+    (folder / "gone.png").symlink_to(tmp_path / "nothing.png")
+    embed("--output", tmp_path / "out", folder)
+    assert [pathlib.Path(found["path"]).relative_to(folder).parts[0] for found in metadata_of(tmp_path / "out")] == ["b"] * 12 + ["c.png"]
+    assert [found["path"] for found in failed_of(tmp_path / "out")] == [str(folder / "gone.png")]
+
+
+# Restarts
+
+
+@posix
+def test_killed_runs_end_in_the_same_bytes(photos, reference, tmp_path):
+    out = tmp_path / "out"
+    command = [EMBED, "--model", MODEL, "--output", out, "--shard-size", "4", "--batch-size", "1", "--threads", "1", photos]
+    start = time.monotonic()
+    subprocess.run([*command[:4], tmp_path / "timed", *command[5:]], check=True, capture_output=True, env=CLEAN)
+    duration = time.monotonic() - start
+    moments = random.Random(1)
+    for _ in range(12):
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=CLEAN)
+        time.sleep(moments.uniform(0, duration))
+        process.kill()
+        process.wait()
+        for path in out.glob("done/*.json"):
+            json.loads(path.read_text())
+            assert len(np.load(out / "img_emb" / path.name.replace("done", "img_emb").replace("json", "npy"))) > 0
+    subprocess.run(command, check=True, capture_output=True, env=CLEAN)
+    assert tree(out) == tree(reference[0])
+
+
+def test_what_is_left_of_a_killed_run(photos, reference, tmp_path):
+    out = tmp_path / "out"
+    # Killed before the marker of shard 2; while the array of shard 3, and failed.jsonl, were written.
+    shutil.copytree(reference[0], out)
+    (out / "done/done_00002.json").unlink()
+    for name in ("done/done_00003.json", "metadata/metadata_00003.jsonl", "img_emb/img_emb_00003.npy"):
+        (out / name).unlink()
+    for name in ("img_emb/img_emb_00003.npy.tmp-12345-0", "failed.jsonl.tmp-12345-0", "job.json.tmp-99-1"):
+        (out / name).write_text("half")
+    mine = out / "img_emb" / "notes.tmp"
+    mine.write_text("not the program's")
+    embed("--output", out, "--shard-size", 4, photos)
+    mine.unlink()
+    assert tree(out) == tree(reference[0])
+
+
+@posix
+@pytest.mark.parametrize("number", ["SIGINT", "SIGTERM"])
+def test_interrupt_leaves_nothing_half_written(number, photos, tmp_path):
+    number = getattr(signal, number)
+    out = tmp_path / "out"
+    command = [EMBED, "--model", MODEL, "--output", out, "--shard-size", "1000", "--threads", "1", "--list", "-"]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=CLEAN,
+                               preexec_fn=lambda: signal.signal(number, signal.SIG_DFL))
+    # One shard and a half; and the list goes on: it doesn't wait for the rest.
+    process.stdin.write(f"{photos / 'cat.png'}\n".encode() * 1500)
+    process.stdin.flush()
+    for _ in range(1000):
+        if (out / "done/done_00000.json").exists() and list(out.glob("img_emb/*.tmp*")):
+            break
+        time.sleep(0.01)
+    process.send_signal(number)
+    process.wait(timeout=20)
+    assert process.returncode == -number
+    assert (process.stdout.read(), process.stderr.read()) == (b"", b"")
+    process.stdin.close()
+    assert sorted(tree(out)) == ["done/done_00000.json", "img_emb/img_emb_00000.npy", "job.json", "metadata/metadata_00000.jsonl"]
+    assert len(rows_of(out)) == 1000
+
+
+# Mistakes
+
+
+@pytest.mark.parametrize("options, name", [
+    (["--dtype", "float16"], "dtype"), (["--tokens", "class"], "tokens"), (["--precision", "bfloat16"], "precision"),
+    (["--shard-size", "5"], "shard_size"), (["--model", MODEL.with_name("model_bf16.safetensors")], "model"),
+    (["--max-pixels", "1000"], "max_pixels"), (["--apply-exif-orientation"], "apply_exif_orientation")])
+def test_another_job_is_refused(options, name, photos, reference, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(reference[0], out)
+    (out / "done/done_00001.json").unlink()
+    before = tree(out)
+    common = ["--model", MODEL] if name != "model" else []
+    common += ["--shard-size", 4] if name != "shard_size" else []
+    result = run("beit-embed", "--output", out, *common, *options, photos, env=CLEAN)
+    assert (result.returncode, result.stdout) == (1, b"")
+    line, = lines(result.stderr)
+    assert line.startswith(f"beit-embed: {out}: was made with {name} ")
+    assert tree(out) == before
+
+
+def test_model_folder_is_known_by_its_configuration_too(photos, tmp_path):
+    folder = tmp_path / "model"
+    folder.mkdir()
+    shutil.copy(MODEL, folder / "model.safetensors")
+    run("beit-embed", "--model", folder, "--output", tmp_path / "out", photos / "cat", env=CLEAN, check=True)
+    # Another name or place is the same model.
+    embed("--output", tmp_path / "out", photos / "cat")
+    (folder / "config.json").write_text("{}")
+    result = run("beit-embed", "--model", folder, "--output", tmp_path / "out", photos / "cat", env=CLEAN)
+    assert result.returncode == 1 and b"was made with model" in result.stderr
+
+
+def test_changed_input_is_refused(photos, tmp_path):
+    shutil.copytree(photos, tmp_path / "photos")
+    out = tmp_path / "out"
+    embed("--output", out, "--shard-size", 4, tmp_path / "photos")
+    before = tree(out)
+    # Images at the end change nothing of a full shard, but the last one is not.
+    for name in ("aardvark.png", "zoo.png"):
+        write_image(tmp_path / "photos" / name, 0)
+        result = embed("--output", out, "--shard-size", 4, tmp_path / "photos", status=1)
+        line, = lines(result.stderr)
+        assert "the input has changed" in line
+        (tmp_path / "photos" / name).unlink()
+    assert tree(out) == before
+    embed("--output", out, "--shard-size", 4, tmp_path / "photos")
+
+
+def test_a_folder_of_something_else_is_refused(photos, tmp_path):
+    out = tmp_path / "out"
+    (out / "img_emb").mkdir(parents=True)
+    (out / "img_emb" / "img_emb_00000.npy").write_text("precious")
+    for status, arguments in [(1, ["--output", out, photos]), (1, ["--output", out / "img_emb" / "img_emb_00000.npy" / "x", photos])]:
+        result = embed(*arguments, status=status)
+        line, = lines(result.stderr)
+        assert str(out) in line
+    assert tree(out) == {"img_emb/img_emb_00000.npy": b"precious"}
+    (tmp_path / "file").write_text("precious")
+    line, = lines(embed("--output", tmp_path / "file", photos, status=1).stderr)
+    assert str(tmp_path / "file") in line
+    assert (tmp_path / "file").read_text() == "precious"
+
+
+def test_damaged_marker_is_one_line(photos, reference, tmp_path):
+    for i, (name, text) in enumerate([("job.json", "["), ("done/done_00001.json", ""), ("done/done_00001.json", "{}")]):
+        out = tmp_path / str(i)
+        shutil.copytree(reference[0], out)
+        (out / name).write_text(text)
+        for result in (embed("--output", out, "--shard-size", 4, photos, status=1), run("beit-embed", "merge", out)):
+            assert result.returncode == 1
+            line, = lines(result.stderr)
+            assert str(out / name) in line and "damaged" in line
+
+
+def test_nothing_to_embed(photos, tmp_path):
+    (tmp_path / "empty").mkdir()
+    result = embed("--output", tmp_path / "a", tmp_path / "empty", status=1)
+    assert lines(result.stderr) == [f"beit-embed: {tmp_path / 'empty'}: found no image files in the folder"]
+    result = embed("--output", tmp_path / "b", tmp_path / "misspelt", status=1)
+    assert "misspelt: found nothing there" in lines(result.stderr)[0]
+    assert not (tmp_path / "b").exists()
+    result = embed("--output", tmp_path / "c", "--list", "-", input=b"", status=1)
+    assert lines(result.stderr) == ["beit-embed: found no images"]
+    embed("--output", tmp_path / "d", photos / "dog" / "damaged.png", status=1)
+
+
+@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="mounts file systems")
+def test_full_disk_and_read_only_folder(photos, tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", disk], capture_output=True).returncode != 0:
+        pytest.skip("mount isn't allowed here")
+    try:
+        out = disk / "out"
+        (disk / "filler").write_bytes(bytes(40_000))
+        arguments = ["--output", out, "--tokens", "all", "--shard-size", 10, photos]
+        line, = [line for line in lines(embed(*arguments, status=1).stderr) if "damaged.png" not in line]
+        assert line.startswith(f"beit-embed: {out}") and line.endswith("No space left on device")
+        assert not list(out.rglob("*.tmp*"))
+        assert 0 < len(list(out.glob("done/*"))) < 3
+        (disk / "filler").unlink()
+        subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+        line, = lines(embed(*arguments, status=1).stderr)
+        assert "Read-only file system" in line
+        subprocess.run(["mount", "-o", "remount,rw,size=1m", disk], check=True)
+        embed(*arguments)
+        embed("--output", tmp_path / "wanted", *arguments[2:])
+        assert tree(out) == tree(tmp_path / "wanted")
+    finally:
+        subprocess.run(["umount", disk], check=True)
+
+
+# Tasks
+
+
+@pytest.mark.parametrize("count", [2, 3, 10])
+def test_tasks_share_the_work(count, photos, reference, tmp_path):
+    out = tmp_path / "out"
+    embedded = 0
+    for task in random.Random(count).sample(range(count), count):
+        assert run("beit-embed", "merge", out).returncode == 1
+        result = embed("--output", out, "--shard-size", 4, "--shard", task, "--num-shards", count, photos)
+        mine = sorted(int(path.stem[-5:]) for path in out.glob("done/*") if int(path.stem[-5:]) % count == task)
+        assert mine == list(range(task, 7, count))
+        embedded += int(result.stdout.split(b": ")[1].split()[0])
+    assert embedded == 25  # none of them twice
+    assert not (out / "failed.jsonl").exists()
+    run("beit-embed", "merge", out, check=True)
+    assert tree(out) == tree(reference[0])
+
+
+def test_merge_says_what_is_missing(reference, tmp_path):
+    def message(*missing):
+        shutil.copytree(reference[0], tmp_path / "out", dirs_exist_ok=True)
+        (tmp_path / "out" / "failed.jsonl").unlink()
+        for name in missing:
+            (tmp_path / "out" / name).unlink()
+        result = run("beit-embed", "merge", tmp_path / "out")
+        assert (result.returncode, result.stdout) == (1, b"")
+        assert not (tmp_path / "out" / "failed.jsonl").exists()
+        return lines(result.stderr)
+
+    start = f"beit-embed merge: {tmp_path / 'out'}: incomplete: wanted "
+    assert message("done/done_00001.json", "img_emb/img_emb_00004.npy") == [start + "shard 1, 4"]
+    assert message("done/done_00006.json") == [start + "the shards after the first 6"]
+    assert message(*(f"done/done_{n:05}.json" for n in range(7))) == [start + "the shards after the first 0"]
+
+
+def test_tasks_go_on_with_what_others_left(photos, reference, tmp_path):
+    out = tmp_path / "out"
+    embed("--output", out, "--shard-size", 4, "--shard", 1, "--num-shards", 3, photos)
+    embed("--output", out, "--shard-size", 4, photos)
+    assert tree(out) == tree(reference[0])
+
+
+def slurm(task, count, first=0, step=1, last=None):
+    values = {"ID": task, "COUNT": count, "MIN": first, "MAX": first + (count - 1) * step if last is None else last, "STEP": step}
+    return {f"SLURM_ARRAY_TASK_{name}": str(value) for name, value in values.items()}
+
+
+@pytest.mark.parametrize("first, step", [(0, 1), (1, 1), (10, 5)])
+def test_slurm_array(first, step, photos, reference, tmp_path):
+    out = tmp_path / "out"
+    for i in range(3):
+        embed("--output", out, "--shard-size", 4, photos, environment=slurm(first + i * step, 3, first, step))
+        assert sorted(int(path.stem[-5:]) % 3 for path in out.glob("done/*")) == sorted(k % 3 for k in range(7) if k % 3 <= i)
+    run("beit-embed", "merge", out, check=True)
+    assert tree(out) == tree(reference[0])
+
+
+def test_slurm_array_that_cannot_be_split(photos, tmp_path):
+    for environment in (slurm(7, 3, 2, 1, 7), slurm(3, 2, 0, 2), slurm(5, 2), slurm("x", 2), slurm(0, 0)):
+        result = embed("--output", tmp_path / "out", photos, environment=environment, status=1)
+        line, = lines(result.stderr)
+        assert "wanted" in line
+        assert not (tmp_path / "out").exists()
+    # Options come first.
+    embed("--output", tmp_path / "out", "--shard", 0, "--num-shards", 1, photos, environment=slurm(7, 3, 2, 1, 7))
+    assert len(rows_of(tmp_path / "out")) == 25
+
+
+@pytest.mark.parametrize("arguments", [
+    ["--shard", "0"], ["--num-shards", "2"], ["--shard", "2", "--num-shards", "2"], ["--shard", "-1", "--num-shards", "2"],
+    ["--shard-size", "0"], ["--dtype", "float64"], ["--output", "a.npy", "--shard-size", "5"],
+    ["--output", "a.npy", "--shard", "0", "--num-shards", "1"]])
+def test_usage_errors(arguments, tmp_path):
+    output = [] if "--output" in arguments else ["--output", "out"]
+    result = run("beit-embed", *output, *arguments, "a.png", cwd=tmp_path)
+    assert (result.returncode, result.stdout) == (2, b"")
+    line, = lines(result.stderr)
+    assert line.startswith("beit-embed: ") and line.endswith("(see --help)")
+    assert not list(tmp_path.iterdir())
+
+
+# Progress and memory
+
+
+@posix
+def test_progress_with_the_time_left(photos, tmp_path):
+    command = [EMBED, "--model", str(MODEL), "--output", str(tmp_path / "out"), *[str(photos / "cat")] * 40]
+    got = run_on_terminal(command, subprocess.DEVNULL)
+    assert b"/480 images, " in got and b" a second, 0:0" in got and b" left" in got and b"[==" in got
+    assert screen(got) == [""]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_memory_does_not_grow_with_the_number_of_images(photos, tmp_path):
+    def peak(count):
+        (tmp_path / "list").write_text(f"{photos / 'cat.png'}\n" * count)
+        script = ("import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True);"
+                  "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)")
+        command = [EMBED, "--model", MODEL, "--output", tmp_path / f"out{count}", "--list", tmp_path / "list"]
+        result = subprocess.run([sys.executable, "-c", script, *command], capture_output=True, check=True)
+        return int(result.stdout.split()[-1])  # KiB
+
+    few, many = peak(100), peak(5000)
+    assert many - few < 4096
