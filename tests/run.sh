@@ -6,7 +6,7 @@
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
-stages=(gcc python clang asan tsan aarch64 fuzz)
+stages=(gcc python slurm clang asan tsan aarch64 fuzz)
 jobs=$(nproc)
 python=build-venv/bin/python
 export PYTHONDONTWRITEBYTECODE=1 OMP_NUM_THREADS=$jobs OPENBLAS_NUM_THREADS=$jobs
@@ -18,6 +18,7 @@ declare -A packages=(
   # PyTorch from Debian; without OpenBLAS it multiplies by the reference BLAS, 100 times slower.
   [python]="libbenchmark-dev python3-venv python3-torch python3-torchvision libopenblas0-pthread ca-certificates
             dataset-fashion-mnist python3-matplotlib"
+  [slurm]="slurm-wlm munge libbenchmark-dev"
   [clang]="clang"
   [asan]=""
   [tsan]=""
@@ -61,6 +62,16 @@ stage_python() {
     $python -m pytest -q -p no:cacheprovider --durations=5 "$folder" || failed=1
   done
   return $failed
+}
+
+# A job array on a Slurm of our own, which takes root.
+stage_slurm() {
+  local as_root=()
+  [[ $(id -u) -eq 0 ]] || as_root=(sudo)
+  configure release -DCMAKE_CXX_COMPILER=g++
+  build release beit-embed
+  "${as_root[@]}" env BEIT_BUILD_DIR="$PWD/build-release" tests/slurm/run.sh
+  echo "1 passed, 0 failed"
 }
 
 stage_clang() {
