@@ -4,7 +4,8 @@
 # other Slurm running. BEIT_BUILD_DIR: where beit-embed is.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
-export BEIT_EMBED=${BEIT_BUILD_DIR:-$root/build-release}/beit-embed
+BEIT_EMBED=$(realpath "${BEIT_BUILD_DIR:-$root/build-release}/beit-embed")
+export BEIT_EMBED
 work=$(mktemp -d)
 tasks=4 images=3200 shard_size=100
 
