@@ -161,13 +161,13 @@ template <typename Weight>
 int embed_to_folder(const CLI::App& app, const Options& options) {
   const programs::Task task = task_of(options);
   require_arguments(options.images);
+  Embedder<Weight> embedder(app, options);
   const programs::ShardFolder folder(options.output);
   const programs::Json job = job_options(options);
   folder.open(job);
   folder.remove_leftovers(
       [&task](std::int64_t shard) { return shard < 0 ? task.count == 1 : shard % task.count == task.index; });
 
-  Embedder<Weight> embedder(app, options);
   programs::Plan plan({options.images, options.list}, folder, job, options.shard_size, task);
   programs::Batches batches = embedder.batches(plan);
   programs::PlanProgress progress(plan, {options.images, options.list}, task.count);

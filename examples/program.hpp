@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <iostream>
 #include <limits>
+#include <new>
 #include <string>
 #include <vector>
 
@@ -141,6 +142,8 @@ int run(CLI::App& app, int argc, char** argv, const Body& body) {
     // As if it had not been caught: shells and callers see how the program ended.
     std::signal(stop_signal, SIG_DFL);
     std::raise(stop_signal);
+  } catch (const std::bad_alloc&) {
+    print_error(app, "out of memory");
   } catch (const std::exception& error) {
     print_error(app, error.what());
   }

@@ -103,12 +103,17 @@ class Batches {
         if (--slot.undone == 0) ready_.notify_one();
       }
     } catch (...) {
-      const std::lock_guard lock(mutex_);
-      if (error_ == nullptr) error_ = std::current_exception();
-      finished_ = true;
-      room_.notify_all();
-      ready_.notify_one();
+      fail();
     }
+  }
+
+  /// In a handler of the exception that next() will throw.
+  void fail() {
+    const std::lock_guard lock(mutex_);
+    if (error_ == nullptr) error_ = std::current_exception();
+    finished_ = true;
+    room_.notify_all();
+    ready_.notify_one();
   }
 
   /// Puts the plan's next image into the ring; nothing at the end.
@@ -119,7 +124,13 @@ class Batches {
       room_.wait(lock, [this] { return finished_ || closed_ - taken_ < ring_.size(); });
       if (finished_) return std::nullopt;
     }
-    std::optional<Item> item = plan_.next();  // may wait for a file: without mutex_
+    std::optional<Item> item;
+    try {
+      item = plan_.next();  // may wait for a file: without mutex_
+    } catch (...) {
+      fail();  // before another thread asks a plan that has failed
+      return std::nullopt;
+    }
     const std::lock_guard lock(mutex_);
     Slot& slot = ring_[closed_ % ring_.size()];
     std::vector<Item>& items = slot.batch.items;

@@ -76,8 +76,9 @@ class LineReader {
 #else
     ::pollfd waiting{file_, POLLIN, 0};
     constexpr int milliseconds = 100;
-    while (::poll(&waiting, 1, milliseconds) == 0) {
+    for (int ready; (ready = ::poll(&waiting, 1, milliseconds)) <= 0;) {
       if (*stopping_) throw Interrupted();
+      if (ready < 0 && errno != EINTR) fail();
     }
     ::ssize_t count;
     do count = ::read(file_, buffer_.data(), kBlock);

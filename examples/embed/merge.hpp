@@ -58,6 +58,9 @@ inline MergeResult merge(const ShardFolder& folder) {
       missing.insert(shard);
       continue;
     }
+    if (has_last)
+      throw beit::ArgumentError(folder.path().string() + ": the tasks had different inputs: for one, shard " +
+                                std::to_string(shard - 1) + " was the last");
     has_last = done->at("last").get<bool>();
     ++result.shards;
     ++result.kernels[done->at("kernels").get<std::string>()];

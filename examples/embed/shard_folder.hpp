@@ -57,17 +57,17 @@ class ShardFolder {
     std::error_code error;
     // Looked at before job.json, which another task may be about to write ahead of its first output.
     const bool has_output = !is_empty(path_ / "img_emb") || !is_empty(path_ / "metadata") || !is_empty(done_folder());
-    if (const std::optional<Json> found = read(job())) {
-      require_same(*found, job_options);
-    } else if (has_output) {
+    const std::optional<Json> found = read(job());
+    if (has_output && !found) {
       throw beit::FileError(text() + ": holds files but no job.json: wanted a folder of this program's, or a new one");
     }
+    if (has_output) require_same(*found, job_options);
     for (const char* const name : {"img_emb", "metadata", "done"}) {
       if (fs::create_directories(path_ / name, error); error) {
         throw beit::FileError((path_ / name).string() + ": can't make the folder: " + error.message());
       }
     }
-    if (!fs::exists(job(), error)) write_synced(job(), json_line(job_options));
+    if (!found || *found != job_options) write_synced(job(), json_line(job_options));
   }
 
   /// The job of the folder. beit::FileError where there is none.

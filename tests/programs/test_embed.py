@@ -394,6 +394,11 @@ def test_nothing_to_embed(photos, tmp_path):
     result = embed("--output", tmp_path / "c", "--list", "-", input=b"", status=1)
     assert lines(result.stderr) == ["beit-embed: found no images"]
     embed("--output", tmp_path / "d", photos / "dog" / "damaged.png", status=1)
+    # Nothing was made there: any job may begin.
+    embed("--output", tmp_path / "c", "--dtype", "float16", photos)
+    assert rows_of(tmp_path / "c").dtype == np.float16
+    result = run("beit-embed", "--model", photos / "cat.png", "--output", tmp_path / "e", photos, env=CLEAN)
+    assert result.returncode == 1 and not (tmp_path / "e").exists()
 
 
 @pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="mounts file systems")
@@ -456,6 +461,14 @@ def test_merge_says_what_is_missing(reference, tmp_path):
     assert message("done/done_00001.json", "img_emb/img_emb_00004.npy") == [start + "shard 1, 4"]
     assert message("done/done_00006.json") == [start + "the shards after the first 6"]
     assert message(*(f"done/done_{n:05}.json" for n in range(7))) == [start + "the shards after the first 0"]
+
+
+def test_tasks_with_different_inputs_are_seen(photos, tmp_path):
+    out = tmp_path / "out"
+    embed("--output", out, "--shard-size", 6, "--shard", 1, "--num-shards", 2, photos / "cat")
+    embed("--output", out, "--shard-size", 6, "--shard", 0, "--num-shards", 2, photos)
+    result = run("beit-embed", "merge", out)
+    assert result.returncode == 1 and b"different inputs" in result.stderr and len(lines(result.stderr)) == 1
 
 
 def test_tasks_go_on_with_what_others_left(photos, reference, tmp_path):
