@@ -57,7 +57,8 @@ programs::Json job_options(const Options& options) {
           {"dtype", options.dtype},
           {"shard_size", options.shard_size},
           {"max_pixels", options.decode.max_pixels},
-          {"apply_exif_orientation", options.decode.apply_exif_orientation}};
+          {"apply_exif_orientation", options.decode.apply_exif_orientation},
+          {"jpeg_decoder", BEIT_USE_LIBJPEG_TURBO ? "libjpeg-turbo" : "stb_image"}};
 }
 
 programs::Task task_of(const Options& options) {
