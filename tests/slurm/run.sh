@@ -120,8 +120,8 @@ requeue() {
 make_images
 start_slurm
 cd "$work"
-job=$(sbatch --parsable --array=1-$((2 * tasks)):2 --cpus-per-task=1 --mem=0 "$root/examples/cluster/embed.slurm" photos out \
-  --shard-size $shard_size)
+job=$(sbatch --parsable --array=1-$((2 * tasks)):2 --cpus-per-task=1 --mem=0 "$root/examples/cluster/embed.slurm" photos \
+  out --shard-size $shard_size)
 wait_for 30 has_begun 0
 requeue "${job}_1"
 wait_for 30 has_begun 1
