@@ -28,13 +28,13 @@
 #include <cstring>
 #include <type_traits>
 
-#include <beit/core/half.hpp>
 #include <beit/core/version.hpp>
 #include <beit/kernels/amx_tiles.hpp>
 #include <beit/kernels/avx512.hpp>
 #include <beit/kernels/avx512_bf16.hpp>
 #include <beit/kernels/avx512_vnni.hpp>
 #include <beit/kernels/gemm.hpp>
+#include <beit/kernels/packing_avx2.hpp>
 #include <beit/kernels/types.hpp>
 
 BEIT_INTRINSICS_BEGIN
@@ -76,13 +76,6 @@ struct BfloatParts {
   template <typename Tiles, int C, int A, int B>
   BEIT_TARGET_AMX static void multiply(Tiles& tiles, Tile<C> c, Tile<A> a, Tile<B> b) {
     tiles.multiply_bfloat16(c, a, b);
-  }
-
-  static void split(float x, Stored* part, Index stride) {
-    for (int i = 0; i < Parts; ++i) {
-      part[i * stride] = round_to_bfloat16(x);
-      x -= bfloat16_to_float(part[i * stride]);
-    }
   }
 
   BEIT_TARGET_AMX static void encode_row(const float* x, Index k, void* out, float*) {
@@ -134,31 +127,30 @@ struct TileGemm {
   static Index panel_bytes(Index k) { return blocks(k) * b_step + (quantised ? NR * 8 : 0); }
 
   static void pack(const float* w, Index n, Index k, std::byte* packed) {
-    constexpr Index K = Product::block, G = Product::group;
+    constexpr Index K = Product::block;
     for (Index p = 0; p < panels(n, NR); ++p, packed += panel_bytes(k)) {
-      std::fill_n(packed, panel_bytes(k), std::byte{0});
-      Stored* panel = reinterpret_cast<Stored*>(packed);
-      const Index count = std::min(NR, n - p * NR);
       const float* columns = w + p * NR * k;
-      float inverse[NR] = {};
-      if constexpr (quantised) {
-        for (Index j = 0; j < count; ++j) {
-          inverse[j] = pack_column_scale<Product::form, NR>(columns + j * k, k, j, packed + blocks(k) * b_step);
-        }
-      }
-      for (Index begin = 0; begin < k; begin += K) {
-        for (Index j = 0; j < count; ++j) {
-          const float* column = columns + j * k;
-          for (Index i = begin; i < std::min(begin + K, k); ++i) {
-            Stored* to = panel + begin * parts * NR + ((i - begin) / G * NR + j) * G + i % G;
+      const Index count = std::min(NR, n - p * NR);
+      PanelEncoder<Avx2Packing, Stored, NR> encoder(columns, count, k);
+      std::byte* to = packed;
+      for (Index begin = 0; begin < k; begin += K, to += b_step) {
+        for (Index j = 0; j < NR; j += strip_rows) {
+          alignas(64) Stored strip[strip_rows][parts * K] = {};
+          const float* column = columns + j * k + begin;
+          for (Index i = 0; i < std::min(strip_rows, count - j); ++i, column += k) {
             if constexpr (quantised) {
-              *to = static_cast<Stored>(round_to_int(column[i] * inverse[j]));
+              encoder.encode(column, std::min(K, k - begin), j + i, strip[i]);
             } else {
-              Product::split(column[i], to, K * NR);
+              Product::encode_row(column, std::min(K, k - begin), strip[i], nullptr);
             }
+          }
+          for (Index part = 0; part < parts; ++part) {
+            interleave<Avx2Packing, 4>(reinterpret_cast<const std::byte*>(strip) + part * strip_bytes,
+                                       parts * strip_bytes, Tiles::rows, to + part * b_tile + j * 4, b_row);
           }
         }
       }
+      if constexpr (quantised) encoder.store_scales(Product::form, to);
     }
   }
 

@@ -13,12 +13,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 
 #include <beit/core/version.hpp>
 #include <beit/kernels/approximations.hpp>
 #include <beit/kernels/attention.hpp>
 #include <beit/kernels/gemm.hpp>
+#include <beit/kernels/packing_avx2.hpp>
 #include <beit/kernels/portable.hpp>
 #include <beit/kernels/types.hpp>
 
@@ -27,6 +29,8 @@ namespace beit::inline BEIT_ABI {
 namespace kernels {
 
 struct Avx2 {
+  using Packing = Avx2Packing;
+
   struct Float {
     using A = float;
     using Stored = float;
@@ -34,8 +38,6 @@ struct Avx2 {
     using Sum = float;
     static constexpr Index MR = 6, NR = 16, group = 1, chunk = 256;
     static constexpr Form form = Form::float32;
-
-    static float store(float x) { return x; }
 
     BEIT_TARGET_AVX2 static void tile(const A* a, Index lda, Index rows, const Panel* panel, Index groups, Sum* sum) {
       // Rows that aren't there repeat the last one: see Portable::Float::tile.
@@ -82,7 +84,6 @@ struct Avx2 {
   /// Weights in bfloat16, arithmetic in float.
   struct Bfloat16 : Float {
     using Stored = std::uint16_t;
-    static Stored store(float x) { return round_to_bfloat16(x); }
     BEIT_TARGET_AVX2 static void widen(const Stored* in, Index count, Panel* out) {
       for (Index i = 0; i < count; i += 8) {  // whole panels: a multiple of NR
         const __m256i bits = _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(in + i)));

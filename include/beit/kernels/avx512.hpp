@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 
@@ -20,6 +21,7 @@
 #include <beit/kernels/approximations.hpp>
 #include <beit/kernels/attention.hpp>
 #include <beit/kernels/gemm.hpp>
+#include <beit/kernels/packing_avx2.hpp>
 #include <beit/kernels/portable.hpp>
 #include <beit/kernels/types.hpp>
 
@@ -30,6 +32,8 @@ namespace beit::inline BEIT_ABI {
 namespace kernels {
 
 struct Avx512 {
+  using Packing = Avx2Packing;
+
   struct Float {
     using A = float;
     using Stored = float;
@@ -37,8 +41,6 @@ struct Avx512 {
     using Sum = float;
     static constexpr Index MR = 6, NR = 64, group = 1, chunk = 128;
     static constexpr Form form = Form::float32;
-
-    static float store(float x) { return x; }
 
     BEIT_TARGET_AVX512 static void tile(const A* a, Index lda, Index rows, const Panel* panel, Index groups, Sum* sum) {
       // Rows that aren't there repeat the last one: see Portable::Float::tile.
@@ -92,7 +94,6 @@ struct Avx512 {
   /// Weights in bfloat16, arithmetic in float.
   struct Bfloat16 : Float {
     using Stored = std::uint16_t;
-    static Stored store(float x) { return round_to_bfloat16(x); }
     BEIT_TARGET_AVX512 static void widen(const Stored* in, Index count, Panel* out) {
       for (Index i = 0; i < count; i += 16) {  // whole panels: a multiple of NR
         const __m512i bits = _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(in + i)));

@@ -13,7 +13,6 @@
 #include <algorithm>
 #include <cstdint>
 
-#include <beit/core/half.hpp>
 #include <beit/core/version.hpp>
 #include <beit/kernels/attention.hpp>
 #include <beit/kernels/avx512.hpp>
@@ -35,8 +34,6 @@ struct Avx512Bf16 {
     using Sum = float;
     static constexpr Index MR = 6, NR = 64, group = 2, chunk = 128;
     static constexpr Form form = Form::bfloat16;
-
-    static Stored store(float x) { return round_to_bfloat16(x); }
 
     BEIT_TARGET_AVX512_BF16 static void tile(const A* a, Index lda, Index rows, const Panel* panel, Index groups,
                                              Sum* sum) {

@@ -18,45 +18,15 @@
 
 #include <beit/core/half.hpp>
 #include <beit/core/version.hpp>
+#include <beit/kernels/packing.hpp>
 #include <beit/kernels/types.hpp>
 
 namespace beit::inline BEIT_ABI {
 
 namespace kernels {
 
-/// Largest magnitude of a quantised number.
-inline constexpr float int8_limit = 127;
-
-/// The nearest integer, ties to even, of |x| < 2^22: the sum's last bit is worth 1. Integers from there on, because
-/// -ffast-math would take a float sum and difference apart.
-inline std::int32_t round_to_int(float x) {
-  return std::bit_cast<std::int32_t>(x + 0x1.8p23f) - std::bit_cast<std::int32_t>(0x1.8p23f);
-}
-
 /// 1 / scale of a row of activations whose largest magnitude is this, for scale = largest / 127.
 inline float inverse_int8_scale(float largest) { return largest > 1e-30f ? int8_limit / largest : 0; }
-
-/// The scale of a column of weights: largest / 127, rounded up to 16 bits, so that an integer times the scale is exact
-/// and quantising that again gives both back. weights_tools/convert.py makes the same.
-inline float int8_weight_scale(float largest) {
-  return std::bit_cast<float>((std::bit_cast<std::uint32_t>(largest / int8_limit) + 0xFF) & ~0xFFu);
-}
-
-/// Writes scale and offset of column j of a quantised panel of NR to the panel's tail; returns the inverse of the
-/// scale.
-template <Form form, Index NR>
-float pack_column_scale(const float* column, Index k, Index j, std::byte* tail) {
-  float largest = 0;
-  for (Index i = 0; i < k; ++i) largest = std::max(largest, std::abs(column[i]));
-  const float scale = int8_weight_scale(largest), inverse = scale > 1e-30f ? 1 / scale : 0;
-  std::int32_t offset = 0;
-  if constexpr (form == Form::uint8) {
-    for (Index i = 0; i < k; ++i) offset += 128 * round_to_int(column[i] * inverse);
-  }
-  std::memcpy(tail + j * static_cast<Index>(sizeof(scale)), &scale, sizeof(scale));
-  std::memcpy(tail + (NR + j) * static_cast<Index>(sizeof(offset)), &offset, sizeof(offset));
-  return inverse;
-}
 
 /// Level::finish of a tile with fewer than NR columns, by way of a whole one.
 template <typename Level, Index MR, Index NR>
@@ -81,11 +51,11 @@ void finish_part(const float* sum, const float* bias, const float* scale, Epilog
 }
 
 /// The driver over
+///   Level::Packing: see kernels/packing.hpp;
 ///   Level::finish<MR, NR>(sum, bias, scale, epilogue, rows, columns, form, out, ldo): the epilogue of one tile of
 ///     sums, of which `rows` and `columns` exist;
 /// and a Product, which has the constants MR x NR (the tile), group, chunk (groups of k at a time) and form, and
 ///   A, Stored, Panel, Sum: elements of a, of a packed panel in memory, of one that tile reads, and of sums;
-///   store(x): a float as Stored, unless that is int8;
 ///   widen(in, count, out): Stored to Panel, where they differ;
 ///   tile(a, lda, rows, panel, groups, sum): sum (MR, NR) += a (rows, groups * group) x panel; rows <= MR, and the
 ///     rows of sum beyond `rows` may hold anything;
@@ -115,31 +85,36 @@ struct PackedGemm {
   }
 
   static void pack(const float* w, Index n, Index k, std::byte* packed) {
-    constexpr Index block = 64;  // of k: what a block writes stays in the nearest cache
+    using Packing = typename Level::Packing;
+    using Encoder = PanelEncoder<Packing, Stored, NR>;
+    constexpr Index K = Encoder::strip, group_bytes = group * static_cast<Index>(sizeof(Stored));
     for (Index p = 0; p < panels(n, NR); ++p, packed += panel_bytes(k)) {
-      std::fill_n(packed, panel_bytes(k), std::byte{0});
       const float* columns = w + p * NR * k;
       const Index count = std::min(NR, n - p * NR);
-      float inverse[NR];
-      if constexpr (quantised) {
-        for (Index j = 0; j < count; ++j) {
-          inverse[j] = pack_column_scale<Product::form, NR>(columns + j * k, k, j, packed + element_bytes(k));
-        }
-      }
-      Stored* panel = reinterpret_cast<Stored*>(packed);
-      for (Index begin = 0; begin < k; begin += block) {
-        for (Index j = 0; j < count; ++j) {
-          const float* column = columns + j * k;
-          for (Index i = begin; i < std::min(begin + block, k); ++i) {
-            Stored& to = panel[(i / group * NR + j) * group + i % group];
-            if constexpr (quantised) {
-              to = static_cast<Stored>(round_to_int(column[i] * inverse[j]));
-            } else {
-              to = Product::store(column[i]);
+      Encoder encoder(columns, count, k);
+      std::byte* to = packed;
+      for (Index begin = 0; begin < k; begin += K) {
+        const Index depth = std::min(K, k - begin);
+        for (Index j = 0; j < NR; j += strip_rows) {
+          alignas(64) Stored strip[strip_rows][K];
+          const std::byte* rows = reinterpret_cast<const std::byte*>(strip);
+          Index stride = strip_bytes;
+          const float* column = columns + j * k + begin;
+          if (std::is_same_v<Stored, float> && depth == K && j + strip_rows <= count) {
+            rows = reinterpret_cast<const std::byte*>(column);  // as they are
+            stride = k * static_cast<Index>(sizeof(float));
+          } else {
+            if (j + strip_rows > count) std::fill_n(strip[0], strip_rows * K, Stored{});
+            for (Index i = 0; i < std::min(strip_rows, count - j); ++i) {
+              encoder.encode(column + i * k, depth, j + i, strip[i]);
             }
           }
+          interleave<Packing, group_bytes>(rows, stride, groups(depth), to + j * group_bytes, NR * group_bytes);
         }
+        to += groups(depth) * NR * group_bytes;
       }
+      std::fill(to, packed + element_bytes(k), std::byte{0});
+      if constexpr (quantised) encoder.store_scales(Product::form, packed + element_bytes(k));
     }
   }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 
@@ -11,6 +12,7 @@
 #include <beit/core/version.hpp>
 #include <beit/kernels/attention.hpp>
 #include <beit/kernels/gemm.hpp>
+#include <beit/kernels/packing.hpp>
 #include <beit/kernels/types.hpp>
 
 namespace beit::inline BEIT_ABI {
@@ -48,6 +50,8 @@ inline void store4(float* p, Float4 x) { std::memcpy(p, &x, sizeof(x)); }
 inline float gelu(float x) { return 0.5f * x * (1.0f + std::erf(x * 0.70710678118654752440f)); }
 
 struct Portable {
+  using Packing = PortablePacking;
+
   /// 8 registers of sums, 2 of the panel and 1 of a: all that 16 registers hold without spilling.
   struct Float {
     using A = float;
@@ -56,8 +60,6 @@ struct Portable {
     using Sum = float;
     static constexpr Index MR = 4, NR = 8, group = 1, chunk = 256;
     static constexpr Form form = Form::float32;
-
-    static float store(float x) { return x; }
 
     static void tile(const float* a, Index lda, Index rows, const float* panel, Index groups, float* sum) {
       // Rows that aren't there repeat the last one: every row goes through the same instructions, so its
@@ -96,7 +98,6 @@ struct Portable {
   /// Weights in bfloat16, arithmetic in float.
   struct Bfloat16 : Float {
     using Stored = std::uint16_t;
-    static Stored store(float x) { return round_to_bfloat16(x); }
     static void widen(const Stored* in, Index count, float* out) {
       for (Index i = 0; i < count; ++i) out[i] = bfloat16_to_float(in[i]);
     }

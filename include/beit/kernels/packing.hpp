@@ -1,0 +1,138 @@
+// What packing weights, keys and values has in common: many rows become one panel in which they lie side by side.
+//
+// A panel holds groups of neighbours along k, 2 or 4 bytes together, of NR rows one after the other. It is made of
+// strips of 8 rows, 64 bytes of each as they will be stored at a time. The plain loops here are what every other form
+// of Packing agrees with to the bit.
+#pragma once
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
+
+#include <beit/core/half.hpp>
+#include <beit/core/version.hpp>
+#include <beit/kernels/types.hpp>
+
+namespace beit::inline BEIT_ABI {
+
+namespace kernels {
+
+/// Rows that are packed at a time, and bytes of each.
+inline constexpr Index strip_rows = 8, strip_bytes = 64;
+
+/// Largest magnitude of a quantised number.
+inline constexpr float int8_limit = 127;
+
+/// The nearest integer, ties to even, of |x| < 2^22: the sum's last bit is worth 1. Integers from there on, because
+/// -ffast-math would take a float sum and difference apart.
+inline std::int32_t round_to_int(float x) {
+  return std::bit_cast<std::int32_t>(x + 0x1.8p23f) - std::bit_cast<std::int32_t>(0x1.8p23f);
+}
+
+/// The scale of a column of weights: largest / 127, rounded up to 16 bits, so that an integer times the scale is exact
+/// and quantising that again gives both back. weights_tools/convert.py makes the same.
+inline float int8_weight_scale(float largest) {
+  return std::bit_cast<float>((std::bit_cast<std::uint32_t>(largest / int8_limit) + 0xFF) & ~0xFFu);
+}
+
+struct PortablePacking {
+  /// 32 bytes of 8 rows, in_stride bytes apart, side by side: out (32 / group_bytes, 8), rows out_stride bytes apart.
+  template <Index group_bytes>
+  static void transpose(const std::byte* in, Index in_stride, std::byte* out, Index out_stride) {
+    for (Index i = 0; i < strip_rows; ++i) {
+      for (Index j = 0; j < 32 / group_bytes; ++j) {
+        std::memcpy(out + j * out_stride + i * group_bytes, in + i * in_stride + j * group_bytes, group_bytes);
+      }
+    }
+  }
+
+  /// max |x| of k numbers.
+  static float largest_magnitude(const float* x, Index k) {
+    float largest = 0;
+    for (Index i = 0; i < k; ++i) largest = std::max(largest, std::abs(x[i]));
+    return largest;
+  }
+
+  /// 64 numbers, times `inverse`, as integers; returns their sum.
+  static std::int32_t quantise(const float* x, float inverse, std::int8_t* out) {
+    std::int32_t sum = 0;
+    for (Index i = 0; i < 64; ++i) {
+      const std::int32_t q = round_to_int(x[i] * inverse);
+      out[i] = static_cast<std::int8_t>(q);
+      sum += q;
+    }
+    return sum;
+  }
+
+  /// 32 numbers, rounded.
+  static void round(const float* x, std::uint16_t* out) {
+    for (Index i = 0; i < 32; ++i) out[i] = round_to_bfloat16(x[i]);
+  }
+};
+
+/// The first `groups` groups of each of 8 rows of 64 bytes, in_stride bytes apart, side by side: out (groups, 8), rows
+/// out_stride bytes apart.
+template <typename Packing, Index group_bytes>
+void interleave(const std::byte* in, Index in_stride, Index groups, std::byte* out, Index out_stride) {
+  constexpr Index whole = strip_bytes / group_bytes, row_bytes = strip_rows * group_bytes;
+  if (groups == whole) {
+    Packing::template transpose<group_bytes>(in, in_stride, out, out_stride);
+    Packing::template transpose<group_bytes>(in + 32, in_stride, out + whole / 2 * out_stride, out_stride);
+    return;
+  }
+  alignas(64) std::byte rows[whole * row_bytes];
+  interleave<Packing, group_bytes>(in, in_stride, whole, rows, row_bytes);
+  for (Index i = 0; i < groups; ++i) std::memcpy(out + i * out_stride, rows + i * row_bytes, row_bytes);
+}
+
+/// How a panel's NR columns of weights become numbers of the type Stored. Integers have a scale a column.
+template <typename Packing, typename Stored, Index NR>
+struct PanelEncoder {
+  static constexpr Index strip = strip_bytes / static_cast<Index>(sizeof(Stored));  // numbers
+
+  /// columns (count, k).
+  PanelEncoder(const float* columns, Index count, Index k) {
+    if constexpr (std::is_same_v<Stored, std::int8_t>) {
+      for (Index j = 0; j < count; ++j) {
+        scale[j] = int8_weight_scale(Packing::largest_magnitude(columns + j * k, k));
+        inverse[j] = scale[j] > 1e-30f ? 1 / scale[j] : 0;
+      }
+    }
+  }
+
+  /// The next `count` numbers of column j, at most a strip's, as they are stored; zeros after them.
+  void encode(const float* x, Index count, Index j, Stored* out) {
+    float padded[strip];
+    if (count < strip) {
+      std::fill(std::copy_n(x, count, padded), padded + strip, 0.0f);
+      x = padded;
+    }
+    if constexpr (std::is_same_v<Stored, float>) {
+      std::copy_n(x, strip, out);
+    } else if constexpr (std::is_same_v<Stored, std::int8_t>) {
+      sum[j] += Packing::quantise(x, inverse[j], out);
+    } else {
+      Packing::round(x, out);
+    }
+  }
+
+  /// Scales, and offsets where a is unsigned, to the panel's tail.
+  void store_scales(Form form, std::byte* tail) {
+    for (std::int32_t& offset : sum) offset *= form == Form::uint8 ? 128 : 0;
+    std::memcpy(tail, scale, sizeof(scale));
+    std::memcpy(tail + sizeof(scale), sum, sizeof(sum));
+  }
+
+ private:
+  static constexpr Index scales = std::is_same_v<Stored, std::int8_t> ? NR : 1;
+  float scale[scales] = {}, inverse[scales] = {};
+  std::int32_t sum[scales] = {};
+};
+
+}  // namespace kernels
+
+}  // namespace beit::inline BEIT_ABI

@@ -1,0 +1,119 @@
+// Packing by AVX2, for every level above portable: reading the weights takes longer.
+#pragma once
+
+#include <beit/cpu/target.hpp>
+
+#if BEIT_X86_KERNELS
+
+#include <immintrin.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+
+#include <beit/core/version.hpp>
+#include <beit/kernels/packing.hpp>
+#include <beit/kernels/types.hpp>
+
+namespace beit::inline BEIT_ABI {
+
+namespace kernels {
+
+/// As PortablePacking.
+struct Avx2Packing {
+  template <Index group_bytes>
+  BEIT_TARGET_AVX2 static void transpose(const std::byte* in, Index in_stride, std::byte* out, Index out_stride) {
+    static_assert(group_bytes == 4 || group_bytes == 2);
+    // 8 x 8 words: neighbours of two rows, of four, and of eight.
+    const __m256i r0 = load(in), r1 = load(in + in_stride);
+    const __m256i r2 = load(in + 2 * in_stride), r3 = load(in + 3 * in_stride);
+    const __m256i r4 = load(in + 4 * in_stride), r5 = load(in + 5 * in_stride);
+    const __m256i r6 = load(in + 6 * in_stride), r7 = load(in + 7 * in_stride);
+    const __m256i a0 = _mm256_unpacklo_epi32(r0, r1), a1 = _mm256_unpackhi_epi32(r0, r1);
+    const __m256i a2 = _mm256_unpacklo_epi32(r2, r3), a3 = _mm256_unpackhi_epi32(r2, r3);
+    const __m256i a4 = _mm256_unpacklo_epi32(r4, r5), a5 = _mm256_unpackhi_epi32(r4, r5);
+    const __m256i a6 = _mm256_unpacklo_epi32(r6, r7), a7 = _mm256_unpackhi_epi32(r6, r7);
+    store_columns<group_bytes>(_mm256_unpacklo_epi64(a0, a2), _mm256_unpacklo_epi64(a4, a6), 0, out, out_stride);
+    store_columns<group_bytes>(_mm256_unpackhi_epi64(a0, a2), _mm256_unpackhi_epi64(a4, a6), 1, out, out_stride);
+    store_columns<group_bytes>(_mm256_unpacklo_epi64(a1, a3), _mm256_unpacklo_epi64(a5, a7), 2, out, out_stride);
+    store_columns<group_bytes>(_mm256_unpackhi_epi64(a1, a3), _mm256_unpackhi_epi64(a5, a7), 3, out, out_stride);
+  }
+
+  BEIT_TARGET_AVX2 static float largest_magnitude(const float* x, Index k) {
+    const __m256 sign = _mm256_set1_ps(-0.0f);
+    __m256 even = _mm256_setzero_ps(), odd = even;
+    Index i = 0;
+    for (; i + 16 <= k; i += 16) {
+      even = _mm256_max_ps(even, _mm256_andnot_ps(sign, _mm256_loadu_ps(x + i)));
+      odd = _mm256_max_ps(odd, _mm256_andnot_ps(sign, _mm256_loadu_ps(x + i + 8)));
+    }
+    alignas(32) float lanes[8];
+    _mm256_store_ps(lanes, _mm256_max_ps(even, odd));
+    return std::max(PortablePacking::largest_magnitude(lanes, 8), PortablePacking::largest_magnitude(x + i, k - i));
+  }
+
+  BEIT_TARGET_AVX2 static std::int32_t quantise(const float* x, float inverse, std::int8_t* out) {
+    const __m256 factor = _mm256_set1_ps(inverse);
+    const __m256i in_order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);  // packing works within halves
+    __m256i sums = _mm256_setzero_si256();
+    for (Index i = 0; i < 64; i += 32) {
+      const __m256i q0 = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x + i), factor));
+      const __m256i q1 = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x + i + 8), factor));
+      const __m256i q2 = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x + i + 16), factor));
+      const __m256i q3 = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x + i + 24), factor));
+      sums = _mm256_add_epi32(sums, _mm256_add_epi32(_mm256_add_epi32(q0, q1), _mm256_add_epi32(q2, q3)));
+      const __m256i bytes = _mm256_packs_epi16(_mm256_packs_epi32(q0, q1), _mm256_packs_epi32(q2, q3));
+      store(out + i, _mm256_permutevar8x32_epi32(bytes, in_order));
+    }
+    const __m128i four = _mm_add_epi32(_mm256_castsi256_si128(sums), _mm256_extracti128_si256(sums, 1));
+    const __m128i two = _mm_add_epi32(four, _mm_unpackhi_epi64(four, four));
+    return _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_shuffle_epi32(two, 1)));
+  }
+
+  BEIT_TARGET_AVX2 static void round(const float* x, std::uint16_t* out) {
+    for (Index i = 0; i < 32; i += 16) {
+      const __m256i both = _mm256_packus_epi32(upper_half(x + i), upper_half(x + i + 8));
+      store(out + i, _mm256_permute4x64_epi64(both, 0xD8));
+    }
+  }
+
+ private:
+  BEIT_TARGET_AVX2 static __m256i load(const std::byte* p) {
+    return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+  }
+  BEIT_TARGET_AVX2 static void store(void* p, __m256i x) { _mm256_storeu_si256(static_cast<__m256i*>(p), x); }
+
+  /// Words number `column` and column + 4 of rows 0 to 3 (in `upper`) and 4 to 7.
+  template <Index group_bytes>
+  BEIT_TARGET_AVX2 static void store_columns(__m256i upper, __m256i lower, Index column, std::byte* out,
+                                             Index out_stride) {
+    store_column<group_bytes>(_mm256_permute2x128_si256(upper, lower, 0x20), column, out, out_stride);
+    store_column<group_bytes>(_mm256_permute2x128_si256(upper, lower, 0x31), column + 4, out, out_stride);
+  }
+  template <Index group_bytes>
+  BEIT_TARGET_AVX2 static void store_column(__m256i words, Index column, std::byte* out, Index out_stride) {
+    if constexpr (group_bytes == 4) {
+      store(out + column * out_stride, words);
+    } else {
+      const __m256i apart = _mm256_setr_epi8(0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15,  //
+                                             0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15);
+      const __m256i halves = _mm256_permute4x64_epi64(_mm256_shuffle_epi8(words, apart), 0xD8);
+      out += 2 * column * out_stride;
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(out), _mm256_castsi256_si128(halves));
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(out + out_stride), _mm256_extracti128_si256(halves, 1));
+    }
+  }
+
+  /// Eight numbers as round_to_bfloat16 rounds them, in words.
+  BEIT_TARGET_AVX2 static __m256i upper_half(const float* x) {
+    const __m256i bits = _mm256_castps_si256(_mm256_loadu_ps(x));
+    const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
+    return _mm256_srli_epi32(_mm256_add_epi32(_mm256_add_epi32(bits, _mm256_set1_epi32(0x7FFF)), odd), 16);
+  }
+};
+
+}  // namespace kernels
+
+}  // namespace beit::inline BEIT_ABI
+
+#endif  // BEIT_X86_KERNELS

@@ -1,0 +1,97 @@
+// Packed weights, byte for byte, against the formulas in kernels/gemm.hpp and kernels/amx.hpp.
+#include <gtest/gtest.h>
+
+#include <beit/kernels/kernels.hpp>
+#include <cmath>
+#include <cstring>
+#include <tuple>
+#include <vector>
+
+#include "reference.hpp"
+
+namespace {
+
+using beit::Index;
+using beit::Precision;
+using beit::kernels::Form;
+using beit::kernels::GemmKernel;
+using reference::normal;
+
+/// What lies at packed[at] and after.
+template <typename T>
+void put(std::vector<std::byte>& packed, Index at, T value) {
+  std::memcpy(packed.data() + at * static_cast<Index>(sizeof(T)), &value, sizeof(T));
+}
+
+/// w (n, k) in panels of kernel.column_tile, one number after the other.
+std::vector<std::byte> expected(const GemmKernel& kernel, bool tiles, Precision precision, const float* w, Index n,
+                                Index k) {
+  const Index NR = kernel.column_tile, bytes = kernel.panel_bytes(k);
+  const Index parts = kernel.form == Form::bfloat16x3 ? 3 : kernel.form == Form::bfloat16x2 ? 2 : 1;
+  const bool quantised = precision == Precision::int8, bfloat16 = precision == Precision::bfloat16 || parts > 1;
+  const Index block = tiles ? kernel.depth_multiple : 1 << 30;  // of k
+  const Index G = !tiles ? kernel.depth_multiple : quantised ? 4 : 2;
+  std::vector<std::byte> result;
+  for (Index column = 0; column < n; column += NR) {
+    std::vector<std::byte> panel(static_cast<std::size_t>(bytes));
+    for (Index j = 0; j < std::min(NR, n - column); ++j) {
+      const float* x = w + (column + j) * k;
+      float largest = 0;
+      for (Index i = 0; i < k; ++i) largest = std::max(largest, std::abs(x[i]));
+      const float scale = reference::round_up(largest / 127);
+      std::int32_t sum = 0;
+      for (Index i = 0; i < k; ++i) {
+        const Index row = i / block * block * parts / G + i % block / G;
+        const Index at = (row * NR + j) * G + i % G;
+        if (quantised) {
+          const auto q = static_cast<std::int8_t>(std::nearbyint(x[i] * (scale > 1e-30f ? 1 / scale : 0)));
+          put(panel, at, q);
+          sum += q;
+        } else if (bfloat16) {
+          float rest = x[i];
+          for (Index part = 0; part < parts; ++part) {
+            const std::uint16_t bits = beit::round_to_bfloat16(rest);
+            put(panel, at + part * block * NR, bits);
+            rest -= beit::bfloat16_to_float(bits);
+          }
+        } else {
+          put(panel, at, x[i]);
+        }
+      }
+      if (quantised) {
+        const Index tail = (bytes - NR * 8) / 64 * 16;  // in words; NR * 8 bytes are whole cache lines
+        put(panel, tail + j, scale);
+        put(panel, tail + NR + j, kernel.form == Form::uint8 ? 128 * sum : 0);
+      }
+    }
+    result.insert(result.end(), panel.begin(), panel.end());
+  }
+  return result;
+}
+
+class Packing : public testing::TestWithParam<std::tuple<Index, Index>> {};  // n, k
+
+TEST_P(Packing, IsTheFormulasByteForByte) {
+  const auto [n, k] = GetParam();
+  std::vector<float> w = normal(n * k, 11);
+  std::fill_n(w.data(), k, 0.0f);  // a column of zeros
+  w.back() = 1e-29f;               // too small to quantise where it is the largest
+  for (const beit::kernels::Kernels& level : reference::all_levels()) {
+    for (const Precision precision : reference::precisions) {
+      SCOPED_TRACE(std::string(beit::isa_name(level.isa)) + " " + std::string(beit::precision_name(precision)));
+      const GemmKernel& kernel = level.of(precision).gemm;
+      std::vector<std::byte> packed(static_cast<std::size_t>(kernel.packed_bytes(n, k) + 64), std::byte{0x55});
+      kernel.pack(w.data(), n, k, packed.data());
+      std::vector<std::byte> wanted = expected(kernel, level.isa == beit::Isa::amx, precision, w.data(), n, k);
+      wanted.resize(packed.size(), std::byte{0x55});  // nothing is written after the last panel
+      ASSERT_EQ(packed, wanted);
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Shapes, Packing,
+                         testing::Combine(testing::Values<Index>(1, 3, 8, 16, 31, 64, 75, 130),
+                                          testing::Values<Index>(1, 2, 3, 5, 15, 16, 31, 32, 33, 63, 64, 65, 127, 200,
+                                                                 768)));
+
+}  // namespace
