@@ -11,6 +11,7 @@
 #include <type_traits>
 
 #include <beit/core/version.hpp>
+#include <beit/kernels/packing.hpp>
 #include <beit/kernels/relative_position.hpp>
 #include <beit/kernels/types.hpp>
 
@@ -19,6 +20,7 @@ namespace beit::inline BEIT_ABI {
 namespace kernels {
 
 /// The driver over `Product`, as for PackedGemm, of float or bfloat16, and `Level`, which has
+///   Packing: see kernels/packing.hpp;
 ///   softmax_row(x, n): x (n,) becomes exp(x - max(x)); returns the reciprocal of the sum.
 template <typename Level, typename Product>
 struct FusedAttention {
@@ -47,8 +49,9 @@ struct FusedAttention {
   static void run(const Attention& a, std::byte* memory) {
     const Index n = a.n, d = a.d, padded_n = padded(n);
     Scratch scratch = lay_out(n, d, memory);
-    pack_keys(a, scratch.keys);
-    pack_values(a, scratch.values);
+    using Packing = typename Level::Packing;
+    pack_rows<Packing, NR>(static_cast<const A*>(a.k), a.ld, n, d, groups(d) * group, scratch.keys);
+    pack_columns<Packing, NR>(static_cast<const A*>(a.v), a.ld, n, d, groups(n) * group, scratch.values);
     alignas(64) float sums[MR * NR];
     for (Index row = 0; row < n; row += MR) {
       const Index rows = std::min(MR, n - row);
@@ -121,29 +124,6 @@ struct FusedAttention {
       return scratch.scores;
     } else {
       return scratch.weights;
-    }
-  }
-
-  static void pack_keys(const Attention& a, A* keys) {
-    for (Index key = 0; key < a.n; key += NR, keys += groups(a.d) * group * NR) {
-      const Index columns = std::min(NR, a.n - key);
-      if (columns < NR || a.d % group != 0) std::fill_n(keys, groups(a.d) * group * NR, A{});
-      for (Index j = 0; j < columns; ++j) {
-        const A* k = static_cast<const A*>(a.k) + (key + j) * a.ld;
-        for (Index c = 0; c < a.d; ++c) keys[(c / group * NR + j) * group + c % group] = k[c];
-      }
-    }
-  }
-
-  static void pack_values(const Attention& a, A* values) {
-    for (Index channel = 0; channel < a.d; channel += NR, values += groups(a.n) * group * NR) {
-      const Index columns = std::min(NR, a.d - channel);
-      if (columns < NR || a.n % group != 0) std::fill_n(values, groups(a.n) * group * NR, A{});
-      for (Index key = 0; key < a.n; ++key) {
-        const A* v = static_cast<const A*>(a.v) + key * a.ld + channel;
-        A* to = values + key / group * group * NR + key % group;
-        for (Index j = 0; j < columns; ++j) to[j * group] = v[j];
-      }
     }
   }
 };

@@ -72,6 +72,14 @@ struct PortablePacking {
   static void round(const float* x, std::uint16_t* out) {
     for (Index i = 0; i < 32; ++i) out[i] = round_to_bfloat16(x[i]);
   }
+
+  /// out (16, 2): 16 numbers of two rows side by side.
+  static void zip(const std::uint16_t* first, const std::uint16_t* second, std::uint16_t* out) {
+    for (Index i = 0; i < 16; ++i) {
+      out[2 * i] = first[i];
+      out[2 * i + 1] = second[i];
+    }
+  }
 };
 
 /// The first `groups` groups of each of 8 rows of 64 bytes, in_stride bytes apart, side by side: out (groups, 8), rows
@@ -87,6 +95,60 @@ void interleave(const std::byte* in, Index in_stride, Index groups, std::byte* o
   alignas(64) std::byte rows[whole * row_bytes];
   interleave<Packing, group_bytes>(in, in_stride, whole, rows, row_bytes);
   for (Index i = 0; i < groups; ++i) std::memcpy(out + i * out_stride, rows + i * row_bytes, row_bytes);
+}
+
+/// x (n, d), float or bfloat16, rows ld apart, to panels of NR rows with groups along d:
+///   panel p: out[((i / G) * NR + j) * G + i % G] = x[(p * NR + j) * ld + i], zero from d to depth.
+template <typename Packing, Index NR, typename T>
+void pack_rows(const T* x, Index ld, Index n, Index d, Index depth, T* out) {
+  constexpr Index size = static_cast<Index>(sizeof(T)), K = strip_bytes / size, G = 4 / size;
+  for (Index panel = 0; panel < n; panel += NR) {
+    for (Index begin = 0; begin < depth; begin += K) {
+      const Index groups = std::min(K, depth - begin) / G;
+      for (Index j = 0; j < NR; j += strip_rows) {
+        const T* from = x + (panel + j) * ld + begin;
+        Index stride = ld;
+        alignas(64) T strip[strip_rows][K];
+        if (begin + K > d || panel + j + strip_rows > n) {
+          std::fill_n(strip[0], strip_rows * K, T{});
+          for (Index i = 0; i < std::min(strip_rows, n - panel - j); ++i) {
+            std::copy_n(from + i * ld, std::min(K, d - begin), strip[i]);
+          }
+          from = strip[0];
+          stride = K;
+        }
+        interleave<Packing, 4>(reinterpret_cast<const std::byte*>(from), stride * size, groups,
+                               reinterpret_cast<std::byte*>(out + j * G), NR * 4);
+      }
+      out += groups * NR * G;
+    }
+  }
+}
+
+/// x (n, d), likewise, to panels of NR columns with groups along n:
+///   panel p: out[((i / G) * NR + j) * G + i % G] = x[i * ld + p * NR + j], zero from n to depth.
+template <typename Packing, Index NR, typename T>
+void pack_columns(const T* x, Index ld, Index n, Index d, Index depth, T* out) {
+  constexpr Index G = 4 / static_cast<Index>(sizeof(T));
+  for (Index panel = 0; panel < d; panel += NR) {
+    const Index columns = std::min(NR, d - panel);
+    for (Index i = 0; i < depth; i += G, out += NR * G) {
+      const T* rows[G];
+      T padded[G][NR];
+      for (Index g = 0; g < G; ++g) {
+        rows[g] = x + (i + g) * ld + panel;
+        if (columns == NR && i + g < n) continue;
+        std::fill_n(padded[g], NR, T{});
+        if (i + g < n) std::copy_n(rows[g], columns, padded[g]);
+        rows[g] = padded[g];
+      }
+      if constexpr (G == 1) {
+        std::copy_n(rows[0], NR, out);
+      } else {
+        for (Index j = 0; j < NR; j += 16) Packing::zip(rows[0] + j, rows[1] + j, out + 2 * j);
+      }
+    }
+  }
 }
 
 /// How a panel's NR columns of weights become numbers of the type Stored. Integers have a scale a column.

@@ -77,10 +77,15 @@ struct Avx2Packing {
     }
   }
 
- private:
-  BEIT_TARGET_AVX2 static __m256i load(const std::byte* p) {
-    return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+  BEIT_TARGET_AVX2 static void zip(const std::uint16_t* first, const std::uint16_t* second, std::uint16_t* out) {
+    const __m256i a = load(first), b = load(second);
+    const __m256i low = _mm256_unpacklo_epi16(a, b), high = _mm256_unpackhi_epi16(a, b);  // within halves
+    store(out, _mm256_permute2x128_si256(low, high, 0x20));
+    store(out + 16, _mm256_permute2x128_si256(low, high, 0x31));
   }
+
+ private:
+  BEIT_TARGET_AVX2 static __m256i load(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
   BEIT_TARGET_AVX2 static void store(void* p, __m256i x) { _mm256_storeu_si256(static_cast<__m256i*>(p), x); }
 
   /// Words number `column` and column + 4 of rows 0 to 3 (in `upper`) and 4 to 7.
