@@ -29,6 +29,7 @@
 #include <type_traits>
 
 #include <beit/core/version.hpp>
+#include <beit/kernels/amx_attention.hpp>
 #include <beit/kernels/amx_tiles.hpp>
 #include <beit/kernels/avx512.hpp>
 #include <beit/kernels/avx512_bf16.hpp>
@@ -193,7 +194,6 @@ struct TileGemm {
     return {Product::form, Product::block, 2 * Tiles::rows, row_block, NR, &panel_bytes, &pack, &encode, &run};
   }
 
- private:
   /// sum (32, NR), or 16 rows where there is but one tile row: the chunk's products, added if `add`.
   template <bool Two>
   BEIT_TARGET_AMX static void sum_chunk(Tiles& tiles, const std::byte* a0, const std::byte* a1, Index lda,
@@ -242,6 +242,7 @@ struct TileGemm {
     }
   }
 
+ private:
   /// The epilogue of a panel's sums.
   BEIT_TARGET_AMX static void finish(const Gemm& g, Index row0, Index row1, Index tile_rows, Index column,
                                      const std::byte* tail, Sum* sums) {
@@ -278,6 +279,8 @@ struct AmxLevel {
     kernels.float_fast.gemm = TileGemm<Tiles, BfloatParts<2>>::kernel();
     kernels.bfloat16.gemm = TileGemm<Tiles, BfloatParts<1>>::kernel();
     kernels.int8.gemm = TileGemm<Tiles, TileBytes>::kernel();
+    kernels.bfloat16.attention = TileAttention<Tiles, TileGemm<Tiles, BfloatParts<1>>>::kernel();
+    kernels.int8.attention = kernels.bfloat16.attention;
     return kernels;
   }
 };
