@@ -144,6 +144,46 @@ TEST(Beit, IntermediatesAreChosenAsTimmChoosesThem) {
   EXPECT_THROW(model.forward_intermediates(x, {.indices = {0}, .last = 1}), beit::ArgumentError);
 }
 
+template <typename Weight>
+void check_attention(float tolerance) {
+  const auto model = make_model<Weight>();
+  const Matrix x = images(model.config(), 3);
+  const std::vector<Matrix> all = model.forward_attention(x), exact = make_model<float>().forward_attention(x);
+  ASSERT_EQ(all.size(), 2u);
+  for (std::size_t block = 0; block < 2; ++block) {
+    ASSERT_EQ(all[block].rows(), 3 * 5 * 193);
+    ASSERT_EQ(all[block].cols(), 193);
+    EXPECT_LE((all[block].map().rowwise().sum().array() - 1).abs().maxCoeff(), 2e-6f);
+    EXPECT_LE((all[block].map() - exact[block].map()).cwiseAbs().maxCoeff(), tolerance) << "block " << block;
+  }
+  // Alone, of one thread.
+  beit::ThreadPool pool(1);
+  Workspace workspace(pool);
+  const auto alone = model.forward_attention(x.map().row(1), {-1}, workspace);
+  ASSERT_EQ(alone.size(), 1u);
+  expect_equal(alone[0], Matrix(all[1].map().middleRows(5 * 193, 5 * 193)), "the second image's last block");
+}
+
+TEST(Beit, AttentionOfFloat) { check_attention<float>(0); }
+TEST(Beit, AttentionOfFloatFast) { check_attention<beit::FloatFast>(1e-3f); }
+TEST(Beit, AttentionOfBfloat16) { check_attention<Eigen::bfloat16>(1e-2f); }
+TEST(Beit, AttentionOfInt8) { check_attention<std::int8_t>(1e-2f); }
+
+TEST(Beit, AttentionOfChosenBlocks) {
+  const auto model = make_model<float>();
+  const Matrix x = images(model.config(), 1);
+  const auto all = model.forward_attention(x), both = model.forward_attention(x, {-1, 0, 1});
+  ASSERT_EQ(both.size(), 2u);
+  expect_equal(both[0], all[0], "block 0");
+  expect_equal(both[1], all[1], "block 1");
+  expect_equal(model.forward_attention(x, {0})[0], all[0], "block 0 alone");
+  EXPECT_GT((all[0].map() - all[1].map()).cwiseAbs().maxCoeff(), 0.001f);
+  EXPECT_THROW(model.forward_attention(x, {2}), beit::ArgumentError);
+  EXPECT_THROW(model.forward_attention(x, {0, -3}), beit::ArgumentError);
+  EXPECT_THROW(model.forward_attention(Matrix(1, 100)), beit::ArgumentError);
+  EXPECT_EQ(model.forward_attention(x.map().topRows(0))[1].rows(), 0);
+}
+
 TEST(Beit, WrongShapesAreErrors) {
   const auto model = make_model<float>();
   EXPECT_THROW(model.forward(Matrix(1, 100)), beit::ArgumentError);

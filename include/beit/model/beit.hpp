@@ -12,6 +12,7 @@
 #include <beit/core/version.hpp>
 #include <beit/io/weights.hpp>
 #include <beit/model/config.hpp>
+#include <beit/model/intermediates.hpp>
 #include <beit/nn/block.hpp>
 #include <beit/nn/head.hpp>
 #include <beit/nn/layer_norm.hpp>
@@ -20,33 +21,6 @@
 #include <beit/nn/workspace.hpp>
 
 namespace beit::inline BEIT_ABI {
-
-/// How forward_intermediates lays out an image's patch tokens.
-enum class OutputFormat {
-  nlc,   ///< (B*Gh*Gw, C): a row a patch.
-  nchw,  ///< (B, C*Gh*Gw): a row an image, a map of Gh x Gw a channel.
-};
-
-/// The arguments of timm's forward_intermediates.
-struct IntermediatesOptions {
-  /// Blocks from 0; a negative index counts from the end. Empty: all.
-  std::vector<Index> indices{};
-  /// The last n blocks, timm's integer `indices`; 0 where `indices` chooses, as it must.
-  Index last = 0;
-  bool return_prefix_tokens = false;
-  /// Pass each through the final `norm` (which a model with `fc_norm` doesn't have).
-  bool norm = false;
-  /// Leave the blocks after the last chosen one out: features are then of that block.
-  bool stop_early = false;
-  OutputFormat output_fmt = OutputFormat::nchw;
-};
-
-/// What forward_intermediates returns; the vectors have an entry a chosen block, in the order of the blocks.
-struct Intermediates {
-  Matrix features;                    ///< (B*N, C), as from forward_features
-  std::vector<Matrix> intermediates;  ///< as OutputFormat says
-  std::vector<Matrix> prefix_tokens;  ///< (B, C) each: the class token; empty unless asked for
-};
 
 /// BEiT, its weights packed for this processor. Constant once made: many threads may call it at the same
 /// time, each with a workspace of its own. Results are the same bits for every batch size and thread count.
@@ -144,7 +118,7 @@ class Beit {
   Intermediates forward_intermediates(const ConstRows& x, const IntermediatesOptions& options,
                                       Workspace& workspace) const {
     require_input(x);
-    const std::vector<Index> chosen = chosen_blocks(options);
+    const std::vector<Index> chosen = detail::chosen_blocks(options, config_.depth);
     Intermediates result;
     result.features = Matrix(x.rows() * config_.num_tokens(), config_.embed_dim);
     Rows tokens = result.features;
@@ -156,6 +130,33 @@ class Beit {
     }
     if (norm_) norm_->forward(tokens, workspace.executor(), tokens);
     return result;
+  }
+
+  /// The attention weights of chosen blocks, softmax(q k^T / sqrt(D) + R): an entry a block, in the order of the
+  /// blocks, each (B*A*N, N): row (b*A + head)*N + query holds what the query takes of each token, the class token
+  /// first; its sum is 1. Blocks from 0, a negative index counts from the end; none chosen: all. Made beside the
+  /// forward pass, of the same q and k. ArgumentError where an index names no block.
+  std::vector<Matrix> forward_attention(const ConstRows& x, const std::vector<Index>& indices = {}) const {
+    Workspace workspace;
+    return forward_attention(x, indices, workspace);
+  }
+  std::vector<Matrix> forward_attention(const ConstRows& x, const std::vector<Index>& indices,
+                                        Workspace& workspace) const {
+    require_input(x);
+    const std::vector<Index> chosen = detail::chosen_blocks(indices, config_.depth, "forward_attention");
+    Matrix tokens(x.rows() * config_.num_tokens(), config_.embed_dim);
+    Rows rows = tokens;
+    embed_tokens(x, workspace, rows);
+    std::vector<Matrix> weights;
+    for (Index i = 0; i <= chosen.back(); ++i) {
+      const Block<Weight>& block = blocks_[static_cast<std::size_t>(i)];
+      if (std::binary_search(chosen.begin(), chosen.end(), i)) {
+        weights.emplace_back(tokens.rows() * config_.num_heads, config_.num_tokens());
+        block.forward_attention(tokens, x.rows(), workspace, weights.back());
+      }
+      if (i < chosen.back()) block.forward(x.rows(), workspace, tokens);
+    }
+    return weights;
   }
 
  private:
@@ -216,32 +217,6 @@ class Beit {
       }
     });
     patch_embed_.forward_residual(x, workspace, tokens);
-  }
-
-  std::vector<Index> chosen_blocks(const IntermediatesOptions& options) const {
-    std::vector<Index> chosen = options.indices;
-    if (!chosen.empty() && options.last != 0) {
-      throw ArgumentError("forward_intermediates: found indices and last " + std::to_string(options.last) +
-                          ", wanted one of the two");
-    }
-    if (chosen.empty()) {
-      const Index count = options.last == 0 ? config_.depth : options.last;
-      if (count < 0 || count > config_.depth) {
-        throw ArgumentError("forward_intermediates: found last " + std::to_string(count) + ", wanted 1 to " +
-                            std::to_string(config_.depth));
-      }
-      for (Index i = config_.depth - count; i < config_.depth; ++i) chosen.push_back(i);
-    }
-    for (Index& i : chosen) {
-      if (i < -config_.depth || i >= config_.depth) {
-        throw ArgumentError("forward_intermediates: found block " + std::to_string(i) + ", wanted " +
-                            std::to_string(-config_.depth) + " to " + std::to_string(config_.depth - 1));
-      }
-      if (i < 0) i += config_.depth;
-    }
-    std::sort(chosen.begin(), chosen.end());
-    chosen.erase(std::unique(chosen.begin(), chosen.end()), chosen.end());
-    return chosen;
   }
 
   /// Appends the intermediate of the block that left `tokens` (B*N, C).

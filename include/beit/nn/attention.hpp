@@ -9,6 +9,7 @@
 #include <beit/core/version.hpp>
 #include <beit/io/weights.hpp>
 #include <beit/kernels/kernels.hpp>
+#include <beit/nn/attention_weights.hpp>
 #include <beit/nn/linear.hpp>
 #include <beit/nn/relative_position_bias.hpp>
 #include <beit/nn/workspace.hpp>
@@ -40,8 +41,7 @@ class Attention {
     const kernels::GemmKernel& gemm = Linear<Weight>::kernel();
     const kernels::AttentionKernel& kernel = arithmetic<Weight>().attention;
     const Index dim = qkv_.inputs(), tokens = x.rows / batch, head_dim = dim / heads_;
-    const Operand qkv = workspace.operand(Workspace::qkv, x.rows, 3 * dim, 3 * dim, kernel.form);
-    qkv_.forward(x, executor, qkv);
+    const Operand qkv = forward_qkv(x, workspace);
 
     // Written as the projection reads it, if attention can.
     const bool direct = gemm.form == kernel.form && gemm.depth(dim) == dim;
@@ -73,7 +73,26 @@ class Attention {
     proj_.forward_residual(context, gamma, executor, out);
   }
 
+  /// What softmax gives in forward_residual: x likewise -> out (B*A*N, N), image by image, then head by head.
+  void forward_weights(const Operand& x, Index batch, Workspace& workspace, Rows out) const {
+    if (batch == 0) return;
+    const Operand qkv = forward_qkv(x, workspace);
+    const Index tokens = x.rows / batch;
+    workspace.executor().for_each(batch * heads_, [&](Index item, Index) {
+      attention_weights(qkv.middle_rows(item / heads_ * tokens, tokens), item % heads_, heads_, bias_,
+                        out.middleRows(item * tokens, tokens));
+    });
+  }
+
  private:
+  /// (B*N, 3*C) as the attention kernel reads it.
+  Operand forward_qkv(const Operand& x, Workspace& workspace) const {
+    const Index cols = qkv_.outputs();
+    const Operand qkv = workspace.operand(Workspace::qkv, x.rows, cols, cols, arithmetic<Weight>().attention.form);
+    qkv_.forward(x, workspace.executor(), qkv);
+    return qkv;
+  }
+
   Index heads_;
   RelativePositionBias bias_;
   Linear<Weight> proj_;  // (C, C)

@@ -37,6 +37,12 @@ class Block {
     mlp_.forward_residual(norm2_.forward(x, kernel, workspace, Workspace::normed), gamma_2_.data(), workspace, x);
   }
 
+  /// The attention weights of forward: x (B*N, C) -> out (B*A*N, N). x stays as it is.
+  void forward_attention(const ConstRows& x, Index batch, Workspace& workspace, Rows out) const {
+    const Operand normed = norm1_.forward(x, Linear<Weight>::kernel(), workspace, Workspace::normed);
+    attn_.forward_weights(normed, batch, workspace, out);
+  }
+
  private:
   LayerNorm norm1_;
   Attention<Weight> attn_;

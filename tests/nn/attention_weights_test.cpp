@@ -1,0 +1,101 @@
+// attention_weights against loops in double precision with timm's own index of relative positions.
+#include <gtest/gtest.h>
+#include <beit/nn/attention_weights.hpp>
+
+#include <cmath>
+#include <vector>
+
+#include <beit/core/half.hpp>
+
+#include "../random_weights.hpp"
+
+namespace {
+
+using beit::Index;
+using beit::Matrix;
+
+constexpr beit::Size grid{2, 3};
+constexpr Index tokens = 7, heads = 3, head_dim = 5, dim = heads * head_dim;
+constexpr Index positions = (2 * grid.height - 1) * (2 * grid.width - 1) + 3;
+
+/// timm.models.beit.gen_relative_position_index.
+Index relative_position(Index query, Index key) {
+  if (query == 0 && key == 0) return positions - 1;
+  if (query == 0) return positions - 3;
+  if (key == 0) return positions - 2;
+  const Index dy = (query - 1) / grid.width - (key - 1) / grid.width + grid.height - 1;
+  const Index dx = (query - 1) % grid.width - (key - 1) % grid.width + grid.width - 1;
+  return dy * (2 * grid.width - 1) + dx;
+}
+
+/// softmax(q k^T / sqrt(D) + R) for a head: (N, N)
+std::vector<double> reference(const Matrix& qkv, Index head, const float* table) {
+  std::vector<double> weights;
+  for (Index i = 0; i < tokens; ++i) {
+    std::vector<double> row;
+    double sum = 0;
+    for (Index j = 0; j < tokens; ++j) {
+      double score = 0;
+      for (Index d = 0; d < head_dim; ++d) {
+        score += double{qkv(i, head * head_dim + d)} * double{qkv(j, dim + head * head_dim + d)};
+      }
+      score /= std::sqrt(double{head_dim});
+      if (table != nullptr) score += double{table[relative_position(i, j) * heads + head]};
+      row.push_back(std::exp(score));
+      sum += row.back();
+    }
+    for (const double x : row) weights.push_back(x / sum);
+  }
+  return weights;
+}
+
+class AttentionWeights : public testing::Test {
+ protected:
+  AttentionWeights() {
+    std::copy_n(numbers_.get("qkv", std::vector<Index>{tokens, 3 * dim}).data(), qkv_.size(), qkv_.data());
+    for (Index i = 0; i < qkv_.size(); ++i) qkv_.data()[i] *= 8;
+  }
+
+  void check(const Matrix& values, const beit::Operand& operand, bool biased) {
+    const auto table = numbers_.get("relative_position_bias_table", std::vector<Index>{positions, heads});
+    beit::RelativePositionBias bias(grid);
+    if (biased) bias.add(beit::WeightScope(numbers_, ""), heads);
+    for (Index head = 0; head < heads; ++head) {
+      Matrix found(tokens, tokens);
+      beit::attention_weights(operand, head, heads, bias, found);
+      const std::vector<double> wanted = reference(values, head, biased ? table.data() : nullptr);
+      for (Index i = 0; i < found.size(); ++i) {
+        ASSERT_NEAR(found.data()[i], wanted[static_cast<std::size_t>(i)], 1e-7) << "head " << head << " at " << i;
+      }
+      for (Index i = 0; i < tokens; ++i) EXPECT_NEAR(found.map().row(i).sum(), 1.0f, 1e-6f);
+    }
+  }
+
+  testing_weights::RandomWeights numbers_{3};
+  Matrix qkv_{tokens, 3 * dim};
+};
+
+TEST_F(AttentionWeights, OfFloats) {
+  const beit::Operand operand{qkv_.data(), 3 * dim, nullptr, tokens, 3 * dim};
+  check(qkv_, operand, true);
+  check(qkv_, operand, false);
+}
+
+TEST_F(AttentionWeights, OfBfloat16) {
+  std::vector<std::uint16_t> rounded;
+  Matrix exact(tokens, 3 * dim);
+  for (Index i = 0; i < qkv_.size(); ++i) {
+    rounded.push_back(beit::round_to_bfloat16(qkv_.data()[i]));
+    exact.data()[i] = beit::bfloat16_to_float(rounded.back());
+  }
+  check(exact, {rounded.data(), 3 * dim, nullptr, tokens, 3 * dim, beit::kernels::Form::bfloat16}, true);
+}
+
+TEST_F(AttentionWeights, LargeScoresDoNotOverflow) {
+  for (Index i = 0; i < qkv_.size(); ++i) qkv_.data()[i] *= 1000;
+  Matrix found(tokens, tokens);
+  beit::attention_weights({qkv_.data(), 3 * dim, nullptr, tokens, 3 * dim}, 0, heads, {}, found);
+  for (Index i = 0; i < tokens; ++i) EXPECT_NEAR(found.map().row(i).sum(), 1.0f, 1e-6f);
+}
+
+}  // namespace
