@@ -40,13 +40,15 @@ inline CLI::Validator npy_name() {
       "");
 }
 
-inline void add_options(CLI::App& app, Options& options) {
+inline void add_options(CLI::App& app, Options& options, bool takes_images = true) {
   app.get_formatter()->column_width(32);
   app.set_help_flag("-h,--help", "Show this help and exit");
   app.set_version_flag("--version", app.get_name() + " " BEIT_VERSION, "Show the version and exit");
-  app.add_option("IMAGE|FOLDER", options.images, "Image files, and folders: the images directly in them, by name")
-      ->option_text(" ")
-      ->required();
+  if (takes_images) {
+    app.add_option("IMAGE|FOLDER", options.images, "Image files, and folders: the images directly in them, by name")
+        ->option_text(" ")
+        ->required();
+  }
   app.add_option("--model", options.model,
                  "Weights (.safetensors) or a folder with model.safetensors and config.json;\n"
                  "without it, a small model of ten kinds of clothes that is part of this program")

@@ -1,0 +1,34 @@
+#include "png.hpp"
+
+#include <stdexcept>
+
+// In this file alone, and with internal linkage.
+#define STB_IMAGE_WRITE_IMPLEMENTATION
+#define STB_IMAGE_WRITE_STATIC
+#define STBI_WRITE_NO_STDIO
+#if defined(__GNUC__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wunused-function"
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
+#endif
+#include <stb_image_write.h>
+#if defined(__GNUC__)
+#pragma GCC diagnostic pop
+#endif
+
+namespace programs {
+
+std::string encode_png(std::span<const std::uint8_t> pixels, beit::Index height, beit::Index width) {
+  std::string bytes;
+  const auto append = [](void* context, void* data, int size) {
+    static_cast<std::string*>(context)->append(static_cast<const char*>(data), static_cast<std::size_t>(size));
+  };
+  if (static_cast<beit::Index>(pixels.size()) != height * width * 3 ||
+      stbi_write_png_to_func(append, &bytes, static_cast<int>(width), static_cast<int>(height), 3, pixels.data(),
+                             static_cast<int>(3 * width)) == 0) {
+    throw std::runtime_error("can't encode a PNG picture");
+  }
+  return bytes;
+}
+
+}  // namespace programs

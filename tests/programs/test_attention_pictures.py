@@ -1,0 +1,211 @@
+"""beit-attention, from outside: options, numbers, pictures, files. tests/timm compares the numbers with timm.
+
+    BEIT_BUILD_DIR=build python -m pytest tests/programs/test_attention_pictures.py
+"""
+
+import os
+import pathlib
+import subprocess
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get("BEIT_BUILD_DIR", ROOT / "build")).resolve()
+GOLDEN = ROOT / "tests" / "golden"
+MODEL = GOLDEN / "model_standard.safetensors"  # 20 x 20 pixels, patch 4: 5 x 5 patches, 26 tokens
+TOKENS, GRID = 26, 5
+
+
+def run(*arguments, status=0):
+    command = [str(BUILD / "beit-attention"), *map(str, arguments)]
+    result = subprocess.run(command, capture_output=True, timeout=120)
+    assert result.returncode == status, result.stderr
+    assert result.stdout == b"" or status == 0
+    return result.stderr.decode().splitlines()
+
+
+@pytest.fixture
+def image(tmp_path):
+    path = tmp_path / "image.png"
+    Image.fromarray(np.random.default_rng(1).integers(0, 256, (30, 30, 3), dtype=np.uint8)).save(path)
+    return path
+
+
+@pytest.fixture
+def draw(image, tmp_path):
+    """draw(option...) returns the picture's pixels (height, width, 3) and the numbers of --npy."""
+    def call(*options, source=image, model=MODEL):
+        run("--model", model, source, "-o", tmp_path / "out.png", "--npy", tmp_path / "out.npy", *options)
+        with Image.open(tmp_path / "out.png") as picture:
+            assert (picture.format, picture.mode) == ("PNG", "RGB")
+            return np.asarray(picture), np.load(tmp_path / "out.npy")
+    return call
+
+
+def overlay(picture, size=448, margin=12):
+    """The image under the map: the right one of the two."""
+    return picture[margin:margin + size, 2 * margin + size:2 * (margin + size)].astype(int)
+
+
+def test_every_option_changes_the_picture(draw):
+    choices = [(), ("--patch", "0,3"), ("--block", 0), ("--head", 1), ("--rollout",), ("--pca",), ("--pca", "--block", 0),
+               ("--rollout", "--patch", "4,4")]
+    pictures = {options: draw(*options)[0] for options in choices}
+    maps = {overlay(picture).tobytes() for picture in pictures.values()}
+    assert len(maps) == len(choices)
+    left = [picture[12:460, 12:460] for options, picture in pictures.items() if "--patch" not in options]
+    assert all(np.array_equal(part, left[0]) for part in left)  # the image itself
+    assert np.array_equal(draw("--block", -1)[0], pictures[()])
+    assert np.array_equal(draw()[0], pictures[()])
+
+
+def test_the_image_is_what_the_model_sees(image, draw, tmp_path):
+    pixels = np.random.default_rng(2).integers(0, 256, (20, 20, 3), dtype=np.uint8)
+    Image.fromarray(pixels).resize((22, 22), Image.Resampling.NEAREST).save(tmp_path / "large.png")
+    for source in (image, tmp_path / "large.png"):
+        with Image.open(source) as opened:
+            # crop_pct 0.9 of 20 pixels: resized to 22, and the middle of that
+            seen = opened.resize((22, 22), Image.Resampling.BICUBIC).crop((1, 1, 21, 21))
+        picture, _ = draw("--size", 200, source=source)
+        assert np.array_equal(picture[12:212, 12:212], np.asarray(seen.resize((200, 200), Image.Resampling.BICUBIC)))
+
+
+def test_numbers(draw):
+    _, attention = draw()
+    assert (attention.shape[1:], attention.dtype) == ((TOKENS, TOKENS), np.float32)
+    np.testing.assert_allclose(attention.sum(-1), 1, atol=1e-6)
+    assert np.array_equal(draw("--head", 1, "--patch", "1,1")[1], attention)
+    blocks = []
+    while True:
+        try:
+            blocks.append(draw("--block", len(blocks))[1].astype(float))
+        except AssertionError:
+            break
+    assert len(blocks) > 1 and np.array_equal(blocks[-1], attention)
+    rollout = np.eye(TOKENS)
+    for block in blocks:
+        rollout = (block.mean(0) + np.eye(TOKENS)) / 2 @ rollout
+    found = draw("--rollout")[1]
+    np.testing.assert_allclose(found, rollout, atol=1e-6)
+    np.testing.assert_allclose(found.sum(-1), 1, atol=1e-6)
+
+
+def test_colours_follow_the_numbers(draw):
+    """At a patch's centre the map has the colour that the bar has for its number: brighter for more."""
+    picture, attention = draw("--size", 445)  # 89 pixels a patch, an odd number
+    values = attention.mean(0)[0, 1:].reshape(GRID, GRID)
+    shares = (values - values.min()) / (values.max() - values.min())
+    shown, left = overlay(picture, 445), picture[12:457, 12:457].astype(int)
+    bar = picture[16:16 + 437, 3 * 12 + 2 * 445 + 5].astype(int)
+    luminance = bar @ [299, 587, 114] / 1000
+    assert (np.diff(luminance) < 0.5).all() and luminance[0] - luminance[-1] > 150
+    for row in range(GRID):
+        for col in range(GRID):
+            y, x = 89 * row + 44, 89 * col + 44
+            grey = 64 + left[y, x] @ [299, 587, 114] * 160 / 255_000
+            wanted = 0.65 * bar[round((1 - shares[row, col]) * 436)] + 0.35 * grey
+            assert np.abs(shown[y, x] - wanted).max() < 4
+
+
+def test_components(draw, tmp_path, image):
+    """The principal components of the patch tokens that beit-embed writes, up to rounding."""
+    found = draw("--pca")[1]
+    assert (found.shape, found.dtype) == ((GRID, GRID, 3), np.float32)
+    subprocess.run([BUILD / "beit-embed", "--model", MODEL, "--tokens", "patch", "--output", tmp_path / "patch.npy",
+                    image], check=True)
+    tokens = np.load(tmp_path / "patch.npy").reshape(GRID**2, -1).astype(float)
+    tokens -= tokens.mean(0)
+    left, values, _ = np.linalg.svd(tokens)
+    wanted = left[:, :3] * values[:3]
+    wanted *= np.sign(wanted[np.abs(wanted).argmax(0), range(3)])
+    np.testing.assert_allclose(found.reshape(-1, 3), wanted, atol=1e-5)
+
+
+def test_rectangle(draw):
+    """A grid that is no square, its last patch, and a picture of the image's shape."""
+    model = GOLDEN / "model_rectangle.safetensors"
+    components = draw("--pca", model=model)[1]
+    rows, cols, _ = components.shape
+    assert rows != cols
+    first, numbers = draw(model=model)
+    last, _ = draw("--patch", f"{rows - 1},{cols - 1}", model=model)
+    assert numbers.shape[1] == 1 + rows * cols
+    assert not np.array_equal(first, last)
+    run("--model", model, "missing.png", "-o", "out.png", "--patch", f"{cols},{rows}", status=1)
+
+
+@pytest.mark.parametrize("precision", ["float-fast", "bfloat16", "int8"])
+def test_another_precision_is_near(precision, draw):
+    exact, rounded = draw()[1], draw("--precision", precision)[1]
+    np.testing.assert_allclose(rounded, exact, atol=0.02)
+    np.testing.assert_allclose(rounded.sum(-1), 1, atol=1e-6)
+
+
+def test_embedded_model(image, tmp_path):
+    run(image, "--output", tmp_path / "out.png")
+    assert Image.open(tmp_path / "out.png").size[0] > 900
+
+
+# What can't be
+
+
+@pytest.mark.parametrize("arguments", [
+    ["a.png"], ["-o", "out.png"], ["a.png", "b.png", "-o", "out.png"], ["a.png", "-o", "out.jpg"], ["a.png", "-o", ""],
+    ["--patch", "3", "a.png", "-o", "out.png"], ["--patch", "3,", "a.png", "-o", "out.png"],
+    ["--patch", "-1,2", "a.png", "-o", "out.png"], ["--patch", "1,2,3", "a.png", "-o", "out.png"],
+    ["--patch", "1.5,2", "a.png", "-o", "out.png"], ["--head", "-1", "a.png", "-o", "out.png"],
+    ["--block", "last", "a.png", "-o", "out.png"], ["--rollout", "--block", "0", "a.png", "-o", "out.png"],
+    ["--rollout", "--head", "0", "a.png", "-o", "out.png"], ["--pca", "--patch", "0,0", "a.png", "-o", "out.png"],
+    ["--pca", "--rollout", "a.png", "-o", "out.png"], ["--pca", "--head", "0", "a.png", "-o", "out.png"],
+    ["--size", "100", "a.png", "-o", "out.png"], ["--npy", "out.txt", "a.png", "-o", "out.png"],
+    ["--batch-size", "2", "a.png", "-o", "out.png"], ["--precision", "half", "a.png", "-o", "out.png"]])
+def test_usage_errors(arguments):
+    line, = run(*arguments, status=2)
+    assert line.startswith("beit-attention: ") and line.endswith("(see --help)")
+
+
+@pytest.mark.parametrize("options, found", [
+    (["--patch", "5,0"], "--patch, row: found 5, wanted 0 to 4"),
+    (["--patch", "0,7"], "--patch, column: found 7, wanted 0 to 4"),
+    (["--block", "99"], "--block: found 99, wanted -"), (["--block", "-99"], "--block: found -99, wanted -"),
+    (["--head", "50"], "--head: found 50, wanted 0 to ")])
+def test_numbers_that_the_model_does_not_have(options, found, image, tmp_path):
+    line, = run("--model", MODEL, image, "-o", tmp_path / "out.png", *options, status=1)
+    assert line.startswith("beit-attention: ") and found in line
+    assert not list(tmp_path.glob("out*"))
+
+
+def test_bad_files(image, tmp_path):
+    text = tmp_path / "text.png"
+    text.write_text("hello")
+    old = tmp_path / "out.png"
+    old.write_text("old picture")
+    for model, source, found in [(MODEL, text, "text.png"), (MODEL, tmp_path / "missing.png", "missing.png"),
+                                 (MODEL, tmp_path, str(tmp_path)), (text, image, "text.png")]:
+        line, = run("--model", model, source, "-o", old, "--npy", tmp_path / "out.npy", status=1)
+        assert line.startswith("beit-attention: ") and found in line
+    assert old.read_text() == "old picture"
+    assert sorted(path.name for path in tmp_path.glob("out*")) == ["out.png"]
+
+
+def test_output_that_cannot_be_written(image, tmp_path):
+    for output in (tmp_path / "no" / "out.png", tmp_path / "folder.png"):
+        (tmp_path / "folder.png").mkdir(exist_ok=True)
+        line, = run("--model", MODEL, image, "-o", output, status=1)
+        assert str(output) in line
+    # The numbers can't be written: neither is the picture.
+    line, = run("--model", MODEL, image, "-o", tmp_path / "out.png", "--npy", tmp_path / "no" / "out.npy", status=1)
+    assert "out.npy" in line
+    assert not list(tmp_path.glob("out*"))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")
+def test_read_only_folder(image, tmp_path):
+    folder = tmp_path / "folder"
+    folder.mkdir(mode=0o500)
+    if os.geteuid() == 0:  # who may write in every folder of a disk
+        folder = pathlib.Path("/proc")
+    line, = run("--model", MODEL, image, "-o", folder / "out.png", status=1)
+    assert line.startswith(f"beit-attention: {folder / 'out.png'}: can't create: ")
