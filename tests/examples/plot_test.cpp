@@ -1,0 +1,134 @@
+// The plot of embeddings: its dots, its legend, and text that can't break it.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <regex>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "plot.hpp"
+
+namespace {
+
+using beit::Index;
+using beit::Matrix;
+using testing::HasSubstr;
+
+struct Dot {
+  double x, y;
+  std::string colour;
+};
+
+std::vector<Dot> dots(const std::string& svg, const std::string& radius) {
+  const std::regex circle("<circle cx=\"([0-9.]+)\" cy=\"([0-9.]+)\" r=\"" + radius + "\" fill=\"(#[0-9a-f]{6})\"/>");
+  std::vector<Dot> found;
+  for (std::sregex_iterator at(svg.begin(), svg.end(), circle), end; at != end; ++at) {
+    found.push_back({std::stod((*at)[1]), std::stod((*at)[2]), (*at)[3]});
+  }
+  return found;
+}
+
+/// Corners of a rectangle of 8 x 4 in three dimensions.
+Matrix corners() {
+  Matrix rows(4, 3);
+  rows.map() << 0, 1, 4, 8, 1, 4, 0, 1, 0, 8, 1, 0;
+  return rows;
+}
+
+TEST(EmbeddingPlot, DotsLieAlongTheComponents) {
+  const std::vector<std::string> labels{"boot", "bag", "boot", "bag"};
+  const std::string svg = programs::embedding_plot(corners(), labels);
+  EXPECT_EQ(svg, programs::embedding_plot(corners(), labels));
+  EXPECT_TRUE(svg.starts_with("<svg xmlns=\"http://www.w3.org/2000/svg\""));
+  EXPECT_TRUE(svg.ends_with("</svg>\n"));
+  EXPECT_THAT(svg, HasSubstr("component 1 (80.0 % of the variance)"));
+  EXPECT_THAT(svg, HasSubstr("component 2 (20.0 % of the variance)"));
+
+  const std::vector<Dot> shown = dots(svg, "3.5"), legend = dots(svg, "5");
+  ASSERT_EQ(shown.size(), 4u);
+  ASSERT_EQ(legend.size(), 2u);
+  // One scale for both axes; all inside the frame.
+  EXPECT_NEAR(std::abs(shown[0].x - shown[1].x), 448, 0.2);
+  EXPECT_NEAR(std::abs(shown[0].y - shown[2].y), 224, 0.2);
+  EXPECT_NEAR(shown[0].y, shown[1].y, 0.2);
+  for (const Dot& dot : shown) {
+    EXPECT_TRUE(dot.x > 40 && dot.x < 520 && dot.y > 20 && dot.y < 500) << dot.x << ", " << dot.y;
+  }
+  // The legend is sorted: bags first.
+  EXPECT_NE(legend[0].colour, legend[1].colour);
+  for (std::size_t i = 0; i < 4; ++i) EXPECT_EQ(shown[i].colour, legend[i % 2 == 0 ? 1 : 0].colour);
+  EXPECT_THAT(svg, HasSubstr(">bag</text>"));
+  EXPECT_THAT(svg, HasSubstr(">boot</text>"));
+  EXPECT_LT(svg.find(">bag"), svg.find(">boot"));
+}
+
+TEST(EmbeddingPlot, LabelsAreText) {
+  const std::vector<std::string> labels{"<b> & \"c\"\n", "caf\xE9", "caf\xC3\xA9", ""};
+  const std::string svg = programs::embedding_plot(corners(), labels);
+  EXPECT_THAT(svg, HasSubstr(">&lt;b&gt; &amp; \"c\"?</text>"));
+  EXPECT_THAT(svg, HasSubstr(">caf\xEF\xBF\xBD</text>"));
+  EXPECT_THAT(svg, HasSubstr(">caf\xC3\xA9</text>"));
+  EXPECT_THAT(svg, HasSubstr(">no label</text>"));
+  const std::string long_label = programs::embedding_plot(corners(), std::vector<std::string>(4, std::string(99, 'x')));
+  EXPECT_THAT(long_label, HasSubstr(">" + std::string(30, 'x') + "...</text>"));
+}
+
+TEST(EmbeddingPlot, ManyClasses) {
+  constexpr Index classes = 60;
+  Matrix rows(classes, 2);
+  std::vector<std::string> labels;
+  for (Index i = 0; i < classes; ++i) {
+    rows(i, 0) = static_cast<float>(i);
+    rows(i, 1) = static_cast<float>(i * i % 7);
+    labels.push_back("class " + std::to_string(i));
+  }
+  const std::string svg = programs::embedding_plot(rows, labels);
+  const std::vector<Dot> legend = dots(svg, "5");
+  ASSERT_EQ(legend.size(), 60u);
+  std::set<std::pair<double, double>> places;
+  std::set<std::string> colours;
+  for (const Dot& dot : legend) {
+    places.emplace(dot.x, dot.y);
+    colours.insert(dot.colour);
+    EXPECT_LT(dot.y, 520);
+  }
+  EXPECT_EQ(places.size(), 60u);
+  EXPECT_EQ(colours.size(), 60u);
+}
+
+TEST(EmbeddingPlot, OneRowAndRowsAllTheSame) {
+  Matrix rows(3, 2);
+  rows.map().setConstant(0.3f);
+  const std::vector<std::string> labels{"a", "b", "c"};
+  for (const Dot& dot : dots(programs::embedding_plot(rows, labels), "3.5")) {
+    EXPECT_EQ(dot.x, 280);
+    EXPECT_EQ(dot.y, 260);
+  }
+  EXPECT_EQ(dots(programs::embedding_plot(rows.map().topRows(1), std::vector<std::string>{"a"}), "3.5").size(), 1u);
+}
+
+TEST(EmbeddingPlot, WrongArgumentsAreErrors) {
+  EXPECT_THROW(programs::embedding_plot(corners(), std::vector<std::string>{"a"}), beit::ArgumentError);
+  EXPECT_THROW(programs::embedding_plot(Matrix(0, 3), std::vector<std::string>{}), beit::ArgumentError);
+}
+
+TEST(Colours, GrowLighter) {
+  double before = -1;
+  for (int i = 0; i <= 100; ++i) {
+    const programs::Colour colour = programs::sequential_colour(i / 100.0);
+    const double luminance = 0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2];
+    EXPECT_GT(luminance, before) << i;
+    before = luminance;
+  }
+  EXPECT_EQ(programs::sequential_colour(-1), programs::sequential_colour(0));
+  EXPECT_EQ(programs::sequential_colour(2), programs::sequential_colour(1));
+  EXPECT_EQ(programs::oklch_colour(1, 0, 0), (programs::Colour{255, 255, 255}));
+  EXPECT_EQ(programs::oklch_colour(0, 0, 0), (programs::Colour{0, 0, 0}));
+  const programs::Colour red = programs::oklch_colour(0.62796, 0.25768, 29.234);  // of sRGB
+  EXPECT_NEAR(red[0], 255, 1);
+  EXPECT_NEAR(red[1], 0, 2);
+  EXPECT_NEAR(red[2], 0, 2);
+}
+
+}  // namespace
