@@ -19,6 +19,7 @@
 #include "embed/outputs.hpp"
 #include "embed/plan.hpp"
 #include "embed/plan_progress.hpp"
+#include "embed/plot_output.hpp"
 #include "embed/shard_folder.hpp"
 #include "embed/task.hpp"
 #include "output.hpp"
@@ -29,6 +30,7 @@ namespace {
 struct Options : programs::Options {
   std::string list;
   std::string output;
+  std::string plot;
   std::string tokens = "pooled";
   std::string dtype = "float32";
   std::int64_t shard_size = 1000;
@@ -155,7 +157,9 @@ int embed_to_file(const CLI::App& app, const Options& options) {
   programs::PlanProgress progress(plan, {options.images, options.list}, 1);
   // Made last: an interruption removes what it has written before it waits for threads.
   programs::FileOutput output(options.output, embedder.row_shape(), options.npy_type());
-  return embedder.run(batches, output, progress).failed > 0 ? 1 : 0;
+  std::optional<programs::PlotOutput> plot;
+  if (!options.plot.empty()) plot.emplace(output, options.plot, embedder.row_shape().back());
+  return embedder.run(batches, plot ? static_cast<programs::Output&>(*plot) : output, progress).failed > 0 ? 1 : 0;
 }
 
 template <typename Weight>
@@ -232,6 +236,16 @@ int main(int argc, char** argv) {
       ->check(CLI::Validator(
           [](const std::string& name) { return name.empty() ? std::string("found '', wanted a name") : std::string(); },
           ""));
+  app.add_option("--plot", options.plot,
+                 "With OUT.npy, also draw the embeddings' first two principal components, coloured\n"
+                 "by label: the folder's name; of many images, some thousands, evenly spread")
+      ->option_text("PLOT.svg")
+      ->check(CLI::Validator(
+          [](const std::string& name) {
+            return std::filesystem::path(name).extension() == ".svg" ? ""
+                                                                     : "found '" + name + "', wanted a name in .svg";
+          },
+          ""));
   app.add_option("--tokens", options.tokens,
                  "Features to write [pooled]:\n"
                  "pooled  what the classifier sees (images, C)\n"
@@ -270,6 +284,9 @@ int main(int argc, char** argv) {
     if (options.to_file() && (*shard_size || *shard)) {
       throw CLI::ValidationError("--shard-size, --shard and --num-shards are for a folder: found --output " +
                                  options.output);
+    }
+    if (!options.plot.empty() && (!options.to_file() || options.tokens == "patch" || options.tokens == "all")) {
+      throw CLI::ValidationError("--plot is for one vector an image, in --output OUT.npy");
     }
     if (options.shard && *options.shard >= *options.num_shards) {
       throw CLI::ValidationError("--shard: found " + std::to_string(*options.shard) +

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tarfile
 import time
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -132,6 +133,31 @@ def test_tokens(photos, tmp_path):
     embed("--output", tmp_path / "out.npy", "--tokens", "patch", photos / "cat")
     assert rows_of(tmp_path / "out").shape == (12, GRID, GRID, DIM)
     assert np.array_equal(rows_of(tmp_path / "out"), np.load(tmp_path / "out.npy"))
+
+
+def test_plot(photos, reference, tmp_path):
+    embed("--output", tmp_path / "rows.npy", "--plot", tmp_path / "plot.svg", photos, status=1)
+    assert np.array_equal(np.load(tmp_path / "rows.npy"), reference[1])
+    svg = ElementTree.parse(tmp_path / "plot.svg").getroot()
+    space = "{http://www.w3.org/2000/svg}"
+    assert [text.text for text in svg.iter(space + "text")][2:] == ["no label", "cat", "dog"]
+    circles = [(float(c.get("cx")), float(c.get("cy")), c.get("fill"), c.get("r")) for c in svg.iter(space + "circle")]
+    dots, (none, cat, dog) = circles[:-3], (c[2] for c in circles[-3:])
+    order = expected_order(photos)
+    order.remove(photos / "dog" / "damaged.png")
+    labels = [path.relative_to(photos).parts[0] if path.parent != photos else "" for path in order]
+    assert [dot[2] for dot in dots] == [{"": none, "cat": cat, "dog": dog}[label] for label in labels]
+    # The first component, up to its place and scale.
+    rows = reference[1].astype(float) - reference[1].mean(0)
+    first = rows @ np.linalg.svd(rows)[2][0]
+    assert np.corrcoef(first * np.sign(first[np.abs(first).argmax()]), [dot[0] for dot in dots])[0, 1] > 0.9999
+
+    before = (tmp_path / "plot.svg").read_bytes()
+    embed("--output", tmp_path / "rows.npy", "--plot", tmp_path / "plot.svg", "--batch-size", 1, photos, status=1)
+    assert (tmp_path / "plot.svg").read_bytes() == before
+    for output, plot in [("new.npy", "no/plot.svg"), ("no/new.npy", "new.svg")]:
+        embed("--output", tmp_path / output, "--plot", tmp_path / plot, photos, status=1)
+        assert not list(tmp_path.glob("new*"))
 
 
 def test_batch_size_and_threads_change_no_byte(photos, reference, tmp_path):
@@ -507,7 +533,8 @@ def test_slurm_array_that_cannot_be_split(photos, tmp_path):
 @pytest.mark.parametrize("arguments", [
     ["--shard", "0"], ["--num-shards", "2"], ["--shard", "2", "--num-shards", "2"], ["--shard", "-1", "--num-shards", "2"],
     ["--shard-size", "0"], ["--dtype", "float64"], ["--output", "a.npy", "--shard-size", "5"],
-    ["--output", "a.npy", "--shard", "0", "--num-shards", "1"]])
+    ["--output", "a.npy", "--shard", "0", "--num-shards", "1"], ["--plot", "a.svg"],
+    ["--output", "a.npy", "--plot", "a.png"], ["--output", "a.npy", "--plot", "a.svg", "--tokens", "patch"]])
 def test_usage_errors(arguments, tmp_path):
     output = [] if "--output" in arguments else ["--output", "out"]
     result = run("beit-embed", *output, *arguments, "a.png", cwd=tmp_path)

@@ -1,0 +1,83 @@
+// A plot of the embeddings beside their file.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <beit/beit.hpp>
+
+#include "../plot.hpp"
+#include "item.hpp"
+#include "outputs.hpp"
+
+namespace programs {
+
+/// Some of many rows, evenly spread and the same whatever their number is known to be: every n-th, where n doubles
+/// when there are too many.
+class RowSample {
+ public:
+  explicit RowSample(beit::Index dim) : dim_(dim) {}
+
+  void add(const std::string& label, const float* row) {
+    if (seen_++ % step_ != 0) return;
+    if (labels_.size() == max_rows) {
+      thin_out();
+      if ((seen_ - 1) % step_ != 0) return;
+    }
+    labels_.push_back(label);
+    rows_.insert(rows_.end(), row, row + dim_);
+  }
+
+  beit::ConstRows rows() const {
+    return Eigen::Map<const beit::RowMajorMatrix>(rows_.data(), static_cast<beit::Index>(labels_.size()), dim_);
+  }
+  const std::vector<std::string>& labels() const { return labels_; }
+
+ private:
+  static constexpr std::size_t max_rows = 4000;  // even; as many dots as a picture shows
+
+  void thin_out() {
+    const auto dim = static_cast<std::size_t>(dim_);
+    for (std::size_t i = 0; i < max_rows / 2; ++i) {
+      labels_[i] = labels_[2 * i];
+      std::copy_n(rows_.begin() + static_cast<std::ptrdiff_t>(2 * i * dim), dim,
+                  rows_.begin() + static_cast<std::ptrdiff_t>(i * dim));
+    }
+    labels_.resize(max_rows / 2);
+    rows_.resize(max_rows / 2 * dim);
+    step_ *= 2;
+  }
+
+  beit::Index dim_;
+  std::size_t seen_ = 0, step_ = 1;
+  std::vector<std::string> labels_;
+  std::vector<float> rows_;  // (labels_.size(), dim)
+};
+
+/// What it is given goes to another output; after the last image, a plot is written too.
+class PlotOutput : public Output {
+ public:
+  PlotOutput(Output& next, const std::string& path, beit::Index dim) : next_(next), file_(path), sample_(dim) {}
+
+  void write(const Item& item, const float* row) override {
+    next_.write(item, row);
+    if (row != nullptr) sample_.add(item.label, row);
+  }
+  /// Without a single row there is nothing to draw.
+  void close() override {
+    next_.close();
+    if (sample_.labels().empty()) return;
+    file_.write(embedding_plot(sample_.rows(), sample_.labels()));
+    file_.close();
+  }
+
+ private:
+  Output& next_;
+  beit::AtomicFile file_;
+  RowSample sample_;
+};
+
+}  // namespace programs
