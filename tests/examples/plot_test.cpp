@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "embed/plot_output.hpp"
 #include "plot.hpp"
 
 namespace {
@@ -111,6 +112,22 @@ TEST(EmbeddingPlot, OneRowAndRowsAllTheSame) {
 TEST(EmbeddingPlot, WrongArgumentsAreErrors) {
   EXPECT_THROW(programs::embedding_plot(corners(), std::vector<std::string>{"a"}), beit::ArgumentError);
   EXPECT_THROW(programs::embedding_plot(Matrix(0, 3), std::vector<std::string>{}), beit::ArgumentError);
+}
+
+TEST(RowSample, IsEvenlySpread) {
+  programs::RowSample sample(2);
+  for (int count = 1; count <= 20'001; ++count) {
+    const float row[2] = {static_cast<float>(count - 1), 1};
+    sample.add(std::to_string(count - 1), row);
+    if (count != 1 && count != 4000 && count != 4001 && count != 8001 && count != 20'001) continue;
+    const Index step = count <= 4000 ? 1 : count <= 8000 ? 2 : count <= 16'000 ? 4 : 8;
+    ASSERT_EQ(sample.rows().rows(), (count - 1) / step + 1) << count;
+    ASSERT_EQ(static_cast<Index>(sample.labels().size()), sample.rows().rows());
+    for (Index i = 0; i < sample.rows().rows(); ++i) {
+      ASSERT_EQ(sample.rows()(i, 0), static_cast<float>(i * step)) << count;
+      ASSERT_EQ(sample.labels()[static_cast<std::size_t>(i)], std::to_string(i * step));
+    }
+  }
 }
 
 TEST(Colours, GrowLighter) {
