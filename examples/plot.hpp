@@ -29,9 +29,10 @@ inline std::string hex_text(Colour colour) {
 
 /// With `digits` after the point, whatever the locale.
 inline std::string fixed_text(double value, int digits) {
-  char text[400];
-  std::snprintf(text, sizeof text, "%.*f", digits, value);
-  std::replace(text, text + sizeof text, ',', '.');
+  char buffer[400];
+  std::snprintf(buffer, sizeof buffer, "%.*f", digits, value);
+  std::string text = buffer;
+  std::replace(text.begin(), text.end(), ',', '.');
   return text;
 }
 
@@ -58,8 +59,8 @@ inline std::string xml_text(std::string_view label) {
 }  // namespace detail
 
 /// The first two principal components of embeddings (n, C), a dot a row, coloured by its label; a legend names the
-/// labels, sorted. One scale for both axes. ArgumentError unless there are as many labels as
-/// rows, at least one, of finite numbers.
+/// labels, sorted. One scale for both axes. ArgumentError unless there are as many labels as rows, at least one, of
+/// finite numbers.
 inline std::string embedding_plot(const beit::ConstRows& rows, std::span<const std::string> labels) {
   if (static_cast<beit::Index>(labels.size()) != rows.rows()) {
     throw beit::ArgumentError("plot: found " + std::to_string(labels.size()) + " labels, wanted one for each of " +
