@@ -49,3 +49,12 @@ beit_fetch(
   stb stb::stb ""
   GIT_REPOSITORY https://github.com/nothings/stb.git
   GIT_TAG 5736b15f7ea0ffb08dd38af21067c314d6a3aae9)
+
+# <beit/transfer/linear_probe.hpp> alone, which a user of the library need not include.
+if(BEIT_BUILD_TESTS OR BEIT_BUILD_EXAMPLES)
+  beit_find(lbfgspp lbfgspp::lbfgspp QUIET)
+  beit_fetch(
+    lbfgspp lbfgspp::lbfgspp "/include"
+    URL https://github.com/yixuan/LBFGSpp/archive/refs/tags/v0.4.0.tar.gz
+    URL_HASH SHA256=39c4aaebd8b94ccdc98191d51913a31cddd618cc0869d99f07a4b6da83ca6254)
+endif()

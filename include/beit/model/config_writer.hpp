@@ -1,0 +1,80 @@
+// From a Config to the JSON that read_config reads, and timm's create_model with it.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include <beit/core/matrix.hpp>
+#include <beit/core/version.hpp>
+#include <beit/image/transform.hpp>
+#include <beit/model/config.hpp>
+
+namespace beit::inline BEIT_ABI {
+
+namespace detail {
+
+/// The double with the fewest digits that is this float: 0.485, not 0.4850000143051147.
+inline double shortest_double(float x) {
+  using Json = nlohmann::basic_json<std::map, std::vector, std::string, bool, std::int64_t, std::uint64_t, float>;
+  return nlohmann::json::parse(Json(x).dump()).get<double>();
+}
+
+/// In the order of the enumerations.
+inline constexpr std::array interpolation_names{"nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"};
+inline constexpr std::array crop_mode_names{"center", "squash", "border"};
+
+}  // namespace detail
+
+/// The `beit.config` of a converted file, in the keys of timm's config.json: read_config makes the same Config of it,
+/// and timm.create_model(architecture, **model_args) the same model. `license` is that of the weights.
+/// A model without a name is called beit_base_patch16_224: model_args say all that differs from that.
+inline nlohmann::ordered_json config_json(const Config& config, const std::string& license = "unknown") {
+  using Json = nlohmann::ordered_json;
+  const auto size = [](Size s) { return s.height == s.width ? Json(s.height) : Json{s.height, s.width}; };
+  const char* const pool = config.global_pool == GlobalPool::avg ? "avg" : "token";
+  // timm computes int(C * ratio): half a channel more where the quotient falls short.
+  const double dim = static_cast<double>(config.embed_dim), hidden = static_cast<double>(config.mlp_hidden);
+  const double ratio =
+      static_cast<Index>(dim * (hidden / dim)) == config.mlp_hidden ? hidden / dim : (hidden + 0.5) / dim;
+  Json mean = Json::array(), std = Json::array();
+  for (const float x : config.preprocessing.mean) mean.push_back(detail::shortest_double(x));
+  for (const float x : config.preprocessing.std) std.push_back(detail::shortest_double(x));
+  return {
+      {"architecture", config.architecture.empty() ? "beit_base_patch16_224" : config.architecture},
+      {"num_classes", config.num_classes},
+      {"num_features", config.embed_dim},
+      {"global_pool", pool},
+      {"model_args",
+       {{"img_size", size(config.image_size)},
+        {"patch_size", size(config.patch_size)},
+        {"in_chans", config.in_chans},
+        {"num_classes", config.num_classes},
+        {"global_pool", pool},
+        {"embed_dim", config.embed_dim},
+        {"depth", config.depth},
+        {"num_heads", config.num_heads},
+        {"qkv_bias", config.qkv_bias},
+        {"mlp_ratio", ratio},
+        {"init_values", config.layer_scale ? 0.1 : 0.0},  // where training would begin: the weights have the values
+        {"use_abs_pos_emb", config.use_abs_pos_emb},
+        {"use_rel_pos_bias", config.use_rel_pos_bias},
+        {"use_shared_rel_pos_bias", config.use_shared_rel_pos_bias},
+        {"use_fc_norm", config.use_fc_norm}}},
+      {"label_names", config.labels},
+      {"pretrained_cfg",
+       {{"input_size", {config.in_chans, config.image_size.height, config.image_size.width}},
+        {"interpolation", detail::interpolation_names[static_cast<std::size_t>(config.preprocessing.interpolation)]},
+        {"crop_pct", config.preprocessing.crop_pct},
+        {"crop_mode", detail::crop_mode_names[static_cast<std::size_t>(config.preprocessing.crop_mode)]},
+        {"mean", mean},
+        {"std", std},
+        {"license", license}}}};
+}
+
+}  // namespace beit::inline BEIT_ABI

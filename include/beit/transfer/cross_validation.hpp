@@ -1,0 +1,134 @@
+// Choosing the penalty of a LinearProbe, and what counts how much.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <limits>
+#include <random>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <beit/core/error.hpp>
+#include <beit/core/matrix.hpp>
+#include <beit/core/thread_pool.hpp>
+#include <beit/core/version.hpp>
+#include <beit/transfer/linear_probe.hpp>
+
+namespace beit::inline BEIT_ABI {
+
+namespace detail {
+
+/// Softmax of one row of logits (K,) at `label`: its log-probability.
+inline double log_probability(const float* logits, Index classes, Index label) {
+  const double largest = *std::max_element(logits, logits + classes);
+  double sum = 0;
+  for (Index k = 0; k < classes; ++k) sum += std::exp(static_cast<double>(logits[k]) - largest);
+  return static_cast<double>(logits[label]) - largest - std::log(sum);
+}
+
+}  // namespace detail
+
+/// What makes every class count the same, scikit-learn's class_weight="balanced": n / (K * images of the class), (K,);
+/// 0 for a class without images.
+inline std::vector<double> balanced_class_weights(std::span<const Index> y, Index classes) {
+  detail::require_labels(y, static_cast<Index>(y.size()), classes, "balanced_class_weights");
+  std::vector<double> weights(static_cast<std::size_t>(classes), 0.0);
+  for (const Index label : y) ++weights[static_cast<std::size_t>(label)];
+  for (double& weight : weights) {
+    if (weight > 0) weight = static_cast<double>(y.size()) / (static_cast<double>(classes) * weight);
+  }
+  return weights;
+}
+
+/// Deals the rows of each class, shuffled by `seed`, to `folds` parts of nearly the same size: the part of each row,
+/// 0 to folds - 1. Every system deals the same. ArgumentError for fewer than 2 folds.
+inline std::vector<Index> stratified_folds(std::span<const Index> y, Index classes, Index folds, unsigned seed = 0) {
+  if (folds < 2) throw ArgumentError("stratified_folds: found " + std::to_string(folds) + " folds, wanted 2 or more");
+  detail::require_labels(y, static_cast<Index>(y.size()), classes, "stratified_folds");
+  std::vector<std::vector<std::size_t>> rows(static_cast<std::size_t>(classes));
+  for (std::size_t i = 0; i < y.size(); ++i) rows[static_cast<std::size_t>(y[i])].push_back(i);
+  std::mt19937 random(seed);
+  std::vector<Index> parts(y.size());
+  Index next = 0;  // goes on from class to class, so that small classes don't all fill the first part
+  for (std::vector<std::size_t>& own : rows) {
+    // Not std::shuffle, whose order differs between standard libraries.
+    for (std::size_t i = own.size(); i > 1; --i) std::swap(own[i - 1], own[random() % i]);
+    for (const std::size_t row : own) parts[row] = next++ % folds;
+  }
+  return parts;
+}
+
+/// What cross-validation found for each C tried, smallest first.
+struct CrossValidation {
+  struct Trial {
+    double C;
+    double loss;      ///< Mean of -log p[y] over the images that were held out.
+    double accuracy;  ///< 0 to 1, of those.
+  };
+  std::vector<Trial> trials;
+  double best_C = 1;  ///< The one of the least loss.
+};
+
+/// Tries C = 1e-4, 1e-3 ... 1e4 by stratified cross-validation, upwards until the loss has risen twice, and the other
+/// options as they are. ArgumentError as LinearProbe, and for fewer than 2 folds or fewer rows than folds.
+inline CrossValidation cross_validate(const ConstRows& x, std::span<const Index> y, Index classes,
+                                      LinearProbeOptions options, Index folds, unsigned seed,
+                                      const Executor& executor) {
+  const std::vector<Index> parts = stratified_folds(y, classes, folds, seed);
+  if (x.rows() < folds) {
+    throw ArgumentError("cross_validate: found " + std::to_string(x.rows()) + " rows, wanted at least " +
+                        std::to_string(folds));
+  }
+  struct Fold {
+    Matrix train, test;  // (n - m, d), (m, d)
+    std::vector<Index> train_y, test_y;
+    std::vector<LinearProbe> last{};  // of the C before: where training goes on
+  };
+  std::vector<Fold> data;
+  for (Index fold = 0; fold < folds; ++fold) {
+    const Index held_out = std::count(parts.begin(), parts.end(), fold);
+    Fold part{Matrix(x.rows() - held_out, x.cols()), Matrix(held_out, x.cols()), {}, {}};
+    for (Index i = 0; i < x.rows(); ++i) {
+      const bool test = parts[static_cast<std::size_t>(i)] == fold;
+      std::vector<Index>& labels = test ? part.test_y : part.train_y;
+      (test ? part.test : part.train).map().row(static_cast<Index>(labels.size())) = x.row(i);
+      labels.push_back(y[static_cast<std::size_t>(i)]);
+    }
+    data.push_back(std::move(part));
+  }
+
+  CrossValidation result;
+  double least = std::numeric_limits<double>::infinity();
+  int rises = 0;
+  for (int exponent = -4; exponent <= 4 && rises < 2; ++exponent) {
+    options.C = std::pow(10.0, exponent);
+    CrossValidation::Trial trial{options.C, 0, 0};
+    for (Fold& fold : data) {
+      LinearProbe probe(fold.train, fold.train_y, classes, options, executor,
+                        fold.last.empty() ? nullptr : &fold.last.back());
+      const Matrix logits = probe.logits(fold.test);
+      for (Index i = 0; i < logits.rows(); ++i) {
+        const Index label = fold.test_y[static_cast<std::size_t>(i)];
+        const float* row = logits.row(i);
+        trial.loss -= detail::log_probability(row, classes, label);
+        trial.accuracy += std::max_element(row, row + classes) - row == label;
+      }
+      fold.last.clear();
+      fold.last.push_back(std::move(probe));
+    }
+    trial.loss /= static_cast<double>(x.rows());
+    trial.accuracy /= static_cast<double>(x.rows());
+    result.trials.push_back(trial);
+    rises = trial.loss < least ? 0 : rises + 1;
+    if (trial.loss < least) {
+      least = trial.loss;
+      result.best_C = trial.C;
+    }
+  }
+  return result;
+}
+
+}  // namespace beit::inline BEIT_ABI

@@ -1,0 +1,268 @@
+// Logistic regression on features: a new head for a model, trained in seconds.
+//
+// Besides what the rest of the library needs, this header needs LBFGS++ (Debian: liblbfgspp-dev), so that
+// <beit/beit.hpp> doesn't include it.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <limits>
+#include <numeric>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <Eigen/Core>
+
+#if defined(__GNUC__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wshadow"
+#pragma GCC diagnostic ignored "-Wunused-but-set-variable"
+#endif
+#include <LBFGS.h>
+#if defined(__GNUC__)
+#pragma GCC diagnostic pop
+#endif
+
+#include <beit/core/error.hpp>
+#include <beit/core/matrix.hpp>
+#include <beit/core/thread_pool.hpp>
+#include <beit/core/version.hpp>
+#include <beit/transfer/row_products.hpp>
+
+namespace beit::inline BEIT_ABI {
+
+/// How a LinearProbe is trained.
+struct LinearProbeOptions {
+  /// Inverse strength of the penalty, as scikit-learn's C.
+  double C = 1;
+  /// Train on features of mean 0 and variance 1; the weights are for the features as they are all the same.
+  bool standardize = false;
+  /// What an image of each class counts, (K,); empty for 1 each.
+  std::vector<double> class_weights{};
+  int max_iterations = 1000;
+  /// The gradient's norm at the end, as a mean over the images.
+  double tolerance = 1e-6;
+};
+
+namespace detail {
+
+/// Throws ArgumentError unless each of n labels is a class.
+inline void require_labels(std::span<const Index> y, Index n, Index classes, const char* name) {
+  if (static_cast<Index>(y.size()) != n) {
+    throw ArgumentError(std::string(name) + ": found " + std::to_string(y.size()) + " labels, wanted " +
+                        std::to_string(n));
+  }
+  for (const Index label : y) {
+    if (label < 0 || label >= classes) {
+      throw ArgumentError(std::string(name) + ": found the label " + std::to_string(label) + ", wanted 0 to " +
+                          std::to_string(classes - 1));
+    }
+  }
+}
+
+/// The objective of LinearProbe and its gradient at [W (K, d) row-major, b (K,)], divided by n.
+class ProbeObjective {
+ public:
+  ProbeObjective(const ConstRows& x, std::span<const Index> y, Index classes, const LinearProbeOptions& options,
+                 const Executor& executor)
+      : rows_(x),
+        columns_(x, true),
+        y_(y),
+        executor_(executor),
+        n_(x.rows()),
+        dim_(x.cols()),
+        classes_(classes),
+        penalty_(1 / (options.C * static_cast<double>(x.rows()))),
+        class_weights_(options.class_weights),
+        weights_(classes, dim_),
+        logits_(classes, n_),
+        gradient_(classes, dim_) {
+    if (class_weights_.empty()) class_weights_.assign(static_cast<std::size_t>(classes), 1.0);
+  }
+
+  double operator()(const Eigen::VectorXd& at, Eigen::VectorXd& gradient) {
+    const Index size = classes_ * dim_;
+    for (Index i = 0; i < size; ++i) weights_.data()[i] = static_cast<float>(at[i]);
+    rows_.forward(weights_, executor_, logits_);
+
+    // Each task takes some images: from logits to the gradient by them, in place.
+    constexpr Index block = 256;
+    const Index blocks = (n_ + block - 1) / block;
+    std::vector<double> losses(static_cast<std::size_t>(blocks));
+    Eigen::MatrixXd bias_gradients = Eigen::MatrixXd::Zero(classes_, blocks);
+    executor_.for_each(blocks, [&](Index item, Index) {
+      std::vector<double> p(static_cast<std::size_t>(classes_));
+      for (Index i = item * block; i < std::min(n_, (item + 1) * block); ++i) {
+        const Index label = y_[static_cast<std::size_t>(i)];
+        for (Index k = 0; k < classes_; ++k) p[index(k)] = static_cast<double>(logits_(k, i)) + at[size + k];
+        const double largest = *std::max_element(p.begin(), p.end()), own = p[index(label)];
+        double sum = 0;
+        for (double& value : p) sum += value = std::exp(value - largest);
+        const double weight = class_weights_[index(label)] / static_cast<double>(n_);
+        losses[index(item)] -= weight * (own - largest - std::log(sum));
+        for (Index k = 0; k < classes_; ++k) {
+          const double slope = weight * (p[index(k)] / sum - (k == label ? 1 : 0));
+          bias_gradients(k, item) += slope;
+          logits_(k, i) = static_cast<float>(slope);
+        }
+      }
+    });
+
+    columns_.forward(logits_, executor_, gradient_);
+    for (Index i = 0; i < size; ++i) gradient[i] = static_cast<double>(gradient_.data()[i]) + penalty_ * at[i];
+    gradient.tail(classes_) = bias_gradients.rowwise().sum();
+    return std::accumulate(losses.begin(), losses.end(), 0.0) + penalty_ / 2 * at.head(size).squaredNorm();
+  }
+
+ private:
+  static std::size_t index(Index i) { return static_cast<std::size_t>(i); }
+
+  RowProducts rows_, columns_;  // of x (n, d)
+  std::span<const Index> y_;    // (n,)
+  Executor executor_;
+  Index n_, dim_, classes_;
+  double penalty_;
+  std::vector<double> class_weights_;  // (K,)
+  Matrix weights_;                     // (K, d)
+  Matrix logits_;                      // (K, n), then the slopes
+  Matrix gradient_;                    // (K, d)
+};
+
+}  // namespace detail
+
+/// Multinomial logistic regression: logits = x W^T + b, trained to the least
+///
+///     sum_i w[y_i] * -log softmax(logits_i)[y_i] + |W|^2 / (2 C)
+///
+/// which is the objective of scikit-learn's LogisticRegression (penalty "l2", multi_class "multinomial"): the bias
+/// isn't penalised. By L-BFGS, https://lbfgspp.statr.me, with sums in double and products in single precision. The same
+/// arguments give the same bits for any number of threads on one level of kernels.
+class LinearProbe {
+ public:
+  /// x (n, d), y (n,) from 0 to classes - 1. ArgumentError where shapes, labels or options are wrong, or where x isn't
+  /// finite.
+  LinearProbe(const ConstRows& x, std::span<const Index> y, Index classes, const LinearProbeOptions& options = {})
+      : LinearProbe(x, y, classes, options, Executor(default_thread_pool())) {}
+  LinearProbe(const ConstRows& x, std::span<const Index> y, Index classes, const LinearProbeOptions& options,
+              const Executor& executor, const LinearProbe* start = nullptr)
+      : weight_(classes, x.cols()), bias_(static_cast<std::size_t>(std::max<Index>(classes, 0))) {
+    check(x, y, classes, options);
+    // Centred always: the bias takes it up, and single precision goes further.
+    const double count = static_cast<double>(x.rows());
+    Eigen::VectorXd mean(x.cols()), scale = Eigen::VectorXd::Ones(x.cols());
+    Matrix scaled(x.rows(), x.cols());
+    for (Index j = 0; j < x.cols(); ++j) {
+      mean[j] = x.col(j).cast<double>().sum() / count;
+      const double variance = (x.col(j).cast<double>().array() - mean[j]).square().sum() / count;
+      if (options.standardize && variance > 0) scale[j] = 1 / std::sqrt(variance);  // a constant column stays 0
+      scaled.map().col(j) = ((x.col(j).cast<double>().array() - mean[j]) * scale[j]).cast<float>();
+    }
+    detail::ProbeObjective objective(scaled, y, classes, options, executor);
+    const Index size = weight_.size();
+    solution_ = start != nullptr ? start->solution_ : Eigen::VectorXd::Zero(size + classes);
+    minimize(objective, options);
+
+    // (x - mean) * scale W^T + b = x (W * scale)^T + (b - (W * scale) mean)
+    for (Index k = 0; k < classes; ++k) {
+      double bias = solution_[size + k];
+      for (Index j = 0; j < x.cols(); ++j) {
+        const double weight = solution_[k * x.cols() + j] * scale[j];
+        weight_(k, j) = static_cast<float>(weight);
+        bias -= weight * mean[j];
+      }
+      bias_[static_cast<std::size_t>(k)] = static_cast<float>(bias);
+    }
+  }
+
+  const Matrix& weight() const { return weight_; }          ///< (K, d), as timm's head.weight.
+  const std::vector<float>& bias() const { return bias_; }  ///< (K,), as timm's head.bias.
+  /// False where max_iterations ended the training.
+  bool converged() const { return converged_; }
+
+  /// x (m, d) -> (m, K).
+  Matrix logits(const ConstRows& x) const {
+    require_shape(x, x.rows(), weight_.cols(), "LinearProbe: x");
+    Matrix out(x.rows(), weight_.rows());
+    out.map().noalias() = x * weight_.map().transpose();
+    out.map().rowwise() += Eigen::Map<const Eigen::RowVectorXf>(bias_.data(), weight_.rows());
+    return out;
+  }
+  /// x (m, d) -> the most probable class of each row, (m,).
+  std::vector<Index> predict(const ConstRows& x) const {
+    const Matrix scores = logits(x);
+    std::vector<Index> classes(static_cast<std::size_t>(x.rows()));
+    for (Index i = 0; i < x.rows(); ++i) scores.map().row(i).maxCoeff(&classes[static_cast<std::size_t>(i)]);
+    return classes;
+  }
+
+ private:
+  static void check(const ConstRows& x, std::span<const Index> y, Index classes, const LinearProbeOptions& options) {
+    if (x.rows() < 1 || x.cols() < 1) {
+      throw ArgumentError("LinearProbe: x: found shape " + shape_text(x.rows(), x.cols()) + ", wanted rows");
+    }
+    if (classes < 2) {
+      throw ArgumentError("LinearProbe: found " + std::to_string(classes) + " classes, wanted at least 2");
+    }
+    detail::require_labels(y, x.rows(), classes, "LinearProbe");
+    require_finite(x, "LinearProbe: x");
+    if (!(options.C > 0 && std::isfinite(options.C)) || options.max_iterations < 1 || !(options.tolerance > 0)) {
+      throw ArgumentError("LinearProbe: found C " + std::to_string(options.C) + ", max_iterations " +
+                          std::to_string(options.max_iterations) + ", tolerance " + std::to_string(options.tolerance) +
+                          ", wanted positive numbers");
+    }
+    if (!options.class_weights.empty() && static_cast<Index>(options.class_weights.size()) != classes) {
+      throw ArgumentError("LinearProbe: found " + std::to_string(options.class_weights.size()) +
+                          " class weights, wanted " + std::to_string(classes));
+    }
+    for (const double weight : options.class_weights) {
+      if (!(weight >= 0 && std::isfinite(weight))) {
+        throw ArgumentError("LinearProbe: found the class weight " + std::to_string(weight) + ", wanted 0 or more");
+      }
+    }
+  }
+
+  void minimize(detail::ProbeObjective& objective, const LinearProbeOptions& options) {
+    LBFGSpp::LBFGSParam<double> param;
+    param.m = 10;
+    param.epsilon = options.tolerance;
+    param.epsilon_rel = 0;
+    param.past = 0;
+    param.max_iterations = options.max_iterations;
+    param.max_linesearch = 40;
+    // Steps near the end fail where single precision no longer tells which of two points is lower: the lower one
+    // stands, and what is left is a gradient of rounding errors.
+    Eigen::VectorXd best = solution_;
+    double lowest = std::numeric_limits<double>::infinity();
+    int calls = 0;
+    const auto watched = [&](const Eigen::VectorXd& at, Eigen::VectorXd& gradient) {
+      const double value = objective(at, gradient);
+      ++calls;
+      if (value < lowest) {
+        lowest = value;
+        best = at;
+      }
+      return value;
+    };
+    double value = 0;
+    try {
+      LBFGSpp::LBFGSSolver<double> solver(param);
+      converged_ = solver.minimize(watched, solution_, value) < options.max_iterations;
+    } catch (const std::runtime_error&) {
+      converged_ = calls > 1;
+    } catch (const std::logic_error&) {
+      converged_ = calls > 1;
+    }
+    solution_ = std::move(best);
+  }
+
+  Eigen::VectorXd solution_;  // W and b as trained, on standardized features if so
+  Matrix weight_;             // (K, d)
+  std::vector<float> bias_;   // (K,)
+  bool converged_ = false;
+};
+
+}  // namespace beit::inline BEIT_ABI

@@ -1,0 +1,182 @@
+// Nearest neighbours by cosine, exactly: rows pass by in blocks, and the best are kept.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <limits>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <beit/core/error.hpp>
+#include <beit/core/matrix.hpp>
+#include <beit/core/thread_pool.hpp>
+#include <beit/core/version.hpp>
+#include <beit/transfer/row_products.hpp>
+
+namespace beit::inline BEIT_ABI {
+
+/// A row that is near to a query.
+struct Neighbour {
+  Index row = 0;    ///< Counted over all rows that passed by.
+  float score = 0;  ///< The cosine, -1 to 1; 0 for a row or a query of zeros.
+};
+
+/// The k nearest of all rows that are added, for each query. The queries are kept, the rows aren't: they may come out
+/// of a mapped file of any size.
+class NearestRows {
+ public:
+  /// queries (Q, d). ArgumentError for k of less than 1 and for queries that aren't finite.
+  NearestRows(const ConstRows& queries, Index k) : k_(k), dim_(queries.cols()) {
+    if (k < 1) throw ArgumentError("NearestRows: found k = " + std::to_string(k) + ", wanted at least 1");
+    require_finite(queries, "NearestRows: queries");
+    Matrix units(queries);
+    for (Index i = 0; i < units.rows(); ++i) units.map().row(i) *= static_cast<float>(inverse_norm(units.row(i), dim_));
+    queries_ = RowProducts(units);
+    best_.resize(static_cast<std::size_t>(queries.rows()));
+  }
+
+  /// rows (n, d). ArgumentError for another d and for rows that aren't finite.
+  void add(const ConstRows& rows, const Executor& executor) {
+    require_shape(rows, rows.rows(), dim_, "NearestRows: rows");
+    const Index count = static_cast<Index>(best_.size());
+    if (count == 0) return;
+    const Index block = std::clamp<Index>((Index{1} << 20) / count, 64, 4096);  // 4 MiB of products, or 64 rows
+    for (Index begin = 0; begin < rows.rows(); begin += block) {
+      const auto part = rows.middleRows(begin, std::min(block, rows.rows() - begin));
+      add_block(part, executor);
+      seen_ += part.rows();
+    }
+  }
+
+  /// For each query, at most k rows, the nearest first (the earlier row among equals).
+  std::vector<std::vector<Neighbour>> take() {
+    for (std::vector<Neighbour>& heap : best_) std::sort_heap(heap.begin(), heap.end(), nearer);
+    return std::exchange(best_, {});
+  }
+
+ private:
+  static bool nearer(const Neighbour& a, const Neighbour& b) {
+    return a.score != b.score ? a.score > b.score : a.row < b.row;
+  }
+
+  /// 1 / |row|, or 0 for zeros; NaN where the row isn't finite.
+  static double inverse_norm(const float* row, Index dim) {
+    double sum = 0;
+    for (Index j = 0; j < dim; ++j) sum += static_cast<double>(row[j]) * static_cast<double>(row[j]);
+    if (!std::isfinite(sum)) return std::numeric_limits<double>::quiet_NaN();
+    return sum > 0 ? 1 / std::sqrt(sum) : 0;
+  }
+
+  void add_block(const ConstRows& rows, const Executor& executor) {
+    products_.resize(rows.rows(), static_cast<Index>(best_.size()));
+    queries_.forward(rows, executor, products_);
+    norms_.resize(static_cast<std::size_t>(rows.rows()));
+    executor.for_each((rows.rows() + 255) / 256, [&](Index item, Index) {
+      for (Index i = item * 256; i < std::min(rows.rows(), (item + 1) * 256); ++i) {
+        norms_[static_cast<std::size_t>(i)] = inverse_norm(rows.data() + i * rows.outerStride(), dim_);
+      }
+    });
+    for (Index i = 0; i < rows.rows(); ++i) {
+      if (std::isnan(norms_[static_cast<std::size_t>(i)])) {
+        throw ArgumentError("NearestRows: row " + std::to_string(seen_ + i) + " isn't finite");
+      }
+    }
+    executor.for_each(products_.cols(), [&](Index query, Index) {
+      std::vector<Neighbour>& heap = best_[static_cast<std::size_t>(query)];  // the farthest of the best in front
+      for (Index i = 0; i < rows.rows(); ++i) {
+        const double score = static_cast<double>(products_(i, query)) * norms_[static_cast<std::size_t>(i)];
+        const Neighbour found{seen_ + i, static_cast<float>(score)};
+        if (static_cast<Index>(heap.size()) == k_) {
+          if (!nearer(found, heap.front())) continue;
+          std::pop_heap(heap.begin(), heap.end(), nearer);
+          heap.pop_back();
+        }
+        heap.push_back(found);
+        std::push_heap(heap.begin(), heap.end(), nearer);
+      }
+    });
+  }
+
+  Index k_, dim_;
+  RowProducts queries_;                       // of unit length, (Q, d)
+  std::vector<std::vector<Neighbour>> best_;  // Q heaps
+  RowMajorMatrix products_;                   // (rows of a block, Q)
+  std::vector<double> norms_;                 // (rows of a block,), inverse
+  Index seen_ = 0;
+};
+
+/// k-nearest-neighbour classification by cosine, as the evaluation protocol of DINO has it
+/// (https://arxiv.org/abs/2104.14294, after https://arxiv.org/abs/1805.01978): each of the k nearest training images
+/// votes for its class with the weight exp(cosine / temperature).
+class KnnClassifier {
+ public:
+  /// features (n, d), labels (n,) from 0 to classes - 1; a k of more than n is n. The features are copied.
+  /// ArgumentError where shapes, labels or numbers are wrong.
+  KnnClassifier(const ConstRows& features, std::span<const Index> labels, Index classes, Index k = 20,
+                double temperature = 0.07)
+      : features_(features),
+        labels_(labels.begin(), labels.end()),
+        classes_(classes),
+        k_(k),
+        temperature_(temperature) {
+    if (features.rows() < 1 || static_cast<Index>(labels.size()) != features.rows()) {
+      throw ArgumentError("KnnClassifier: found " + std::to_string(features.rows()) + " features and " +
+                          std::to_string(labels.size()) + " labels, wanted the same number and at least 1");
+    }
+    for (const Index label : labels) {
+      if (label < 0 || label >= classes) {
+        throw ArgumentError("KnnClassifier: found the label " + std::to_string(label) + ", wanted 0 to " +
+                            std::to_string(classes - 1));
+      }
+    }
+    if (k < 1 || !(temperature > 0)) {
+      throw ArgumentError("KnnClassifier: found k " + std::to_string(k) + ", temperature " +
+                          std::to_string(temperature) + ", wanted positive numbers");
+    }
+  }
+
+  /// The votes of each class, divided by their sum: x (m, d) -> (m, K).
+  Matrix scores(const ConstRows& x, const Executor& executor) const {
+    NearestRows nearest(x, k_);
+    nearest.add(features_, executor);
+    const std::vector<std::vector<Neighbour>> found = nearest.take();
+    Matrix out(x.rows(), classes_);
+    std::vector<double> votes(static_cast<std::size_t>(classes_));
+    for (Index i = 0; i < x.rows(); ++i) {
+      const std::vector<Neighbour>& neighbours = found[static_cast<std::size_t>(i)];
+      std::fill(votes.begin(), votes.end(), 0.0);
+      double sum = 0;
+      for (const Neighbour& neighbour : neighbours) {
+        // Relative to the nearest: the quotient is the same, and no vote overflows.
+        const double vote = std::exp(
+            (static_cast<double>(neighbour.score) - static_cast<double>(neighbours.front().score)) / temperature_);
+        votes[static_cast<std::size_t>(labels_[static_cast<std::size_t>(neighbour.row)])] += vote;
+        sum += vote;
+      }
+      for (Index c = 0; c < classes_; ++c) out(i, c) = static_cast<float>(votes[static_cast<std::size_t>(c)] / sum);
+    }
+    return out;
+  }
+  Matrix scores(const ConstRows& x) const { return scores(x, Executor(default_thread_pool())); }
+
+  /// The class with the most votes of each row, (m,).
+  std::vector<Index> predict(const ConstRows& x, const Executor& executor) const {
+    const Matrix votes = scores(x, executor);
+    std::vector<Index> classes(static_cast<std::size_t>(x.rows()));
+    for (Index i = 0; i < x.rows(); ++i) votes.map().row(i).maxCoeff(&classes[static_cast<std::size_t>(i)]);
+    return classes;
+  }
+  std::vector<Index> predict(const ConstRows& x) const { return predict(x, Executor(default_thread_pool())); }
+
+ private:
+  Matrix features_;            // (n, d)
+  std::vector<Index> labels_;  // (n,)
+  Index classes_;
+  Index k_;
+  double temperature_;
+};
+
+}  // namespace beit::inline BEIT_ABI

@@ -1,0 +1,77 @@
+// Products with a matrix of features, by the kernels that multiply the model's weights.
+#pragma once
+
+#include <algorithm>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <beit/core/error.hpp>
+#include <beit/core/matrix.hpp>
+#include <beit/core/thread_pool.hpp>
+#include <beit/core/version.hpp>
+#include <beit/io/text.hpp>
+#include <beit/io/weights.hpp>
+#include <beit/nn/linear.hpp>
+
+namespace beit::inline BEIT_ABI {
+
+/// Throws ArgumentError where `x` has a NaN or an infinity; `name` begins the message.
+inline void require_finite(const ConstRows& x, const char* name) {
+  for (Index i = 0; i < x.rows(); ++i) {
+    if (!x.row(i).allFinite()) {
+      throw ArgumentError(std::string(name) + ": row " + std::to_string(i) + " isn't finite");
+    }
+  }
+}
+
+namespace detail {
+
+/// The one parameter "rows": a matrix in memory, or its transpose.
+class MatrixSource final : public WeightSource {
+ public:
+  MatrixSource(const ConstRows& x, bool transposed) : x_(x), transposed_(transposed) {}
+
+  bool has(const std::string& name) const override { return name == "rows"; }
+  std::vector<Index> shape(const std::string&) const override {
+    return transposed_ ? std::vector{x_.cols(), x_.rows()} : std::vector{x_.rows(), x_.cols()};
+  }
+  void read(const std::string& name, std::span<const Index> wanted, Index begin, Index count,
+            float* out) const override {
+    if (const std::vector<Index> found = shape(name);
+        !std::equal(found.begin(), found.end(), wanted.begin(), wanted.end())) {
+      throw WeightError("rows: found shape " + shape_text(found) + ", wanted " + shape_text(wanted));
+    }
+    const Index cols = wanted[1];
+    for (Index i = 0; i < count; ++i) {
+      const Index row = (begin + i) / cols, col = (begin + i) % cols;
+      out[i] = transposed_ ? x_(col, row) : x_(row, col);
+    }
+  }
+
+ private:
+  const ConstRows& x_;
+  bool transposed_;
+};
+
+}  // namespace detail
+
+/// out = x r^T in single precision, where r (n, d) is packed once, here, and not needed afterwards.
+class RowProducts {
+ public:
+  RowProducts() = default;
+  /// The products with r's rows or, `transposed`, with its columns.
+  explicit RowProducts(const ConstRows& r, bool transposed = false) {
+    const detail::MatrixSource source(r, transposed);
+    const std::vector<Index> shape = source.shape("rows");
+    product_ = Linear<float>(source.root(), "rows", {shape[0], shape[1]}, AlignedBuffer<float>());
+  }
+
+  /// x (m, d) -> out (m, n); x (m, n) -> out (m, d) if transposed.
+  void forward(const ConstRows& x, const Executor& executor, Rows out) const { product_.forward(x, executor, out); }
+
+ private:
+  Linear<float> product_;
+};
+
+}  // namespace beit::inline BEIT_ABI

@@ -1,0 +1,49 @@
+// A complete model file from a backbone and a new head.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <map>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <beit/core/error.hpp>
+#include <beit/core/matrix.hpp>
+#include <beit/core/version.hpp>
+#include <beit/io/safetensors.hpp>
+#include <beit/io/safetensors_writer.hpp>
+#include <beit/model/config.hpp>
+#include <beit/model/config_writer.hpp>
+
+namespace beit::inline BEIT_ABI {
+
+/// Writes a converted file: the tensors of `backbone` byte for byte in the types that they have, but `head.weight`
+/// (K, C) and `head.bias` (K,) in float32 in place of its own head, and `config` with these labels (K names). timm
+/// loads it (load_state_dict into the model of config_json), and beit::load. The buffers called relative_position_index
+/// of older checkpoints are left out. ArgumentError where shapes don't fit each other; FileError as write_safetensors.
+inline void save_with_head(const std::filesystem::path& path, const SafeTensors& backbone, Config config,
+                           const Matrix& weight, std::span<const float> bias, std::vector<std::string> labels,
+                           const std::string& license = "unknown") {
+  require_shape(weight, static_cast<Index>(labels.size()), config.embed_dim, "save_with_head: weight");
+  if (bias.size() != labels.size()) {
+    throw ArgumentError("save_with_head: found " + std::to_string(bias.size()) + " biases, wanted " +
+                        std::to_string(labels.size()));
+  }
+  const Index classes = weight.rows();
+  config.num_classes = classes;
+  config.labels = std::move(labels);
+  std::map<std::string, Tensor> tensors;
+  for (const auto& [name, tensor] : backbone.tensors()) {
+    if (!name.ends_with("relative_position_index")) tensors.emplace(name, tensor);
+  }
+  const auto floats = [](const float* data, Index size) {
+    return std::as_bytes(std::span(data, static_cast<std::size_t>(size)));
+  };
+  tensors["head.weight"] = {DType::F32, {classes, weight.cols()}, floats(weight.data(), weight.size())};
+  tensors["head.bias"] = {DType::F32, {classes}, floats(bias.data(), classes)};
+  write_safetensors(path, tensors, {{"beit.config", config_json(config, license).dump()}, {"format", "pt"}});
+}
+
+}  // namespace beit::inline BEIT_ABI

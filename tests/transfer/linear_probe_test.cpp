@@ -1,0 +1,199 @@
+// Against scikit-learn's LogisticRegression, and a double loop over the objective's gradient.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <beit/transfer/cross_validation.hpp>
+#include <beit/transfer/linear_probe.hpp>
+#include <cmath>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "testing.hpp"
+
+namespace {
+
+using beit::Index;
+using beit::LinearProbe;
+using beit::LinearProbeOptions;
+using beit::Matrix;
+using testing::HasSubstr;
+
+constexpr Index classes = 4, dim = 12;
+
+class Probe : public testing::Test {
+ protected:
+  beit_test::Golden golden;
+  Matrix x = golden.matrix("x"), test = golden.matrix("test");
+  std::vector<Index> y = golden.labels("y");
+
+  void expect_weights(const LinearProbe& probe, const std::string& name) {
+    const std::vector<double> weight = golden.doubles(name + ".weight"), bias = golden.doubles(name + ".bias");
+    for (Index k = 0; k < classes; ++k) {
+      for (Index j = 0; j < dim; ++j) {
+        EXPECT_NEAR(probe.weight()(k, j), weight[static_cast<std::size_t>(k * dim + j)], 2e-4) << k << ", " << j;
+      }
+      EXPECT_NEAR(probe.bias()[static_cast<std::size_t>(k)], bias[static_cast<std::size_t>(k)], 1e-3) << k;
+    }
+  }
+};
+
+TEST_F(Probe, HasScikitLearnsCoefficients) {
+  const LinearProbe probe(x, y, classes, {.C = 0.1});
+  EXPECT_TRUE(probe.converged());
+  expect_weights(probe, "plain");
+}
+
+TEST_F(Probe, HasScikitLearnsCoefficientsWithClassWeights) {
+  LinearProbeOptions options;
+  options.class_weights = beit::balanced_class_weights(y, classes);
+  expect_weights(LinearProbe(x, y, classes, options), "balanced");
+}
+
+TEST_F(Probe, FoldsTheScalingIntoTheWeights) {
+  const LinearProbe probe(x, y, classes, {.C = 0.5, .standardize = true});
+  const Matrix logits = probe.logits(test);
+  const std::vector<double> wanted = golden.doubles("scaled.logits");
+  for (Index i = 0; i < logits.size(); ++i) {
+    EXPECT_NEAR(logits.data()[i], wanted[static_cast<std::size_t>(i)], 1e-3) << i;
+  }
+}
+
+TEST_F(Probe, AColumnThatIsConstantChangesNothing) {
+  Matrix wide(x.rows(), dim + 1);
+  wide.map() << x.map(), Eigen::VectorXf::Constant(x.rows(), 5.0f);
+  const LinearProbe narrow(x, y, classes, {.standardize = true}), probe(wide, y, classes, {.standardize = true});
+  for (Index k = 0; k < classes; ++k) {
+    EXPECT_EQ(probe.weight()(k, dim), 0.0f);
+    for (Index j = 0; j < dim; ++j) EXPECT_NEAR(probe.weight()(k, j), narrow.weight()(k, j), 1e-4);
+  }
+}
+
+/// The gradient of the objective in double precision, by its definition.
+TEST_F(Probe, EndsWhereTheGradientIsZero) {
+  const double C = 2;
+  const LinearProbe probe(x, y, classes, {.C = C});
+  std::vector<double> gradient(static_cast<std::size_t>(classes * (dim + 1)));
+  for (Index i = 0; i < x.rows(); ++i) {
+    std::vector<double> p(classes);
+    double sum = 0;
+    for (Index k = 0; k < classes; ++k) {
+      double logit = probe.bias()[static_cast<std::size_t>(k)];
+      for (Index j = 0; j < dim; ++j) logit += static_cast<double>(probe.weight()(k, j)) * x(i, j);
+      sum += p[static_cast<std::size_t>(k)] = std::exp(logit);
+    }
+    for (Index k = 0; k < classes; ++k) {
+      const double slope = p[static_cast<std::size_t>(k)] / sum - (y[static_cast<std::size_t>(i)] == k ? 1 : 0);
+      for (Index j = 0; j < dim; ++j) gradient[static_cast<std::size_t>(k * (dim + 1) + j)] += slope * x(i, j);
+      gradient[static_cast<std::size_t>(k * (dim + 1) + dim)] += slope;
+    }
+  }
+  for (Index k = 0; k < classes; ++k) {
+    for (Index j = 0; j <= dim; ++j) {
+      const double penalty = j < dim ? static_cast<double>(probe.weight()(k, j)) / C : 0;
+      EXPECT_NEAR(gradient[static_cast<std::size_t>(k * (dim + 1) + j)] + penalty, 0, 5e-3) << k << ", " << j;
+    }
+  }
+}
+
+TEST_F(Probe, IsTheSameForAnyNumberOfThreads) {
+  beit::ThreadPool one(1), three(3);
+  const LinearProbe a(x, y, classes, {}, one), b(x, y, classes, {}, three);
+  EXPECT_EQ(a.weight().map(), b.weight().map());
+  EXPECT_EQ(a.bias(), b.bias());
+}
+
+TEST_F(Probe, PredictsTheLargestLogit) {
+  const LinearProbe probe(x, y, classes);
+  const Matrix logits = probe.logits(test);
+  const std::vector<Index> predicted = probe.predict(test);
+  ASSERT_EQ(static_cast<Index>(predicted.size()), test.rows());
+  for (Index i = 0; i < test.rows(); ++i) {
+    EXPECT_EQ(predicted[static_cast<std::size_t>(i)],
+              std::max_element(logits.row(i), logits.row(i) + classes) - logits.row(i));
+  }
+}
+
+TEST_F(Probe, SaysWhenIterationsEndedIt) {
+  EXPECT_FALSE(LinearProbe(x, y, classes, {.C = 100, .max_iterations = 3}).converged());
+}
+
+TEST_F(Probe, RefusesWhatItCantUse) {
+  const auto message = [](auto action) -> std::string {
+    try {
+      action();
+    } catch (const beit::ArgumentError& error) {
+      return error.what();
+    }
+    return "no error";
+  };
+  std::vector<Index> wrong = y;
+  wrong[3] = classes;
+  Matrix broken = x;
+  broken(7, 2) = std::numeric_limits<float>::quiet_NaN();
+  const std::vector<Index> none;
+  EXPECT_THAT(message([&] { LinearProbe(x, wrong, classes); }), HasSubstr("found the label 4, wanted 0 to 3"));
+  EXPECT_THAT(message([&] { LinearProbe(broken, y, classes); }), HasSubstr("row 7"));
+  EXPECT_THAT(message([&] { LinearProbe(x, none, classes); }), HasSubstr("found 0 labels, wanted 150"));
+  EXPECT_THAT(message([&] { LinearProbe(x, y, 1); }), HasSubstr("1 classes, wanted at least 2"));
+  EXPECT_THAT(message([&] { LinearProbe(Matrix(0, dim), none, classes); }), HasSubstr("(0, 12)"));
+  EXPECT_THAT(message([&] { LinearProbe(x, y, classes, {.C = 0}); }), HasSubstr("positive"));
+  EXPECT_THAT(message([&] { LinearProbe(x, y, classes, {.class_weights = {1, 1}}); }), HasSubstr("2 class weights"));
+  EXPECT_THAT(message([&] { LinearProbe(x, y, classes, {.class_weights = {1, 1, 1, -1}}); }), HasSubstr("-1"));
+  EXPECT_THAT(message([&] { LinearProbe(x, y, classes).logits(Matrix(2, 3)); }), HasSubstr("(2, 3)"));
+  EXPECT_THAT(message([&] { beit::stratified_folds(y, classes, 1); }), HasSubstr("2 or more"));
+}
+
+TEST(BalancedClassWeights, AreInverseToTheCounts) {
+  EXPECT_THAT(beit::balanced_class_weights(std::vector<Index>{0, 0, 0, 2}, 3),
+              testing::ElementsAre(testing::DoubleEq(4.0 / 9), 0, testing::DoubleEq(4.0 / 3)));
+}
+
+TEST(StratifiedFolds, HoldTheirShareOfEveryClass) {
+  std::vector<Index> y;
+  for (const auto& [label, count] : {std::pair<Index, int>{0, 23}, {1, 10}, {2, 4}}) {
+    y.insert(y.end(), static_cast<std::size_t>(count), label);
+  }
+  const std::vector<Index> parts = beit::stratified_folds(y, 3, 5, 1);
+  std::vector<std::vector<int>> counts(3, std::vector<int>(5));
+  for (std::size_t i = 0; i < y.size(); ++i) {
+    ++counts[static_cast<std::size_t>(y[i])][static_cast<std::size_t>(parts[i])];
+  }
+  for (std::size_t c = 0; c < 3; ++c) {
+    const auto [least, most] = std::minmax_element(counts[c].begin(), counts[c].end());
+    EXPECT_LE(*most - *least, 1) << c;
+  }
+  EXPECT_EQ(parts, beit::stratified_folds(y, 3, 5, 1));
+  EXPECT_NE(parts, beit::stratified_folds(y, 3, 5, 2));
+}
+
+TEST_F(Probe, CrossValidationFindsTheLeastLoss) {
+  beit::ThreadPool pool(1);
+  const beit::CrossValidation found = beit::cross_validate(x, y, classes, {.standardize = true}, 5, 0, pool);
+  ASSERT_GE(found.trials.size(), 4u);
+  const auto best = std::min_element(found.trials.begin(), found.trials.end(),
+                                     [](const auto& a, const auto& b) { return a.loss < b.loss; });
+  EXPECT_EQ(best->C, found.best_C);
+  EXPECT_LT(best->loss, std::log(4.0) / 2);
+  EXPECT_GT(best->accuracy, 0.7);
+  EXPECT_EQ(found.trials.front().C, 1e-4);
+
+  // One trial by hand.
+  const std::vector<Index> parts = beit::stratified_folds(y, classes, 5, 0);
+  Index right = 0;
+  for (Index fold = 0; fold < 5; ++fold) {
+    std::vector<Index> train, held_out, labels;
+    for (Index i = 0; i < x.rows(); ++i) (parts[static_cast<std::size_t>(i)] == fold ? held_out : train).push_back(i);
+    Matrix rows(static_cast<Index>(train.size()), dim), others(static_cast<Index>(held_out.size()), dim);
+    rows.map() = x.map()(train, Eigen::all);
+    others.map() = x.map()(held_out, Eigen::all);
+    for (const Index i : train) labels.push_back(y[static_cast<std::size_t>(i)]);
+    const auto predicted =
+        LinearProbe(rows, labels, classes, {.C = found.trials[2].C, .standardize = true}).predict(others);
+    for (std::size_t i = 0; i < held_out.size(); ++i) right += predicted[i] == y[static_cast<std::size_t>(held_out[i])];
+  }
+  EXPECT_NEAR(found.trials[2].accuracy, static_cast<double>(right) / static_cast<double>(x.rows()), 1e-12);
+}
+
+}  // namespace

@@ -1,0 +1,39 @@
+// scikit-learn's answers (weights_tools/golden_transfer.py), read from safetensors.
+#pragma once
+
+#include <cstring>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include <beit/io/safetensors.hpp>
+
+namespace beit_test {
+
+class Golden {
+ public:
+  const std::vector<beit::Index>& shape(const std::string& name) const { return file_.tensors().at(name).shape; }
+
+  std::vector<double> doubles(const std::string& name) const { return read<double>(name); }
+  std::vector<beit::Index> labels(const std::string& name) const { return read<beit::Index>(name); }
+  beit::Matrix matrix(const std::string& name) const {
+    const std::vector<float> values = read<float>(name);
+    beit::Matrix result(shape(name)[0], shape(name)[1]);
+    std::copy(values.begin(), values.end(), result.data());
+    return result;
+  }
+
+ private:
+  template <typename Value>
+  std::vector<Value> read(const std::string& name) const {
+    const beit::Tensor& tensor = file_.tensors().at(name);
+    std::vector<Value> values(tensor.data.size() / sizeof(Value));
+    std::memcpy(values.data(), tensor.data.data(), tensor.data.size());
+    return values;
+  }
+
+  beit::SafeTensors file_ =
+      beit::SafeTensors::open(std::filesystem::path(BEIT_TESTS_DIR) / "golden" / "transfer_probe.safetensors");
+};
+
+}  // namespace beit_test
