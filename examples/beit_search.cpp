@@ -1,0 +1,115 @@
+// beit-search: finds the images of an embedding folder that are most like given ones.
+#include <cstddef>
+#include <iomanip>
+#include <iostream>
+#include <map>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include <beit/beit.hpp>
+#include <beit/transfer/nearest.hpp>
+
+#include "inputs.hpp"
+#include "output.hpp"
+#include "program.hpp"
+#include "search/index.hpp"
+#include "search/page.hpp"
+
+namespace {
+
+struct Options : programs::Options {
+  std::string index, html;
+  beit::Index k = 10;
+};
+
+template <typename Weight>
+int search(const CLI::App& app, const Options& options) {
+  const programs::EmbeddingIndex index(options.index);
+  const beit::Beit<Weight> model = programs::load_model<Weight>(options);
+  const beit::Config& config = model.config();
+  if (index.dim() != config.embed_dim) {
+    throw std::runtime_error(options.index + ": found embeddings of " + std::to_string(index.dim()) +
+                             " numbers, wanted " + std::to_string(config.embed_dim) + " as the model makes them");
+  }
+  beit::ThreadPool pool(options.threads);
+  beit::Workspace workspace(pool);
+  if (options.verbose) programs::describe(app, options, config, workspace.executor());
+  if (!options.html.empty()) beit::AtomicFile(options.html);  // before the work: a name that can't be written
+
+  std::vector<float> values;  // (Q, C)
+  std::vector<programs::Results> results;
+  programs::BatchReader reader(programs::list_inputs(options.images), config, options.decode, options.batch_size,
+                               workspace.executor());
+  while (reader.next()) {
+    const beit::ConstRows x = reader.x();
+    beit::Matrix rows(x.rows(), config.embed_dim);
+    if (x.rows() > 0) {
+      beit::Rows tokens = workspace.rows(beit::Workspace::tokens, x.rows() * config.num_tokens(), config.embed_dim);
+      model.forward_features(x, workspace, tokens);
+      model.forward_head(tokens, workspace, rows, true);
+    }
+    values.insert(values.end(), rows.data(), rows.data() + rows.size());
+    for (const auto& [name, error, path] : reader.inputs()) {
+      if (error.empty()) {
+        results.push_back({name, {}});
+      } else {
+        programs::print_error(app, name + ": " + error);
+      }
+    }
+  }
+
+  const auto count = static_cast<beit::Index>(results.size());
+  beit::NearestRows nearest(Eigen::Map<const beit::RowMajorMatrix>(values.data(), count, config.embed_dim), options.k);
+  index.for_each_block([&](const beit::ConstRows& rows) {
+    if (programs::stop_signal != 0) throw programs::Interrupted();
+    nearest.add(rows, workspace.executor());
+  });
+  const std::vector<std::vector<beit::Neighbour>> found = nearest.take();
+  std::vector<beit::Index> rows;
+  for (const auto& neighbours : found) {
+    for (const beit::Neighbour& neighbour : neighbours) rows.push_back(neighbour.row);
+  }
+  const std::map<beit::Index, std::string> paths = index.paths(rows);
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    if (results.size() > 1) std::cout << programs::one_line(results[i].query) << '\n';
+    for (const auto& [row, score] : found[i]) {
+      std::cout << std::fixed << std::setprecision(4) << std::setw(8) << score << "  "
+                << programs::one_line(paths.at(row)) << '\n';
+      results[i].found.push_back({paths.at(row), score});
+    }
+  }
+  if (!options.html.empty() && !results.empty()) {
+    beit::AtomicFile file(options.html);
+    file.write(programs::html_page(results, options.decode));
+    file.close();
+  }
+  std::cout.flush();
+  if (!std::cout) throw std::runtime_error("standard output: can't write");
+  return reader.any_failed() ? 1 : 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Options options;
+  CLI::App app("Finds the images that are most like given ones, by the cosine of their embeddings.", "beit-search");
+  app.add_option("--index", options.index,
+                 "Embeddings of the images to search, of the same model: a folder with img_emb and\n"
+                 "metadata, or a file OUT.npy with OUT.txt, as beit-embed writes them")
+      ->option_text("OUT")
+      ->required();
+  app.add_option("-k,--top-k", options.k, "Images to show for each query [10]")
+      ->option_text("K")
+      ->check(CLI::Range(1, 1'000'000));
+  app.add_option("--html", options.html, "Also write a page with thumbnails, which needs no other file")
+      ->option_text("OUT.html");
+  programs::add_options(app, options);
+  return programs::run(app, argc, argv, [&] {
+    return options.precision == "bfloat16" ? search<Eigen::bfloat16>(app, options) : search<float>(app, options);
+  });
+}

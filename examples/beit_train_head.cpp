@@ -1,0 +1,328 @@
+// beit-train-head: makes a classifier from a folder of labelled images: a model with a new head.
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <exception>
+#include <filesystem>
+#include <iomanip>
+#include <iostream>
+#include <numeric>
+#include <random>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include <beit/beit.hpp>
+#include <beit/transfer/cross_validation.hpp>
+#include <beit/transfer/linear_probe.hpp>
+#include <beit/transfer/nearest.hpp>
+#include <beit/transfer/save_head.hpp>
+
+#include "embed/hash.hpp"
+#include "program.hpp"
+#include "train_head/dataset.hpp"
+#include "train_head/embedding_cache.hpp"
+#include "train_head/evaluation.hpp"
+
+namespace {
+
+using beit::Index;
+
+struct Options : programs::Options {
+  std::string data, val, output, confusion, cache;
+  double val_fraction = 0.2;
+  double C = 0;  // 0: by cross-validation
+  std::string class_weights = "none";
+  bool knn = false, no_cache = false;
+  Index k = 20;
+  double temperature = 0.07;
+  unsigned seed = 0;
+};
+
+/// Images that could be read, as the model sees them.
+struct Embedded {
+  beit::Matrix features;      // (n, C)
+  std::vector<Index> labels;  // (n,)
+};
+
+/// Work in parallel that a signal ends.
+struct InterruptiblePool {
+  beit::ThreadPool& pool;
+  Index size() const { return pool.size(); }
+  template <typename Task>
+  void parallel_for(Index count, const Task& task) {
+    if (programs::stop_signal != 0) throw programs::Interrupted();
+    pool.parallel_for(count, task);
+  }
+};
+
+/// A class's rows in an order that depends on the seed alone; the first ones are held out.
+void split(const std::vector<Index>& labels, const std::vector<std::string>& classes, const Options& options,
+           std::vector<Index>& train, std::vector<Index>& held_out) {
+  std::mt19937 random(options.seed);
+  for (std::size_t c = 0; c < classes.size(); ++c) {
+    std::vector<Index> rows;
+    for (std::size_t i = 0; i < labels.size(); ++i) {
+      if (labels[i] == static_cast<Index>(c)) rows.push_back(static_cast<Index>(i));
+    }
+    if (rows.size() < 2) {
+      throw std::runtime_error("class '" + classes[c] +
+                               "': found 1 image, wanted at least 2: one to train on and one to test (or --val)");
+    }
+    for (std::size_t i = rows.size(); i > 1; --i) std::swap(rows[i - 1], rows[random() % i]);
+    const double share = std::round(static_cast<double>(rows.size()) * options.val_fraction);
+    const auto count = std::clamp<Index>(static_cast<Index>(share), 1, static_cast<Index>(rows.size()) - 1);
+    held_out.insert(held_out.end(), rows.begin(), rows.begin() + count);
+    train.insert(train.end(), rows.begin() + count, rows.end());
+  }
+  std::sort(train.begin(), train.end());
+  std::sort(held_out.begin(), held_out.end());
+}
+
+Embedded select(const Embedded& from, const std::vector<Index>& rows) {
+  Embedded result{beit::Matrix(static_cast<Index>(rows.size()), from.features.cols()), {}};
+  for (const Index row : rows) {
+    result.features.map().row(static_cast<Index>(result.labels.size())) = from.features.map().row(row);
+    result.labels.push_back(from.labels[static_cast<std::size_t>(row)]);
+  }
+  return result;
+}
+
+/// The embeddings of a data set, from the cache where it has them. An image that can't be read gets a line on standard
+/// error and sets `failed`.
+template <typename Weight>
+Embedded embed(const CLI::App& app, const Options& options, const beit::Beit<Weight>& model, programs::DataSet data,
+               programs::EmbeddingCache& cache, beit::Workspace& workspace, bool& failed) {
+  const beit::Config& config = model.config();
+  std::vector<std::string> keys(data.inputs.size());
+  workspace.executor().for_each(static_cast<Index>(keys.size()), [&](Index item, Index) {
+    programs::Input& input = data.inputs[static_cast<std::size_t>(item)];
+    try {
+      programs::Hash hash;
+      programs::add_file(hash, input.path);
+      keys[static_cast<std::size_t>(item)] = hash.hex();
+    } catch (const std::exception&) {
+      // The reader below says why.
+    }
+  });
+
+  std::vector<programs::Input> missing;
+  std::vector<std::size_t> missing_rows;
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    if (!keys[i].empty() && cache.find(keys[i]) != nullptr) continue;
+    missing.push_back(data.inputs[i]);
+    missing_rows.push_back(i);
+  }
+  if (!missing.empty()) {
+    programs::BatchReader reader(std::move(missing), config, options.decode, options.batch_size, workspace.executor());
+    auto key = missing_rows.begin();
+    while (reader.next()) {
+      const beit::ConstRows x = reader.x();
+      beit::Matrix rows(x.rows(), config.embed_dim);
+      if (x.rows() > 0) {
+        beit::Rows tokens = workspace.rows(beit::Workspace::tokens, x.rows() * config.num_tokens(), config.embed_dim);
+        model.forward_features(x, workspace, tokens);
+        model.forward_head(tokens, workspace, rows, true);
+      }
+      const float* row = rows.data();
+      for (const auto& [name, error, path] : reader.inputs()) {
+        const std::size_t i = *key++;
+        if (!error.empty()) {
+          programs::print_error(app, name + ": " + error);
+          keys[i].clear();
+          failed = true;
+          continue;
+        }
+        cache.add(keys[i], row);
+        row += config.embed_dim;
+      }
+    }
+  }
+
+  Index count = 0;
+  for (const std::string& key : keys) count += !key.empty();
+  Embedded result{beit::Matrix(count, config.embed_dim), {}};
+  std::vector<bool> seen(data.classes.size());
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    if (keys[i].empty()) continue;
+    std::copy_n(cache.find(keys[i]), config.embed_dim, result.features.row(static_cast<Index>(result.labels.size())));
+    result.labels.push_back(data.labels[i]);
+    seen[static_cast<std::size_t>(data.labels[i])] = true;
+  }
+  const auto unseen = std::find(seen.begin(), seen.end(), false);
+  if (unseen != seen.end()) {
+    throw std::runtime_error("class '" + data.classes[static_cast<std::size_t>(unseen - seen.begin())] +
+                             "': none of its images can be read");
+  }
+  return result;
+}
+
+/// The file that beit::load reads, for its tensors.
+beit::SafeTensors open_weights(const Options& options) {
+  if (options.model.empty()) return beit::SafeTensors::from_memory(programs::demo_model(), "embedded model");
+  const std::filesystem::path path(options.model);
+  return beit::SafeTensors::open(std::filesystem::is_directory(path) ? path / "model.safetensors" : path);
+}
+
+/// That of the backbone, where its file says so.
+std::string license_of(const beit::SafeTensors& file) {
+  const auto found = file.metadata().find("beit.config");
+  if (found == file.metadata().end()) return "unknown";
+  const nlohmann::json json = beit::parse_json(found->second, file.name());
+  return json.value("/pretrained_cfg/license"_json_pointer, "unknown");
+}
+
+beit::LinearProbe train(const Embedded& data, Index classes, const Options& options, const beit::Executor& executor) {
+  beit::LinearProbeOptions probe;
+  probe.standardize = true;
+  if (options.class_weights == "balanced") probe.class_weights = beit::balanced_class_weights(data.labels, classes);
+  probe.C = options.C;
+  if (options.C == 0) {
+    const Index folds = std::min<Index>(5, data.features.rows());
+    probe.tolerance = 1e-4;  // enough to choose by
+    const beit::CrossValidation found =
+        beit::cross_validate(data.features, data.labels, classes, probe, folds, options.seed, executor);
+    probe.C = found.best_C;
+    probe.tolerance = beit::LinearProbeOptions().tolerance;
+    std::cout << "       C      loss  accuracy, by cross-validation in " << folds << " parts\n";
+    for (const auto& [C, loss, accuracy] : found.trials) {
+      std::cout << std::setw(8) << std::defaultfloat << std::setprecision(6) << C << std::setw(10) << std::fixed
+                << std::setprecision(4) << loss << std::setw(8) << std::setprecision(2) << 100 * accuracy << " %"
+                << (C == found.best_C ? "  <-" : "") << '\n';
+    }
+    std::cout << '\n';
+  }
+  return beit::LinearProbe(data.features, data.labels, classes, probe, executor);
+}
+
+template <typename Weight>
+int train_head(const CLI::App& app, const Options& options) {
+  programs::DataSet data = programs::read_data_set(options.data);
+  const std::vector<std::string> classes = data.classes;
+  programs::DataSet val;
+  if (!options.val.empty()) {
+    val = programs::read_data_set(options.val);
+    programs::require_same_classes(classes, val.classes, options.val);
+  }
+  // Before the work: names that can't be written.
+  if (!options.output.empty()) beit::AtomicFile(options.output);
+  if (!options.confusion.empty()) beit::AtomicFile(options.confusion);
+
+  const beit::Beit<Weight> model = programs::load_model<Weight>(options);
+  const beit::Config& config = model.config();
+  beit::ThreadPool threads(options.threads);
+  InterruptiblePool pool{threads};
+  beit::Workspace workspace(pool);
+  if (options.verbose) programs::describe(app, options, config, workspace.executor());
+  const std::string fingerprint =
+      options.model.empty() ? programs::fingerprint(programs::demo_model()) : programs::fingerprint(options.model);
+  programs::EmbeddingCache cache(options.no_cache ? "" : options.cache,
+                                 fingerprint + " " + options.precision + " " +
+                                     std::string(beit::isa_name(beit::kernel_table().isa)) +
+                                     (options.decode.apply_exif_orientation ? " upright" : "") + " max_pixels " +
+                                     std::to_string(options.decode.max_pixels),
+                                 config.embed_dim);
+
+  bool failed = false;
+  Embedded all = embed(app, options, model, std::move(data), cache, workspace, failed), test;
+  if (!options.val.empty()) test = embed(app, options, model, std::move(val), cache, workspace, failed);
+  if (!options.no_cache) {
+    try {
+      cache.save();
+    } catch (const std::exception& error) {
+      programs::print_error(app, std::string("embeddings aren't kept: ") + error.what());
+    }
+  }
+  if (options.val.empty()) {
+    std::vector<Index> train_rows, test_rows;
+    split(all.labels, classes, options, train_rows, test_rows);
+    test = select(all, test_rows);
+    all = select(all, train_rows);
+  }
+  std::cout << classes.size() << " classes; images: " << all.labels.size() << " to train on, " << test.labels.size()
+            << " to test\n\n";
+
+  const auto report = [&](const std::vector<Index>& predicted) {
+    const programs::Confusion confusion(test.labels, predicted, classes.size());
+    programs::print_evaluation(std::cout, confusion, classes);
+    if (options.confusion.empty()) return;
+    beit::AtomicFile file(options.confusion);
+    file.write(programs::confusion_png(confusion, classes));
+    file.close();
+  };
+  const Index count = static_cast<Index>(classes.size());
+  if (options.knn) {
+    const beit::KnnClassifier knn(all.features, all.labels, count, options.k, options.temperature);
+    report(knn.predict(test.features, workspace.executor()));
+  } else {
+    const beit::LinearProbe probe = train(all, count, options, workspace.executor());
+    report(probe.predict(test.features));
+    const beit::SafeTensors weights = open_weights(options);
+    beit::save_with_head(options.output, weights, config, probe.weight(), probe.bias(), classes, license_of(weights));
+  }
+  std::cout.flush();
+  if (!std::cout) throw std::runtime_error("standard output: can't write");
+  return failed ? 1 : 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Options options;
+  options.cache = programs::default_cache_folder().string();
+  CLI::App app("Trains a new head for a BEiT model on a folder of images: one subfolder a class.", "beit-train-head");
+  app.add_option("--data", options.data, "Folder of images to train on, with a subfolder for each class")
+      ->option_text("FOLDER")
+      ->required();
+  CLI::Option* const output = app.add_option("--output", options.output,
+                                             "Model file to write: the backbone as it is, the new head and its labels")
+                                  ->option_text("NEW.safetensors");
+  app.add_flag("--knn", options.knn, "Train nothing: evaluate a k-nearest-neighbour classifier")->excludes(output);
+  CLI::Option* const val =
+      app.add_option("--val", options.val,
+                     "Folder to test on, with the same classes; without it, a part of --data is held out")
+          ->option_text("FOLDER");
+  app.add_option("--val-fraction", options.val_fraction, "The part of each class that is held out [0.2]")
+      ->option_text("F")
+      ->check(CLI::Range(0.01, 0.99))
+      ->excludes(val);
+  app.add_option("--confusion", options.confusion, "Also draw the confusion matrix")
+      ->option_text("OUT.png")
+      ->check(CLI::Validator(
+          [](const std::string& name) {
+            return std::filesystem::path(name).extension() == ".png" ? ""
+                                                                     : "found '" + name + "', wanted a name in .png";
+          },
+          ""));
+  app.add_option("--C", options.C,
+                 "Inverse strength of the L2 penalty, as scikit-learn's; without it, by cross-validation")
+      ->option_text("C")
+      ->check(CLI::Range(1e-9, 1e9));
+  app.add_option("--class-weights", options.class_weights,
+                 "none, or balanced: rare classes count as much as common ones [none]")
+      ->option_text("HOW")
+      ->check(CLI::IsMember({"none", "balanced"}));
+  app.add_option("--k", options.k, "Neighbours that --knn asks [20]")
+      ->option_text("K")
+      ->check(CLI::Range(1, 1'000'000));
+  app.add_option("--temperature", options.temperature, "Of the neighbours' votes [0.07]")
+      ->option_text("T")
+      ->check(CLI::Range(1e-4, 1e4));
+  app.add_option("--seed", options.seed, "Of the choice of images that are held out [0]")->option_text("N");
+  CLI::Option* const cache =
+      app.add_option("--cache", options.cache, "Where embeddings are kept [~/.cache/beit]")->option_text("FOLDER");
+  app.add_flag("--no-cache", options.no_cache, "Keep no embeddings")->excludes(cache);
+  programs::add_options(app, options, false);
+  app.callback([&] {
+    if (!options.knn && options.output.empty()) throw CLI::RequiredError("--output or --knn");
+  });
+  return programs::run(app, argc, argv, [&] {
+    return options.precision == "bfloat16" ? train_head<Eigen::bfloat16>(app, options)
+                                           : train_head<float>(app, options);
+  });
+}

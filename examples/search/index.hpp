@@ -1,0 +1,124 @@
+// A folder of embeddings, as beit-embed writes it and clip-retrieval and its like read it:
+// OUT/img_emb/img_emb_00000.npy and, a JSON object a row, OUT/metadata/metadata_00000.jsonl. Or OUT.npy with OUT.txt.
+#pragma once
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include <beit/beit.hpp>
+#include <beit/io/mapped_npy.hpp>
+
+namespace programs {
+
+class EmbeddingIndex {
+ public:
+  /// Opens every shard. Throws std::runtime_error or beit::FileError where there is none, or one is damaged.
+  explicit EmbeddingIndex(const std::filesystem::path& path) {
+    namespace fs = std::filesystem;
+    std::error_code ignored;
+    if (fs::is_regular_file(path, ignored)) {
+      add(path, fs::path(path).replace_extension(".txt"));
+      return;
+    }
+    const fs::path folder = path / "img_emb";
+    std::error_code error;
+    std::vector<std::string> names;
+    for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
+      const std::string name = entry->path().stem().string();
+      if (name.starts_with(prefix) && entry->path().extension() == ".npy") names.push_back(name.substr(prefix.size()));
+    }
+    if (error) throw std::runtime_error(folder.string() + ": can't read the folder: " + error.message());
+    if (names.empty()) throw std::runtime_error(folder.string() + ": found no img_emb_*.npy");
+    std::sort(names.begin(), names.end());
+    for (const std::string& name : names) {
+      add(folder / (std::string(prefix) + name + ".npy"), path / "metadata" / ("metadata_" + name + ".jsonl"));
+    }
+  }
+
+  beit::Index rows() const { return rows_; }
+  beit::Index dim() const { return shards_.front().embeddings.cols(); }
+
+  /// Calls `visit(rows)` with all rows in their order, some (n, C) at a time.
+  template <typename Visit>
+  void for_each_block(const Visit& visit) const {
+    constexpr beit::Index block = 4096;
+    beit::AlignedBuffer<float> buffer;
+    for (const Shard& shard : shards_) {
+      for (beit::Index begin = 0; begin < shard.embeddings.rows(); begin += block) {
+        const beit::Index count = std::min(block, shard.embeddings.rows() - begin);
+        visit(shard.embeddings.read(begin, count, buffer));
+        shard.embeddings.release(begin, count);
+      }
+    }
+  }
+
+  /// The paths of chosen rows.
+  std::map<beit::Index, std::string> paths(std::vector<beit::Index> rows) const {
+    std::sort(rows.begin(), rows.end());
+    std::map<beit::Index, std::string> found;
+    auto next = rows.begin();
+    for (const Shard& shard : shards_) {
+      const beit::Index end = shard.first + shard.embeddings.rows();
+      if (next == rows.end() || *next >= end) continue;
+      std::ifstream stream(shard.names, std::ios::binary);
+      std::string line;
+      for (beit::Index row = shard.first; row < end && next != rows.end() && *next < end; ++row) {
+        if (!std::getline(stream, line)) {
+          throw std::runtime_error(shard.names.string() + ": found " + std::to_string(row - shard.first) +
+                                   " lines, wanted one for each of " + std::to_string(shard.embeddings.rows()) +
+                                   " rows");
+        }
+        if (row != *next) continue;
+        found[row] = shard.names.extension() == ".jsonl" ? path_of(line, shard.names, row - shard.first) : line;
+        while (next != rows.end() && *next == row) ++next;
+      }
+    }
+    return found;
+  }
+
+ private:
+  static constexpr std::string_view prefix = "img_emb_";
+
+  struct Shard {
+    beit::MappedNpy embeddings;   // (n, C)
+    std::filesystem::path names;  // a line a row
+    beit::Index first;            // row, of all
+  };
+
+  void add(const std::filesystem::path& embeddings, const std::filesystem::path& names) {
+    Shard shard{beit::MappedNpy(embeddings), names, rows_};
+    if (!shards_.empty() && shard.embeddings.cols() != dim()) {
+      throw std::runtime_error(embeddings.string() + ": found " + std::to_string(shard.embeddings.cols()) +
+                               " columns, wanted " + std::to_string(dim()) + " as in the shards before");
+    }
+    std::error_code ignored;
+    if (!std::filesystem::is_regular_file(names, ignored)) {
+      throw std::runtime_error(names.string() + ": found no such file, wanted the names of the embeddings");
+    }
+    rows_ += shard.embeddings.rows();
+    shards_.push_back(std::move(shard));
+  }
+
+  static std::string path_of(const std::string& line, const std::filesystem::path& file, beit::Index row) {
+    const std::string where = file.string() + ": line " + std::to_string(row + 1);
+    const nlohmann::json object = beit::parse_json(line, where);
+    const auto path = object.is_object() ? object.find("path") : object.end();
+    if (path == object.end() || !path->is_string()) throw std::runtime_error(where + ": found no \"path\"");
+    return path->get<std::string>();
+  }
+
+  std::vector<Shard> shards_;
+  beit::Index rows_ = 0;
+};
+
+}  // namespace programs

@@ -1,0 +1,69 @@
+// A folder of classes: one subfolder a class.
+#pragma once
+
+#include <algorithm>
+#include <filesystem>
+#include <stdexcept>
+#include <string>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include <beit/beit.hpp>
+
+#include "../inputs.hpp"
+
+namespace programs {
+
+struct DataSet {
+  std::vector<std::string> classes;  // (K,), sorted
+  std::vector<Input> inputs;         // (n,)
+  std::vector<beit::Index> labels;   // (n,)
+};
+
+/// Throws std::runtime_error where there are fewer than two classes, or where one has no images.
+inline DataSet read_data_set(const std::filesystem::path& folder) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  std::vector<fs::path> subfolders;
+  for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
+    std::error_code ignored;
+    const bool hidden = entry->path().filename().string().starts_with('.');
+    if (!hidden && entry->is_directory(ignored)) subfolders.push_back(entry->path());
+  }
+  if (error) throw std::runtime_error(folder.string() + ": can't read the folder: " + error.message());
+  std::sort(subfolders.begin(), subfolders.end());
+  if (subfolders.size() < 2) {
+    throw std::runtime_error(folder.string() + ": found " + std::to_string(subfolders.size()) +
+                             (subfolders.size() == 1 ? " subfolder" : " subfolders") +
+                             ", wanted one for each of at least 2 classes");
+  }
+  DataSet data;
+  for (const fs::path& subfolder : subfolders) {
+    std::vector<Input> images = list_folder(subfolder);
+    if (!images.front().error.empty()) throw std::runtime_error(images.front().name + ": " + images.front().error);
+    data.labels.insert(data.labels.end(), images.size(), static_cast<beit::Index>(data.classes.size()));
+    data.classes.push_back(subfolder.filename().string());
+    std::move(images.begin(), images.end(), std::back_inserter(data.inputs));
+  }
+  return data;
+}
+
+/// Throws std::runtime_error unless both have the same classes.
+inline void require_same_classes(const std::vector<std::string>& train, const std::vector<std::string>& val,
+                                 const std::string& name) {
+  const auto missing = [](const std::vector<std::string>& from, const std::vector<std::string>& in) {
+    for (const std::string& label : from) {
+      if (!std::binary_search(in.begin(), in.end(), label)) return label;
+    }
+    return std::string();
+  };
+  if (const std::string label = missing(train, val); !label.empty()) {
+    throw std::runtime_error(name + ": found no class '" + label + "', wanted the classes that are trained on");
+  }
+  if (const std::string label = missing(val, train); !label.empty()) {
+    throw std::runtime_error(name + ": found the class '" + label + "', which isn't trained on");
+  }
+}
+
+}  // namespace programs
