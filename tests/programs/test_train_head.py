@@ -1,0 +1,247 @@
+"""beit-train-head, from outside: what it prints and writes, and what it refuses.
+
+    BEIT_BUILD_DIR=build python -m pytest tests/programs
+"""
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+from safetensors import safe_open
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get("BEIT_BUILD_DIR", ROOT / "build")).resolve()
+MODEL = ROOT / "tests" / "golden" / "model_bf16.safetensors"
+PROGRAM = BUILD / "beit-train-head"
+COLOURS = {"blue": (30, 40, 220), "green": (40, 200, 50), "<red>": (220, 30, 30)}
+
+
+def run(*arguments, cache=None, **options):
+    cached = ["--no-cache"] if cache is None else ["--cache", str(cache)]
+    command = [str(PROGRAM), *cached, *(str(argument) for argument in arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, **options)
+
+
+def fails(*arguments, status=1, **options):
+    """The one line on standard error of a run that fails."""
+    result = run(*arguments, **options)
+    assert (result.returncode, result.stdout) == (status, ""), result.stdout + result.stderr
+    line, = result.stderr.splitlines()
+    assert line.startswith("beit-train-head: ")
+    return line
+
+
+def make_class(folder, colour, count, seed=0):
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(seed)
+    for i in range(count):
+        pixels = np.clip(np.array(colour) + rng.normal(0, 60, (24, 24, 3)), 0, 255).astype(np.uint8)
+        Image.fromarray(pixels).save(folder / f"{i:02}.png")
+
+
+@pytest.fixture
+def data(tmp_path):
+    for seed, (name, colour) in enumerate(COLOURS.items()):
+        make_class(tmp_path / "data" / name, colour, 12 + seed, seed)
+    return tmp_path / "data"
+
+
+def test_makes_a_classifier(data, tmp_path):
+    output = tmp_path / "new.safetensors"
+    result = run("--model", MODEL, "--data", data, "--output", output, "--confusion", tmp_path / "confusion.png")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "3 classes; images: 31 to train on, 8 to test" in result.stdout
+    assert re.search(r"^accuracy 100.00 % \(8 of 8\)$", result.stdout, re.M)
+    assert re.search(r"^<red> +3 +100.00 % +100.00 %$", result.stdout, re.M)
+    assert re.search(r"^<red> +3 +0 +0$", result.stdout, re.M)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["confusion.png", "data", "new.safetensors"]
+    with Image.open(tmp_path / "confusion.png") as picture:
+        assert picture.mode == "RGB" and min(picture.size) > 3 * 44
+
+    # Every tensor of the backbone as it was, in its type.
+    with safe_open(MODEL, "pt") as old, safe_open(output, "pt") as new:
+        assert set(old.keys()) == set(new.keys())
+        for name in old.keys():
+            if not name.startswith("head."):
+                assert new.get_tensor(name).dtype == old.get_tensor(name).dtype
+                assert new.get_tensor(name).equal(old.get_tensor(name))
+        assert tuple(new.get_tensor("head.weight").shape) == (3, old.get_tensor("head.weight").shape[1])
+        assert json.loads(new.metadata()["beit.config"])["label_names"] == sorted(COLOURS)
+
+    shown = subprocess.run([BUILD / "beit-classify", "--model", output, "--json", *sorted(data.glob("*/*.png"))],
+                           capture_output=True, text=True, check=True)
+    for line in shown.stdout.splitlines():
+        found = json.loads(line)
+        assert found["predictions"][0]["label"] == pathlib.Path(found["image"]).parent.name
+
+
+def test_same_arguments_give_the_same_bytes(data, tmp_path):
+    files, texts = set(), set()
+    for i, options in enumerate([[], ["--threads", 1], ["--threads", 3, "--batch-size", 3]]):
+        result = run("--model", MODEL, "--data", data, "--output", tmp_path / f"{i}.safetensors", *options)
+        files.add((tmp_path / f"{i}.safetensors").read_bytes())
+        texts.add(result.stdout)
+    assert len(files) == len(texts) == 1
+    run("--model", MODEL, "--data", data, "--output", tmp_path / "other.safetensors", "--seed", 1)
+    assert (tmp_path / "other.safetensors").read_bytes() not in files
+
+
+def test_cache_changes_nothing_but_the_time(data, tmp_path):
+    cache = tmp_path / "cache"
+    arguments = ["--model", MODEL, "--data", data, "--output", tmp_path / "new.safetensors"]
+    first = run(*arguments, cache=cache)
+    wanted = (tmp_path / "new.safetensors").read_bytes()
+    kept, = cache.iterdir()
+    before = kept.stat().st_mtime_ns
+    assert run(*arguments, cache=cache).stdout == first.stdout
+    assert (tmp_path / "new.safetensors").read_bytes() == wanted
+    assert kept.stat().st_mtime_ns == before
+    # It is a file's content that counts, and another model's embeddings are others.
+    (data / "blue" / "00.png").rename(data / "green" / "99.png")
+    run(*arguments, cache=cache)
+    assert kept.stat().st_mtime_ns == before
+    run("--data", data, "--output", tmp_path / "demo.safetensors", cache=cache)
+    assert len(list(cache.iterdir())) == 2
+    # A damaged one is made again.
+    good = kept.read_bytes()
+    kept.write_bytes(good[:-5])
+    assert run(*arguments, cache=cache).returncode == 0
+    assert kept.read_bytes() == good
+
+
+def test_knn_and_val(data, tmp_path):
+    for name, colour in COLOURS.items():
+        make_class(tmp_path / "val" / name, colour, 5, seed=9)
+    arguments = ["--model", MODEL, "--data", data, "--val", tmp_path / "val"]
+    result = run(*arguments, "--knn", "--k", 5)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "39 to train on, 15 to test" in result.stdout and "accuracy 100.00 % (15 of 15)" in result.stdout
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "val"]
+    result = run(*arguments, "--output", tmp_path / "new.safetensors", "--C", 0.5, "--class-weights", "balanced")
+    assert "39 to train on, 15 to test" in result.stdout and "cross-validation" not in result.stdout
+
+
+def test_a_folder_in_timms_layout_is_a_model(data, tmp_path):
+    with safe_open(MODEL, "pt") as file:
+        config = file.metadata()["beit.config"]
+        tensors = {name: file.get_tensor(name) for name in file.keys()}
+    from safetensors.torch import save_file
+    (tmp_path / "pair").mkdir()
+    save_file(tensors, tmp_path / "pair" / "model.safetensors")
+    (tmp_path / "pair" / "config.json").write_text(config)
+    run("--model", tmp_path / "pair", "--data", data, "--output", tmp_path / "a.safetensors", check=True)
+    run("--model", MODEL, "--data", data, "--output", tmp_path / "b.safetensors", check=True)
+    with safe_open(tmp_path / "a.safetensors", "pt") as a, safe_open(tmp_path / "b.safetensors", "pt") as b:
+        assert all(a.get_tensor(name).equal(b.get_tensor(name)) for name in b.keys())
+        assert json.loads(a.metadata()["beit.config"])["model_args"] == json.loads(b.metadata()["beit.config"])["model_args"]
+
+
+def test_bad_folders(data, tmp_path):
+    output = ["--model", MODEL, "--output", tmp_path / "new.safetensors"]
+    one = tmp_path / "one"
+    make_class(one / "only", (9, 9, 9), 3)
+    assert "found 1 subfolder, wanted one for each of at least 2 classes" in fails(*output, "--data", one)
+    assert "found 0 subfolders" in fails(*output, "--data", one / "only")
+    assert "can't read the folder" in fails(*output, "--data", tmp_path / "missing")
+    (data / "empty").mkdir()
+    assert "empty: found no image files" in fails(*output, "--data", data)
+    (data / "empty" / "notes.txt").write_text("no image")
+    assert "empty: found no image files" in fails(*output, "--data", data)
+    make_class(tmp_path / "val" / "blue", (9, 9, 9), 1)
+    make_class(tmp_path / "val" / "pink", (9, 9, 9), 1)
+    make_class(data / "empty" / "below", (9, 9, 9), 1)
+    os.rename(data / "empty" / "below", data / "pink")
+    subprocess.run(["rm", "-r", data / "empty"], check=True)
+    assert "found no class '<red>'" in fails(*output, "--data", data, "--val", tmp_path / "val")
+    assert "found the class '<red>', which isn't trained on" in fails(*output, "--data", tmp_path / "val", "--val", data)
+    assert "class 'pink': found 1 image, wanted at least 2" in fails(*output, "--data", data)
+    assert not (tmp_path / "new.safetensors").exists()
+
+
+def test_images_that_cannot_be_read(data, tmp_path):
+    (data / "blue" / "03.png").write_text("hello")
+    result = run("--model", MODEL, "--data", data, "--output", tmp_path / "new.safetensors")
+    assert result.returncode == 1
+    line, = result.stderr.splitlines()
+    assert "blue/03.png" in line and "30 to train on, 8 to test" in result.stdout
+    assert (tmp_path / "new.safetensors").exists()
+    (data / "none").mkdir()
+    (data / "none" / "a.png").write_text("hello")
+    result = run("--model", MODEL, "--data", data, "--output", tmp_path / "other.safetensors")
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr.splitlines()[-1] == "beit-train-head: class 'none': none of its images can be read"
+    assert not (tmp_path / "other.safetensors").exists()
+
+
+@pytest.mark.parametrize("arguments", [
+    [], ["--data", "x"], ["--data", "x", "--output", "y", "--knn"], ["--data", "x", "--output", "y", "--C", "-1"],
+    ["--data", "x", "--output", "y", "--val", "z", "--val-fraction", "0.5"], ["--data", "x", "--knn", "--k", "0"],
+    ["--data", "x", "--knn", "--confusion", "a.jpg"], ["--data", "x", "--output", "y", "--class-weights", "some"]])
+def test_usage_errors(arguments):
+    assert fails(*arguments, status=2).endswith("(see --help)")
+
+
+def test_help_is_narrow():
+    shown = subprocess.run([PROGRAM, "--help"], capture_output=True, text=True, check=True).stdout
+    assert max(map(len, shown.splitlines())) <= 120
+    assert "IMAGE|FOLDER" not in shown and "--val-fraction" in shown
+
+
+@pytest.fixture
+def mounted(tmp_path):
+    """mounted(options): a small file system of its own."""
+    folder = tmp_path / "mount"
+    folder.mkdir()
+
+    def mount(options):
+        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
+        if subprocess.run(command, capture_output=True).returncode != 0:
+            pytest.skip("can't mount a file system")
+        return folder
+    yield mount
+    subprocess.run(["umount", folder], capture_output=True)
+
+
+def test_full_disk(data, mounted):
+    folder = mounted("size=16k")
+    (folder / "new.safetensors").write_text("old")
+    result = run("--model", MODEL, "--data", data, "--output", folder / "new.safetensors")
+    assert result.returncode == 1
+    line, = result.stderr.splitlines()
+    assert "new.safetensors" in line and "No space left" in line
+    assert (folder / "new.safetensors").read_text() == "old" and len(list(folder.iterdir())) == 1
+    # A cache that can't be kept costs a line, not the model.
+    with pytest.raises(OSError):
+        with open(folder / "filler", "wb", buffering=0) as file:
+            while file.write(bytes(4096)):
+                pass
+    output = folder.parent / "new.safetensors"
+    result = run("--model", MODEL, "--data", data, "--output", output, cache=folder / "cache")
+    assert result.returncode == 0 and "No space left" in result.stderr and output.exists()
+
+
+def test_read_only_folder(data, mounted):
+    folder = mounted("ro")
+    assert "Read-only" in fails("--model", MODEL, "--data", data, "--output", folder / "new.safetensors")
+    assert "Read-only" in fails("--model", MODEL, "--data", data, "--knn", "--confusion", folder / "c.png")
+
+
+def test_interrupt_leaves_no_files(data, tmp_path):
+    for i in range(4000):
+        (data / "blue" / f"link{i}.png").symlink_to(data / "blue" / "00.png")
+    output, cache = tmp_path / "out", tmp_path / "cache"
+    output.mkdir()
+    command = [PROGRAM, "--data", data, "--output", output / "new.safetensors", "--cache", cache, "--threads", "1"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                               preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+    time.sleep(0.7)
+    process.send_signal(signal.SIGINT)
+    shown, errors = process.communicate(timeout=60)
+    assert (process.returncode, shown, errors) == (-signal.SIGINT, b"", b"")
+    assert not list(output.iterdir()) and not cache.exists()
