@@ -45,7 +45,7 @@ struct LinearProbeOptions {
   std::vector<double> class_weights{};
   int max_iterations = 1000;
   /// The gradient's norm at the end, as a mean over the images.
-  double tolerance = 1e-6;
+  double tolerance = 1e-7;
 };
 
 namespace detail {
