@@ -12,6 +12,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 
 import converted
 
@@ -65,7 +66,8 @@ def test_digits(digits, program, figure, tmp_path):
     embeddings = {part: model.forward_head(model.forward_features(x[part]), pre_logits=True).numpy() for part in x}
     scaler = StandardScaler().fit(embeddings["train"].astype(np.float64))
     head = LogisticRegression(C=C, multi_class="multinomial", max_iter=2000)
-    head.fit(scaler.transform(embeddings["train"].astype(np.float64)), labels["train"])
+    with threadpool_limits(1):  # many small products: threads would wait for each other
+        head.fit(scaler.transform(embeddings["train"].astype(np.float64)), labels["train"])
     logits = head.decision_function(scaler.transform(embeddings["test"].astype(np.float64)))
     sklearn_accuracy = 100 * np.mean(logits.argmax(1) == labels["test"])
     figure(f"digits: a new head gets {accuracy:.2f} %, scikit-learn's {sklearn_accuracy:.2f} %; timm's logits (standard "
