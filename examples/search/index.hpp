@@ -16,7 +16,6 @@
 #include <nlohmann/json.hpp>
 
 #include <beit/beit.hpp>
-#include <beit/io/mapped_npy.hpp>
 
 namespace programs {
 

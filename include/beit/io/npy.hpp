@@ -1,4 +1,4 @@
-// NumPy's .npy files, version 1.0, in C order: float32, and float16 for writing.
+// NumPy's .npy files, version 1.0, in C order: float32 and float16.
 // https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
 #pragma once
 
@@ -10,7 +10,6 @@
 #include <cstring>
 #include <filesystem>
 #include <limits>
-#include <span>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -18,6 +17,7 @@
 #include <vector>
 
 #include <beit/core/error.hpp>
+#include <beit/core/half.hpp>
 #include <beit/core/matrix.hpp>
 #include <beit/core/version.hpp>
 #include <beit/io/atomic_file.hpp>
@@ -187,42 +187,84 @@ class NpyWriter {
   std::vector<Eigen::half> halves_;  // scratch of write()
 };
 
-/// Reads a two-dimensional float32 array in C order, (rows, cols). Throws FileError when the file can't be read or is
-/// anything else.
+/// A two-dimensional array of float32 or float16 in C order, (rows, cols), whose rows are read where they lie: it may
+/// be larger than memory.
+class MappedNpy {
+ public:
+  /// Throws FileError when the file can't be read or is anything else.
+  explicit MappedNpy(const std::filesystem::path& path) : file_(path) {
+    const auto fail = [&path](const std::string& reason) { throw FileError(detail::path_text(path) + ": " + reason); };
+    const std::string_view text(reinterpret_cast<const char*>(file_.bytes().data()), file_.bytes().size());
+    const std::size_t before = detail::npy_magic.size() + sizeof(std::uint16_t);
+    if (!text.starts_with(detail::npy_magic) || text.size() < before) fail("not a .npy file of version 1.0");
+    std::uint16_t length = 0;
+    std::memcpy(&length, text.data() + detail::npy_magic.size(), sizeof length);
+    if (length > text.size() - before) {
+      fail("file ends inside its header: found " + std::to_string(text.size()) + " bytes, wanted at least " +
+           std::to_string(before + length));
+    }
+    std::string descr, fortran_order;
+    std::vector<Index> shape;
+    const std::string_view header = text.substr(before, length);
+    if (!detail::NpyHeaderParser(header).parse(descr, fortran_order, shape)) {
+      fail("damaged .npy header \"" + detail::printable(header) + "\"");
+    }
+    if (descr != "<f4" && descr != "<f2") {
+      fail("found dtype '" + detail::printable(descr) + "', wanted '<f4' or '<f2'");
+    }
+    if (fortran_order != "False") fail("found Fortran order, wanted C order");
+    if (shape.size() != 2) fail("found shape " + shape_text(shape) + ", wanted two dimensions");
+    begin_ = before + length;
+    type_ = descr == "<f2" ? NpyType::float16 : NpyType::float32;
+    rows_ = shape[0];
+    cols_ = shape[1];
+    const std::size_t data_size = text.size() - begin_;
+    const Index limit = std::numeric_limits<Index>::max() / static_cast<Index>(sizeof(float));
+    if ((cols_ > 0 && rows_ > limit / cols_) || static_cast<std::size_t>(rows_ * cols_) * element() != data_size) {
+      fail("found " + std::to_string(data_size) + " bytes of data, which shape " + shape_text(shape) + " contradicts");
+    }
+  }
+
+  Index rows() const { return rows_; }
+  Index cols() const { return cols_; }
+
+  /// Rows [begin, begin + count) as floats, (count, cols): in the file itself, or in `buffer` where they are float16.
+  /// They hold until the next call with that buffer. The caller keeps within rows().
+  Eigen::Map<const RowMajorMatrix> read(Index begin, Index count, AlignedBuffer<float>& buffer) const {
+    const std::byte* const data = file_.bytes().data() + begin_ + static_cast<std::size_t>(begin * cols_) * element();
+    if (type_ == NpyType::float32 && reinterpret_cast<std::uintptr_t>(data) % alignof(float) == 0) {
+      return {reinterpret_cast<const float*>(data), count, cols_};
+    }
+    if (buffer.size() < count * cols_) buffer = AlignedBuffer<float>(count * cols_);
+    if (type_ == NpyType::float32) {
+      std::memcpy(buffer.data(), data, static_cast<std::size_t>(count * cols_) * sizeof(float));
+    } else {
+      // Infinities stay what they are: whoever uses the rows looks.
+      detail::widen<std::uint16_t, detail::float16_to_float_bits>(data, count * cols_, buffer.data());
+    }
+    return {buffer.data(), count, cols_};
+  }
+
+  /// Tells the system that these rows aren't needed again soon (MappedFile::release).
+  void release(Index begin, Index count) const {
+    file_.release(begin_ + static_cast<std::size_t>(begin * cols_) * element(),
+                  static_cast<std::size_t>(count * cols_) * element());
+  }
+
+ private:
+  std::size_t element() const { return type_ == NpyType::float16 ? 2 : 4; }
+
+  MappedFile file_;
+  std::size_t begin_ = 0;  // of the data
+  NpyType type_ = NpyType::float32;
+  Index rows_ = 0, cols_ = 0;
+};
+
+/// A copy of such an array as floats, (rows, cols). Throws FileError as MappedNpy.
 inline Matrix read_npy(const std::filesystem::path& path) {
-  const MappedFile file(path);
-  const std::span<const std::byte> bytes = file.bytes();
-  const auto fail = [&path](const std::string& reason) { throw FileError(detail::path_text(path) + ": " + reason); };
-
-  const std::size_t before = detail::npy_magic.size() + sizeof(std::uint16_t);
-  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  if (!text.starts_with(detail::npy_magic) || bytes.size() < before) fail("not a .npy file of version 1.0");
-  std::uint16_t length = 0;
-  std::memcpy(&length, bytes.data() + detail::npy_magic.size(), sizeof length);
-  if (length > bytes.size() - before) {
-    fail("file ends inside its header: found " + std::to_string(bytes.size()) + " bytes, wanted at least " +
-         std::to_string(before + length));
-  }
-
-  const std::string_view header = text.substr(before, length);
-  std::string descr, fortran_order;
-  std::vector<Index> shape;
-  if (!detail::NpyHeaderParser(header).parse(descr, fortran_order, shape)) {
-    fail("damaged .npy header \"" + detail::printable(header) + "\"");
-  }
-  if (descr != "<f4") fail("found dtype '" + detail::printable(descr) + "', wanted '<f4'");
-  if (fortran_order != "False") fail("found Fortran order, wanted C order");
-  if (shape.size() != 2) fail("found shape " + shape_text(shape) + ", wanted two dimensions");
-
-  const std::size_t data_size = bytes.size() - before - length;
-  const Index limit = std::numeric_limits<Index>::max() / static_cast<Index>(sizeof(float));
-  const bool overflows = shape[1] > 0 && shape[0] > limit / shape[1];
-  if (overflows || static_cast<std::size_t>(shape[0] * shape[1]) * sizeof(float) != data_size) {
-    fail("found " + std::to_string(data_size) + " bytes of data, which shape " + shape_text(shape) + " contradicts");
-  }
-  Matrix result(shape[0], shape[1]);
-  if (data_size > 0) std::memcpy(result.data(), bytes.data() + before + length, data_size);
-  return result;
+  const MappedNpy file(path);
+  AlignedBuffer<float> buffer;
+  return Matrix(file.read(0, file.rows(), buffer));
 }
 
 }  // namespace beit::inline BEIT_ABI
