@@ -110,6 +110,6 @@ int main(int argc, char** argv) {
       ->option_text("OUT.html");
   programs::add_options(app, options);
   return programs::run(app, argc, argv, [&] {
-    return options.precision == "bfloat16" ? search<Eigen::bfloat16>(app, options) : search<float>(app, options);
+    return programs::with_weight(options, [&]<typename Weight>() { return search<Weight>(app, options); });
   });
 }

@@ -221,12 +221,12 @@ int train_head(const CLI::App& app, const Options& options) {
   if (options.verbose) programs::describe(app, options, config, workspace.executor());
   const std::string fingerprint =
       options.model.empty() ? programs::fingerprint(programs::demo_model()) : programs::fingerprint(options.model);
-  programs::EmbeddingCache cache(options.no_cache ? "" : options.cache,
-                                 fingerprint + " " + options.precision + " " +
-                                     std::string(beit::isa_name(beit::kernel_table().isa)) +
-                                     (options.decode.apply_exif_orientation ? " upright" : "") + " max_pixels " +
-                                     std::to_string(options.decode.max_pixels),
-                                 config.embed_dim);
+  programs::EmbeddingCache cache(
+      options.no_cache ? "" : options.cache,
+      fingerprint + " " + options.precision + " " + std::string(beit::isa_name(beit::kernel_table().isa)) +
+          (options.decode.apply_exif_orientation ? " upright" : "") + " max_pixels " +
+          std::to_string(options.decode.max_pixels) + (BEIT_USE_LIBJPEG_TURBO ? " libjpeg-turbo" : ""),
+      config.embed_dim);
 
   bool failed = false;
   Embedded all = embed(app, options, model, std::move(data), cache, workspace, failed), test;
@@ -322,7 +322,6 @@ int main(int argc, char** argv) {
     if (!options.knn && options.output.empty()) throw CLI::RequiredError("--output or --knn");
   });
   return programs::run(app, argc, argv, [&] {
-    return options.precision == "bfloat16" ? train_head<Eigen::bfloat16>(app, options)
-                                           : train_head<float>(app, options);
+    return programs::with_weight(options, [&]<typename Weight>() { return train_head<Weight>(app, options); });
   });
 }

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from safetensors import safe_open
+from safetensors.numpy import save_file
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("BEIT_BUILD_DIR", ROOT / "build")).resolve()
@@ -79,6 +80,35 @@ def test_makes_a_classifier(data, tmp_path):
     for line in shown.stdout.splitlines():
         found = json.loads(line)
         assert found["predictions"][0]["label"] == pathlib.Path(found["image"]).parent.name
+
+
+def write_int8(path):
+    """A small model whose matrices of the blocks are int8 with a scale a row."""
+    with safe_open(ROOT / "tests" / "golden" / "model_standard.safetensors", "np") as file:
+        tensors, metadata = {name: file.get_tensor(name) for name in file.keys()}, file.metadata()
+    for name in [name for name in tensors if re.search(r"^blocks.*(qkv|proj|fc1|fc2)\.weight$", name)]:
+        scale = (np.abs(tensors[name]).max(1) / 127).astype(np.float32)
+        tensors[name + "_scale"] = scale
+        tensors[name] = np.round(tensors[name] / scale[:, None]).astype(np.int8)
+    save_file(tensors, path, metadata)
+
+
+@pytest.mark.parametrize("precision", ["float", "float-fast", "bfloat16", "int8"])
+def test_every_precision_on_an_int8_model(precision, data, tmp_path):
+    model, output = tmp_path / "int8.safetensors", tmp_path / "new.safetensors"
+    write_int8(model)
+    result = run("--model", model, "--data", data, "--output", output, "--C", 1, "--precision", precision)
+    assert (result.returncode, result.stderr) == (0, "")
+    with safe_open(model, "np") as before, safe_open(output, "np") as after:
+        kept = [name for name in before.keys() if not name.startswith("head.")]
+        assert sum(name.endswith("_scale") for name in kept) > 0
+        assert sorted(after.keys()) == sorted([*kept, "head.bias", "head.weight"])
+        for name in kept:
+            assert after.get_tensor(name).dtype == before.get_tensor(name).dtype
+            np.testing.assert_array_equal(after.get_tensor(name), before.get_tensor(name))
+    classified = subprocess.run([BUILD / "beit-classify", "--model", output, "--precision", precision, "--top-k", "1",
+                                 data / "green" / "00.png"], capture_output=True, text=True, check=True)
+    assert classified.stdout.splitlines()[1].endswith("  green")
 
 
 def test_same_arguments_give_the_same_bytes(data, tmp_path):

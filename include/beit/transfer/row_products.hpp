@@ -13,6 +13,7 @@
 #include <beit/io/text.hpp>
 #include <beit/io/weights.hpp>
 #include <beit/nn/linear.hpp>
+#include <beit/nn/workspace.hpp>
 
 namespace beit::inline BEIT_ABI {
 
@@ -68,7 +69,13 @@ class RowProducts {
   }
 
   /// x (m, d) -> out (m, n); x (m, n) -> out (m, d) if transposed.
-  void forward(const ConstRows& x, const Executor& executor, Rows out) const { product_.forward(x, executor, out); }
+  void forward(const ConstRows& x, const Executor& executor, Rows out) const {
+    // Operands are views that may be written, but here x is only read.
+    const Eigen::Map<RowMajorMatrix, 0, Eigen::OuterStride<>> view(const_cast<float*>(x.data()), x.rows(), x.cols(),
+                                                                   Eigen::OuterStride<>(x.outerStride()));
+    Workspace workspace(executor);
+    product_.forward(encode(view, Linear<float>::kernel(), workspace, Workspace::encoded), executor, out);
+  }
 
  private:
   Linear<float> product_;
