@@ -67,9 +67,11 @@ inline void require_labels(std::span<const Index> y, Index n, Index classes, con
 /// The objective of LinearProbe and its gradient at [W (K, d) row-major, b (K,)], divided by n.
 class ProbeObjective {
  public:
-  ProbeObjective(const ConstRows& x, std::span<const Index> y, Index classes, const LinearProbeOptions& options,
+  /// x must outlive the objective.
+  ProbeObjective(const Matrix& x, std::span<const Index> y, Index classes, const LinearProbeOptions& options,
                  const Executor& executor)
-      : rows_(x),
+      : x_(&x),
+        rows_(x),
         columns_(x, true),
         y_(y),
         executor_(executor),
@@ -84,13 +86,28 @@ class ProbeObjective {
     if (class_weights_.empty()) class_weights_.assign(static_cast<std::size_t>(classes), 1.0);
   }
 
+  /// From now on, single precision multiplies what weights differ from those of `at`, whose logits are computed here in
+  /// double: near `at`, values and gradients have more digits.
+  void centre(const Eigen::VectorXd& at) {
+    centre_ = at;
+    centre_logits_.resize(classes_, n_);
+    const Eigen::Map<const Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>> weights(
+        at.data(), classes_, dim_);
+    executor_.for_each((n_ + block - 1) / block, [&](Index item, Index) {
+      const Index begin = item * block, count = std::min(block, n_ - begin);
+      centre_logits_.middleCols(begin, count).noalias() =
+          weights * x_->map().middleRows(begin, count).cast<double>().transpose();
+    });
+  }
+
   double operator()(const Eigen::VectorXd& at, Eigen::VectorXd& gradient) {
     const Index size = classes_ * dim_;
-    for (Index i = 0; i < size; ++i) weights_.data()[i] = static_cast<float>(at[i]);
+    for (Index i = 0; i < size; ++i) {
+      weights_.data()[i] = static_cast<float>(centred() ? at[i] - centre_[i] : at[i]);
+    }
     rows_.forward(weights_, executor_, logits_);
 
     // Each task takes some images: from logits to the gradient by them, in place.
-    constexpr Index block = 256;
     const Index blocks = (n_ + block - 1) / block;
     std::vector<double> losses(static_cast<std::size_t>(blocks));
     Eigen::MatrixXd bias_gradients = Eigen::MatrixXd::Zero(classes_, blocks);
@@ -98,7 +115,9 @@ class ProbeObjective {
       std::vector<double> p(static_cast<std::size_t>(classes_));
       for (Index i = item * block; i < std::min(n_, (item + 1) * block); ++i) {
         const Index label = y_[static_cast<std::size_t>(i)];
-        for (Index k = 0; k < classes_; ++k) p[index(k)] = static_cast<double>(logits_(k, i)) + at[size + k];
+        for (Index k = 0; k < classes_; ++k) {
+          p[index(k)] = static_cast<double>(logits_(k, i)) + at[size + k] + (centred() ? centre_logits_(k, i) : 0);
+        }
         const double largest = *std::max_element(p.begin(), p.end()), own = p[index(label)];
         double sum = 0;
         for (double& value : p) sum += value = std::exp(value - largest);
@@ -119,8 +138,11 @@ class ProbeObjective {
   }
 
  private:
+  static constexpr Index block = 256;  // images of a task
   static std::size_t index(Index i) { return static_cast<std::size_t>(i); }
+  bool centred() const { return centre_.size() > 0; }
 
+  const Matrix* x_;             // (n, d)
   RowProducts rows_, columns_;  // of x (n, d)
   std::span<const Index> y_;    // (n,)
   Executor executor_;
@@ -130,6 +152,8 @@ class ProbeObjective {
   Matrix weights_;                     // (K, d)
   Matrix logits_;                      // (K, n), then the slopes
   Matrix gradient_;                    // (K, d)
+  Eigen::VectorXd centre_;             // W and b, or empty
+  Eigen::MatrixXd centre_logits_;      // (K, n) of its W
 };
 
 }  // namespace detail
@@ -180,7 +204,7 @@ class LinearProbe {
 
   const Matrix& weight() const { return weight_; }          ///< (K, d), as timm's head.weight.
   const std::vector<float>& bias() const { return bias_; }  ///< (K,), as timm's head.bias.
-  /// False where max_iterations ended the training.
+  /// Whether the gradient came down to the tolerance: false where max_iterations, or the precision, ended it before.
   bool converged() const { return converged_; }
 
   /// x (m, d) -> (m, K).
@@ -233,30 +257,35 @@ class LinearProbe {
     param.past = 0;
     param.max_iterations = options.max_iterations;
     param.max_linesearch = 40;
-    // Steps near the end fail where single precision no longer tells which of two points is lower: the lower one
-    // stands, and what is left is a gradient of rounding errors.
-    Eigen::VectorXd best = solution_;
-    double lowest = std::numeric_limits<double>::infinity();
-    int calls = 0;
-    const auto watched = [&](const Eigen::VectorXd& at, Eigen::VectorXd& gradient) {
-      const double value = objective(at, gradient);
-      ++calls;
-      if (value < lowest) {
-        lowest = value;
-        best = at;
+    // A line search fails where single precision no longer tells which of two points is lower. The lowest stands, and
+    // the search goes on from there with more digits.
+    converged_ = false;
+    for (int round = 0; round < 4 && !converged_; ++round) {
+      if (round > 0) objective.centre(solution_);
+      Eigen::VectorXd best = solution_;
+      double lowest = std::numeric_limits<double>::infinity(), slope = lowest;  // at best: value, gradient's norm
+      const auto watched = [&](const Eigen::VectorXd& at, Eigen::VectorXd& gradient) {
+        const double value = objective(at, gradient);
+        if (value < lowest) {
+          lowest = value;
+          slope = gradient.norm();
+          best = at;
+        }
+        return value;
+      };
+      bool failed = false;
+      double value = 0;
+      try {
+        LBFGSpp::LBFGSSolver<double>(param).minimize(watched, solution_, value);
+      } catch (const std::runtime_error&) {
+        failed = true;
+      } catch (const std::logic_error&) {
+        failed = true;
       }
-      return value;
-    };
-    double value = 0;
-    try {
-      LBFGSpp::LBFGSSolver<double> solver(param);
-      converged_ = solver.minimize(watched, solution_, value) < options.max_iterations;
-    } catch (const std::runtime_error&) {
-      converged_ = calls > 1;
-    } catch (const std::logic_error&) {
-      converged_ = calls > 1;
+      solution_ = std::move(best);
+      converged_ = slope <= options.tolerance;
+      if (!failed) break;
     }
-    solution_ = std::move(best);
   }
 
   Eigen::VectorXd solution_;  // W and b as trained, on standardized features if so
