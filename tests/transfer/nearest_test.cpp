@@ -101,6 +101,12 @@ TEST(NearestRows, EqualRowsKeepTheirOrder) {
   EXPECT_FLOAT_EQ(found[5].score, -0.6f);
 }
 
+TEST(NearestRows, NoQueriesHaveNoNeighbours) {
+  NearestRows nearest(Matrix(0, 3), 1);
+  nearest.add(random_rows(2, 3, 0), beit::default_thread_pool());
+  EXPECT_TRUE(nearest.take().empty());
+}
+
 TEST(NearestRows, RefusesWhatItCantUse) {
   EXPECT_THROW(NearestRows(random_rows(1, 3, 0), 0), beit::ArgumentError);
   Matrix broken = random_rows(5, 3, 0);

@@ -34,7 +34,7 @@ class NearestRows {
     require_finite(queries, "NearestRows: queries");
     Matrix units(queries);
     for (Index i = 0; i < units.rows(); ++i) units.map().row(i) *= static_cast<float>(inverse_norm(units.row(i), dim_));
-    queries_ = RowProducts(units);
+    if (units.rows() > 0) queries_ = RowProducts(units);
     best_.resize(static_cast<std::size_t>(queries.rows()));
   }
 
