@@ -80,6 +80,7 @@ class PyTorch:
         return {"version": torch.__version__.split("+")[0], "precisions": ["float"] + ["bfloat16"] * bfloat16}
 
     def __init__(self, folder, precision):
+        import threadpoolctl
         import timm
         import torch
         from safetensors.torch import load_file
@@ -87,11 +88,13 @@ class PyTorch:
         self._model.load_state_dict(load_file(folder / "beit_base.safetensors"), strict=False)
         self._model.eval()
         self._autocast = lambda: torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16")
+        # Where it multiplies by OpenBLAS, as Debian's does, that has threads of its own, which torch doesn't limit.
+        self._pools = threadpoolctl.ThreadpoolController()
 
     def forward(self, threads, x):
         import torch
         torch.set_num_threads(threads)
-        with torch.inference_mode(), self._autocast():
+        with torch.inference_mode(), self._autocast(), self._pools.limit(limits=threads):
             return self._model(torch.from_numpy(x)).float().numpy()
 
 
