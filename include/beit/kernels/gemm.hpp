@@ -96,7 +96,7 @@ struct PackedGemm {
       for (Index begin = 0; begin < k; begin += K) {
         const Index depth = std::min(K, k - begin);
         for (Index j = 0; j < NR; j += strip_rows) {
-          alignas(64) Stored strip[strip_rows][K];
+          alignas(64) Stored strip[strip_rows][K] = {};
           const std::byte* rows = reinterpret_cast<const std::byte*>(strip);
           Index stride = strip_bytes;
           const float* column = columns + j * k + begin;
@@ -104,7 +104,6 @@ struct PackedGemm {
             rows = reinterpret_cast<const std::byte*>(column);  // as they are
             stride = k * static_cast<Index>(sizeof(float));
           } else {
-            if (j + strip_rows > count) std::fill_n(strip[0], strip_rows * K, Stored{});
             for (Index i = 0; i < std::min(strip_rows, count - j); ++i) {
               encoder.encode(column + i * k, depth, j + i, strip[i]);
             }
