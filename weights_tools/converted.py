@@ -148,6 +148,24 @@ def quantise(weight):
     return torch.round(weight.float() * inverse[:, None]).to(torch.int8), scale
 
 
+def stored_type(name, dtype):
+    """The type in which tensor `name` is stored in a file of the type named `dtype`."""
+    if dtype != "int8":
+        return DTYPES[dtype]
+    if QUANTISED.fullmatch(name):
+        return torch.int8
+    return torch.bfloat16 if name in EDGES else torch.float32
+
+
+def rounded(name, value, dtype):
+    """What is left of a tensor once it is stored."""
+    stored = stored_type(name, dtype)
+    if stored != torch.int8:
+        return value.to(stored)
+    integers, scale = quantise(value)
+    return integers.double() * scale[:, None]
+
+
 def convert_tensors(tensors, dtype):
     """`tensors` in the type named `dtype`; all must be finite, also after rounding."""
     result = {}
@@ -156,16 +174,13 @@ def convert_tensors(tensors, dtype):
             raise ConversionError(f"tensor {name} has type {value.dtype}, wanted floating point")
         if not torch.isfinite(value).all():
             raise ConversionError(f"tensor {name} has values that are not finite")
-        stored = DTYPES[dtype]
-        if dtype == "int8":
-            stored = torch.bfloat16 if name in EDGES else torch.float32
-        rounded = value.detach().to(stored).contiguous()
-        if not torch.isfinite(rounded).all():
+        stored = stored_type(name, dtype)
+        if stored == torch.int8:
+            result[name], result[name + SCALE_SUFFIX] = quantise(value.detach())
+            continue
+        result[name] = value.detach().to(stored).contiguous()
+        if not torch.isfinite(result[name]).all():
             raise ConversionError(f"tensor {name} has values up to {value.abs().max():.3g}, too large for {dtype}")
-        if dtype == "int8" and QUANTISED.fullmatch(name):
-            result[name], result[name + SCALE_SUFFIX] = quantise(rounded)
-        else:
-            result[name] = rounded
     return result
 
 

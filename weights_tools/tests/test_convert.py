@@ -287,7 +287,8 @@ def test_imagenet_22k_labels(tmp_path):
 # Verification
 
 
-def test_verify_notices_another_weight(model, tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("dtype", ["bf16", "int8"])
+def test_verify_notices_another_weight(model, tmp_path, monkeypatch, capsys, dtype):
     """A writer that damages one weight by one unit in the last place of bfloat16."""
     out = tmp_path / "out.safetensors"
     out.write_bytes(b"before")
@@ -295,11 +296,12 @@ def test_verify_notices_another_weight(model, tmp_path, monkeypatch, capsys):
 
     def damage(tensors, dtype):
         result = convert_tensors(tensors, dtype)
+        result["head.bias"] = result["head.bias"].clone()  # not the model's own
         result["head.bias"][3] *= 1 + 2**-7
         return result
 
     monkeypatch.setattr(converted, "convert_tensors", damage)
-    assert run(save_pair(tmp_path / "pair", model), out, "--verify", "--dtype", "bf16") == 1
+    assert run(save_pair(tmp_path / "pair", model), out, "--verify", "--dtype", dtype) == 1
     assert "differs from its source" in capsys.readouterr().err
     assert out.read_bytes() == b"before"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.safetensors", "pair"]
@@ -450,7 +452,7 @@ def test_no_network(tmp_path):
 
 
 @pytest.mark.parametrize("arguments", [
-    [], ["one"], ["a", "b", "c"], ["a", "b", "--dtype", "int8"], ["a", "b", "--num-heads", "0"],
+    [], ["one"], ["a", "b", "c"], ["a", "b", "--dtype", "int4"], ["a", "b", "--num-heads", "0"],
     ["a", "b", "--image-size", "2x"], ["a", "b", "--global-pool", "max"], ["a", "b", "--nonsense"],
 ])
 def test_usage(arguments, capsys):
