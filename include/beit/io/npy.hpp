@@ -235,9 +235,10 @@ class MappedNpy {
     if (type_ == NpyType::float32 && reinterpret_cast<std::uintptr_t>(data) % alignof(float) == 0) {
       return {reinterpret_cast<const float*>(data), count, cols_};
     }
+    if (count * cols_ == 0) return {nullptr, count, cols_};
     if (buffer.size() < count * cols_) buffer = AlignedBuffer<float>(count * cols_);
     if (type_ == NpyType::float32) {
-      std::memcpy(buffer.data(), data, static_cast<std::size_t>(count * cols_) * sizeof(float));
+      std::copy_n(data, count * cols_ * static_cast<Index>(sizeof(float)), reinterpret_cast<std::byte*>(buffer.data()));
     } else {
       // Infinities stay what they are: whoever uses the rows looks.
       detail::widen<std::uint16_t, detail::float16_to_float_bits>(data, count * cols_, buffer.data());
