@@ -72,7 +72,8 @@ class Linear {
     for (const Index* n = shape.begin() + 1; n != shape.end(); ++n) inputs_ *= *n;
     packed_ = AlignedBuffer<std::byte>(kernel().packed_bytes(outputs_, inputs_));
     // By some panels at a time: there is never a second copy of the whole matrix.
-    const Index block = std::min(outputs_, kernel().column_tile * std::max<Index>(1, 64 / kernel().column_tile));
+    const Index tile = kernel().column_tile,
+                block = std::clamp<Index>(outputs_, 1, tile * std::max<Index>(1, 64 / tile));
     const Index blocks = kernels::panels(outputs_, block);
     const Executor executor(default_thread_pool());
     AlignedBuffer<float> rows(std::min(blocks, executor.size()) * block * inputs_);  // (slots, block, inputs)
