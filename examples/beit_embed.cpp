@@ -128,14 +128,9 @@ class Embedder {
 
   /// (B * rows_per_image, C)
   beit::Matrix forward(const beit::ConstRows& x) {
-    const beit::Config& config = model_.config();
-    beit::Matrix features(x.rows() * rows_per_image(), config.embed_dim);
-    if (x.rows() == 0) return features;
+    beit::Matrix features(x.rows() * rows_per_image(), model_.config().embed_dim);
     if (options_.tokens == "pooled") {
-      beit::Rows tokens =
-          workspace_.rows(beit::Workspace::tokens, x.rows() * config.num_tokens(), config.embed_dim);  // (B*N, C)
-      model_.forward_features(x, workspace_, tokens);
-      model_.forward_head(tokens, workspace_, features, true);
+      model_.forward(x, workspace_, features, true);
     } else {
       model_.forward_features(x, workspace_, features);
     }

@@ -48,11 +48,7 @@ int search(const CLI::App& app, const Options& options) {
   while (reader.next()) {
     const beit::ConstRows x = reader.x();
     beit::Matrix rows(x.rows(), config.embed_dim);
-    if (x.rows() > 0) {
-      beit::Rows tokens = workspace.rows(beit::Workspace::tokens, x.rows() * config.num_tokens(), config.embed_dim);
-      model.forward_features(x, workspace, tokens);
-      model.forward_head(tokens, workspace, rows, true);
-    }
+    model.forward(x, workspace, rows, true);
     values.insert(values.end(), rows.data(), rows.data() + rows.size());
     for (const auto& [name, error, path] : reader.inputs()) {
       if (error.empty()) {

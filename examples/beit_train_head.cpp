@@ -124,11 +124,7 @@ Embedded embed(const CLI::App& app, const Options& options, const beit::Beit<Wei
     while (reader.next()) {
       const beit::ConstRows x = reader.x();
       beit::Matrix rows(x.rows(), config.embed_dim);
-      if (x.rows() > 0) {
-        beit::Rows tokens = workspace.rows(beit::Workspace::tokens, x.rows() * config.num_tokens(), config.embed_dim);
-        model.forward_features(x, workspace, tokens);
-        model.forward_head(tokens, workspace, rows, true);
-      }
+      model.forward(x, workspace, rows, true);
       const float* row = rows.data();
       for (const auto& [name, error, path] : reader.inputs()) {
         const std::size_t i = *key++;

@@ -10,12 +10,11 @@
 #include <string_view>
 #include <vector>
 
-#include <nlohmann/json.hpp>
-
 #include <beit/beit.hpp>
 #include <beit/io/text.hpp>
 
 #include "colour_map.hpp"
+#include "markup.hpp"
 #include "pca.hpp"
 
 namespace programs {
@@ -34,26 +33,6 @@ inline std::string fixed_text(double value, int digits) {
   std::string text = buffer;
   std::replace(text.begin(), text.end(), ',', '.');
   return text;
-}
-
-/// A label as text of an XML file: its first 30 bytes on one line; bytes that aren't UTF-8 become U+FFFD.
-inline std::string xml_text(std::string_view label) {
-  // nlohmann's writer knows UTF-8.
-  using nlohmann::json;
-  const std::string json_string = json(label).dump(-1, ' ', false, json::error_handler_t::replace);
-  std::string result;
-  for (const char c : beit::detail::printable(json::parse(json_string).get<std::string>(), 30)) {
-    if (c == '&') {
-      result += "&amp;";
-    } else if (c == '<') {
-      result += "&lt;";
-    } else if (c == '>') {
-      result += "&gt;";
-    } else {
-      result += c;
-    }
-  }
-  return result;
 }
 
 }  // namespace detail
@@ -113,7 +92,8 @@ inline std::string embedding_plot(const beit::ConstRows& rows, std::span<const s
     const double y = top + 8 + line * static_cast<double>(which % legend_lines);
     svg += "<circle cx=\"" + fixed_text(x, 0) + "\" cy=\"" + fixed_text(y, 0) + "\" r=\"5\" fill=\"" +
            detail::hex_text(class_colour(which, classes)) + "\"/><text x=\"" + fixed_text(x + 12, 0) + "\" y=\"" +
-           fixed_text(y + 4, 0) + "\">" + (label.empty() ? "no label" : detail::xml_text(label)) + "</text>\n";
+           fixed_text(y + 4, 0) + "\">" +
+           (label.empty() ? "no label" : escape_markup(beit::detail::printable(label, 30))) + "</text>\n";
   }
   return svg + "</svg>\n";
 }

@@ -12,10 +12,9 @@
 #include <string_view>
 #include <vector>
 
-#include <nlohmann/json.hpp>
-
 #include <beit/beit.hpp>
 
+#include "../markup.hpp"
 #include "../png.hpp"
 
 namespace programs {
@@ -28,37 +27,6 @@ struct Results {
   std::string query;
   std::vector<Found> found;  // the nearest first
 };
-
-/// Text that stays text in HTML, in elements and in attributes. Bytes that aren't UTF-8 become U+FFFD.
-inline std::string escape_html(std::string_view text) {
-  // nlohmann's writer knows UTF-8: a JSON string without what JSON adds.
-  const std::string valid =
-      nlohmann::json::parse(nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace))
-          .get<std::string>();
-  std::string result;
-  for (const char c : valid) {
-    switch (c) {
-      case '&':
-        result += "&amp;";
-        break;
-      case '<':
-        result += "&lt;";
-        break;
-      case '>':
-        result += "&gt;";
-        break;
-      case '"':
-        result += "&quot;";
-        break;
-      case '\'':
-        result += "&#39;";
-        break;
-      default:
-        result += static_cast<unsigned char>(c) < 0x20 ? '?' : c;
-    }
-  }
-  return result;
-}
 
 inline std::string base64(std::string_view bytes) {
   static constexpr char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -115,10 +83,10 @@ inline std::string html_page(const std::vector<Results>& results, const beit::De
           "</style>\n</head>\n<body>\n";
   page << std::fixed << std::setprecision(4);
   for (const auto& [query, found] : results) {
-    page << "<h2>" << escape_html(query) << "</h2>\n<div class=\"row\">\n<figure class=\"query\">"
+    page << "<h2>" << escape_markup(query) << "</h2>\n<div class=\"row\">\n<figure class=\"query\">"
          << thumbnail(query, options) << "<figcaption>query</figcaption></figure>\n";
     for (const auto& [path, score] : found) {
-      page << "<figure>" << thumbnail(path, options) << "<figcaption>" << score << " " << escape_html(path)
+      page << "<figure>" << thumbnail(path, options) << "<figcaption>" << score << " " << escape_markup(path)
            << "</figcaption></figure>\n";
     }
     page << "</div>\n";

@@ -67,7 +67,7 @@ TEST(EmbeddingPlot, DotsLieAlongTheComponents) {
 TEST(EmbeddingPlot, LabelsAreText) {
   const std::vector<std::string> labels{"<b> & \"c\"\n", "caf\xE9", "caf\xC3\xA9", ""};
   const std::string svg = programs::embedding_plot(corners(), labels);
-  EXPECT_THAT(svg, HasSubstr(">&lt;b&gt; &amp; \"c\"?</text>"));
+  EXPECT_THAT(svg, HasSubstr(">&lt;b&gt; &amp; &quot;c&quot;?</text>"));
   EXPECT_THAT(svg, HasSubstr(">caf\xEF\xBF\xBD</text>"));
   EXPECT_THAT(svg, HasSubstr(">caf\xC3\xA9</text>"));
   EXPECT_THAT(svg, HasSubstr(">no label</text>"));

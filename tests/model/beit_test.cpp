@@ -114,8 +114,31 @@ TEST(Beit, AWorkspaceServesBatchesOfAnySizeInTurn) {
     model.forward(x.map().topRows(batch), workspace, out);
     expect_equal(out, Matrix(wanted.map().topRows(batch)), "batch of " + std::to_string(batch));
   }
-  Matrix none(0, 37);
-  EXPECT_NO_THROW(model.forward(x.map().topRows(0), workspace, none));
+}
+
+template <typename Weight>
+void check_empty_batch() {
+  const auto model = make_model<Weight>();
+  Workspace workspace;
+  const Matrix x(0, model.config().in_chans * model.config().image_size.area());
+  Matrix logits(0, 37), features(0, 60);
+  EXPECT_NO_THROW(model.forward(x, workspace, logits));
+  EXPECT_NO_THROW(model.forward(x, workspace, features, true));
+}
+
+TEST(Beit, NoImagesAreABatch) {
+  check_empty_batch<float>();
+  check_empty_batch<Eigen::bfloat16>();
+  check_empty_batch<std::int8_t>();
+}
+
+TEST(Beit, ForwardStopsBeforeTheClassifier) {
+  const auto model = make_model<float>();
+  const Matrix x = images(model.config(), 2);
+  Workspace workspace;
+  Matrix features(2, 60);
+  model.forward(x, workspace, features, true);
+  expect_equal(features, model.forward_head(model.forward_features(x), true), "pre_logits");
 }
 
 TEST(Beit, IntermediatesAreChosenAsTimmChoosesThem) {

@@ -57,13 +57,13 @@ class Beit {
   /// Columns of forward's result: K, or C without a classifier.
   Index num_outputs() const { return config_.num_classes > 0 ? config_.num_classes : config_.embed_dim; }
 
-  /// Logits: x (B, in_chans*H*W) -> out (B, K), or (B, C) where num_classes is 0.
-  void forward(const ConstRows& x, Workspace& workspace, Rows out) const {
+  /// Logits: x (B, in_chans*H*W) -> out (B, K), or (B, C) where num_classes is 0 or with pre_logits, as forward_head.
+  void forward(const ConstRows& x, Workspace& workspace, Rows out, bool pre_logits = false) const {
     require_input(x);
-    require_shape(out, x.rows(), num_outputs(), "forward: out");
+    require_shape(out, x.rows(), pre_logits ? config_.embed_dim : num_outputs(), "forward: out");
     Rows tokens = workspace.rows(Workspace::tokens, x.rows() * config_.num_tokens(), config_.embed_dim);
     forward_features(x, workspace, tokens);
-    forward_head(tokens, workspace, out);
+    forward_head(tokens, workspace, out, pre_logits);
   }
   Matrix forward(const ConstRows& x) const {
     Workspace workspace;

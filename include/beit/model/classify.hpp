@@ -105,12 +105,9 @@ std::vector<Prediction> classify(const Beit<Weight>& model, const ImageView& ima
 /// trained on. All images are one batch.
 template <typename Weight, ImageRange Images>
 Matrix embed(const Beit<Weight>& model, const Images& images, Workspace& workspace) {
-  const Config& config = model.config();
   const Matrix x = preprocess(model, images, workspace);
-  Rows tokens = workspace.rows(Workspace::tokens, x.rows() * config.num_tokens(), config.embed_dim);
-  model.forward_features(x, workspace, tokens);
-  Matrix out(x.rows(), config.embed_dim);
-  model.forward_head(tokens, workspace, out, true);
+  Matrix out(x.rows(), model.config().embed_dim);
+  model.forward(x, workspace, out, true);
   return out;
 }
 
