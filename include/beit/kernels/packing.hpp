@@ -13,6 +13,10 @@
 #include <cstring>
 #include <type_traits>
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
 #include <beit/core/half.hpp>
 #include <beit/core/version.hpp>
 #include <beit/kernels/types.hpp>
@@ -27,10 +31,14 @@ inline constexpr Index strip_rows = 8, strip_bytes = 64;
 /// Largest magnitude of a quantised number.
 inline constexpr float int8_limit = 127;
 
-/// The nearest integer, ties to even, of |x| < 2^22: the sum's last bit is worth 1. Integers from there on, because
-/// -ffast-math would take a float sum and difference apart.
+/// The nearest integer, ties to even. By an instruction that takes x as it was rounded: arithmetic that begins with an
+/// addition would be joined with the product that x often is (-ffp-contract), and round otherwise.
 inline std::int32_t round_to_int(float x) {
-  return std::bit_cast<std::int32_t>(x + 0x1.8p23f) - std::bit_cast<std::int32_t>(0x1.8p23f);
+#if defined(__SSE2__)
+  return _mm_cvtss_si32(_mm_set_ss(x));
+#else
+  return static_cast<std::int32_t>(std::nearbyint(x));
+#endif
 }
 
 /// The scale of a column of weights: largest / 127, rounded up to 16 bits, so that an integer times the scale is exact
