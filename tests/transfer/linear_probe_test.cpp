@@ -113,7 +113,7 @@ TEST_F(Probe, PredictsTheLargestLogit) {
 }
 
 TEST_F(Probe, SaysWhatEndedItBeforeTheTolerance) {
-  EXPECT_FALSE(LinearProbe(x, y, classes, {.C = 100, .max_iterations = 3}).converged());
+  EXPECT_FALSE(LinearProbe(x, y, classes, {.C = 100, .max_evaluations = 3}).converged());
   EXPECT_FALSE(LinearProbe(x, y, classes, {.tolerance = 1e-30}).converged());
 }
 

@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
-#include <limits>
 #include <numeric>
 #include <span>
 #include <stdexcept>
@@ -43,7 +42,8 @@ struct LinearProbeOptions {
   bool standardize = false;
   /// What an image of each class counts, (K,); empty for 1 each.
   std::vector<double> class_weights{};
-  int max_iterations = 1000;
+  /// Evaluations of the objective after which the search ends, converged or not.
+  int max_evaluations = 1000;
   /// The gradient's norm at the end, as a mean over the images.
   double tolerance = 1e-7;
 };
@@ -204,7 +204,7 @@ class LinearProbe {
 
   const Matrix& weight() const { return weight_; }          ///< (K, d), as timm's head.weight.
   const std::vector<float>& bias() const { return bias_; }  ///< (K,), as timm's head.bias.
-  /// Whether the gradient came down to the tolerance: false where max_iterations, or the precision, ended it before.
+  /// Whether the gradient came down to the tolerance: false where max_evaluations, or the precision, ended it before.
   bool converged() const { return converged_; }
 
   /// x (m, d) -> (m, K).
@@ -233,9 +233,9 @@ class LinearProbe {
     }
     detail::require_labels(y, x.rows(), classes, "LinearProbe");
     require_finite(x, "LinearProbe: x");
-    if (!(options.C > 0 && std::isfinite(options.C)) || options.max_iterations < 1 || !(options.tolerance > 0)) {
-      throw ArgumentError("LinearProbe: found C " + std::to_string(options.C) + ", max_iterations " +
-                          std::to_string(options.max_iterations) + ", tolerance " + std::to_string(options.tolerance) +
+    if (!(options.C > 0 && std::isfinite(options.C)) || options.max_evaluations < 1 || !(options.tolerance > 0)) {
+      throw ArgumentError("LinearProbe: found C " + std::to_string(options.C) + ", max_evaluations " +
+                          std::to_string(options.max_evaluations) + ", tolerance " + std::to_string(options.tolerance) +
                           ", wanted positive numbers");
     }
     if (!options.class_weights.empty() && static_cast<Index>(options.class_weights.size()) != classes) {
@@ -252,39 +252,45 @@ class LinearProbe {
   void minimize(detail::ProbeObjective& objective, const LinearProbeOptions& options) {
     LBFGSpp::LBFGSParam<double> param;
     param.m = 10;
-    param.epsilon = options.tolerance;
     param.epsilon_rel = 0;
     param.past = 0;
-    param.max_iterations = options.max_iterations;
     param.max_linesearch = 40;
-    // A line search fails where single precision no longer tells which of two points is lower. The lowest stands, and
-    // the search goes on from there with more digits.
-    converged_ = false;
-    for (int round = 0; round < 4 && !converged_; ++round) {
-      if (round > 0) objective.centre(solution_);
-      Eigen::VectorXd best = solution_;
-      double lowest = std::numeric_limits<double>::infinity(), slope = lowest;  // at best: value, gradient's norm
-      const auto watched = [&](const Eigen::VectorXd& at, Eigen::VectorXd& gradient) {
-        const double value = objective(at, gradient);
+    // As iterative refinement: a round gains two digits of the gradient, and the next one is centred where it ended.
+    // Where single precision no longer tells which of two points is lower, line searches take many steps or fail; the
+    // round ends there, at the lowest point seen. The first search starts with a step of length 1, so it may take many.
+    Eigen::VectorXd best, gradient(solution_.size());
+    for (int left = options.max_evaluations;;) {
+      double lowest = objective(solution_, gradient);
+      const double slope = gradient.norm();
+      converged_ = slope <= options.tolerance;
+      if (converged_ || left <= 0) return;
+      best = solution_;
+      int evaluations = 0, since_lowest = 0, patience = param.max_linesearch;
+      const auto watched = [&](const Eigen::VectorXd& at, Eigen::VectorXd& gradient_there) {
+        const double value = objective(at, gradient_there);
+        ++evaluations;
         if (value < lowest) {
           lowest = value;
-          slope = gradient.norm();
           best = at;
+          since_lowest = 0;
+          patience = 10;
+        } else if (++since_lowest > patience) {
+          throw std::runtime_error("stalled");
         }
         return value;
       };
-      bool failed = false;
-      double value = 0;
+      param.epsilon = std::max(options.tolerance / 2, slope * 1e-2);
+      param.max_iterations = left;
       try {
+        double value = 0;
         LBFGSpp::LBFGSSolver<double>(param).minimize(watched, solution_, value);
       } catch (const std::runtime_error&) {
-        failed = true;
+        solution_ = best;
       } catch (const std::logic_error&) {
-        failed = true;
+        solution_ = best;
       }
-      solution_ = std::move(best);
-      converged_ = slope <= options.tolerance;
-      if (!failed) break;
+      left -= evaluations;
+      objective.centre(solution_);
     }
   }
 
