@@ -160,6 +160,13 @@ int embed_to_file(const CLI::App& app, const Options& options) {
 template <typename Weight>
 int embed_to_folder(const CLI::App& app, const Options& options) {
   const programs::Task task = task_of(options);
+  if (!options.plot.empty()) {
+    if (task.count > 1) {
+      throw beit::ArgumentError("--plot: found one of " + std::to_string(task.count) +
+                                " processes that share the work: 'beit-embed merge OUT --plot PLOT.svg' draws all");
+    }
+    beit::AtomicFile(options.plot);  // before the work: a name that can't be written
+  }
   require_arguments(options.images);
   Embedder<Weight> embedder(app, options);
   const programs::ShardFolder folder(options.output);
@@ -177,13 +184,17 @@ int embed_to_folder(const CLI::App& app, const Options& options) {
   if (embedded + failed + plan.skipped() == 0) throw beit::ArgumentError("found no images");
   std::cout << options.output << ": " << embedded << " images embedded, " << failed << " failed; "
             << output.shards_written() << " shards written, " << plan.shards_done_before() << " done before\n";
-  if (task.count == 1) programs::merge(folder);
+  if (task.count == 1) {
+    const programs::MergeResult result = programs::merge(folder);
+    if (!options.plot.empty()) programs::plot_shards(folder, result.shards, options.plot);
+  }
   // Images that fail are the output's to list; a job in which nothing works is a mistake.
   return embedded == 0 && failed > 0 ? 1 : 0;
 }
 
-int merge(const std::string& path) {
-  const programs::MergeResult result = programs::merge(programs::ShardFolder(path));
+int merge(const std::string& path, const std::string& plot) {
+  const programs::ShardFolder folder(path);
+  const programs::MergeResult result = programs::merge(folder);
   std::cout << path << ": complete: " << result.images << " images in " << result.shards << " shards, " << result.failed
             << " failed\n";
   if (result.kernels.size() > 1) {
@@ -191,16 +202,30 @@ int merge(const std::string& path) {
     for (const auto& [name, shards] : result.kernels) std::cout << ' ' << name << ' ' << shards;
     std::cout << "; their results differ in the last bits\n";
   }
+  if (!plot.empty()) programs::plot_shards(folder, result.shards, plot);
   return 0;
 }
 
+/// The option that names a plot.
+void add_plot_option(CLI::App& app, std::string& plot, const std::string& description) {
+  app.add_option("--plot", plot, description)
+      ->option_text("PLOT.svg")
+      ->check(CLI::Validator(
+          [](const std::string& name) {
+            return std::filesystem::path(name).extension() == ".svg" ? ""
+                                                                     : "found '" + name + "', wanted a name in .svg";
+          },
+          ""));
+}
+
 int run_merge(int argc, char** argv) {
-  std::string path;
+  std::string path, plot;
   CLI::App app("Checks that all shards of an output folder are there, and writes OUT/failed.jsonl.",
                "beit-embed merge");
   app.set_help_flag("-h,--help", "Show this help and exit");
   app.add_option("OUT", path, "Folder that beit-embed wrote to")->option_text(" ")->required();
-  return programs::run(app, argc - 1, argv + 1, [&] { return merge(path); });
+  add_plot_option(app, plot, "Also draw the embeddings, as beit-embed --plot does");
+  return programs::run(app, argc - 1, argv + 1, [&] { return merge(path, plot); });
 }
 
 }  // namespace
@@ -231,16 +256,9 @@ int main(int argc, char** argv) {
       ->check(CLI::Validator(
           [](const std::string& name) { return name.empty() ? std::string("found '', wanted a name") : std::string(); },
           ""));
-  app.add_option("--plot", options.plot,
-                 "With OUT.npy, also draw the embeddings' first two principal components, coloured\n"
-                 "by label: the folder's name; of many images, some thousands, evenly spread")
-      ->option_text("PLOT.svg")
-      ->check(CLI::Validator(
-          [](const std::string& name) {
-            return std::filesystem::path(name).extension() == ".svg" ? ""
-                                                                     : "found '" + name + "', wanted a name in .svg";
-          },
-          ""));
+  add_plot_option(app, options.plot,
+                  "Also draw the embeddings' first two principal components, coloured by label:\n"
+                  "the folder's name; of many images, some thousands, evenly spread");
   app.add_option("--tokens", options.tokens,
                  "Features to write [pooled]:\n"
                  "pooled  what the classifier sees (images, C)\n"
@@ -280,8 +298,8 @@ int main(int argc, char** argv) {
       throw CLI::ValidationError("--shard-size, --shard and --num-shards are for a folder: found --output " +
                                  options.output);
     }
-    if (!options.plot.empty() && (!options.to_file() || options.tokens == "patch" || options.tokens == "all")) {
-      throw CLI::ValidationError("--plot is for one vector an image, in --output OUT.npy");
+    if (!options.plot.empty() && (options.tokens == "patch" || options.tokens == "all")) {
+      throw CLI::ValidationError("--plot is for one vector an image: found --tokens " + options.tokens);
     }
     if (options.shard && *options.shard >= *options.num_shards) {
       throw CLI::ValidationError("--shard: found " + std::to_string(*options.shard) +

@@ -1,8 +1,12 @@
-// A plot of the embeddings beside their file.
+// A plot of the embeddings: beside their file, or of a folder of shards.
 #pragma once
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -12,6 +16,7 @@
 #include "../plot.hpp"
 #include "item.hpp"
 #include "outputs.hpp"
+#include "shard_folder.hpp"
 
 namespace programs {
 
@@ -21,13 +26,15 @@ class RowSample {
  public:
   explicit RowSample(beit::Index dim) : dim_(dim) {}
 
-  void add(const std::string& label, const float* row) {
+  /// A row, whose label is asked for only if it is taken: label() -> std::string.
+  template <typename Label>
+  void add(const Label& label, const float* row) {
     if (seen_++ % step_ != 0) return;
     if (labels_.size() == max_rows) {
       thin_out();
       if ((seen_ - 1) % step_ != 0) return;
     }
-    labels_.push_back(label);
+    labels_.push_back(label());
     rows_.insert(rows_.end(), row, row + dim_);
   }
 
@@ -57,6 +64,13 @@ class RowSample {
   std::vector<float> rows_;  // (labels_.size(), dim)
 };
 
+/// Without a single row there is nothing to draw, and no file.
+inline void write_plot(const RowSample& sample, beit::AtomicFile& file) {
+  if (sample.labels().empty()) return;
+  file.write(embedding_plot(sample.rows(), sample.labels()));
+  file.close();
+}
+
 /// What it is given goes to another output; after the last image, a plot is written too.
 class PlotOutput : public Output {
  public:
@@ -64,14 +78,11 @@ class PlotOutput : public Output {
 
   void write(const Item& item, const float* row) override {
     next_.write(item, row);
-    if (row != nullptr) sample_.add(item.label, row);
+    if (row != nullptr) sample_.add([&item] { return item.label; }, row);
   }
-  /// Without a single row there is nothing to draw.
   void close() override {
     next_.close();
-    if (sample_.labels().empty()) return;
-    file_.write(embedding_plot(sample_.rows(), sample_.labels()));
-    file_.close();
+    write_plot(sample_, file_);
   }
 
  private:
@@ -79,5 +90,30 @@ class PlotOutput : public Output {
   beit::AtomicFile file_;
   RowSample sample_;
 };
+
+/// Draws the first `shards` shards of a folder, which are done and of one vector an image.
+inline void plot_shards(const ShardFolder& folder, std::int64_t shards, const std::string& path) {
+  beit::AtomicFile file(path);
+  std::optional<RowSample> sample;
+  beit::AlignedBuffer<float> buffer;
+  for (std::int64_t shard = 0; shard < shards; ++shard) {
+    const beit::MappedNpy rows(folder.embeddings(shard));
+    if (!sample) sample.emplace(rows.cols());
+    const std::filesystem::path names = folder.metadata(shard);
+    std::ifstream stream(names, std::ios::binary);
+    std::string line;
+    for (beit::Index row = 0; row < rows.rows(); ++row) {
+      if (!std::getline(stream, line)) {
+        throw beit::FileError(names.string() + ": found " + std::to_string(row) + " lines, wanted one for each of " +
+                              std::to_string(rows.rows()) + " rows");
+      }
+      const auto label = [&] {
+        return beit::parse_json(line, names.string() + ": line " + std::to_string(row + 1)).value("label", "");
+      };
+      sample->add(label, rows.read(row, 1, buffer).data());
+    }
+  }
+  if (sample) write_plot(*sample, file);
+}
 
 }  // namespace programs

@@ -155,6 +155,15 @@ def test_plot(photos, reference, tmp_path):
     before = (tmp_path / "plot.svg").read_bytes()
     embed("--output", tmp_path / "rows.npy", "--plot", tmp_path / "plot.svg", "--batch-size", 1, photos, status=1)
     assert (tmp_path / "plot.svg").read_bytes() == before
+    # Of shards: drawn by the run, and by merge.
+    embed("--output", tmp_path / "out", "--shard-size", 10, "--plot", tmp_path / "shards.svg", photos)
+    assert (tmp_path / "shards.svg").read_bytes() == before
+    assert run("beit-embed", "merge", tmp_path / "out", "--plot", tmp_path / "merged.svg").returncode == 0
+    assert (tmp_path / "merged.svg").read_bytes() == before
+    result = run("beit-embed", "--output", tmp_path / "new", "--shard", 0, "--num-shards", 2, "--plot",
+                 tmp_path / "new.svg", photos)
+    assert result.returncode == 1 and b"merge OUT --plot" in result.stderr
+    embed("--output", tmp_path / "new", "--plot", tmp_path / "no/plot.svg", photos, status=1)
     for output, plot in [("new.npy", "no/plot.svg"), ("no/new.npy", "new.svg")]:
         embed("--output", tmp_path / output, "--plot", tmp_path / plot, photos, status=1)
         assert not list(tmp_path.glob("new*"))
@@ -533,7 +542,7 @@ def test_slurm_array_that_cannot_be_split(photos, tmp_path):
 @pytest.mark.parametrize("arguments", [
     ["--shard", "0"], ["--num-shards", "2"], ["--shard", "2", "--num-shards", "2"], ["--shard", "-1", "--num-shards", "2"],
     ["--shard-size", "0"], ["--dtype", "float64"], ["--output", "a.npy", "--shard-size", "5"],
-    ["--output", "a.npy", "--shard", "0", "--num-shards", "1"], ["--plot", "a.svg"],
+    ["--output", "a.npy", "--shard", "0", "--num-shards", "1"],
     ["--output", "a.npy", "--plot", "a.png"], ["--output", "a.npy", "--plot", "a.svg", "--tokens", "patch"]])
 def test_usage_errors(arguments, tmp_path):
     output = [] if "--output" in arguments else ["--output", "out"]
