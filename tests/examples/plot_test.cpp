@@ -118,7 +118,7 @@ TEST(RowSample, IsEvenlySpread) {
   programs::RowSample sample(2);
   for (int count = 1; count <= 20'001; ++count) {
     const float row[2] = {static_cast<float>(count - 1), 1};
-    sample.add(std::to_string(count - 1), row);
+    sample.add([&] { return std::to_string(count - 1); }, row);
     if (count != 1 && count != 4000 && count != 4001 && count != 8001 && count != 20'001) continue;
     const Index step = count <= 4000 ? 1 : count <= 8000 ? 2 : count <= 16'000 ? 4 : 8;
     ASSERT_EQ(sample.rows().rows(), (count - 1) / step + 1) << count;
