@@ -180,12 +180,7 @@ int main(int argc, char** argv) {
   app.add_option("-o,--output", options.output, "Picture to write")
       ->option_text("OUT.png")
       ->required()
-      ->check(CLI::Validator(
-          [](const std::string& name) {
-            return std::filesystem::path(name).extension() == ".png" ? ""
-                                                                     : "found '" + name + "', wanted a name in .png";
-          },
-          ""));
+      ->check(programs::name_in(".png"));
   app.add_option_function<std::string>(
          "--patch",
          [&options](const std::string& text) {
@@ -213,7 +208,7 @@ int main(int argc, char** argv) {
                  "Also write the numbers, float32: attention (heads, N, N), rows are queries, the\n"
                  "class token first; a rollout (N, N); components (rows, columns, 3)")
       ->option_text("OUT.npy")
-      ->check(programs::npy_name());
+      ->check(programs::name_in(".npy"));
   app.add_option("IMAGE", options.image, "An image file")->option_text(" ")->required();
   programs::add_options(app, options, false);
   app.remove_option(app.get_option("--batch-size"));

@@ -103,7 +103,7 @@ int main(int argc, char** argv) {
   app.add_option("--logits", options.logits,
                  "Also write the logits, float32 (images, classes); OUT.txt names the image of each row")
       ->option_text("OUT.npy")
-      ->check(programs::npy_name());
+      ->check(programs::name_in(".npy"));
   programs::add_options(app, options);
   return programs::run(app, argc, argv, [&] {
     return programs::with_weight(options, [&]<typename Weight>() { return classify<Weight>(app, options); });

@@ -210,12 +210,7 @@ int merge(const std::string& path, const std::string& plot) {
 void add_plot_option(CLI::App& app, std::string& plot, const std::string& description) {
   app.add_option("--plot", plot, description)
       ->option_text("PLOT.svg")
-      ->check(CLI::Validator(
-          [](const std::string& name) {
-            return std::filesystem::path(name).extension() == ".svg" ? ""
-                                                                     : "found '" + name + "', wanted a name in .svg";
-          },
-          ""));
+      ->check(programs::name_in(".svg"));
 }
 
 int run_merge(int argc, char** argv) {

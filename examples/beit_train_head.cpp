@@ -289,12 +289,7 @@ int main(int argc, char** argv) {
       ->excludes(val);
   app.add_option("--confusion", options.confusion, "Also draw the confusion matrix")
       ->option_text("OUT.png")
-      ->check(CLI::Validator(
-          [](const std::string& name) {
-            return std::filesystem::path(name).extension() == ".png" ? ""
-                                                                     : "found '" + name + "', wanted a name in .png";
-          },
-          ""));
+      ->check(programs::name_in(".png"));
   app.add_option("--C", options.C,
                  "Inverse strength of the L2 penalty, as scikit-learn's; without it, by cross-validation")
       ->option_text("C")

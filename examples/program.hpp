@@ -31,11 +31,13 @@ struct Options {
   std::vector<std::string> images;
 };
 
-/// For options that name a .npy file to write.
-inline CLI::Validator npy_name() {
+/// For options that name a file to write: extension with its dot, ".npy".
+inline CLI::Validator name_in(const std::string& extension) {
   return CLI::Validator(
-      [](const std::string& name) {
-        return std::filesystem::path(name).extension() == ".npy" ? "" : "found '" + name + "', wanted a name in .npy";
+      [extension](const std::string& name) {
+        return std::filesystem::path(name).extension() == extension
+                   ? std::string()
+                   : "found '" + name + "', wanted a name in " + extension;
       },
       "");
 }

@@ -265,7 +265,7 @@ class LinearProbe {
       converged_ = slope <= options.tolerance;
       if (converged_ || left <= 0) return;
       best = solution_;
-      int evaluations = 0, since_lowest = 0, patience = param.max_linesearch;
+      int evaluations = 1, since_lowest = 0, patience = param.max_linesearch;
       const auto watched = [&](const Eigen::VectorXd& at, Eigen::VectorXd& gradient_there) {
         const double value = objective(at, gradient_there);
         ++evaluations;
