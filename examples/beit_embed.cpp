@@ -208,9 +208,7 @@ int merge(const std::string& path, const std::string& plot) {
 
 /// The option that names a plot.
 void add_plot_option(CLI::App& app, std::string& plot, const std::string& description) {
-  app.add_option("--plot", plot, description)
-      ->option_text("PLOT.svg")
-      ->check(programs::name_in(".svg"));
+  app.add_option("--plot", plot, description)->option_text("PLOT.svg")->check(programs::name_in(".svg"));
 }
 
 int run_merge(int argc, char** argv) {
