@@ -13,7 +13,7 @@ void OneBlock(benchmark::State& state) {
   const beit::Config config = beit::preset("beit_base_patch16_224");
   const beit::Index batch = state.range(0), rows = batch * config.num_tokens();
   const testing_weights::RandomWeights weights(1);
-  const beit::WeightScope scope(weights, "");
+  const beit::WeightScope scope = weights.root();
   beit::RelativePositionBias bias(config.grid());
   bias.add(scope.scope("attn"), config.num_heads);
   const beit::Block<Weight> block(scope, config.embed_dim, config.num_heads, config.mlp_hidden, true, true,

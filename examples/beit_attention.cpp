@@ -78,8 +78,7 @@ void write_npy(const std::string& path, const beit::Matrix& values, std::vector<
 }
 
 /// The attention of one token to all patches, or a rollout of it.
-template <typename Weight>
-programs::AttentionPicture attention_picture(const beit::Beit<Weight>& model, const beit::Matrix& x,
+programs::AttentionPicture attention_picture(const programs::Model& model, const beit::Matrix& x,
                                              const Options& options, beit::Workspace& workspace) {
   const beit::Config& config = model.config();
   const Index tokens = config.num_tokens();
@@ -96,7 +95,7 @@ programs::AttentionPicture attention_picture(const beit::Beit<Weight>& model, co
   } else {
     what = "attention, " + block_text(options, config);
     if (options.head) {
-      map = weights[0].map().middleRows(*options.head * tokens, tokens).template cast<double>();
+      map = weights[0].map().middleRows(*options.head * tokens, tokens).cast<double>();
       what += ", head " + std::to_string(*options.head) + " (0 to " + std::to_string(config.num_heads - 1) + ")";
     } else {
       map = programs::mean_of_heads(weights[0]);
@@ -124,8 +123,7 @@ programs::AttentionPicture attention_picture(const beit::Beit<Weight>& model, co
 }
 
 /// The first three principal components of the patches' features after a block.
-template <typename Weight>
-programs::AttentionPicture pca_picture(const beit::Beit<Weight>& model, const beit::Matrix& x, const Options& options,
+programs::AttentionPicture pca_picture(const programs::Model& model, const beit::Matrix& x, const Options& options,
                                        beit::Workspace& workspace) {
   const beit::Config& config = model.config();
   const beit::Intermediates features = model.forward_intermediates(
@@ -148,20 +146,20 @@ programs::AttentionPicture pca_picture(const beit::Beit<Weight>& model, const be
   return picture;
 }
 
-template <typename Weight>
 int draw(const CLI::App& app, const Options& options) {
   // Before the work: a name that can't be written.
   beit::AtomicFile file(options.output);
-  const beit::Beit<Weight> model = programs::load_model<Weight>(options);
-  require_in_range(options, model.config());
   beit::ThreadPool pool(options.threads);
+  const auto model = programs::load_model(options.model, options.precision, pool);
+  const beit::Config& config = model->config();
+  require_in_range(options, config);
   beit::Workspace workspace(pool);
-  if (options.verbose) programs::describe(app, options, model.config(), workspace.executor());
+  if (options.verbose) programs::describe(app, options, config, workspace.executor());
 
   const beit::Image image = beit::read_image(options.image, options.decode);
-  const beit::Matrix x = beit::preprocess(model, std::vector{image}, workspace);
+  const beit::Matrix x = beit::preprocess(config, std::vector{image}, workspace);
   const programs::AttentionPicture result =
-      options.pca ? pca_picture(model, x, options, workspace) : attention_picture(model, x, options, workspace);
+      options.pca ? pca_picture(*model, x, options, workspace) : attention_picture(*model, x, options, workspace);
   const programs::TextPicture& picture = result.picture();
   file.write(programs::encode_png(picture.pixels(), picture.height(), picture.width()));
   if (programs::stop_signal != 0) throw programs::Interrupted();
@@ -221,7 +219,5 @@ int main(int argc, char** argv) {
       throw CLI::ValidationError("--pca draws no attention: found --rollout, --patch or --head beside it");
     }
   });
-  return programs::run(app, argc, argv, [&] {
-    return programs::with_weight(options, [&]<typename Weight>() { return draw<Weight>(app, options); });
-  });
+  return programs::run(app, argc, argv, [&] { return draw(app, options); });
 }

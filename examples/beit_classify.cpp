@@ -50,13 +50,12 @@ void print_text(const std::string& name, const std::vector<beit::Prediction>& pr
   }
 }
 
-template <typename Weight>
 int classify(const CLI::App& app, const Options& options) {
-  const beit::Beit<Weight> model = programs::load_model<Weight>(options);
-  const beit::Config& config = model.config();
+  beit::ThreadPool pool(options.threads);
+  const auto model = programs::load_model(options.model, options.precision, pool);
+  const beit::Config& config = model->config();
   if (config.num_classes == 0) throw beit::ConfigError("the model has no classifier: beit-embed takes its features");
 
-  beit::ThreadPool pool(options.threads);
   beit::Workspace workspace(pool);
   if (options.verbose) programs::describe(app, options, config, workspace.executor());
   std::optional<programs::RowFiles> files;
@@ -67,7 +66,7 @@ int classify(const CLI::App& app, const Options& options) {
   while (reader.next()) {
     const beit::ConstRows x = reader.x();
     beit::Matrix logits(x.rows(), config.num_classes);
-    if (x.rows() > 0) model.forward(x, workspace, logits);
+    if (x.rows() > 0) model->forward(x, workspace, logits);
     const float* row = logits.data();
     for (const auto& [name, error, path] : reader.inputs()) {
       if (!error.empty()) {
@@ -105,7 +104,5 @@ int main(int argc, char** argv) {
       ->option_text("OUT.npy")
       ->check(programs::name_in(".npy"));
   programs::add_options(app, options);
-  return programs::run(app, argc, argv, [&] {
-    return programs::with_weight(options, [&]<typename Weight>() { return classify<Weight>(app, options); });
-  });
+  return programs::run(app, argc, argv, [&] { return classify(app, options); });
 }

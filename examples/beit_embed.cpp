@@ -50,8 +50,7 @@ std::vector<beit::Index> row_shape(const beit::Config& config, const std::string
 
 /// What of the options the numbers depend on. The number of tasks and threads and the batch size aren't among it.
 programs::Json job_options(const Options& options) {
-  const std::string model =
-      options.model.empty() ? programs::fingerprint(programs::demo_model()) : programs::fingerprint(options.model);
+  const std::string model = programs::fingerprint(options.model);
   return {{"program", "beit-embed " BEIT_VERSION},
           {"model", model},
           {"precision", options.precision},
@@ -79,15 +78,17 @@ void require_arguments(const std::vector<std::string>& names) {
 }
 
 /// Features of the images of a plan, into `output`.
-template <typename Weight>
 class Embedder {
  public:
   Embedder(const CLI::App& app, const Options& options)
-      : app_(app), options_(options), model_(programs::load_model<Weight>(options)), pool_(options.threads) {
-    if (options.verbose) programs::describe(app, options, model_.config(), workspace_.executor());
+      : app_(app),
+        options_(options),
+        pool_(options.threads),
+        model_(programs::load_model(options.model, options.precision, pool_)) {
+    if (options.verbose) programs::describe(app, options, model_->config(), workspace_.executor());
   }
 
-  std::vector<beit::Index> row_shape() const { return ::row_shape(model_.config(), options_.tokens); }
+  std::vector<beit::Index> row_shape() const { return ::row_shape(model_->config(), options_.tokens); }
 
   /// Images with a row, and images that can't be read.
   struct Counts {
@@ -120,33 +121,33 @@ class Embedder {
   }
 
   programs::Batches batches(programs::Plan& plan) {
-    return programs::Batches(plan, model_.config(), options_.decode, options_.batch_size, workspace_.executor().size());
+    return programs::Batches(plan, model_->config(), options_.decode, options_.batch_size,
+                             workspace_.executor().size());
   }
 
  private:
-  beit::Index rows_per_image() const { return options_.tokens == "pooled" ? 1 : model_.config().num_tokens(); }
+  beit::Index rows_per_image() const { return options_.tokens == "pooled" ? 1 : model_->config().num_tokens(); }
 
   /// (B * rows_per_image, C)
   beit::Matrix forward(const beit::ConstRows& x) {
-    beit::Matrix features(x.rows() * rows_per_image(), model_.config().embed_dim);
+    beit::Matrix features(x.rows() * rows_per_image(), model_->config().embed_dim);
     if (options_.tokens == "pooled") {
-      model_.forward(x, workspace_, features, true);
+      model_->forward(x, workspace_, features, true);
     } else {
-      model_.forward_features(x, workspace_, features);
+      model_->forward_features(x, workspace_, features);
     }
     return features;
   }
 
   const CLI::App& app_;
   const Options& options_;
-  beit::Beit<Weight> model_;
   beit::ThreadPool pool_;
+  std::unique_ptr<const programs::Model> model_;
   beit::Workspace workspace_{pool_};
 };
 
-template <typename Weight>
 int embed_to_file(const CLI::App& app, const Options& options) {
-  Embedder<Weight> embedder(app, options);
+  Embedder embedder(app, options);
   programs::Plan plan(programs::InputNames{options.images, options.list});
   programs::Batches batches = embedder.batches(plan);
   programs::PlanProgress progress(plan, {options.images, options.list}, 1);
@@ -157,7 +158,6 @@ int embed_to_file(const CLI::App& app, const Options& options) {
   return embedder.run(batches, plot ? static_cast<programs::Output&>(*plot) : output, progress).failed > 0 ? 1 : 0;
 }
 
-template <typename Weight>
 int embed_to_folder(const CLI::App& app, const Options& options) {
   const programs::Task task = task_of(options);
   if (!options.plot.empty()) {
@@ -168,7 +168,7 @@ int embed_to_folder(const CLI::App& app, const Options& options) {
     beit::AtomicFile(options.plot);  // before the work: a name that can't be written
   }
   require_arguments(options.images);
-  Embedder<Weight> embedder(app, options);
+  Embedder embedder(app, options);
   const programs::ShardFolder folder(options.output);
   const programs::Json job = job_options(options);
   folder.open(job);
@@ -192,8 +192,18 @@ int embed_to_folder(const CLI::App& app, const Options& options) {
   return embedded == 0 && failed > 0 ? 1 : 0;
 }
 
+/// Whether these --tokens are one vector an image.
+bool is_vector(const std::string& tokens) { return tokens == "pooled" || tokens == "class"; }
+
 int merge(const std::string& path, const std::string& plot) {
   const programs::ShardFolder folder(path);
+  if (!plot.empty()) {
+    if (const std::string tokens = folder.job_options().value("tokens", ""); !is_vector(tokens)) {
+      throw beit::ArgumentError(path + ": found features of the tokens \"" + tokens +
+                                "\", wanted one vector an image to plot");
+    }
+    const beit::AtomicFile writable(plot);  // before the work: a name that can't be written
+  }
   const programs::MergeResult result = programs::merge(folder);
   std::cout << path << ": complete: " << result.images << " images in " << result.shards << " shards, " << result.failed
             << " failed\n";
@@ -291,7 +301,7 @@ int main(int argc, char** argv) {
       throw CLI::ValidationError("--shard-size, --shard and --num-shards are for a folder: found --output " +
                                  options.output);
     }
-    if (!options.plot.empty() && (options.tokens == "patch" || options.tokens == "all")) {
+    if (!options.plot.empty() && !is_vector(options.tokens)) {
       throw CLI::ValidationError("--plot is for one vector an image: found --tokens " + options.tokens);
     }
     if (options.shard && *options.shard >= *options.num_shards) {
@@ -299,9 +309,6 @@ int main(int argc, char** argv) {
                                  ", wanted less than --num-shards " + std::to_string(*options.num_shards));
     }
   });
-  return programs::run(app, argc, argv, [&] {
-    return programs::with_weight(options, [&]<typename Weight>() {
-      return options.to_file() ? embed_to_file<Weight>(app, options) : embed_to_folder<Weight>(app, options);
-    });
-  });
+  return programs::run(app, argc, argv,
+                       [&] { return options.to_file() ? embed_to_file(app, options) : embed_to_folder(app, options); });
 }

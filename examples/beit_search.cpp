@@ -27,16 +27,15 @@ struct Options : programs::Options {
   beit::Index k = 10;
 };
 
-template <typename Weight>
 int search(const CLI::App& app, const Options& options) {
   const programs::EmbeddingIndex index(options.index);
-  const beit::Beit<Weight> model = programs::load_model<Weight>(options);
-  const beit::Config& config = model.config();
+  beit::ThreadPool pool(options.threads);
+  const auto model = programs::load_model(options.model, options.precision, pool);
+  const beit::Config& config = model->config();
   if (index.dim() != config.embed_dim) {
     throw std::runtime_error(options.index + ": found embeddings of " + std::to_string(index.dim()) +
                              " numbers, wanted " + std::to_string(config.embed_dim) + " as the model makes them");
   }
-  beit::ThreadPool pool(options.threads);
   beit::Workspace workspace(pool);
   if (options.verbose) programs::describe(app, options, config, workspace.executor());
   if (!options.html.empty()) beit::AtomicFile(options.html);  // before the work: a name that can't be written
@@ -48,7 +47,7 @@ int search(const CLI::App& app, const Options& options) {
   while (reader.next()) {
     const beit::ConstRows x = reader.x();
     beit::Matrix rows(x.rows(), config.embed_dim);
-    model.forward(x, workspace, rows, true);
+    model->forward(x, workspace, rows, true);
     values.insert(values.end(), rows.data(), rows.data() + rows.size());
     for (const auto& [name, error, path] : reader.inputs()) {
       if (error.empty()) {
@@ -60,10 +59,11 @@ int search(const CLI::App& app, const Options& options) {
   }
 
   const auto count = static_cast<beit::Index>(results.size());
-  beit::NearestRows nearest(Eigen::Map<const beit::RowMajorMatrix>(values.data(), count, config.embed_dim), options.k);
+  beit::NearestRows nearest(Eigen::Map<const beit::RowMajorMatrix>(values.data(), count, config.embed_dim), options.k,
+                            workspace.executor());
   index.for_each_block([&](const beit::ConstRows& rows) {
     if (programs::stop_signal != 0) throw programs::Interrupted();
-    nearest.add(rows, workspace.executor());
+    nearest.add(rows);
   });
   const std::vector<std::vector<beit::Neighbour>> found = nearest.take();
   std::vector<beit::Index> rows;
@@ -105,7 +105,5 @@ int main(int argc, char** argv) {
   app.add_option("--html", options.html, "Also write a page with thumbnails, which needs no other file")
       ->option_text("OUT.html");
   programs::add_options(app, options);
-  return programs::run(app, argc, argv, [&] {
-    return programs::with_weight(options, [&]<typename Weight>() { return search<Weight>(app, options); });
-  });
+  return programs::run(app, argc, argv, [&] { return search(app, options); });
 }

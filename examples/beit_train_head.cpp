@@ -23,6 +23,7 @@
 #include <beit/transfer/nearest.hpp>
 #include <beit/transfer/save_head.hpp>
 
+#include "demo_model.hpp"
 #include "embed/hash.hpp"
 #include "program.hpp"
 #include "train_head/dataset.hpp"
@@ -95,8 +96,7 @@ Embedded select(const Embedded& from, const std::vector<Index>& rows) {
 
 /// The embeddings of a data set, from the cache where it has them. An image that can't be read gets a line on standard
 /// error and sets `failed`.
-template <typename Weight>
-Embedded embed(const CLI::App& app, const Options& options, const beit::Beit<Weight>& model, programs::DataSet data,
+Embedded embed(const CLI::App& app, const Options& options, const programs::Model& model, programs::DataSet data,
                programs::EmbeddingCache& cache, beit::Workspace& workspace, bool& failed) {
   const beit::Config& config = model.config();
   std::vector<std::string> keys(data.inputs.size());
@@ -196,7 +196,6 @@ beit::LinearProbe train(const Embedded& data, Index classes, const Options& opti
   return beit::LinearProbe(data.features, data.labels, classes, probe, executor);
 }
 
-template <typename Weight>
 int train_head(const CLI::App& app, const Options& options) {
   programs::DataSet data = programs::read_data_set(options.data);
   const std::vector<std::string> classes = data.classes;
@@ -209,24 +208,22 @@ int train_head(const CLI::App& app, const Options& options) {
   if (!options.output.empty()) beit::AtomicFile(options.output);
   if (!options.confusion.empty()) beit::AtomicFile(options.confusion);
 
-  const beit::Beit<Weight> model = programs::load_model<Weight>(options);
-  const beit::Config& config = model.config();
   beit::ThreadPool threads(options.threads);
+  const auto model = programs::load_model(options.model, options.precision, threads);
+  const beit::Config& config = model->config();
   InterruptiblePool pool{threads};
   beit::Workspace workspace(pool);
   if (options.verbose) programs::describe(app, options, config, workspace.executor());
-  const std::string fingerprint =
-      options.model.empty() ? programs::fingerprint(programs::demo_model()) : programs::fingerprint(options.model);
   programs::EmbeddingCache cache(
       options.no_cache ? "" : options.cache,
-      fingerprint + " " + options.precision + " " + std::string(beit::isa_name(beit::kernel_table().isa)) +
+      programs::fingerprint(options.model) + " " + options.precision + " " + std::string(programs::kernels_name()) +
           (options.decode.apply_exif_orientation ? " upright" : "") + " max_pixels " +
           std::to_string(options.decode.max_pixels) + (BEIT_USE_LIBJPEG_TURBO ? " libjpeg-turbo" : ""),
       config.embed_dim);
 
   bool failed = false;
-  Embedded all = embed(app, options, model, std::move(data), cache, workspace, failed), test;
-  if (!options.val.empty()) test = embed(app, options, model, std::move(val), cache, workspace, failed);
+  Embedded all = embed(app, options, *model, std::move(data), cache, workspace, failed), test;
+  if (!options.val.empty()) test = embed(app, options, *model, std::move(val), cache, workspace, failed);
   if (!options.no_cache) {
     try {
       cache.save();
@@ -312,7 +309,5 @@ int main(int argc, char** argv) {
   app.callback([&] {
     if (!options.knn && options.output.empty()) throw CLI::RequiredError("--output or --knn");
   });
-  return programs::run(app, argc, argv, [&] {
-    return programs::with_weight(options, [&]<typename Weight>() { return train_head<Weight>(app, options); });
-  });
+  return programs::run(app, argc, argv, [&] { return train_head(app, options); });
 }

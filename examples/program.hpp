@@ -15,8 +15,8 @@
 
 #include <beit/beit.hpp>
 
-#include "demo_model.hpp"
 #include "inputs.hpp"
+#include "model.hpp"
 #include "output.hpp"
 
 namespace programs {
@@ -65,7 +65,7 @@ inline void add_options(CLI::App& app, Options& options, bool takes_images = tru
                  "bfloat16    8 bits, half the memory\n"
                  "int8        integers, a quarter of the memory")
       ->option_text("TYPE")
-      ->check(CLI::IsMember({"float", "float-fast", "bfloat16", "int8"}));
+      ->check(CLI::IsMember(precision_names()));
   app.add_option("--threads", options.threads, "Threads to run on; 0: one a processor [0]")
       ->option_text("N")
       ->check(CLI::Range(0, 1024));
@@ -80,26 +80,6 @@ inline void add_options(CLI::App& app, Options& options, bool takes_images = tru
   app.add_flag("--verbose", options.verbose, "Say on standard error what runs");
 }
 
-/// The model of --model, or the embedded one.
-template <typename Weight>
-beit::Beit<Weight> load_model(const Options& options) {
-  if (!options.model.empty()) return beit::load<Weight>(options.model);
-  return beit::load<Weight>(demo_model(), "embedded model");
-}
-
-/// Calls `body.operator()<Weight>()` with the weight type of --precision.
-template <typename Body>
-int with_weight(const Options& options, const Body& body) {
-  if (options.precision == beit::precision_name(beit::Precision::float_fast)) {
-    return body.template operator()<beit::FloatFast>();
-  }
-  if (options.precision == beit::precision_name(beit::Precision::bfloat16)) {
-    return body.template operator()<Eigen::bfloat16>();
-  }
-  if (options.precision == beit::precision_name(beit::Precision::int8)) return body.template operator()<std::int8_t>();
-  return body.template operator()<float>();
-}
-
 /// For --verbose: what runs, on standard error.
 inline void describe(const CLI::App& app, const Options& options, const beit::Config& config,
                      const beit::Executor& executor) {
@@ -108,8 +88,8 @@ inline void describe(const CLI::App& app, const Options& options, const beit::Co
             << one_line(config.architecture.empty() ? "beit" : config.architecture) << ": image "
             << text(config.image_size) << ", patch " << text(config.patch_size) << ", width " << config.embed_dim
             << ", depth " << config.depth << ", heads " << config.num_heads << ", classes " << config.num_classes
-            << "), precision " << options.precision << ", kernels " << beit::isa_name(beit::kernel_table().isa)
-            << ", threads " << executor.size() << ", batch size " << options.batch_size << '\n';
+            << "), precision " << options.precision << ", kernels " << kernels_name() << ", threads " << executor.size()
+            << ", batch size " << options.batch_size << '\n';
 }
 
 inline void print_error(const CLI::App& app, const std::string& text) {

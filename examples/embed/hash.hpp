@@ -17,6 +17,8 @@
 
 #include <beit/beit.hpp>
 
+#include "../demo_model.hpp"
+
 namespace programs {
 
 class Hash {
@@ -59,21 +61,20 @@ inline void add_file(Hash& hash, const std::filesystem::path& path) {
   }
 }
 
-/// The weights' file, and the configuration beside it where beit::load looks for one: what a model's results depend on.
-inline std::string fingerprint(const std::filesystem::path& path) {
-  std::error_code ignored;
-  const std::filesystem::path weights =
-      std::filesystem::is_directory(path, ignored) ? path / "model.safetensors" : path;
-  const std::filesystem::path config = weights.parent_path() / "config.json";
+/// What the results of load_model(path) depend on: the weights' file, and the configuration beside it where beit::load
+/// looks for one.
+inline std::string fingerprint(const std::string& path) {
   Hash hash;
-  add_file(hash, weights);
-  if (weights.filename() == "model.safetensors" && std::filesystem::exists(config, ignored)) add_file(hash, config);
-  return "xxh3:" + hash.hex();
-}
-
-inline std::string fingerprint(std::span<const std::byte> weights) {
-  Hash hash;
-  hash.add(weights.data(), weights.size());
+  if (path.empty()) {
+    hash.add(demo_model().data(), demo_model().size());
+  } else {
+    std::error_code ignored;
+    std::filesystem::path weights = path;
+    if (std::filesystem::is_directory(weights, ignored)) weights /= "model.safetensors";
+    const std::filesystem::path config = weights.parent_path() / "config.json";
+    add_file(hash, weights);
+    if (weights.filename() == "model.safetensors" && std::filesystem::exists(config, ignored)) add_file(hash, config);
+  }
   return "xxh3:" + hash.hex();
 }
 

@@ -9,6 +9,7 @@
 
 #include <beit/beit.hpp>
 
+#include "../model.hpp"
 #include "../output.hpp"
 #include "item.hpp"
 #include "shard_folder.hpp"
@@ -81,7 +82,7 @@ class ShardOutput : public Output {
     open_->embeddings.close(beit::Sync::yes);
     open_->metadata.close(beit::Sync::yes);
     const Json done{{"job", job_},
-                    {"kernels", beit::isa_name(beit::kernel_table().isa)},
+                    {"kernels", kernels_name()},
                     {"shard", shard},
                     {"last", last.ends_input},
                     {"contents", last.shard_contents},

@@ -48,7 +48,7 @@ long allocations_of_second_forward(int threads, beit::Index batch) {
   config.use_abs_pos_emb = true;
   config.num_classes = 10;
   const testing_weights::RandomWeights weights(1);
-  const beit::Beit<Weight> model(config, beit::WeightScope(weights, ""));
+  const beit::Beit<Weight> model(config, weights.root());
   beit::ThreadPool pool(threads);
   beit::Workspace workspace(pool);
   beit::Matrix x(batch, 3 * 48 * 48), out(batch, 10);

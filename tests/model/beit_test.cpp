@@ -28,7 +28,7 @@ beit::Beit<Weight> make_model() {
   config.depth = 2;
   config.num_classes = 37;
   const testing_weights::RandomWeights weights(1);
-  return {config, beit::WeightScope(weights, "")};
+  return {config, weights.root()};
 }
 
 Matrix images(const beit::Config& config, Index batch) {
@@ -229,7 +229,7 @@ TEST(Beit, ConfigsThatMakeNoModelAreErrors) {
     config.embed_dim = 12;
     config.mlp_hidden = 12;
     change(config);
-    return beit::Beit<float>(config, beit::WeightScope(weights, ""));
+    return beit::Beit<float>(config, weights.root());
   };
   EXPECT_NO_THROW(make([](beit::Config&) {}));
   EXPECT_THROW(make([](beit::Config& c) { c.num_heads = 5; }), beit::ConfigError);

@@ -92,6 +92,23 @@ TEST(Load, ConvertedPairAndBareFileAreTheSameModel) {
   EXPECT_EQ(beit::load<float>(weights).config().labels, converted.config().labels) << "config.json beside the file";
 }
 
+/// Any pool: this one counts its calls.
+struct CountingPool {
+  Index calls = 0;
+  int size() const { return 3; }
+  void parallel_for(Index count, const auto& task) {
+    ++calls;
+    for (Index i = 0; i < count; ++i) task(i);
+  }
+};
+
+TEST(Load, PacksOnTheGivenPool) {
+  const auto path = golden("model_standard.safetensors");
+  CountingPool pool;
+  expect_same_logits(beit::load<float>(path), beit::load<float>(path, pool));
+  EXPECT_GT(pool.calls, 0);
+}
+
 TEST(Load, Bfloat16HoldsRoundedWeights) {
   const auto exact = beit::load<float>(golden("model_standard.safetensors"));
   const auto half = beit::load<Eigen::bfloat16>(golden("model_standard.safetensors"));

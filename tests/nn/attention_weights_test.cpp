@@ -59,7 +59,7 @@ class AttentionWeights : public testing::Test {
   void check(const Matrix& values, const beit::Operand& operand, bool biased) {
     const auto table = numbers_.get("relative_position_bias_table", std::vector<Index>{positions, heads});
     beit::RelativePositionBias bias(grid);
-    if (biased) bias.add(beit::WeightScope(numbers_, ""), heads);
+    if (biased) bias.add(numbers_.root(), heads);
     for (Index head = 0; head < heads; ++head) {
       Matrix found(tokens, tokens);
       beit::attention_weights(operand, head, heads, bias, found);

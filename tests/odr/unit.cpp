@@ -9,7 +9,7 @@ std::vector<float> logits(const char* path, const Pixels& image) {
   const auto model = beit::load<float>(path);
   beit::Workspace workspace;
   const beit::ImageView view{image.data, image.height, image.width, 3, 0};
-  const beit::Matrix input = beit::preprocess(model, std::span<const beit::ImageView>(&view, 1), workspace);
+  const beit::Matrix input = beit::preprocess(model.config(), std::span<const beit::ImageView>(&view, 1), workspace);
   beit::Matrix out(1, model.config().num_classes);
   model.forward(input, workspace, out);
   return {out.data(), out.data() + out.size()};

@@ -44,7 +44,7 @@ TEST(KnnClassifier, HasTheScoresOfTheProtocol) {
 TEST(NearestRows, HasScikitLearnsNeighbours) {
   const beit_test::Golden golden;
   NearestRows nearest(golden.matrix("test"), 7);
-  nearest.add(golden.matrix("x"), beit::default_thread_pool());
+  nearest.add(golden.matrix("x"));
   const std::vector<Index> index = golden.labels("knn.index");
   const std::vector<double> cosine = golden.doubles("knn.cosine");
   std::size_t i = 0;
@@ -62,10 +62,10 @@ TEST(NearestRows, HasScikitLearnsNeighbours) {
 TEST(NearestRows, IsExactForRowsInPieces) {
   const Matrix rows = random_rows(9000, 33, 1), queries = random_rows(3, 33, 2);
   beit::ThreadPool pool(3);
-  NearestRows whole(queries, 10), pieces(queries, 10);
-  whole.add(rows, pool);
+  NearestRows whole(queries, 10, pool), pieces(queries, 10, pool);
+  whole.add(rows);
   for (Index i = 0; i < 9000; i += 1234) {
-    pieces.add(rows.map().middleRows(i, std::min<Index>(1234, 9000 - i)), pool);
+    pieces.add(rows.map().middleRows(i, std::min<Index>(1234, 9000 - i)));
   }
   const auto found = whole.take(), same = pieces.take();
   for (std::size_t q = 0; q < 3; ++q) {
@@ -91,7 +91,7 @@ TEST(NearestRows, EqualRowsKeepTheirOrder) {
   Matrix query(1, 2);
   query.map() << 30, 40;
   NearestRows nearest(query, 10);
-  nearest.add(rows, beit::default_thread_pool());
+  nearest.add(rows);
   const auto found = nearest.take().front();
   std::vector<Index> order;
   for (const auto& neighbour : found) order.push_back(neighbour.row);
@@ -103,7 +103,7 @@ TEST(NearestRows, EqualRowsKeepTheirOrder) {
 
 TEST(NearestRows, NoQueriesHaveNoNeighbours) {
   NearestRows nearest(Matrix(0, 3), 1);
-  nearest.add(random_rows(2, 3, 0), beit::default_thread_pool());
+  nearest.add(random_rows(2, 3, 0));
   EXPECT_TRUE(nearest.take().empty());
 }
 
@@ -113,8 +113,8 @@ TEST(NearestRows, RefusesWhatItCantUse) {
   broken(4, 1) = std::numeric_limits<float>::infinity();
   EXPECT_THROW(NearestRows(broken, 1), beit::ArgumentError);
   NearestRows nearest(random_rows(1, 3, 0), 1);
-  EXPECT_THROW(nearest.add(random_rows(2, 4, 0), beit::default_thread_pool()), beit::ArgumentError);
-  EXPECT_THROW(nearest.add(broken, beit::default_thread_pool()), beit::ArgumentError);
+  EXPECT_THROW(nearest.add(random_rows(2, 4, 0)), beit::ArgumentError);
+  EXPECT_THROW(nearest.add(broken), beit::ArgumentError);
 }
 
 TEST(KnnClassifier, RefusesWhatItCantUse) {

@@ -18,6 +18,7 @@
 #include <beit/core/error.hpp>
 #include <beit/core/half.hpp>
 #include <beit/core/matrix.hpp>
+#include <beit/core/thread_pool.hpp>
 #include <beit/core/version.hpp>
 #include <beit/io/safetensors.hpp>
 #include <beit/io/text.hpp>
@@ -49,8 +50,8 @@ class WeightSource {
     return values;
   }
 
-  /// The scope of whole names.
-  WeightScope root() const;
+  /// The scope of whole names, whose parameters are packed on `executor`'s threads.
+  WeightScope root(const Executor& executor = default_thread_pool()) const;
 };
 
 /// Reads parameters from a file and keeps a list of those read. The file must outlive the reader, and the reader its
@@ -175,10 +176,14 @@ class WeightReader final : public WeightSource {
 /// "blocks.0.mlp.fc1.weight". Cheap to copy. Threads may share one, as they may share the source.
 class WeightScope {
  public:
-  WeightScope(const WeightSource& source, std::string prefix) : source_(&source), prefix_(std::move(prefix)) {}
+  WeightScope(const WeightSource& source, std::string prefix, const Executor& executor)
+      : source_(&source), prefix_(std::move(prefix)), executor_(executor) {}
 
   /// The names below `name`.
-  WeightScope scope(std::string_view name) const { return {*source_, path(name) + "."}; }
+  WeightScope scope(std::string_view name) const { return {*source_, path(name) + ".", executor_}; }
+
+  /// The threads that read and pack large parameters.
+  const Executor& executor() const { return executor_; }
 
   bool has(std::string_view name) const { return source_->has(path(name)); }
 
@@ -201,8 +206,9 @@ class WeightScope {
  private:
   const WeightSource* source_;
   std::string prefix_;  // "" or "blocks.0."
+  Executor executor_;
 };
 
-inline WeightScope WeightSource::root() const { return {*this, ""}; }
+inline WeightScope WeightSource::root(const Executor& executor) const { return {*this, "", executor}; }
 
 }  // namespace beit::inline BEIT_ABI

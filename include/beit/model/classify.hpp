@@ -63,10 +63,9 @@ template <typename T>
 concept ImageRange = std::ranges::contiguous_range<T> && std::ranges::sized_range<T> &&
     std::convertible_to<std::ranges::range_reference_t<T>, ImageView>;
 
-/// The model's input for images: (B, in_chans*H*W), each as timm's eval transform makes it.
-template <typename Weight, ImageRange Images>
-Matrix preprocess(const Beit<Weight>& model, const Images& images, Workspace& workspace) {
-  const Config& config = model.config();
+/// The input for images of the model that `config` is of: (B, in_chans*H*W), each as timm's eval transform makes it.
+template <ImageRange Images>
+Matrix preprocess(const Config& config, const Images& images, Workspace& workspace) {
   if (config.in_chans != 3) {
     throw ArgumentError("preprocess: the model takes " + std::to_string(config.in_chans) +
                         " channels, wanted 3: photographs are red, green and blue");
@@ -84,7 +83,7 @@ std::vector<std::vector<Prediction>> classify(const Beit<Weight>& model, const I
                                               Workspace& workspace) {
   const Config& config = model.config();
   if (config.num_classes == 0) throw ArgumentError("classify: the model has no classifier (num_classes is 0)");
-  const Matrix x = preprocess(model, images, workspace);
+  const Matrix x = preprocess(config, images, workspace);
   Matrix logits(x.rows(), config.num_classes);
   model.forward(x, workspace, logits);
   std::vector<std::vector<Prediction>> results;
@@ -105,7 +104,7 @@ std::vector<Prediction> classify(const Beit<Weight>& model, const ImageView& ima
 /// trained on. All images are one batch.
 template <typename Weight, ImageRange Images>
 Matrix embed(const Beit<Weight>& model, const Images& images, Workspace& workspace) {
-  const Matrix x = preprocess(model, images, workspace);
+  const Matrix x = preprocess(model.config(), images, workspace);
   Matrix out(x.rows(), model.config().embed_dim);
   model.forward(x, workspace, out, true);
   return out;

@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include <beit/core/error.hpp>
+#include <beit/core/thread_pool.hpp>
 #include <beit/core/version.hpp>
 #include <beit/io/json.hpp>
 #include <beit/io/safetensors.hpp>
@@ -31,7 +32,7 @@ inline std::string read_text(const std::filesystem::path& path) {
 
 /// The model in `file`, configured by `config_path`, or by the file's own metadata where that is empty.
 template <typename Weight>
-Beit<Weight> load_from(const SafeTensors& file, const std::filesystem::path& config_path) {
+Beit<Weight> load_from(const SafeTensors& file, const std::filesystem::path& config_path, const Executor& executor) {
   nlohmann::json json;
   std::string where = file.name();
   if (!config_path.empty()) {
@@ -42,7 +43,8 @@ Beit<Weight> load_from(const SafeTensors& file, const std::filesystem::path& con
     json = parse_json(found->second, where);
   }
   const WeightReader reader(file);
-  Beit<Weight> model(read_config(reader.root(), json, where), reader.root());
+  const WeightScope root = reader.root(executor);
+  Beit<Weight> model(read_config(root, json, where), root);
   reader.finish();
   return model;
 }
@@ -55,10 +57,10 @@ Beit<Weight> load_from(const SafeTensors& file, const std::filesystem::path& con
 /// weights_tools/convert.py wrote; a bare safetensors file with timm's names, whose architecture then follows
 /// from its shapes. A file called model.safetensors is read with the config.json beside it, if there is one.
 /// Weights in the file may be float32, float16, bfloat16 or int8 with scales, whatever Weight is: they are rounded or
-/// quantised here.
+/// quantised here, on the threads of `executor`: a pool's, which isn't needed afterwards.
 /// FileError, WeightError or ConfigError where that fails; the message names the file and what is wrong.
 template <typename Weight = float>
-Beit<Weight> load(const std::filesystem::path& path) {
+Beit<Weight> load(const std::filesystem::path& path, const Executor& executor = default_thread_pool()) {
   std::error_code ignored;  // what can't be looked at can't be opened either, and MappedFile says why
   const bool folder = std::filesystem::is_directory(path, ignored);
   const std::filesystem::path weights = folder ? path / "model.safetensors" : path;
@@ -68,14 +70,15 @@ Beit<Weight> load(const std::filesystem::path& path) {
     config = weights.parent_path() / "config.json";
     if (std::filesystem::status(config, ignored).type() == std::filesystem::file_type::not_found) config.clear();
   }
-  return detail::load_from<Weight>(file, config);
+  return detail::load_from<Weight>(file, config, executor);
 }
 
 /// Loads a model from the bytes of a converted or bare file, for a model that is part of a program.
 /// `name` stands for the path in messages.
 template <typename Weight = float>
-Beit<Weight> load(std::span<const std::byte> bytes, std::string name) {
-  return detail::load_from<Weight>(SafeTensors::from_memory(bytes, std::move(name)), {});
+Beit<Weight> load(std::span<const std::byte> bytes, std::string name,
+                  const Executor& executor = default_thread_pool()) {
+  return detail::load_from<Weight>(SafeTensors::from_memory(bytes, std::move(name)), {}, executor);
 }
 
 }  // namespace beit::inline BEIT_ABI

@@ -57,8 +57,8 @@ const kernels::Arithmetic& arithmetic() {
   return kernel_table().of(WeightTraits<Weight>::precision);
 }
 
-/// y = x W^T + b, with what follows done on the way to memory. W (outputs, inputs) is packed once, here, on the default
-/// thread pool.
+/// y = x W^T + b, with what follows done on the way to memory. W (outputs, inputs) is packed once, here, on the
+/// threads of the weights' scope.
 template <typename Weight>
 class Linear {
  public:
@@ -75,7 +75,7 @@ class Linear {
     const Index tile = kernel().column_tile,
                 block = std::clamp<Index>(outputs_, 1, tile * std::max<Index>(1, 64 / tile));
     const Index blocks = kernels::panels(outputs_, block);
-    const Executor executor(default_thread_pool());
+    const Executor& executor = weights.executor();
     AlignedBuffer<float> rows(std::min(blocks, executor.size()) * block * inputs_);  // (slots, block, inputs)
     executor.for_each(blocks, [&](Index item, Index slot) {
       const Index row = item * block, count = std::min(block, outputs_ - row);

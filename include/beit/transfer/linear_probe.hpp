@@ -71,8 +71,8 @@ class ProbeObjective {
   ProbeObjective(const Matrix& x, std::span<const Index> y, Index classes, const LinearProbeOptions& options,
                  const Executor& executor)
       : x_(&x),
-        rows_(x),
-        columns_(x, true),
+        rows_(x, executor),
+        columns_(x, executor, true),
         y_(y),
         executor_(executor),
         n_(x.rows()),
@@ -169,10 +169,8 @@ class LinearProbe {
  public:
   /// x (n, d), y (n,) from 0 to classes - 1. ArgumentError where shapes, labels or options are wrong, or where x isn't
   /// finite.
-  LinearProbe(const ConstRows& x, std::span<const Index> y, Index classes, const LinearProbeOptions& options = {})
-      : LinearProbe(x, y, classes, options, Executor(default_thread_pool())) {}
-  LinearProbe(const ConstRows& x, std::span<const Index> y, Index classes, const LinearProbeOptions& options,
-              const Executor& executor, const LinearProbe* start = nullptr)
+  LinearProbe(const ConstRows& x, std::span<const Index> y, Index classes, const LinearProbeOptions& options = {},
+              const Executor& executor = default_thread_pool(), const LinearProbe* start = nullptr)
       : weight_(classes, x.cols()), bias_(static_cast<std::size_t>(std::max<Index>(classes, 0))) {
     check(x, y, classes, options);
     // Centred always: the bias takes it up, and single precision goes further.

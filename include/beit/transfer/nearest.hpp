@@ -28,25 +28,27 @@ struct Neighbour {
 /// of a mapped file of any size.
 class NearestRows {
  public:
-  /// queries (Q, d). ArgumentError for k of less than 1 and for queries that aren't finite.
-  NearestRows(const ConstRows& queries, Index k) : k_(k), dim_(queries.cols()) {
+  /// queries (Q, d). The pool of `executor` must outlive the search. ArgumentError for k of less than 1 and for queries
+  /// that aren't finite.
+  NearestRows(const ConstRows& queries, Index k, const Executor& executor = default_thread_pool())
+      : k_(k), dim_(queries.cols()), executor_(executor) {
     if (k < 1) throw ArgumentError("NearestRows: found k = " + std::to_string(k) + ", wanted at least 1");
     require_finite(queries, "NearestRows: queries");
     Matrix units(queries);
     for (Index i = 0; i < units.rows(); ++i) units.map().row(i) *= static_cast<float>(inverse_norm(units.row(i), dim_));
-    if (units.rows() > 0) queries_ = RowProducts(units);
+    if (units.rows() > 0) queries_ = RowProducts(units, executor);
     best_.resize(static_cast<std::size_t>(queries.rows()));
   }
 
   /// rows (n, d). ArgumentError for another d and for rows that aren't finite.
-  void add(const ConstRows& rows, const Executor& executor) {
+  void add(const ConstRows& rows) {
     require_shape(rows, rows.rows(), dim_, "NearestRows: rows");
     const Index count = static_cast<Index>(best_.size());
     if (count == 0) return;
     const Index block = std::clamp<Index>((Index{1} << 20) / count, 64, 4096);  // 4 MiB of products, or 64 rows
     for (Index begin = 0; begin < rows.rows(); begin += block) {
       const auto part = rows.middleRows(begin, std::min(block, rows.rows() - begin));
-      add_block(part, executor);
+      add_block(part);
       seen_ += part.rows();
     }
   }
@@ -70,11 +72,11 @@ class NearestRows {
     return sum > 0 ? 1 / std::sqrt(sum) : 0;
   }
 
-  void add_block(const ConstRows& rows, const Executor& executor) {
+  void add_block(const ConstRows& rows) {
     products_.resize(rows.rows(), static_cast<Index>(best_.size()));
-    queries_.forward(rows, executor, products_);
+    queries_.forward(rows, executor_, products_);
     norms_.resize(static_cast<std::size_t>(rows.rows()));
-    executor.for_each((rows.rows() + 255) / 256, [&](Index item, Index) {
+    executor_.for_each((rows.rows() + 255) / 256, [&](Index item, Index) {
       for (Index i = item * 256; i < std::min(rows.rows(), (item + 1) * 256); ++i) {
         norms_[static_cast<std::size_t>(i)] = inverse_norm(rows.data() + i * rows.outerStride(), dim_);
       }
@@ -84,7 +86,7 @@ class NearestRows {
         throw ArgumentError("NearestRows: row " + std::to_string(seen_ + i) + " isn't finite");
       }
     }
-    executor.for_each(products_.cols(), [&](Index query, Index) {
+    executor_.for_each(products_.cols(), [&](Index query, Index) {
       std::vector<Neighbour>& heap = best_[static_cast<std::size_t>(query)];  // the farthest of the best in front
       for (Index i = 0; i < rows.rows(); ++i) {
         const double score = static_cast<double>(products_(i, query)) * norms_[static_cast<std::size_t>(i)];
@@ -101,6 +103,7 @@ class NearestRows {
   }
 
   Index k_, dim_;
+  Executor executor_;
   RowProducts queries_;                       // of unit length, (Q, d)
   std::vector<std::vector<Neighbour>> best_;  // Q heaps
   RowMajorMatrix products_;                   // (rows of a block, Q)
@@ -139,9 +142,9 @@ class KnnClassifier {
   }
 
   /// The votes of each class, divided by their sum: x (m, d) -> (m, K).
-  Matrix scores(const ConstRows& x, const Executor& executor) const {
-    NearestRows nearest(x, k_);
-    nearest.add(features_, executor);
+  Matrix scores(const ConstRows& x, const Executor& executor = default_thread_pool()) const {
+    NearestRows nearest(x, k_, executor);
+    nearest.add(features_);
     const std::vector<std::vector<Neighbour>> found = nearest.take();
     Matrix out(x.rows(), classes_);
     std::vector<double> votes(static_cast<std::size_t>(classes_));
@@ -160,16 +163,14 @@ class KnnClassifier {
     }
     return out;
   }
-  Matrix scores(const ConstRows& x) const { return scores(x, Executor(default_thread_pool())); }
 
   /// The class with the most votes of each row, (m,).
-  std::vector<Index> predict(const ConstRows& x, const Executor& executor) const {
+  std::vector<Index> predict(const ConstRows& x, const Executor& executor = default_thread_pool()) const {
     const Matrix votes = scores(x, executor);
     std::vector<Index> classes(static_cast<std::size_t>(x.rows()));
     for (Index i = 0; i < x.rows(); ++i) votes.map().row(i).maxCoeff(&classes[static_cast<std::size_t>(i)]);
     return classes;
   }
-  std::vector<Index> predict(const ConstRows& x) const { return predict(x, Executor(default_thread_pool())); }
 
  private:
   Matrix features_;            // (n, d)

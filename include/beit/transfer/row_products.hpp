@@ -62,10 +62,10 @@ class RowProducts {
  public:
   RowProducts() = default;
   /// The products with r's rows or, `transposed`, with its columns.
-  explicit RowProducts(const ConstRows& r, bool transposed = false) {
+  RowProducts(const ConstRows& r, const Executor& executor, bool transposed = false) {
     const detail::MatrixSource source(r, transposed);
     const std::vector<Index> shape = source.shape("rows");
-    product_ = Linear<float>(source.root(), "rows", {shape[0], shape[1]}, AlignedBuffer<float>());
+    product_ = Linear<float>(source.root(executor), "rows", {shape[0], shape[1]}, AlignedBuffer<float>());
   }
 
   /// x (m, d) -> out (m, n); x (m, n) -> out (m, d) if transposed.
