@@ -4,8 +4,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <filesystem>
-#include <fstream>
 #include <optional>
 #include <string>
 #include <utility>
@@ -14,6 +12,7 @@
 #include <beit/beit.hpp>
 
 #include "../plot.hpp"
+#include "../row_lines.hpp"
 #include "item.hpp"
 #include "outputs.hpp"
 #include "shard_folder.hpp"
@@ -99,18 +98,10 @@ inline void plot_shards(const ShardFolder& folder, std::int64_t shards, const st
   for (std::int64_t shard = 0; shard < shards; ++shard) {
     const beit::MappedNpy rows(folder.embeddings(shard));
     if (!sample) sample.emplace(rows.cols());
-    const std::filesystem::path names = folder.metadata(shard);
-    std::ifstream stream(names, std::ios::binary);
-    std::string line;
+    RowLines lines(folder.metadata(shard), rows.rows());
     for (beit::Index row = 0; row < rows.rows(); ++row) {
-      if (!std::getline(stream, line)) {
-        throw beit::FileError(names.string() + ": found " + std::to_string(row) + " lines, wanted one for each of " +
-                              std::to_string(rows.rows()) + " rows");
-      }
-      const auto label = [&] {
-        return beit::parse_json(line, names.string() + ": line " + std::to_string(row + 1)).value("label", "");
-      };
-      sample->add(label, rows.read(row, 1, buffer).data());
+      lines.next();
+      sample->add([&lines] { return lines.text("label").value_or(""); }, rows.read(row, 1, buffer).data());
     }
   }
   if (sample) write_plot(*sample, file);

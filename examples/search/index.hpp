@@ -4,8 +4,8 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
 #include <map>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -13,9 +13,9 @@
 #include <utility>
 #include <vector>
 
-#include <nlohmann/json.hpp>
-
 #include <beit/beit.hpp>
+
+#include "../row_lines.hpp"
 
 namespace programs {
 
@@ -69,16 +69,11 @@ class EmbeddingIndex {
     for (const Shard& shard : shards_) {
       const beit::Index end = shard.first + shard.embeddings.rows();
       if (next == rows.end() || *next >= end) continue;
-      std::ifstream stream(shard.names, std::ios::binary);
-      std::string line;
+      RowLines lines(shard.names, shard.embeddings.rows());
       for (beit::Index row = shard.first; row < end && next != rows.end() && *next < end; ++row) {
-        if (!std::getline(stream, line)) {
-          throw std::runtime_error(shard.names.string() + ": found " + std::to_string(row - shard.first) +
-                                   " lines, wanted one for each of " + std::to_string(shard.embeddings.rows()) +
-                                   " rows");
-        }
+        const std::string& line = lines.next();
         if (row != *next) continue;
-        found[row] = shard.names.extension() == ".jsonl" ? path_of(line, shard.names, row - shard.first) : line;
+        found[row] = shard.names.extension() == ".jsonl" ? path_in(lines) : line;
         while (next != rows.end() && *next == row) ++next;
       }
     }
@@ -108,12 +103,10 @@ class EmbeddingIndex {
     shards_.push_back(std::move(shard));
   }
 
-  static std::string path_of(const std::string& line, const std::filesystem::path& file, beit::Index row) {
-    const std::string where = file.string() + ": line " + std::to_string(row + 1);
-    const nlohmann::json object = beit::parse_json(line, where);
-    const auto path = object.is_object() ? object.find("path") : object.end();
-    if (path == object.end() || !path->is_string()) throw std::runtime_error(where + ": found no \"path\"");
-    return path->get<std::string>();
+  static std::string path_in(const RowLines& lines) {
+    std::optional<std::string> path = lines.text("path");
+    if (!path) throw beit::FileError(lines.where() + ": found no \"path\"");
+    return *path;
   }
 
   std::vector<Shard> shards_;

@@ -160,6 +160,19 @@ def test_plot(photos, reference, tmp_path):
     assert (tmp_path / "shards.svg").read_bytes() == before
     assert run("beit-embed", "merge", tmp_path / "out", "--plot", tmp_path / "merged.svg").returncode == 0
     assert (tmp_path / "merged.svg").read_bytes() == before
+    # Before the merge: a plot that can't be.
+    (tmp_path / "out/failed.jsonl").unlink()
+    assert run("beit-embed", "merge", tmp_path / "out", "--plot", tmp_path / "no/plot.svg").returncode == 1
+    assert not (tmp_path / "out/failed.jsonl").exists()
+    metadata = tmp_path / "out/metadata/metadata_00000.jsonl"
+    metadata.write_bytes(b"[]\n" + b"\n" * (metadata.stat().st_size - 3))
+    result = run("beit-embed", "merge", tmp_path / "out", "--plot", tmp_path / "merged.svg")
+    assert result.returncode == 1 and b"line 1: found no JSON object" in result.stderr
+    embed("--output", tmp_path / "patches", "--tokens", "patch", photos)
+    (tmp_path / "patches/failed.jsonl").unlink()
+    result = run("beit-embed", "merge", tmp_path / "patches", "--plot", tmp_path / "merged.svg")
+    assert result.returncode == 1 and b'found features of the tokens "patch"' in result.stderr
+    assert not (tmp_path / "patches/failed.jsonl").exists()
     result = run("beit-embed", "--output", tmp_path / "new", "--shard", 0, "--num-shards", 2, "--plot",
                  tmp_path / "new.svg", photos)
     assert result.returncode == 1 and b"merge OUT --plot" in result.stderr

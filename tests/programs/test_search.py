@@ -145,6 +145,8 @@ def test_bad_indices_are_one_line(images, tmp_path):
     assert "found 0 lines, wanted one for each of 27 rows" in fails("short")
     (write_index(tmp_path / "odd", paths, embeddings) / "metadata" / "metadata_00002.jsonl").write_text("{}\n" * COUNT)
     assert "found no \"path\"" in fails("odd")
+    (write_index(tmp_path / "list", paths, embeddings) / "metadata" / "metadata_00002.jsonl").write_text("[]\n" * COUNT)
+    assert "found no JSON object" in fails("list")
     np.save(write_index(tmp_path / "ints", paths, embeddings) / "img_emb" / "img_emb_00000.npy", np.zeros((3, DIM), int))
     assert "wanted '<f4' or '<f2'" in fails("ints")
     damaged = write_index(tmp_path / "cut", paths, embeddings) / "img_emb" / "img_emb_00002.npy"

@@ -1,0 +1,51 @@
+// The lines beside the rows of embeddings: metadata_00000.jsonl, or the names of OUT.txt.
+#pragma once
+
+#include <filesystem>
+#include <fstream>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+#include <beit/beit.hpp>
+
+namespace programs {
+
+/// Goes through a text file with a line for each of `rows` rows.
+class RowLines {
+ public:
+  RowLines(std::filesystem::path path, beit::Index rows)
+      : path_(std::move(path)), stream_(path_, std::ios::binary), rows_(rows) {}
+
+  /// Moves on to the next row's line. beit::FileError where the file has ended.
+  const std::string& next() {
+    if (!std::getline(stream_, line_)) {
+      throw beit::FileError(path_.string() + ": found " + std::to_string(read_) + " lines, wanted one for each of " +
+                            std::to_string(rows_) + " rows");
+    }
+    ++read_;
+    return line_;
+  }
+
+  /// The text under `key` in this line's JSON object, if there is one. beit::FileError where it isn't an object.
+  std::optional<std::string> text(const char* key) const {
+    const nlohmann::json object = beit::parse_json(line_, where());
+    if (!object.is_object()) throw beit::FileError(where() + ": found no JSON object");
+    const auto found = object.find(key);
+    if (found == object.end() || !found->is_string()) return std::nullopt;
+    return found->get<std::string>();
+  }
+
+  /// For messages.
+  std::string where() const { return path_.string() + ": line " + std::to_string(read_); }
+
+ private:
+  std::filesystem::path path_;
+  std::ifstream stream_;
+  beit::Index rows_, read_ = 0;
+  std::string line_;
+};
+
+}  // namespace programs
