@@ -16,7 +16,7 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
 
-std::string error_of(const std::string& text) {
+std::string refusal(const std::string& text) {
   return message_of<ConfigError>([&] { parse_json(text, "config.json"); });
 }
 
@@ -28,34 +28,34 @@ TEST(JsonTest, ParsesValidText) {
 }
 
 TEST(JsonTest, SyntaxErrorsSayWhere) {
-  EXPECT_THAT(error_of("{\"a\":\n1,}"), StartsWith("config.json: not valid JSON: parse error at line 2, column 3"));
-  EXPECT_THAT(error_of(""), HasSubstr("not valid JSON"));
-  EXPECT_THAT(error_of("{} {}"), HasSubstr("not valid JSON"));
-  EXPECT_THAT(error_of("{\"a\": NaN}"), HasSubstr("not valid JSON"));
-  EXPECT_THAT(error_of("[1e999]"), HasSubstr("number overflow"));
-  EXPECT_THAT(error_of("/* comment */ 1"), HasSubstr("not valid JSON"));
+  EXPECT_THAT(refusal("{\"a\":\n1,}"), StartsWith("config.json: not valid JSON: parse error at line 2, column 3"));
+  EXPECT_THAT(refusal(""), HasSubstr("not valid JSON"));
+  EXPECT_THAT(refusal("{} {}"), HasSubstr("not valid JSON"));
+  EXPECT_THAT(refusal("{\"a\": NaN}"), HasSubstr("not valid JSON"));
+  EXPECT_THAT(refusal("[1e999]"), HasSubstr("number overflow"));
+  EXPECT_THAT(refusal("/* comment */ 1"), HasSubstr("not valid JSON"));
 }
 
-TEST(JsonTest, InvalidUtf8) { EXPECT_THAT(error_of("\"\xC3(\""), HasSubstr("ill-formed UTF-8")); }
+TEST(JsonTest, InvalidUtf8) { EXPECT_THAT(refusal("\"\xC3(\""), HasSubstr("ill-formed UTF-8")); }
 
 TEST(JsonTest, NothingHidesBehindANul) {
-  EXPECT_EQ(error_of(std::string("{}\0{", 4)), "config.json: not valid JSON: NUL byte at offset 2");
+  EXPECT_EQ(refusal(std::string("{}\0{", 4)), "config.json: not valid JSON: NUL byte at offset 2");
 }
 
 TEST(JsonTest, RepeatedKeysInOneObjectOnly) {
-  EXPECT_EQ(error_of(R"({"a": 1, "b": 2, "a": 3})"), "config.json: name \"a\" appears twice in one JSON object");
-  EXPECT_EQ(error_of(R"([{"x": {"a": 1, "\u0061": 2}}])"), "config.json: name \"a\" appears twice in one JSON object");
+  EXPECT_EQ(refusal(R"({"a": 1, "b": 2, "a": 3})"), "config.json: name \"a\" appears twice in one JSON object");
+  EXPECT_EQ(refusal(R"([{"x": {"a": 1, "\u0061": 2}}])"), "config.json: name \"a\" appears twice in one JSON object");
   EXPECT_NO_THROW(parse_json(R"([{"a": {"a": 1}}, {"a": 2}])", "config.json"));
 }
 
 TEST(JsonTest, DeepNesting) {
   EXPECT_NO_THROW(parse_json(std::string(64, '[') + std::string(64, ']'), "config.json"));
-  EXPECT_EQ(error_of(std::string(65, '[') + std::string(65, ']')), "config.json: JSON nested deeper than 64 levels");
-  EXPECT_EQ(error_of(std::string(10'000'000, '[')), "config.json: JSON nested deeper than 64 levels");
+  EXPECT_EQ(refusal(std::string(65, '[') + std::string(65, ']')), "config.json: JSON nested deeper than 64 levels");
+  EXPECT_EQ(refusal(std::string(10'000'000, '[')), "config.json: JSON nested deeper than 64 levels");
 }
 
 TEST(JsonTest, MessagesAreOneShortLine) {
-  const std::string message = error_of("\"" + std::string(100'000, 'x') + "\n");
+  const std::string message = refusal("\"" + std::string(100'000, 'x') + "\n");
   EXPECT_LT(message.size(), 500U);
   EXPECT_THAT(message, Not(HasSubstr("\n")));
 }

@@ -97,7 +97,7 @@ class GemmShapes : public testing::TestWithParam<Shape> {
 };
 
 TEST_P(GemmShapes, AgreeWithDoubleLoop) {
-  struct Case {
+  struct Variant {
     Epilogue epilogue;
     bool bias, scale;
   };
@@ -109,9 +109,9 @@ TEST_P(GemmShapes, AgreeWithDoubleLoop) {
       const Encoded encoded(kernel, a, m, k);
       const auto packed = pack(kernel, w, n, k);
       const std::vector<double> products = sums(kernel, precision);
-      for (const Case& c : {Case{Epilogue::bias, true, false}, Case{Epilogue::bias, false, false},
-                            Case{Epilogue::bias_gelu, true, false}, Case{Epilogue::bias_residual, true, true},
-                            Case{Epilogue::bias_residual, true, false}}) {
+      for (const Variant& c : {Variant{Epilogue::bias, true, false}, Variant{Epilogue::bias, false, false},
+                               Variant{Epilogue::bias_gelu, true, false}, Variant{Epilogue::bias_residual, true, true},
+                               Variant{Epilogue::bias_residual, true, false}}) {
         std::vector<float> out = before;
         run_blocks(kernel, Gemm{.a = encoded.data.data(),
                                 .lda = encoded.ld,

@@ -1,17 +1,17 @@
 // The whole model against timm in double precision, for every kind of BEiT that timm's class can make.
 #include <gtest/gtest.h>
 
-#include <filesystem>
 #include <string>
 
 #include <beit/model/load.hpp>
+
+#include "testing.hpp"
 
 namespace {
 
 using beit::Index;
 using beit::Matrix;
-
-const std::filesystem::path golden = std::filesystem::path(BEIT_TESTS_DIR) / "golden";
+using testing_models::golden;
 
 /// A tensor of the expected values as (rows, rest).
 Matrix expected(const beit::WeightReader& reader, const std::string& name, Index rows) {
@@ -32,8 +32,8 @@ class Golden : public testing::TestWithParam<const char*> {};
 
 TEST_P(Golden, AgreesWithTimmInDoublePrecision) {
   const std::string name = GetParam();
-  const auto model = beit::load<float>(golden / ("model_" + name + ".safetensors"));
-  const auto file = beit::SafeTensors::open(golden / ("model_" + name + ".expected.safetensors"));
+  const auto model = beit::load<float>(golden("model_" + name + ".safetensors"));
+  const auto file = beit::SafeTensors::open(golden("model_" + name + ".expected.safetensors"));
   const beit::WeightReader reader(file);
   const Index batch = reader.shape("input")[0], dim = model.config().embed_dim;
   const Matrix x = expected(reader, "input", batch);

@@ -13,27 +13,27 @@ using beit::Size;
 
 TEST(PatchEmbed, IsAConvolutionWhoseStrideIsItsKernel) {
   const testing_weights::RandomWeights weights(3);
-  for (const auto& [image, patch, channels, dim] : {std::tuple{Size{16, 16}, Size{16, 16}, Index{3}, Index{5}},
-                                                    std::tuple{Size{12, 20}, Size{4, 4}, Index{3}, Index{24}},
-                                                    std::tuple{Size{12, 24}, Size{4, 8}, Index{1}, Index{9}},
-                                                    std::tuple{Size{6, 3}, Size{2, 3}, Index{4}, Index{1}}}) {
-    const beit::PatchEmbed<float> embed(weights.root(), image, patch, channels, dim);
+  for (const auto& [image, patch, channels, embed_dim] : {std::tuple{Size{16, 16}, Size{16, 16}, Index{3}, Index{5}},
+                                                          std::tuple{Size{12, 20}, Size{4, 4}, Index{3}, Index{24}},
+                                                          std::tuple{Size{12, 24}, Size{4, 8}, Index{1}, Index{9}},
+                                                          std::tuple{Size{6, 3}, Size{2, 3}, Index{4}, Index{1}}}) {
+    const beit::PatchEmbed<float> embed(weights.root(), image, patch, channels, embed_dim);
     const Index batch = 3, pixels = channels * image.area();
-    const Size grid{image.height / patch.height, image.width / patch.width};
-    const Index tokens = 1 + grid.area();
+    const Size patches{image.height / patch.height, image.width / patch.width};
+    const Index rows = 1 + patches.area();
     const auto x = weights.get("x", std::vector<Index>{batch, pixels});
-    const auto w = weights.get("proj.weight", std::vector<Index>{dim, channels, patch.height, patch.width});
-    const auto b = weights.get("proj.bias", std::vector<Index>{dim});
-    beit::Matrix out(batch * tokens, dim);
+    const auto w = weights.get("proj.weight", std::vector<Index>{embed_dim, channels, patch.height, patch.width});
+    const auto b = weights.get("proj.bias", std::vector<Index>{embed_dim});
+    beit::Matrix out(batch * rows, embed_dim);
     out.map().setConstant(2.0f);
     beit::ThreadPool pool(2);
     beit::Workspace workspace(pool);
     embed.forward_residual(Eigen::Map<const beit::RowMajorMatrix>(x.data(), batch, pixels), workspace, out);
     for (Index i = 0; i < batch; ++i) {
-      for (Index c = 0; c < dim; ++c) ASSERT_EQ(out(i * tokens, c), 2.0f) << "the class token was touched";
-      for (Index gy = 0; gy < grid.height; ++gy) {
-        for (Index gx = 0; gx < grid.width; ++gx) {
-          for (Index c = 0; c < dim; ++c) {
+      for (Index c = 0; c < embed_dim; ++c) ASSERT_EQ(out(i * rows, c), 2.0f) << "the class token was touched";
+      for (Index gy = 0; gy < patches.height; ++gy) {
+        for (Index gx = 0; gx < patches.width; ++gx) {
+          for (Index c = 0; c < embed_dim; ++c) {
             double wanted = 2.0 + b[c];
             for (Index in = 0; in < channels; ++in) {
               for (Index y = 0; y < patch.height; ++y) {
@@ -44,7 +44,7 @@ TEST(PatchEmbed, IsAConvolutionWhoseStrideIsItsKernel) {
                 }
               }
             }
-            ASSERT_NEAR(out(i * tokens + 1 + gy * grid.width + gx, c), wanted, 2e-6);
+            ASSERT_NEAR(out(i * rows + 1 + gy * patches.width + gx, c), wanted, 2e-6);
           }
         }
       }
