@@ -17,7 +17,7 @@ declare -A packages=(
   [gcc]="libbenchmark-dev pkg-config"
   # PyTorch from Debian; without OpenBLAS it multiplies by the reference BLAS, 100 times slower.
   [python]="libbenchmark-dev python3-venv python3-torch python3-torchvision libopenblas0-pthread ca-certificates
-            dataset-fashion-mnist python3-matplotlib python3-sklearn"
+            dataset-fashion-mnist opencv-doc python3-matplotlib python3-sklearn"
   [slurm]="slurm-wlm munge libbenchmark-dev"
   [clang]="clang"
   [asan]=""

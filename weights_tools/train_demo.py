@@ -2,10 +2,8 @@
 """Train the demo model: a small BEiT on Fashion-MNIST, with timm's own Beit class.
 
 The data is Debian's package dataset-fashion-mnist (MIT licence, Zalando SE). The result is a folder
-in the layout that timm publishes, model.safetensors + config.json, which convert.py turns into the
-file in examples/data:
-
-    python train_demo.py --output demo && python convert.py demo beit_fashion_mnist.safetensors --dtype f16
+in the layout that timm publishes, model.safetensors + config.json. tune_demo.py goes on from it;
+examples/data/README.md has the commands.
 
 The last epoch's averaged weights are what is saved: the test images choose nothing.
 """

@@ -1,14 +1,18 @@
-"""beit-train-head on handwritten digits: the model that it writes in timm, and its head against scikit-learn's.
+"""beit-train-head on handwritten digits: the model that it writes in timm, its head against scikit-learn's, and the
+demo model's features against pixels.
 
-The digits are the 1,797 that scikit-learn ships. BEIT_BUILD_DIR names the build folder.
+The digits are the 1,797 that scikit-learn ships and the 5,000 of OpenCV's digits.png (Debian's package opencv-doc).
+BEIT_BUILD_DIR names the build folder.
 """
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 import timm
 import torch
 from PIL import Image
+from scipy.special import softmax
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
@@ -17,6 +21,7 @@ from threadpoolctl import threadpool_limits
 import converted
 
 TEST = 497
+OPENCV_DIGITS = Path("/usr/share/doc/opencv-doc/examples/data/digits.png")
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +65,8 @@ def test_digits(digits, program, figure, tmp_path):
     ours = np.load(tmp_path / "logits.npy")
     difference = np.abs(ours - theirs).max()
     assert difference <= 1e-5 * max(1, theirs.std())
+    scores = np.abs(softmax(ours.astype(np.float64), 1) - softmax(theirs, 1)).max()
+    assert scores <= 1e-5
     assert 100 * np.mean(theirs.argmax(1) == labels["test"]) == pytest.approx(accuracy, abs=0.006)
 
     # The head by scikit-learn, on timm's embeddings.
@@ -71,6 +78,48 @@ def test_digits(digits, program, figure, tmp_path):
     logits = head.decision_function(scaler.transform(embeddings["test"].astype(np.float64)))
     sklearn_accuracy = 100 * np.mean(logits.argmax(1) == labels["test"])
     figure(f"digits: a new head gets {accuracy:.2f} %, scikit-learn's {sklearn_accuracy:.2f} %; timm's logits (standard "
-           f"deviation {theirs.std():.1f}) differ by up to {difference:.1e}, scikit-learn's by {np.abs(logits - ours).max():.1e}")
+           f"deviation {theirs.std():.1f}) differ by up to {difference:.1e}, its probabilities by {scores:.1e}; scikit-learn's "
+           f"logits by {np.abs(logits - ours).max():.1e}")
     assert abs(accuracy - sklearn_accuracy) <= 0.3
     assert np.mean(logits.argmax(1) == ours.argmax(1)) >= 0.995
+
+
+def write_digits(folder, pixels, labels, chosen):
+    """A folder of PNG files, a subfolder a class."""
+    for index in chosen:
+        place = folder / str(labels[index])
+        place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels[index]).save(place / f"{index:04}.png")
+
+
+def nearest_pixels(pixels, labels, train, test):
+    """Accuracy in percent of the class of the nearest training image, by Euclidean distance of pixels."""
+    x = pixels.reshape(len(pixels), -1).astype(np.float64)
+    squares = (x[test] ** 2).sum(1)[:, None] + (x[train] ** 2).sum(1) - 2 * x[test] @ x[train].T
+    return 100 * np.mean(labels[train][squares.argmin(1)] == labels[test])
+
+
+def test_features_of_clothes_beat_pixels_on_digits(program, figure, tmp_path):
+    """Means over random splits of heads on 4,000 digits, and of heads on 8 a class, tested on the 1,000 others."""
+    sheet = np.asarray(Image.open(OPENCV_DIGITS).convert("L"))  # 50 rows of 100 digits, 5 rows a class
+    pixels = np.ascontiguousarray(sheet.reshape(50, 20, 100, 20).swapaxes(1, 2).reshape(5000, 20, 20))
+    labels = np.arange(5000) // 500
+    rng = np.random.default_rng(0)
+    accuracies = {"4000": [], "8 a class": []}  # of (head, nearest pixels) in each
+    for split in range(10):
+        order = np.stack([rng.permutation(500) + 500 * label for label in range(10)])  # (class, digit)
+        test, rest = order[:, :100].ravel(), order[:, 100:]
+        write_digits(tmp_path / f"test{split}", pixels, labels, test)
+        # Of 4,000, what cross-validation chooses, but for its time.
+        for number, (name, train, options) in enumerate([("4000", rest, ["--C", 1]), ("8 a class", rest[:, :8], [])]):
+            folder = tmp_path / f"train{split}_{number}"
+            write_digits(folder, pixels, labels, train.ravel())
+            text = program("beit-train-head", "--cache", tmp_path / "cache", "--data", folder, "--val",
+                           tmp_path / f"test{split}", "--output", tmp_path / "digits.safetensors", *options)
+            accuracies[name].append((float(re.search(r"^accuracy (\S+) %", text, re.M).group(1)),
+                                     nearest_pixels(pixels, labels, train.ravel(), test)))
+    for (name, values), bar in zip(accuracies.items(), (94.6, 67.4)):
+        head, nearest = np.mean(values, 0)
+        figure(f"OpenCV's digits, heads on {name}: {head:.2f} %, nearest pixels {nearest:.2f} % of 1,000 others "
+               f"({len(values)} draws, heads {min(values)[0]:.1f} to {max(values)[0]:.1f} %)")
+        assert head > max(bar, nearest)
