@@ -63,7 +63,7 @@ std::unique_ptr<const Model> load_model(const std::string& path, std::string_vie
   for (const Choice& choice : choices) {
     if (precision == beit::precision_name(choice.precision)) return choice.load(path, executor);
   }
-  throw beit::ArgumentError("found the precision " + std::string(precision));
+  throw beit::ArgumentError("found the precision '" + std::string(precision) + "', wanted one of precision_names()");
 }
 
 std::string_view kernels_name() { return beit::isa_name(beit::kernel_table().isa); }
