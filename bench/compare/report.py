@@ -17,8 +17,9 @@ Milliseconds are of one image. `level` is the level of kernels that this library
 import json
 import os
 
-# Levels of kernels from low to high; a later one has the instructions of those before. A level that isn't here has all.
-LEVELS = ["portable", "avx2", "avx512", "avx512_vnni", "avx512_bf16", "amx"]
+# Levels of kernels from low to high; a later one has the instructions of those before, where the machine has them. A
+# level that isn't here has all.
+LEVELS = ["portable", "avx2", "avx2_vnni", "avx512", "avx512_vnni", "avx512_bf16", "amx"]
 
 # Which types of product a precision can be computed by, and how many of them stand for one of its own: a float is the
 # sum of three bfloat16 numbers (six products are as exact as a float's), or roughly of two (three products). Only this

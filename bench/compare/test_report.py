@@ -72,6 +72,14 @@ def test_limit_takes_the_wider_of_equal_instructions_and_the_thread_count_that_w
     assert report.limit(peaks, "beit", "float", None, 1) is None
 
 
+def test_limit_of_int8_without_avx512():
+    peaks = [{"instruction": name, "level": level, "type": kind, "threads": 1, "gflops": gflops}
+             for name, level, kind, gflops in [("AVX2 FMA", "avx2", "float", 100), ("AVX2 integers", "avx2", "int8", 160),
+                                               ("AVX-VNNI", "avx2_vnni", "int8", 400)]]
+    assert report.limit(peaks, "beit", "int8", "avx2", 1) == ("AVX2 integers", 160)
+    assert report.limit(peaks, "beit", "int8", "avx2_vnni", 1) == ("AVX-VNNI", 400)
+
+
 def test_percent_of_the_limit(canned):
     def time(index, batch, threads):
         return next(t for t in canned["rows"][index]["times"] if (t["batch"], t["threads"]) == (batch, threads))

@@ -235,6 +235,14 @@ INSTANTIATE_TEST_SUITE_P(Shapes, GemmShapes,
                                          Shape{65, 24, 513}, Shape{197, 30, 120}, Shape{7, 33, 1000},
                                          Shape{26, 128, 512}, Shape{197, 64, 768}));
 
+#if BEIT_AMX_KERNELS
+TEST(Kernels, EveryLevelHasItsTable) {
+  for (const std::string_view name : beit::detail::isa_names) {
+    EXPECT_EQ(beit::isa_name(beit::kernels::kernels_of(beit::isa_from_name(name)).isa), name);
+  }
+}
+#endif
+
 TEST(Gemm, RowsHaveTheSameBitsAloneAndTogether) {
   const Index m = 131, n = 37, k = 300;
   const std::vector<float> a = normal(m * k, 1), w = normal(n * k, 2), bias = normal(n, 3);

@@ -5,6 +5,7 @@
 #include <array>
 #include <cmath>
 #include <random>
+#include <string_view>
 #include <vector>
 
 #include <beit/core/half.hpp>
@@ -18,15 +19,16 @@ namespace reference {
 
 using beit::Index;
 
-/// The kernels of every level that this processor has.
+/// The kernels of every level that this processor has, and of tiles if that is all it lacks.
 inline std::vector<beit::kernels::Kernels> all_levels() {
   std::vector<beit::kernels::Kernels> levels;
-  for (int isa = 0; isa <= static_cast<int>(beit::best_isa()); ++isa) {
-    levels.push_back(beit::kernels::kernels_of(static_cast<beit::Isa>(isa)));
+  for (const std::string_view name : beit::detail::isa_names) {
+    const beit::Isa isa = beit::isa_from_name(name);
+    if (beit::has_isa(isa)) levels.push_back(beit::kernels::kernels_of(isa));
   }
 #if BEIT_AMX_KERNELS
-  // Tiles in software are always among them.
-  if (beit::detect_cpu_features().avx512_bf16) levels.push_back(beit::kernels::AmxLevel<SoftwareTiles>::table());
+  // Where there are no tiles, software stands in for them.
+  if (beit::best_isa() == beit::Isa::avx512_bf16) levels.push_back(beit::kernels::AmxLevel<SoftwareTiles>::table());
 #endif
   return levels;
 }

@@ -13,10 +13,11 @@ namespace beit::inline BEIT_ABI {
 /// Instruction sets that may be used: the processor has them and the system saves their registers.
 struct CpuFeatures {
   bool avx2_fma = false;
-  bool avx512 = false;       ///< F, BW, DQ and VL.
+  bool avx2_vnni = false;    ///< Those and AVX-VNNI.
+  bool avx512 = false;       ///< AVX2, FMA and AVX-512 F, BW, DQ and VL.
   bool avx512_vnni = false;  ///< Those and VNNI.
-  bool avx512_bf16 = false;  ///< Those, VNNI and BF16.
-  bool amx = false;          ///< All of those and tiles of bfloat16 and int8; Linux must still permit their use.
+  bool avx512_bf16 = false;  ///< Those and BF16.
+  bool amx = false;          ///< Those and tiles of bfloat16 and int8; Linux must still permit their use.
 };
 
 /// Asks the processor.
@@ -26,7 +27,7 @@ inline CpuFeatures detect_cpu_features() {
   constexpr unsigned osxsave = 1u << 27, fma = 1u << 12;                                         // leaf 1, ecx
   constexpr unsigned avx2 = 1u << 5, f = 1u << 16, dq = 1u << 17, bw = 1u << 30, vl = 1u << 31;  // leaf 7, ebx
   constexpr unsigned vnni = 1u << 11;                                                            // leaf 7, ecx
-  constexpr unsigned bf16 = 1u << 5;                                                             // leaf 7.1, eax
+  constexpr unsigned avx_vnni = 1u << 4, bf16 = 1u << 5;                                         // leaf 7.1, eax
   constexpr unsigned amx_bf16 = 1u << 22, amx_tile = 1u << 24, amx_int8 = 1u << 25;              // leaf 7, edx
   constexpr unsigned avx_state = 0x6, avx512_state = 0xE6, amx_state = 0x60000;                  // XCR0
   unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
@@ -40,8 +41,9 @@ inline CpuFeatures detect_cpu_features() {
   features.avx512_vnni = features.avx512 && (ecx & vnni) != 0;
   constexpr unsigned tiles = amx_tile | amx_bf16 | amx_int8;
   const bool has_tiles = (edx & tiles) == tiles && (state & amx_state) == amx_state;
-  features.avx512_bf16 =
-      features.avx512_vnni && __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) != 0 && (eax & bf16) != 0;
+  if (__get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) == 0) return features;
+  features.avx2_vnni = features.avx2_fma && (eax & avx_vnni) != 0;
+  features.avx512_bf16 = features.avx512_vnni && (eax & bf16) != 0;
   features.amx = BEIT_AMX_KERNELS && features.avx512_bf16 && has_tiles;
 #endif
   return features;

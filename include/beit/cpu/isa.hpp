@@ -1,7 +1,6 @@
 // The levels of kernels, and which of them runs.
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <string>
@@ -14,20 +13,47 @@
 
 namespace beit::inline BEIT_ABI {
 
-/// A level of kernels; a later one needs more of the processor.
+/// A level of kernels, from the slowest to the fastest. Each needs all that the ones before it need, but for
+/// avx2_vnni: most processors with AVX-512 lack it, and most with it lack AVX-512.
 enum class Isa {
   portable,     ///< Plain C++ for any processor, and the oracle of every other level.
   avx2,         ///< AVX2 and FMA.
-  avx512,       ///< AVX-512 F, BW, DQ and VL.
+  avx2_vnni,    ///< Those and AVX-VNNI: products of bytes.
+  avx512,       ///< AVX2, FMA and AVX-512 F, BW, DQ and VL.
   avx512_vnni,  ///< Those and VNNI: products of bytes.
   avx512_bf16,  ///< Those and BF16: products of bfloat16.
   amx,          ///< Those and tiles of bfloat16 and int8.
 };
 
 namespace detail {
-inline constexpr std::array<std::string_view, 6> isa_names{"portable",    "avx2",        "avx512",
+inline constexpr std::array<std::string_view, 7> isa_names{"portable",    "avx2",        "avx2_vnni", "avx512",
                                                            "avx512_vnni", "avx512_bf16", "amx"};
+
+inline bool has_isa(const CpuFeatures& features, Isa isa) {
+  switch (isa) {
+    case Isa::portable:
+      return true;
+    case Isa::avx2:
+      return features.avx2_fma;
+    case Isa::avx2_vnni:
+      return features.avx2_vnni;
+    case Isa::avx512:
+      return features.avx512;
+    case Isa::avx512_vnni:
+      return features.avx512_vnni;
+    case Isa::avx512_bf16:
+      return features.avx512_bf16;
+    case Isa::amx:
+      return features.amx && request_tile_permission();
+  }
+  return false;
 }
+
+inline Isa best_isa(const CpuFeatures& features, Isa highest) {
+  while (!has_isa(features, highest)) highest = static_cast<Isa>(static_cast<int>(highest) - 1);
+  return highest;
+}
+}  // namespace detail
 
 /// "portable", ...: what BEIT_ISA takes.
 inline std::string_view isa_name(Isa isa) { return detail::isa_names[static_cast<std::size_t>(isa)]; }
@@ -42,22 +68,16 @@ inline Isa isa_from_name(std::string_view name) {
   throw ConfigError("BEIT_ISA: found '" + std::string(name) + "', wanted one of " + known);
 }
 
-/// The best level that this processor has and the system permits.
-inline Isa best_isa() {
-  const CpuFeatures features = detect_cpu_features();
-  return features.amx && request_tile_permission() ? Isa::amx
-         : features.avx512_bf16                    ? Isa::avx512_bf16
-         : features.avx512_vnni                    ? Isa::avx512_vnni
-         : features.avx512                         ? Isa::avx512
-         : features.avx2_fma                       ? Isa::avx2
-                                                   : Isa::portable;
-}
+/// Whether this processor has the level and the system permits its use.
+inline bool has_isa(Isa isa) { return detail::has_isa(detect_cpu_features(), isa); }
 
-/// best_isa(), or the lower level that the environment's BEIT_ISA names.
+/// The best level that this processor has and the system permits, of those up to `highest`.
+inline Isa best_isa(Isa highest = Isa::amx) { return detail::best_isa(detect_cpu_features(), highest); }
+
+/// best_isa(), or the best up to the level that the environment's BEIT_ISA names.
 inline Isa select_isa() {
-  const Isa best = best_isa();
   const char* wanted = std::getenv("BEIT_ISA");
-  return wanted == nullptr || *wanted == '\0' ? best : std::min(best, isa_from_name(wanted));
+  return wanted == nullptr || *wanted == '\0' ? best_isa() : best_isa(isa_from_name(wanted));
 }
 
 }  // namespace beit::inline BEIT_ABI

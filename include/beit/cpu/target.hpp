@@ -6,6 +6,7 @@
 #if (defined(__x86_64__) || defined(__i386__)) && defined(__GNUC__) && !(defined(_WIN32) && !defined(__clang__))
 #define BEIT_X86_KERNELS 1
 #define BEIT_TARGET_AVX2 __attribute__((target("avx2,fma")))
+#define BEIT_TARGET_AVX2_VNNI __attribute__((target("avx2,fma,avxvnni")))
 #define BEIT_TARGET_AVX512 __attribute__((target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")))
 #define BEIT_TARGET_AVX512_VNNI __attribute__((target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")))
 #define BEIT_TARGET_AVX512_BF16 \

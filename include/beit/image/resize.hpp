@@ -30,8 +30,8 @@ inline void resize_window_on([[maybe_unused]] Isa isa, const ImageView& image, S
   const Taps down = make_taps(image.height, resized.height, rows, interpolation);
 #if BEIT_X86_KERNELS
   if (isa != Isa::portable && across.stride <= max_strip_pixels) {
-    return isa == Isa::avx2 ? resize_by_strips<ResizeAvx2>(image, across, down, out)
-                            : resize_by_strips<ResizeAvx512>(image, across, down, out);
+    return isa < Isa::avx512 ? resize_by_strips<ResizeAvx2>(image, across, down, out)
+                             : resize_by_strips<ResizeAvx512>(image, across, down, out);
   }
 #endif
   resize_portable(image, across, down, out);

@@ -92,14 +92,83 @@ struct Avx2 {
     }
   };
 
+  /// What products of integers share.
+  struct Integers {
+    using Stored = std::int8_t;
+    using Sum = std::int32_t;
+    static constexpr Index MR = 6, NR = 16;
+
+    BEIT_TARGET_AVX2 static void dequantise(Sum* sum, Index rows, const float* row_scale, const float* column_scale,
+                                            const std::int32_t* offset) {
+      for (Index i = 0; i < rows; ++i, sum += NR) {
+        const __m256 scale = _mm256_set1_ps(row_scale[i]);
+        for (Index j = 0; j < NR; j += 8) {
+          const __m256 x = _mm256_cvtepi32_ps(_mm256_sub_epi32(load_bits(sum + j), load_bits(offset + j)));
+          const __m256 y = _mm256_mul_ps(x, _mm256_mul_ps(scale, _mm256_loadu_ps(column_scale + j)));
+          store_bits(sum + j, _mm256_castps_si256(y));
+        }
+      }
+    }
+
+    /// To int16, or to uint8 with 128 on top.
+    template <typename A>
+    BEIT_TARGET_AVX2 static void encode_row(const float* x, Index k, Index depth, A* out, float* scale) {
+      const Index whole = k / 8 * 8;
+      const __m256i rest = first_lanes(k - whole);
+      const __m256 sign = _mm256_set1_ps(-0.0f), tail = _mm256_maskload_ps(x + whole, rest);
+      __m256 largest = _mm256_andnot_ps(sign, tail);
+      for (Index i = 0; i < whole; i += 8) {
+        largest = _mm256_max_ps(largest, _mm256_andnot_ps(sign, _mm256_loadu_ps(x + i)));
+      }
+      const float size = largest_lane(largest);
+      *scale = size / int8_limit;
+      const __m256 inverse = _mm256_set1_ps(inverse_int8_scale(size));
+      for (Index i = 0; i < whole; i += 8) quantise(_mm256_loadu_ps(x + i), inverse, out + i);
+      A last[8];
+      quantise(tail, inverse, last);
+      std::copy_n(last, depth - whole, out + whole);  // zeros as they are encoded, to depth
+    }
+
+   protected:
+    /// Eight sums. Not __m256i, which is of four: GCC 12 would keep members of that type in memory.
+    typedef std::int32_t Lanes __attribute__((vector_size(32)));
+    struct Sums {
+      Lanes v0, v1;
+    };
+    BEIT_TARGET_AVX2 static Sums zeros() { return {Lanes{}, Lanes{}}; }
+    BEIT_TARGET_AVX2 static void add(Sum* p, const Sums& s) {
+      store_bits(p, _mm256_add_epi32(load_bits(p), reinterpret_cast<__m256i>(s.v0)));
+      store_bits(p + 8, _mm256_add_epi32(load_bits(p + 8), reinterpret_cast<__m256i>(s.v1)));
+    }
+    BEIT_TARGET_AVX2 static __m256i load_bits(const void* p) {
+      return _mm256_loadu_si256(static_cast<const __m256i*>(p));
+    }
+    BEIT_TARGET_AVX2 static void store_bits(void* p, __m256i x) { _mm256_storeu_si256(static_cast<__m256i*>(p), x); }
+    /// A group of a's row, 32 bits, in every lane.
+    BEIT_TARGET_AVX2 static __m256i broadcast_group(const void* a) {
+      return _mm256_castps_si256(_mm256_broadcast_ss(static_cast<const float*>(a)));
+    }
+
+   private:
+    BEIT_TARGET_AVX2 static __m128i quantise(__m256 x, __m256 inverse) {
+      const __m256i integers = _mm256_cvtps_epi32(_mm256_mul_ps(x, inverse));
+      return _mm_packs_epi32(_mm256_castsi256_si128(integers), _mm256_extracti128_si256(integers, 1));
+    }
+    BEIT_TARGET_AVX2 static void quantise(__m256 x, __m256 inverse, std::int16_t* out) {
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(out), quantise(x, inverse));
+    }
+    BEIT_TARGET_AVX2 static void quantise(__m256 x, __m256 inverse, std::uint8_t* out) {
+      const __m128i shifted = _mm_add_epi16(quantise(x, inverse), _mm_set1_epi16(128));
+      _mm_storel_epi64(reinterpret_cast<__m128i*>(out), _mm_packus_epi16(shifted, shifted));
+    }
+  };
+
   /// Two products of 16 bits and their sum an instruction (vpmaddwd): exact, and twice float's rate. Products of bytes
   /// (vpmaddubsw) would saturate.
-  struct Int8 {
+  struct Int8 : Integers {
     using A = std::int16_t;
-    using Stored = std::int8_t;
     using Panel = std::int16_t;
-    using Sum = std::int32_t;
-    static constexpr Index MR = 6, NR = 16, group = 2, chunk = 256;
+    static constexpr Index group = 2, chunk = 256;
     static constexpr Form form = Form::int16;
 
     BEIT_TARGET_AVX2 static void widen(const Stored* in, Index count, Panel* out) {
@@ -133,60 +202,11 @@ struct Avx2 {
       add(sum + 5 * NR, s5);
     }
 
-    BEIT_TARGET_AVX2 static void dequantise(Sum* sum, Index rows, const float* row_scale, const float* column_scale,
-                                            const std::int32_t*) {
-      for (Index i = 0; i < rows; ++i, sum += NR) {
-        const __m256 scale = _mm256_set1_ps(row_scale[i]);
-        for (Index j = 0; j < NR; j += 8) {
-          const __m256 x = _mm256_cvtepi32_ps(load_bits(sum + j));
-          const __m256 y = _mm256_mul_ps(x, _mm256_mul_ps(scale, _mm256_loadu_ps(column_scale + j)));
-          store_bits(sum + j, _mm256_castps_si256(y));
-        }
-      }
-    }
-
-    BEIT_TARGET_AVX2 static void encode_row(const float* x, Index k, Index depth, A* out, float* scale) {
-      const Index whole = k / 8 * 8;
-      const __m256i rest = first_lanes(k - whole);
-      const __m256 sign = _mm256_set1_ps(-0.0f), tail = _mm256_maskload_ps(x + whole, rest);
-      __m256 largest = _mm256_andnot_ps(sign, tail);
-      for (Index i = 0; i < whole; i += 8) {
-        largest = _mm256_max_ps(largest, _mm256_andnot_ps(sign, _mm256_loadu_ps(x + i)));
-      }
-      const float size = largest_lane(largest);
-      *scale = size / int8_limit;
-      const __m256 inverse = _mm256_set1_ps(inverse_int8_scale(size));
-      for (Index i = 0; i < whole; i += 8) {
-        _mm_storeu_si128(reinterpret_cast<__m128i*>(out + i), quantise(_mm256_loadu_ps(x + i), inverse));
-      }
-      alignas(16) A last[8];
-      _mm_store_si128(reinterpret_cast<__m128i*>(last), quantise(tail, inverse));
-      std::copy_n(last, depth - whole, out + whole);  // zeros to depth
-    }
-
    private:
-    /// Eight sums. Not __m256i, which is of four: GCC 12 would keep members of that type in memory.
-    typedef std::int32_t Lanes __attribute__((vector_size(32)));
-    struct Sums {
-      Lanes v0, v1;
-    };
-    BEIT_TARGET_AVX2 static Sums zeros() { return {Lanes{}, Lanes{}}; }
     BEIT_TARGET_AVX2 static void step(Sums& s, const A* a, __m256i b0, __m256i b1) {
-      const __m256i x = _mm256_castps_si256(_mm256_broadcast_ss(reinterpret_cast<const float*>(a)));
+      const __m256i x = broadcast_group(a);
       s.v0 += reinterpret_cast<Lanes>(_mm256_madd_epi16(x, b0));
       s.v1 += reinterpret_cast<Lanes>(_mm256_madd_epi16(x, b1));
-    }
-    BEIT_TARGET_AVX2 static void add(Sum* p, const Sums& s) {
-      store_bits(p, _mm256_add_epi32(load_bits(p), reinterpret_cast<__m256i>(s.v0)));
-      store_bits(p + 8, _mm256_add_epi32(load_bits(p + 8), reinterpret_cast<__m256i>(s.v1)));
-    }
-    BEIT_TARGET_AVX2 static __m256i load_bits(const void* p) {
-      return _mm256_loadu_si256(static_cast<const __m256i*>(p));
-    }
-    BEIT_TARGET_AVX2 static void store_bits(void* p, __m256i x) { _mm256_storeu_si256(static_cast<__m256i*>(p), x); }
-    BEIT_TARGET_AVX2 static __m128i quantise(__m256 x, __m256 inverse) {
-      const __m256i integers = _mm256_cvtps_epi32(_mm256_mul_ps(x, inverse));
-      return _mm_packs_epi32(_mm256_castsi256_si128(integers), _mm256_extracti128_si256(integers, 1));
     }
   };
 

@@ -5,6 +5,7 @@
 #include <beit/cpu/isa.hpp>
 #include <beit/kernels/amx.hpp>
 #include <beit/kernels/avx2.hpp>
+#include <beit/kernels/avx2_vnni.hpp>
 #include <beit/kernels/avx512.hpp>
 #include <beit/kernels/avx512_bf16.hpp>
 #include <beit/kernels/avx512_vnni.hpp>
@@ -21,6 +22,7 @@ inline const Kernels& kernels_of(Isa isa) {
   static constexpr Kernels tables[] = {
     Portable::table(),
     Avx2::table(),
+    Avx2Vnni::table(),
     Avx512::table(),
     Avx512Vnni::table(),
     Avx512Bf16::table(),

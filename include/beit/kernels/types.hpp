@@ -63,7 +63,7 @@ enum class Epilogue {
 
 /// out (m, n) = epilogue(a (m, k) x transpose(w (n, k))): timm's and torch's Linear.
 struct Gemm {
-  const void* a = nullptr;  // (m, k) in the kernel's form, rows lda elements apart and zero from k to kernel.depth(k)
+  const void* a = nullptr;  // (m, k) in the kernel's form, rows lda elements apart; finite from k to kernel.depth(k)
   Index lda = 0;
   const float* a_scale = nullptr;     // (m,), with quantised forms
   const std::byte* packed = nullptr;  // what GemmKernel::pack made of w (n, k)
