@@ -15,6 +15,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include <beit/core/version.hpp>
 #include <beit/kernels/approximations.hpp>
@@ -146,7 +147,9 @@ struct Avx2 {
     BEIT_TARGET_AVX2 static void store_bits(void* p, __m256i x) { _mm256_storeu_si256(static_cast<__m256i*>(p), x); }
     /// A group of a's row, 32 bits, in every lane.
     BEIT_TARGET_AVX2 static __m256i broadcast_group(const void* a) {
-      return _mm256_castps_si256(_mm256_broadcast_ss(static_cast<const float*>(a)));
+      std::int32_t group;
+      std::memcpy(&group, a, sizeof group);
+      return _mm256_set1_epi32(group);
     }
 
    private:
