@@ -51,9 +51,16 @@ constexpr int vector_sums = 14, tile_sums = 6;
                  "xmm11", "xmm12", "xmm13", "xmm14", "xmm15")
 
 void run_avx2_fma(long rounds) { BEIT_PEAK_VECTORS("vfmadd231ps %%ymm14, %%ymm15, %%ymm\\n"); }
-// In curly brackets: how vpdpbusd is encoded without AVX-512.
+// Products of 16 bits: what bytes that must not saturate are multiplied as. The sum takes an instruction of its own.
+void run_avx2_integers(long rounds) {
+  BEIT_PEAK_VECTORS("vpmaddwd %%ymm14, %%ymm14, %%ymm15\nvpaddd %%ymm15, %%ymm\\n, %%ymm\\n");
+}
+// {vex} is AVX-VNNI's encoding: without it the assembler takes that of AVX-512.
 void run_avx2_vnni(long rounds) { BEIT_PEAK_VECTORS("%{vex%} vpdpbusd %%ymm14, %%ymm15, %%ymm\\n"); }
 void run_avx512_fma(long rounds) { BEIT_PEAK_VECTORS("vfmadd231ps %%zmm14, %%zmm15, %%zmm\\n"); }
+void run_avx512_integers(long rounds) {
+  BEIT_PEAK_VECTORS("vpmaddwd %%zmm14, %%zmm14, %%zmm15\nvpaddd %%zmm15, %%zmm\\n, %%zmm\\n");
+}
 void run_avx512_bf16(long rounds) { BEIT_PEAK_VECTORS("vdpbf16ps %%zmm14, %%zmm15, %%zmm\\n"); }
 void run_avx512_vnni(long rounds) { BEIT_PEAK_VECTORS("vpdpbusd %%zmm14, %%zmm15, %%zmm\\n"); }
 
@@ -115,11 +122,15 @@ std::vector<Instruction> instructions() {
                       __builtin_cpu_supports("avx512vl") != 0;
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
     found.push_back({"AVX2 FMA", "avx2", "float", 2.0 * 8 * vector_sums, run_avx2_fma});
+    found.push_back({"AVX2 integers", "avx2", "int8", 2.0 * 16 * vector_sums, run_avx2_integers});
   }
   if (beit::detect_cpu_features().avx2_vnni) {
     found.push_back({"AVX-VNNI", "avx2_vnni", "int8", 2.0 * 32 * vector_sums, run_avx2_vnni});
   }
-  if (avx512) found.push_back({"AVX-512 FMA", "avx512", "float", 2.0 * 16 * vector_sums, run_avx512_fma});
+  if (avx512) {
+    found.push_back({"AVX-512 FMA", "avx512", "float", 2.0 * 16 * vector_sums, run_avx512_fma});
+    found.push_back({"AVX-512 integers", "avx512", "int8", 2.0 * 32 * vector_sums, run_avx512_integers});
+  }
   if (avx512 && __builtin_cpu_supports("avx512bf16")) {
     found.push_back({"AVX512-BF16", "avx512_bf16", "bfloat16", 2.0 * 32 * vector_sums, run_avx512_bf16});
   }
