@@ -28,6 +28,13 @@ namespace kernels {
 /// 1 / scale of a row of activations whose largest magnitude is this, for scale = largest / 127.
 inline float inverse_int8_scale(float largest) { return largest > 1e-30f ? int8_limit / largest : 0; }
 
+/// Asks for [from, to) in a cache beyond the first, where the processor can be asked.
+inline void prefetch([[maybe_unused]] const std::byte* from, [[maybe_unused]] const std::byte* to) {
+#if defined(__GNUC__)
+  for (; from < to; from += 64) __builtin_prefetch(from, 0, 2);
+#endif
+}
+
 /// Level::finish of a tile with fewer than NR columns, by way of a whole one.
 template <typename Level, Index MR, Index NR>
 void finish_part(const float* sum, const float* bias, const float* scale, Epilogue epilogue, Index rows, Index columns,
@@ -126,16 +133,19 @@ struct PackedGemm {
   }
 
   static void run(const Gemm& g, Index row0, Index row1, Index column0, Index column1) {
-    // A chunk of a panel stays in the nearest cache while the rows of a block pass by. Summing in chunks also keeps
-    // rounding errors from growing with k.
+    // A chunk of a panel stays in the nearest cache while the rows of a block pass by, and what comes after it is
+    // fetched from memory meanwhile. Summing in chunks also keeps rounding errors from growing with k.
     constexpr Index chunk = Product::chunk;
     alignas(64) Sum sums[row_block * NR];
     alignas(64) Panel wide[widened ? chunk * group * NR : 1];
     const A* a = static_cast<const A*>(g.a);
+    if (row0 >= row1) return;
+    const Index tiles = (row1 - row0 + MR - 1) / MR;
+    const std::byte* const packed_end = g.packed + panels(column1, NR) * panel_bytes(g.k);
     for (Index column = column0; column < column1; column += NR) {
       const std::byte* packed = g.packed + column / NR * panel_bytes(g.k);
       const Stored* panel = reinterpret_cast<const Stored*>(packed);
-      std::fill_n(sums, (row1 - row0 + MR - 1) / MR * MR * NR, Sum{});
+      std::fill_n(sums, tiles * MR * NR, Sum{});
       for (Index i = 0; i < groups(g.k); i += chunk) {
         const Index count = std::min(chunk, groups(g.k) - i);
         const Panel* part;
@@ -145,7 +155,13 @@ struct PackedGemm {
         } else {
           part = panel + i * group * NR;
         }
+        const Index next_count = std::min(chunk, i + count < groups(g.k) ? groups(g.k) - i - count : groups(g.k));
+        const Index share = next_count * group * NR * static_cast<Index>(sizeof(Stored)) / tiles + 1;
+        const std::byte* next = reinterpret_cast<const std::byte*>(panel + (i + count) * group * NR);
         for (Index row = row0; row < row1; row += MR) {
+          const std::byte* const begin = next;
+          next += std::min<Index>(share, packed_end - next);
+          prefetch(begin, next);
           Product::tile(a + row * g.lda + i * group, g.lda, std::min(MR, row1 - row), part, count,
                         sums + (row - row0) * NR);
         }
