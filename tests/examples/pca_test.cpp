@@ -1,6 +1,7 @@
 // Principal components of points whose components are known.
 #include <gtest/gtest.h>
 
+#include <beit/core/error.hpp>
 #include <cmath>
 #include <limits>
 
