@@ -6,7 +6,7 @@
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
-stages=(gcc python slurm clang asan tsan aarch64 fuzz)
+stages=(gcc python slurm clang asan tsan aarch64 bochs fuzz)
 jobs=$(nproc)
 python=build-venv/bin/python
 export PYTHONDONTWRITEBYTECODE=1 OMP_NUM_THREADS=$jobs OPENBLAS_NUM_THREADS=$jobs
@@ -23,6 +23,7 @@ declare -A packages=(
   [asan]=""
   [tsan]=""
   [aarch64]="g++-aarch64-linux-gnu qemu-user"
+  [bochs]="make xz-utils curl ca-certificates xorriso isolinux syslinux-common seabios"
   [fuzz]="clang libclang-rt-14-dev"
 )
 
@@ -102,6 +103,17 @@ stage_aarch64() {
   build aarch64 beit_unit_tests
   # Mutated files meet no code of this processor's, and take minutes in an emulator.
   run_ctest aarch64 --label-regex unit --exclude-regex Mutat
+}
+
+# The kernels of all levels on a processor that has them, and the choice of one where there is no AVX-512.
+stage_bochs() {
+  configure static -DCMAKE_CXX_COMPILER=g++ -DBEIT_BUILD_EXAMPLES=OFF
+  build static beit_kernels_tests beit_image_tests beit_cpu_tests
+  tests/bochs/run.sh arrow_lake build-static/tests/beit_cpu_tests  # builds Bochs
+  tests/bochs/run.sh sapphire_rapids build-static/tests/beit_kernels_tests --gtest_brief=1 &
+  tests/bochs/run.sh sapphire_rapids build-static/tests/beit_image_tests --gtest_filter='Resize*'
+  wait $!
+  echo "3 passed, 0 failed"
 }
 
 # Each target for 20 seconds, from its corpus.
