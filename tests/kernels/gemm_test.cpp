@@ -237,8 +237,8 @@ INSTANTIATE_TEST_SUITE_P(Shapes, GemmShapes,
 
 #if BEIT_AMX_KERNELS
 TEST(Kernels, EveryLevelHasItsTable) {
-  for (const std::string_view name : beit::detail::isa_names) {
-    EXPECT_EQ(beit::isa_name(beit::kernels::kernels_of(beit::isa_from_name(name)).isa), name);
+  for (const beit::detail::Level& level : beit::detail::levels) {
+    EXPECT_EQ(beit::kernels::kernels_of(level.isa).isa, level.isa);
   }
 }
 #endif

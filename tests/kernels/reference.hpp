@@ -22,9 +22,8 @@ using beit::Index;
 /// The kernels of every level that this processor has, and of tiles if that is all it lacks.
 inline std::vector<beit::kernels::Kernels> all_levels() {
   std::vector<beit::kernels::Kernels> levels;
-  for (const std::string_view name : beit::detail::isa_names) {
-    const beit::Isa isa = beit::isa_from_name(name);
-    if (beit::has_isa(isa)) levels.push_back(beit::kernels::kernels_of(isa));
+  for (const auto& [isa, name, needs, permit] : beit::detail::levels) {
+    if (beit::has_isa(isa) && beit::permit_isa(isa)) levels.push_back(beit::kernels::kernels_of(isa));
   }
 #if BEIT_AMX_KERNELS
   // Where there are no tiles, software stands in for them.

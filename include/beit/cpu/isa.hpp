@@ -1,7 +1,7 @@
 // The levels of kernels, and which of them runs.
 #pragma once
 
-#include <array>
+#include <cstddef>
 #include <cstdlib>
 #include <string>
 #include <string_view>
@@ -26,27 +26,25 @@ enum class Isa {
 };
 
 namespace detail {
-inline constexpr std::array<std::string_view, 7> isa_names{"portable",    "avx2",        "avx2_vnni", "avx512",
-                                                           "avx512_vnni", "avx512_bf16", "amx"};
+/// What there is to know of a level beside its kernels (kernels/kernels.hpp).
+struct Level {
+  Isa isa;
+  std::string_view name;
+  bool CpuFeatures::*needs;  ///< Null: nothing.
+  bool (*permit)();          ///< Asks the system for what it gives on request only; null: nothing.
+};
+inline constexpr Level levels[] = {{Isa::portable, "portable", nullptr, nullptr},
+                                   {Isa::avx2, "avx2", &CpuFeatures::avx2_fma, nullptr},
+                                   {Isa::avx2_vnni, "avx2_vnni", &CpuFeatures::avx2_vnni, nullptr},
+                                   {Isa::avx512, "avx512", &CpuFeatures::avx512, nullptr},
+                                   {Isa::avx512_vnni, "avx512_vnni", &CpuFeatures::avx512_vnni, nullptr},
+                                   {Isa::avx512_bf16, "avx512_bf16", &CpuFeatures::avx512_bf16, nullptr},
+                                   {Isa::amx, "amx", &CpuFeatures::amx, &request_tile_permission}};
+
+inline const Level& level(Isa isa) { return levels[static_cast<std::size_t>(isa)]; }
 
 inline bool has_isa(const CpuFeatures& features, Isa isa) {
-  switch (isa) {
-    case Isa::portable:
-      return true;
-    case Isa::avx2:
-      return features.avx2_fma;
-    case Isa::avx2_vnni:
-      return features.avx2_vnni;
-    case Isa::avx512:
-      return features.avx512;
-    case Isa::avx512_vnni:
-      return features.avx512_vnni;
-    case Isa::avx512_bf16:
-      return features.avx512_bf16;
-    case Isa::amx:
-      return features.amx && request_tile_permission();
-  }
-  return false;
+  return level(isa).needs == nullptr || features.*level(isa).needs;
 }
 
 inline Isa best_isa(const CpuFeatures& features, Isa highest) {
@@ -56,28 +54,35 @@ inline Isa best_isa(const CpuFeatures& features, Isa highest) {
 }  // namespace detail
 
 /// "portable", ...: what BEIT_ISA takes.
-inline std::string_view isa_name(Isa isa) { return detail::isa_names[static_cast<std::size_t>(isa)]; }
+inline std::string_view isa_name(Isa isa) { return detail::level(isa).name; }
 
 /// The level of that name; ConfigError with the names that exist otherwise.
 inline Isa isa_from_name(std::string_view name) {
   std::string known;
-  for (std::size_t i = 0; i < detail::isa_names.size(); ++i) {
-    if (detail::isa_names[i] == name) return static_cast<Isa>(i);
-    known += (i == 0 ? "" : ", ") + std::string(detail::isa_names[i]);
+  for (const detail::Level& level : detail::levels) {
+    if (level.name == name) return level.isa;
+    known += (known.empty() ? "" : ", ") + std::string(level.name);
   }
   throw ConfigError("BEIT_ISA: found '" + std::string(name) + "', wanted one of " + known);
 }
 
-/// Whether this processor has the level and the system permits its use.
+/// Whether this processor has the level.
 inline bool has_isa(Isa isa) { return detail::has_isa(detect_cpu_features(), isa); }
 
-/// The best level that this processor has and the system permits, of those up to `highest`.
+/// The best level that this processor has, of those up to `highest`.
 inline Isa best_isa(Isa highest = Isa::amx) { return detail::best_isa(detect_cpu_features(), highest); }
 
-/// best_isa(), or the best up to the level that the environment's BEIT_ISA names.
+/// Asks the system for what the level needs of it, for the whole process; false where it is refused. Before the level's
+/// kernels run.
+inline bool permit_isa(Isa isa) { return detail::level(isa).permit == nullptr || detail::level(isa).permit(); }
+
+/// The best level that may be used: best_isa(), or the best up to the level that the environment's BEIT_ISA names; the
+/// next one below where the system refuses it.
 inline Isa select_isa() {
   const char* wanted = std::getenv("BEIT_ISA");
-  return wanted == nullptr || *wanted == '\0' ? best_isa() : best_isa(isa_from_name(wanted));
+  Isa isa = wanted == nullptr || *wanted == '\0' ? best_isa() : best_isa(isa_from_name(wanted));
+  while (!permit_isa(isa)) isa = best_isa(static_cast<Isa>(static_cast<int>(isa) - 1));
+  return isa;
 }
 
 }  // namespace beit::inline BEIT_ABI

@@ -1,6 +1,9 @@
 // The table of kernels that this process runs.
 #pragma once
 
+#include <algorithm>
+#include <iterator>
+
 #include <beit/core/version.hpp>
 #include <beit/cpu/isa.hpp>
 #include <beit/kernels/amx.hpp>
@@ -16,7 +19,7 @@ namespace beit::inline BEIT_ABI {
 
 namespace kernels {
 
-/// The kernels of one level, which this processor must have.
+/// The kernels of one level, which this processor must have and the system permit.
 inline const Kernels& kernels_of(Isa isa) {
 #if BEIT_X86_KERNELS
   static constexpr Kernels tables[] = {
@@ -33,7 +36,8 @@ inline const Kernels& kernels_of(Isa isa) {
 #else
   static constexpr Kernels tables[] = {Portable::table()};
 #endif
-  return tables[static_cast<std::size_t>(isa)];
+  return *std::find_if(std::begin(tables), std::end(tables),
+                       [&](const Kernels& kernels) { return kernels.isa == isa; });
 }
 
 }  // namespace kernels
