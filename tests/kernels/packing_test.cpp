@@ -1,4 +1,4 @@
-// Packed weights, byte for byte, against the formulas in kernels/gemm.hpp and kernels/amx.hpp.
+// Packed weights, byte for byte, against the formulas in kernels/gemm.hpp and kernels/amx_panels.hpp.
 #include <gtest/gtest.h>
 
 #include <beit/kernels/kernels.hpp>
@@ -13,8 +13,8 @@ namespace {
 
 using beit::Index;
 using beit::Precision;
-using beit::kernels::Form;
 using beit::kernels::GemmKernel;
+using beit::kernels::Rounding;
 using reference::normal;
 
 /// What lies at packed[at] and after.
@@ -23,14 +23,19 @@ void put(std::vector<std::byte>& packed, Index at, T value) {
   std::memcpy(packed.data() + at * static_cast<Index>(sizeof(T)), &value, sizeof(T));
 }
 
+/// Numbers along k that stand together.
+Index group(beit::Isa isa, Precision precision, const GemmKernel& kernel) {
+  if (precision == Precision::int8) {
+    const bool words = isa == beit::Isa::portable || isa == beit::Isa::avx2 || isa == beit::Isa::avx512;
+    return words ? 2 : 4;
+  }
+  return isa == beit::Isa::amx || kernel.layout->rounding == Rounding::bfloat16 ? 2 : 1;
+}
+
 /// w (n, k) in panels of kernel.column_tile, one number after the other.
-std::vector<std::byte> expected(const GemmKernel& kernel, bool tiles, Precision precision, const float* w, Index n,
+std::vector<std::byte> expected(const GemmKernel& kernel, Index G, Precision precision, const float* w, Index n,
                                 Index k) {
   const Index NR = kernel.column_tile, bytes = kernel.panel_bytes(k);
-  const Index parts = kernel.form == Form::bfloat16x3 ? 3 : kernel.form == Form::bfloat16x2 ? 2 : 1;
-  const bool quantised = precision == Precision::int8, bfloat16 = precision == Precision::bfloat16 || parts > 1;
-  const Index block = tiles ? kernel.depth_multiple : 1 << 30;  // of k
-  const Index G = !tiles ? kernel.depth_multiple : quantised ? 4 : 2;
   std::vector<std::byte> result;
   for (Index column = 0; column < n; column += NR) {
     std::vector<std::byte> panel(static_cast<std::size_t>(bytes));
@@ -41,27 +46,21 @@ std::vector<std::byte> expected(const GemmKernel& kernel, bool tiles, Precision 
       const float scale = reference::round_up(largest / 127);
       std::int32_t sum = 0;
       for (Index i = 0; i < k; ++i) {
-        const Index row = i / block * block * parts / G + i % block / G;
-        const Index at = (row * NR + j) * G + i % G;
-        if (quantised) {
+        const Index at = (i / G * NR + j) * G + i % G;
+        if (precision == Precision::int8) {
           const auto q = static_cast<std::int8_t>(std::nearbyint(x[i] * (scale > 1e-30f ? 1 / scale : 0)));
           put(panel, at, q);
           sum += q;
-        } else if (bfloat16) {
-          float rest = x[i];
-          for (Index part = 0; part < parts; ++part) {
-            const std::uint16_t bits = beit::round_to_bfloat16(rest);
-            put(panel, at + part * block * NR, bits);
-            rest -= beit::bfloat16_to_float(bits);
-          }
+        } else if (precision == Precision::bfloat16) {
+          put(panel, at, beit::round_to_bfloat16(x[i]));
         } else {
           put(panel, at, x[i]);
         }
       }
-      if (quantised) {
-        const Index tail = (bytes - NR * 8) / 64 * 16;  // in words; NR * 8 bytes are whole cache lines
+      if (precision == Precision::int8) {
+        const Index tail = (bytes - NR * 8) / 4;  // in words; NR * 8 bytes are whole cache lines
         put(panel, tail + j, scale);
-        put(panel, tail + NR + j, kernel.form == Form::uint8 ? 128 * sum : 0);
+        put(panel, tail + NR + j, G == 4 ? 128 * sum : 0);  // activations are unsigned
       }
     }
     result.insert(result.end(), panel.begin(), panel.end());
@@ -82,7 +81,7 @@ TEST_P(Packing, IsTheFormulasByteForByte) {
       const GemmKernel& kernel = level.of(precision).gemm;
       std::vector<std::byte> packed(static_cast<std::size_t>(kernel.packed_bytes(n, k) + 64), std::byte{0x55});
       kernel.pack(w.data(), n, k, packed.data());
-      std::vector<std::byte> wanted = expected(kernel, level.isa == beit::Isa::amx, precision, w.data(), n, k);
+      std::vector<std::byte> wanted = expected(kernel, group(level.isa, precision, kernel), precision, w.data(), n, k);
       wanted.resize(packed.size(), std::byte{0x55});  // nothing is written after the last panel
       ASSERT_EQ(packed, wanted);
     }

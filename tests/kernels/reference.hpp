@@ -48,17 +48,15 @@ inline constexpr std::array precisions{beit::Precision::float32, beit::Precision
 
 enum class Rounding { none, bfloat16, int8, int8_weights };
 
-/// How a product in this form rounds what it multiplies.
-inline Rounding rounding(beit::kernels::Form form) {
-  switch (form) {
-    case beit::kernels::Form::float32:
-    case beit::kernels::Form::bfloat16x2:
-    case beit::kernels::Form::bfloat16x3:
+/// How a product that reads this rounds what it multiplies.
+inline Rounding rounding(const beit::kernels::Layout& layout) {
+  switch (layout.rounding) {
+    case beit::kernels::Rounding::none:
+    case beit::kernels::Rounding::two_parts:
       return Rounding::none;
-    case beit::kernels::Form::bfloat16:
+    case beit::kernels::Rounding::bfloat16:
       return Rounding::bfloat16;
-    case beit::kernels::Form::int16:
-    case beit::kernels::Form::uint8:
+    case beit::kernels::Rounding::int8:
       break;
   }
   return Rounding::int8;
@@ -116,6 +114,60 @@ inline std::vector<double> product(const std::vector<double>& a, const std::vect
     }
   }
   return out;
+}
+
+/// Memory of activations, full of NaNs: what isn't written and yet multiplied shows.
+struct Owned {
+  Owned(const beit::kernels::Layout& layout, Index segments, Index rows, Index columns, bool in_parts = false)
+      : memory(beit::kernels::Activations::bytes(layout, segments, rows, columns, in_parts)),
+        view(beit::kernels::Activations::on(layout, memory.data(), segments, rows, columns, in_parts)) {
+    std::fill_n(memory.data(), memory.size(), std::byte{0xFF});
+  }
+  /// x (segments * rows, columns) as the layout keeps it.
+  Owned(const beit::kernels::Layout& layout, const std::vector<float>& x, Index segments, Index rows, Index columns)
+      : Owned(layout, segments, rows, columns) {
+    for (Index t = 0; t < view.tiles(); ++t) {
+      const auto tile = view.tile(t);
+      view.write(tile, x.data() + (tile.segment * rows + tile.row) * columns, columns);
+    }
+  }
+  /// What is multiplied: (segments * rows, columns).
+  std::vector<float> read() const {
+    std::vector<float> out(static_cast<std::size_t>(view.rows() * view.columns));
+    for (Index i = 0; i < view.rows(); ++i) {
+      view.read(i / view.segment_rows, i % view.segment_rows, 0, view.columns, out.data() + i * view.columns);
+    }
+    return out;
+  }
+  void complete() const {
+    for (Index t = 0; view.completes() && t < view.tiles(); ++t) view.complete(view.tile(t));
+  }
+
+  beit::AlignedBuffer<std::byte> memory;
+  beit::kernels::Activations view;
+};
+
+inline beit::AlignedBuffer<std::byte> pack(const beit::kernels::GemmKernel& kernel, const std::vector<float>& w,
+                                           Index n, Index k) {
+  beit::AlignedBuffer<std::byte> packed(kernel.packed_bytes(n, k));
+  kernel.pack(w.data(), n, k, packed.data());
+  return packed;
+}
+
+/// A whole product by calls of so many row tiles and columns at a time, multiples of the kernel's.
+inline void run_blocks(const beit::kernels::GemmKernel& kernel, const beit::kernels::Gemm& product, Index tiles,
+                       Index columns) {
+  beit::AlignedBuffer<std::byte> scratch(kernel.scratch_bytes(tiles, columns, product.k()));
+  std::fill_n(scratch.data(), scratch.size(), std::byte{0xFF});
+  for (Index t = 0; t < product.a->tiles(); t += tiles) {
+    for (Index column = 0; column < product.n; column += columns) {
+      kernel.run(product, t, std::min(t + tiles, product.a->tiles()), column, std::min(column + columns, product.n),
+                 scratch.data());
+    }
+  }
+}
+inline void run_blocks(const beit::kernels::GemmKernel& kernel, const beit::kernels::Gemm& product) {
+  run_blocks(kernel, product, 2 * kernel.tile_step, 2 * kernel.column_tile);
 }
 
 }  // namespace reference

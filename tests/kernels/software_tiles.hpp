@@ -17,28 +17,29 @@ class SoftwareTiles {
   using Tile = beit::kernels::Tile<Number>;
   static constexpr Index rows = 16, row_bytes = 64;
 
-  explicit SoftwareTiles(Index a_rows) : a_rows_(a_rows) {}
-
   template <int T>
   void zero(Tile<T>) {
     std::memset(data_[T], 0, sizeof(data_[T]));
   }
   template <int T>
-  void load(Tile<T> tile, const void* from, Index stride) {
-    zero(tile);
-    for (Index i = 0; i < rows_of(T); ++i) {
+  void load(Tile<T>, const void* from, Index stride) {
+    for (Index i = 0; i < rows; ++i) {
       std::memcpy(data_[T][i], static_cast<const std::uint8_t*>(from) + i * stride, row_bytes);
     }
   }
   template <int T>
+  void load_once(Tile<T> tile, const void* from, Index stride) {
+    load(tile, from, stride);
+  }
+  template <int T>
   void store(Tile<T>, void* to, Index stride) {
-    for (Index i = 0; i < rows_of(T); ++i) {
+    for (Index i = 0; i < rows; ++i) {
       std::memcpy(static_cast<std::uint8_t*>(to) + i * stride, data_[T][i], row_bytes);
     }
   }
   template <int C, int A, int B>
   void multiply_bfloat16(Tile<C>, Tile<A>, Tile<B>) {
-    for (Index i = 0; i < a_rows_; ++i) {
+    for (Index i = 0; i < rows; ++i) {
       for (Index j = 0; j < 16; ++j) {
         float even = 0, odd = 0;
         for (Index k = 0; k < 16; ++k) {
@@ -52,7 +53,7 @@ class SoftwareTiles {
   }
   template <int C, int A, int B>
   void multiply_bytes(Tile<C>, Tile<A>, Tile<B>) {
-    for (Index i = 0; i < a_rows_; ++i) {
+    for (Index i = 0; i < rows; ++i) {
       for (Index j = 0; j < 16; ++j) {
         std::int32_t sum = element<std::int32_t>(C, i, j);
         for (Index k = 0; k < 64; ++k) sum += data_[A][i][k] * static_cast<std::int8_t>(data_[B][k / 4][j * 4 + k % 4]);
@@ -62,7 +63,6 @@ class SoftwareTiles {
   }
 
  private:
-  Index rows_of(int tile) const { return tile < beit::kernels::tile_b0 ? a_rows_ : rows; }
   static float as_float(std::uint32_t bits) {
     float x;
     std::memcpy(&x, &bits, sizeof(x));
@@ -80,7 +80,6 @@ class SoftwareTiles {
     std::memcpy(data_[tile][row] + column * 4, &x, sizeof(x));
   }
 
-  Index a_rows_;
   std::uint8_t data_[8][rows][row_bytes] = {};
 };
 

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <vector>
 
-#include <beit/core/half.hpp>
+#include <beit/kernels/kernels.hpp>
 
 #include "../random_weights.hpp"
 
@@ -56,13 +56,24 @@ class AttentionWeights : public testing::Test {
     for (Index i = 0; i < qkv_.size(); ++i) qkv_.data()[i] *= 8;
   }
 
-  void check(const Matrix& values, const beit::Operand& operand, bool biased) {
+  /// qkv_, the second of two images, as one of the attention kernels reads it.
+  beit::Activations write(beit::Precision precision) {
+    const beit::Activations qkv =
+        frame_.activations(*beit::kernel_table().of(precision).attention.layout, 2, tokens, 3 * dim);
+    for (Index image = 0; image < 2; ++image) qkv.write(image, 0, tokens, 0, 3 * dim, qkv_.data(), 3 * dim);
+    return qkv;
+  }
+
+  void check(beit::Precision precision, bool biased) {
+    const beit::Activations qkv = write(precision);
+    Matrix values(tokens, 3 * dim);
+    for (Index i = 0; i < tokens; ++i) qkv.read(1, i, 0, 3 * dim, values.row(i));
     const auto table = numbers_.get("relative_position_bias_table", std::vector<Index>{positions, heads});
     beit::RelativePositionBias bias(grid);
     if (biased) bias.add(numbers_.root(), heads);
     for (Index head = 0; head < heads; ++head) {
       Matrix found(tokens, tokens);
-      beit::attention_weights(operand, head, heads, bias, found);
+      beit::attention_weights(qkv, 1, head, heads, bias, found);
       const std::vector<double> wanted = reference(values, head, biased ? table.data() : nullptr);
       for (Index i = 0; i < found.size(); ++i) {
         ASSERT_NEAR(found.data()[i], wanted[static_cast<std::size_t>(i)], 1e-7) << "head " << head << " at " << i;
@@ -73,28 +84,21 @@ class AttentionWeights : public testing::Test {
 
   testing_weights::RandomWeights numbers_{3};
   Matrix qkv_{tokens, 3 * dim};
+  beit::Workspace workspace_;
+  beit::Workspace::Frame frame_{workspace_};
 };
 
 TEST_F(AttentionWeights, OfFloats) {
-  const beit::Operand operand{qkv_.data(), 3 * dim, nullptr, tokens, 3 * dim};
-  check(qkv_, operand, true);
-  check(qkv_, operand, false);
+  check(beit::Precision::float32, true);
+  check(beit::Precision::float32, false);
 }
 
-TEST_F(AttentionWeights, OfBfloat16) {
-  std::vector<std::uint16_t> rounded;
-  Matrix exact(tokens, 3 * dim);
-  for (Index i = 0; i < qkv_.size(); ++i) {
-    rounded.push_back(beit::round_to_bfloat16(qkv_.data()[i]));
-    exact.data()[i] = beit::bfloat16_to_float(rounded.back());
-  }
-  check(exact, {rounded.data(), 3 * dim, nullptr, tokens, 3 * dim, beit::kernels::Form::bfloat16}, true);
-}
+TEST_F(AttentionWeights, OfBfloat16) { check(beit::Precision::bfloat16, true); }
 
 TEST_F(AttentionWeights, LargeScoresDoNotOverflow) {
   for (Index i = 0; i < qkv_.size(); ++i) qkv_.data()[i] *= 1000;
   Matrix found(tokens, tokens);
-  beit::attention_weights({qkv_.data(), 3 * dim, nullptr, tokens, 3 * dim}, 0, heads, {}, found);
+  beit::attention_weights(write(beit::Precision::float32), 1, 0, heads, {}, found);
   for (Index i = 0; i < tokens; ++i) EXPECT_NEAR(found.map().row(i).sum(), 1.0f, 1e-6f);
 }
 

@@ -20,7 +20,7 @@ using Weights = testing::Types<float, Eigen::bfloat16>;
 TYPED_TEST_SUITE(LinearOf, Weights);
 
 TYPED_TEST(LinearOf, EveryElementIsComputedOnce) {
-  const Index rows = 150, outputs = 300, inputs = 70;
+  const Index rows = 150, segments = 3, outputs = 300, inputs = 70;
   const testing_weights::RandomWeights weights(1);
   const beit::Linear<TypeParam> linear(weights.root().scope("fc"), outputs, inputs);
   auto w = weights.get("fc.weight", std::vector<Index>{outputs, inputs});
@@ -31,7 +31,7 @@ TYPED_TEST(LinearOf, EveryElementIsComputedOnce) {
   const auto scale = weights.get("gamma_1", std::vector<Index>{outputs});
   Matrix x(rows, inputs);
   std::copy_n(weights.get("x", std::vector<Index>{rows, inputs}).data(), x.size(), x.data());
-  if (linear.kernel().form == beit::kernels::Form::bfloat16) {
+  if (linear.kernel().layout->rounding == beit::kernels::Rounding::bfloat16) {
     for (Index i = 0; i < x.size(); ++i) x.data()[i] = static_cast<float>(Eigen::bfloat16(x.data()[i]));
   }
   const Eigen::MatrixXd wanted =
@@ -42,12 +42,16 @@ TYPED_TEST(LinearOf, EveryElementIsComputedOnce) {
   for (const int threads : {1, 3}) {
     beit::ThreadPool pool(threads);
     beit::Workspace workspace(pool);
-    const beit::Executor& executor = workspace.executor();
-    const beit::Operand operand = beit::encode(x, linear.kernel(), workspace, beit::Workspace::encoded);
+    beit::Workspace::Frame frame(workspace);
+    const beit::Activations operand = linear.input(frame, segments, rows / segments);
+    beit::write_rows(x, operand, workspace.executor());
     Matrix out(rows, outputs);
-    linear.forward(operand, executor, out);
+    linear.forward(operand, workspace, out);
     EXPECT_LE((out.map().cast<double>() - wanted).cwiseAbs().maxCoeff(), 2e-6);
-    linear.forward_gelu(operand, executor, {out.data(), outputs, nullptr, rows, outputs});
+    const beit::Activations hidden =
+        frame.activations(*beit::kernel_table().float32.gemm.layout, segments, rows / segments, outputs);
+    linear.forward_gelu(operand, workspace, hidden);
+    for (Index i = 0; i < rows; ++i) hidden.read(i / (rows / segments), i % (rows / segments), 0, outputs, out.row(i));
     for (Index i = 0; i < rows; ++i) {
       for (Index j = 0; j < outputs; ++j) {
         const double y = wanted(i, j);
@@ -55,9 +59,19 @@ TYPED_TEST(LinearOf, EveryElementIsComputedOnce) {
       }
     }
     out.map().setConstant(1.0f);
-    linear.forward_residual(operand, scale.data(), executor, out);
+    linear.forward_residual(operand, scale.data(), workspace, out);
     for (Index i = 0; i < rows; ++i) {
       for (Index j = 0; j < outputs; ++j) ASSERT_NEAR(out(i, j), 1 + scale[j] * wanted(i, j), 3e-6);
+    }
+    // To the last rows of larger segments.
+    const Index apart = rows / segments + 2;
+    Matrix spread(segments * apart, outputs);
+    spread.map().setConstant(1.0f);
+    linear.forward_residual(operand, scale.data(), workspace, spread, apart);
+    for (Index i = 0; i < segments * apart; ++i) {
+      for (Index j = 0; j < outputs; ++j) {
+        ASSERT_EQ(spread(i, j), i % apart < 2 ? 1.0f : out(i / apart * (apart - 2) + i % apart - 2, j));
+      }
     }
   }
 }

@@ -1,22 +1,71 @@
 #include <gtest/gtest.h>
 
+#include <beit/kernels/kernels.hpp>
 #include <beit/nn/workspace.hpp>
 
 namespace {
 
-TEST(Workspace, GrowsAndThenStays) {
+using beit::Index;
+using Frame = beit::Workspace::Frame;
+
+TEST(Workspace, FramesReuseWhatEndedFramesHad) {
   beit::ThreadPool pool(1);
   beit::Workspace workspace(pool);
-  float* const small = workspace.floats(beit::Workspace::tokens, 10);
-  EXPECT_EQ(workspace.floats(beit::Workspace::tokens, 5), small);
-  float* const large = workspace.floats(beit::Workspace::tokens, 1000);
-  large[999] = 1;
-  EXPECT_EQ(workspace.floats(beit::Workspace::tokens, 1000), large);
-  EXPECT_NE(workspace.floats(beit::Workspace::normed, 1000), large);
-  const beit::Rows rows = workspace.rows(beit::Workspace::tokens, 20, 50);
-  EXPECT_EQ(rows.data(), large);
-  EXPECT_EQ(rows.outerStride(), 50);
   EXPECT_EQ(workspace.executor().size(), 1);
+  // What a call takes: two matrices, of which the second is needed with two after it in turn.
+  const auto call = [&](Index size) {
+    Frame outer(workspace);
+    float* const first = outer.floats(size);
+    std::fill_n(first, size, 1.0f);
+    float* places[2] = {};
+    for (float*& place : places) {
+      Frame inner(workspace);
+      beit::Rows rows = inner.rows(3, size);
+      EXPECT_EQ(rows.outerStride(), size);
+      place = rows.data();
+      std::fill_n(place, 3 * size, 2.0f);
+      EXPECT_NE(inner.floats(1), place);
+    }
+    EXPECT_EQ(places[0], places[1]);
+    EXPECT_EQ(first[size - 1], 1.0f) << "two that live at the same time share memory";
+    return first;
+  };
+  call(10);
+  float* const second = call(10);
+  EXPECT_EQ(call(10), second) << "a call like the one before finds its memory";
+  EXPECT_EQ(call(5), second);
+  call(1000);
+  float* const large = call(1000);
+  EXPECT_EQ(call(1000), large);
+  EXPECT_EQ(call(10), large);
+}
+
+TEST(Workspace, MemoryIsAlignedToCacheLines) {
+  beit::ThreadPool pool(1);
+  beit::Workspace workspace(pool);
+  Frame frame(workspace);
+  for (const Index size : {1, 63, 64, 65, 0, 1}) {
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(frame.bytes(size)) % 64, 0u);
+  }
+}
+
+TEST(Workspace, WritesRowsSegmentAfterSegment) {
+  beit::ThreadPool pool(3);
+  beit::Workspace workspace(pool);
+  const beit::kernels::Kernels& kernels = beit::kernel_table();
+  for (const beit::Precision precision : {beit::Precision::float32, beit::Precision::int8}) {
+    Frame frame(workspace);
+    const Index segments = 5, rows = 21, columns = 40;
+    const beit::Activations out = frame.activations(*kernels.of(precision).gemm.layout, segments, rows, columns, true);
+    beit::Matrix x(segments * rows, columns);
+    for (Index i = 0; i < x.size(); ++i) x.data()[i] = static_cast<float>(i % 128) - 63.5f;
+    beit::write_rows(x, out, workspace.executor());
+    for (Index i = 0; i < x.rows(); ++i) {
+      float row[columns];
+      out.read(i / rows, i % rows, 0, columns, row);
+      for (Index j = 0; j < columns; ++j) ASSERT_NEAR(row[j], x(i, j), precision == beit::Precision::int8 ? 0.26 : 0);
+    }
+  }
 }
 
 }  // namespace

@@ -1,10 +1,9 @@
 // Attention of one head on tiles, in bfloat16.
 //
-// Keys and values are packed into panels of 32 as TileGemm's weights are, and both products run through its block of
-// 2 x 2 tiles, 32 rows of scores at a time. Between the two, in float, as in FusedAttention: scale, relative position
-// bias and softmax, of which the weights are rounded to bfloat16. 197 tokens of 64 channels take 728 products of tiles,
-// 12 thousand cycles at the instruction's rate; by AVX-512 they are 180 thousand instructions. The softmax takes most
-// of what is left.
+// Queries are multiplied as the product before leaves them. Keys and values are packed into panels of 32, as weights
+// are. 32 rows of scores at a time: all their products with keys, then in float, as in FusedAttention, scale, relative
+// position bias and softmax, of which the weights are rounded to bfloat16, and those times the values. 197 tokens of 64
+// channels take 728 products of tiles, 12 thousand cycles at the instruction's rate; the softmax takes twice that.
 #pragma once
 
 #include <beit/cpu/target.hpp>
@@ -16,12 +15,14 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include <beit/core/version.hpp>
-#include <beit/kernels/avx512.hpp>
+#include <beit/kernels/amx_tiles.hpp>
 #include <beit/kernels/avx512_bf16.hpp>
 #include <beit/kernels/packing_avx2.hpp>
 #include <beit/kernels/relative_position.hpp>
+#include <beit/kernels/row_layout.hpp>
 #include <beit/kernels/types.hpp>
 
 BEIT_INTRINSICS_BEGIN
@@ -30,12 +31,12 @@ namespace beit::inline BEIT_ABI {
 
 namespace kernels {
 
-/// The driver over Tiles and `Product`, a TileGemm of bfloat16.
-template <typename Tiles, typename Product>
+template <typename Tiles>
 struct TileAttention {
   using A = std::uint16_t;
-  static constexpr Index MR = 2 * Tiles::rows, NR = Product::NR, block = 32;  // block: of the summed dimension
-  static_assert(NR == block);
+  using Rows = RowLayout<Avx512Bf16, A>;
+  static constexpr Index MR = 2 * Tiles::rows, NR = 32, block = 32;  // block: of the summed dimension
+  static constexpr Index size = sizeof(A);
 
   static constexpr Index padded(Index n) { return panels(n, block) * block; }
 
@@ -46,51 +47,50 @@ struct TileAttention {
     A* queries;     // (MR, padded(D)), zero from D on
     A* weights;     // (MR, padded(N)): the softmax's numerators, zero from N on
     float* scores;  // (MR, padded(N))
+    float* bias;    // (padded(N)), and relative_position_slack
   };
   static Index scratch_bytes(Index n, Index d) {
-    return (2 * padded(n) * padded(d) + MR * (padded(d) + padded(n))) * static_cast<Index>(sizeof(A)) +
-           MR * padded(n) * static_cast<Index>(sizeof(float));
+    return (2 * padded(n) * padded(d) + MR * (padded(d) + padded(n))) * size +
+           ((MR + 1) * padded(n) + relative_position_slack) * static_cast<Index>(sizeof(float));
   }
 
   BEIT_TARGET_AMX static void run(const Attention& a, std::byte* memory) {
-    const Index n = a.n, d = a.d;
+    const Index n = a.tokens(), d = a.head_dim(), ld = Rows::stride(a.qkv->columns);
     const Scratch scratch = lay_out(n, d, memory);
-    pack_rows<Avx2Packing, NR>(static_cast<const A*>(a.k), a.ld, n, d, padded(d), scratch.keys);
-    pack_columns<Avx2Packing, NR>(static_cast<const A*>(a.v), a.ld, n, d, padded(n), scratch.values);
-    std::fill_n(scratch.queries, MR * padded(d), A{});
+    const A* const queries = Rows::row(*a.qkv, a.segment, 0) + a.column();
+    pack_rows<Avx2Packing, NR>(queries + a.out->columns, ld, n, d, padded(d), scratch.keys);
+    pack_columns<Avx2Packing, NR>(queries + 2 * a.out->columns, ld, n, d, padded(n), scratch.values);
     std::fill_n(scratch.weights, MR * padded(n), A{});
-    Tiles tiles(Tiles::rows);
+    std::fill_n(scratch.bias, padded(n), 0.0f);
+    Tiles tiles;
     alignas(64) float sums[MR * NR];
     for (Index row = 0; row < n; row += MR) {
       const Index rows = std::min(MR, n - row);
-      for (Index i = 0; i < rows; ++i) {
-        std::copy_n(static_cast<const A*>(a.q) + (row + i) * a.ld, d, scratch.queries + i * padded(d));
-        float* scores = scratch.scores + i * padded(n);
-        if (a.bias_table != nullptr) {
-          expand_relative_position_bias(a.bias_table, a.grid, row + i, scores);
-          std::fill(scores + n, scores + padded(n), 0.0f);
-        } else {
-          std::fill_n(scores, padded(n), 0.0f);
-        }
+      const A* q = queries + row * ld;
+      Index q_ld = ld;
+      if (rows < MR || d < padded(d)) {
+        copy(q, ld, rows, d, scratch.queries);
+        q = scratch.queries;
+        q_ld = padded(d);
       }
       for (Index key = 0; key < n; key += NR) {
-        multiply(tiles, rows, scratch.queries, scratch.keys + key * padded(d), padded(d), sums);
-        add_scaled(sums, rows, a.scale, scratch.scores + key, padded(n));
+        multiply(tiles, rows, q, q_ld, scratch.keys + key * padded(d), padded(d), scratch.scores + key, padded(n));
       }
       float reciprocal[MR];
       for (Index i = 0; i < rows; ++i) {
-        float* scores = scratch.scores + i * padded(n);
-        reciprocal[i] = Avx512::softmax_row(scores, n);
-        Avx512Bf16::Bfloat16::encode_row(scores, n, n, scratch.weights + i * padded(n), nullptr);
+        if (a.bias_table != nullptr) expand_relative_position_bias<Avx512>(a.bias_table, a.grid, row + i, scratch.bias);
+        reciprocal[i] = Avx512Bf16::softmax_rounded(scratch.scores + i * padded(n), a.scale, scratch.bias, n,
+                                                    scratch.weights + i * padded(n));
       }
       for (Index channel = 0; channel < d; channel += NR) {
-        multiply(tiles, rows, scratch.weights, scratch.values + channel * padded(n), padded(n), sums);
-        store(sums, rows, std::min(NR, d - channel), reciprocal, a, row * a.ldo + channel);
+        multiply(tiles, rows, scratch.weights, padded(n), scratch.values + channel * padded(n), padded(n), sums, NR);
+        for (Index i = 0; i < rows; ++i) Avx512Bf16::multiply(sums + i * NR, reciprocal[i], NR);
+        a.out->write(a.segment, row, rows, a.column() + channel, std::min(NR, d - channel), sums, NR);
       }
     }
   }
 
-  static constexpr AttentionKernel kernel() { return {Form::bfloat16, &scratch_bytes, &run}; }
+  static constexpr AttentionKernel kernel() { return {&Rows::layout, &scratch_bytes, &run}; }
 
  private:
   static Scratch lay_out(Index n, Index d, std::byte* memory) {
@@ -100,45 +100,44 @@ struct TileAttention {
     scratch.queries = scratch.values + padded(n) * padded(d);
     scratch.weights = scratch.queries + MR * padded(d);
     scratch.scores = reinterpret_cast<float*>(scratch.weights + MR * padded(n));
+    scratch.bias = scratch.scores + MR * padded(n);
     return scratch;
   }
 
-  /// sums (MR, NR) = x (MR, depth) times a panel. Where there are no more rows than a tile has, the rest of sums is not
-  /// written.
-  BEIT_TARGET_AMX static void multiply(Tiles& tiles, Index rows, const A* x, const A* panel, Index depth, float* sums) {
-    const std::byte* a = reinterpret_cast<const std::byte*>(x);
-    const std::byte* b = reinterpret_cast<const std::byte*>(panel);
-    const Index stride = depth * static_cast<Index>(sizeof(A));
-    if (rows > Tiles::rows) {
-      Product::template sum_chunk<true>(tiles, a, a + Tiles::rows * stride, stride, b, depth / block, false, sums);
-    } else {
-      Product::template sum_chunk<false>(tiles, a, a, stride, b, depth / block, false, sums);
-    }
+  /// x (rows, d), rows ld apart, to out (MR, padded(d)), zeros elsewhere.
+  static void copy(const A* x, Index ld, Index rows, Index d, A* out) {
+    std::fill_n(out, MR * padded(d), A{});
+    for (Index i = 0; i < rows; ++i) std::copy_n(x + i * ld, d, out + i * padded(d));
   }
 
-  /// scores (rows, NR) += scale * sums.
-  BEIT_TARGET_AMX static void add_scaled(const float* sums, Index rows, float scale, float* scores, Index ld) {
-    const __m512 factor = _mm512_set1_ps(scale);
-    for (Index i = 0; i < rows; ++i, scores += ld, sums += NR) {
-      for (Index j = 0; j < NR; j += 16) {
-        const __m512 bias = _mm512_loadu_ps(scores + j);
-        _mm512_storeu_ps(scores + j, _mm512_fmadd_ps(factor, _mm512_loadu_ps(sums + j), bias));
+  /// out (MR, NR), rows ldo apart, = x (MR, depth), rows ldx apart, times a panel. Where there are no more rows than a
+  /// tile has, the rest of out is not written.
+  BEIT_TARGET_AMX static void multiply(Tiles& tiles, Index rows, const A* x, Index ldx, const A* panel, Index depth,
+                                       float* out, Index ldo) {
+    const bool two = rows > Tiles::rows;
+    const A* const lower = x + Tiles::rows * ldx;
+    tiles.zero(tile_c00);
+    tiles.zero(tile_c01);
+    tiles.zero(tile_c10);
+    tiles.zero(tile_c11);
+    for (Index i = 0; i < depth; i += block, panel += block * NR) {
+      tiles.load(tile_a0, x + i, ldx * size);
+      tiles.load(tile_b0, panel, NR * 2 * size);
+      tiles.load(tile_b1, panel + NR, NR * 2 * size);
+      tiles.multiply_bfloat16(tile_c00, tile_a0, tile_b0);
+      tiles.multiply_bfloat16(tile_c01, tile_a0, tile_b1);
+      if (two) {
+        tiles.load(tile_a1, lower + i, ldx * size);
+        tiles.multiply_bfloat16(tile_c10, tile_a1, tile_b0);
+        tiles.multiply_bfloat16(tile_c11, tile_a1, tile_b1);
       }
     }
-  }
-
-  /// sums (rows, NR) times each row's reciprocal, to `columns` columns of a.out at `at`.
-  BEIT_TARGET_AMX static void store(float* sums, Index rows, Index columns, const float* reciprocal, const Attention& a,
-                                    Index at) {
-    for (Index i = 0; i < rows; ++i, sums += NR, at += a.ldo) {
-      for (Index j = 0; j < NR; j += 16) {
-        _mm512_storeu_ps(sums + j, _mm512_mul_ps(_mm512_loadu_ps(sums + j), _mm512_set1_ps(reciprocal[i])));
-      }
-      if (a.out_form == Form::float32) {
-        std::copy_n(sums, columns, static_cast<float*>(a.out) + at);
-      } else {
-        Avx512Bf16::Bfloat16::encode_row(sums, columns, columns, static_cast<A*>(a.out) + at, nullptr);
-      }
+    const Index row_bytes = ldo * static_cast<Index>(sizeof(float));
+    tiles.store(tile_c00, out, row_bytes);
+    tiles.store(tile_c01, out + 16, row_bytes);
+    if (two) {
+      tiles.store(tile_c10, out + Tiles::rows * ldo, row_bytes);
+      tiles.store(tile_c11, out + Tiles::rows * ldo + 16, row_bytes);
     }
   }
 };

@@ -2,7 +2,7 @@
 //
 // A tile is 16 rows of 64 bytes. One instruction adds A x B to C, where
 //   C  16 x 16 float or int32,
-//   A  16 rows of 16 groups of neighbours along k (2 bfloat16 or 4 bytes): rows of a row-major matrix as they lie,
+//   A  16 rows of 16 groups of neighbours along k (2 bfloat16 or 4 bytes),
 //   B  16 groups x 16 columns of such groups: row i holds group i of each column ("VNNI layout").
 //
 // A tile product takes 16 cycles and a load 8, so a block of 2 x 2 tiles of C, which needs four loads for four
@@ -47,8 +47,7 @@ class Tiles {
  public:
   static constexpr Index rows = 16, row_bytes = 64;
 
-  /// Tiles of A and C with that many rows, 1 to 16.
-  explicit Tiles(Index a_rows) {
+  Tiles() {
     struct alignas(64) {
       std::uint8_t palette = 1, start_row = 0, reserved[14] = {};
       std::uint16_t row_bytes[16] = {};
@@ -56,7 +55,7 @@ class Tiles {
     } configuration;
     for (int tile = 0; tile < 8; ++tile) {
       configuration.row_bytes[tile] = row_bytes;
-      configuration.rows[tile] = static_cast<std::uint8_t>(tile < tile_b0 ? a_rows : rows);
+      configuration.rows[tile] = rows;
     }
     asm volatile("ldtilecfg %0" : : "m"(configuration));
   }
@@ -72,6 +71,11 @@ class Tiles {
   template <int T>
   void load(Tile<T>, const void* from, Index stride) {
     asm volatile("tileloadd (%0,%1,1), %%tmm%c2" : : "r"(from), "r"(stride), "i"(T) : "memory");
+  }
+  /// Likewise, of what isn't needed again soon: it stays out of the nearest cache, if it can.
+  template <int T>
+  void load_once(Tile<T>, const void* from, Index stride) {
+    asm volatile("tileloaddt1 (%0,%1,1), %%tmm%c2" : : "r"(from), "r"(stride), "i"(T) : "memory");
   }
   template <int T>
   void store(Tile<T>, void* to, Index stride) {

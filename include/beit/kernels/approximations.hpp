@@ -24,6 +24,16 @@ inline constexpr float erfc_coefficients[7] = {0.180305938f, 0.303776103f, -0.28
                                                -1.24355477f, 1.08375572f,  -0.246156661f};
 inline constexpr float sqrt_half = 0.70710678118654752440f;
 
+/// For results that are rounded to bfloat16, by 2^-9 of themselves, or to a byte.
+/// 2^r = c0 + c1 r + c2 r^2 + c3 r^3 for |r| <= 1/2, relative error 7.5e-5.
+inline constexpr float exp2_rounded_coefficients[4] = {0.99992807f, 0.69326103f, 0.24261121f, 0.05517138f};
+/// gelu(x) = x * (1/2 + y * (c0 + c1 y^2 + ... + c7 y^14)), y = x within +-gelu_rounded_limit; the error is at most
+/// 9e-5, and where x > 0 at most 2.1e-4 of the result.
+inline constexpr float gelu_rounded_limit = 4.2f;
+inline constexpr float gelu_rounded_coefficients[8] = {0.398465872f,     -0.0655282065f,  0.00929823052f,
+                                                       -0.000950657763f, 6.68907378e-05f, -3.03793445e-06f,
+                                                       7.94134962e-08f,  -9.01754782e-10f};
+
 }  // namespace kernels
 
 }  // namespace beit::inline BEIT_ABI

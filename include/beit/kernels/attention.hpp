@@ -1,9 +1,9 @@
 // Attention of one head, written once for every level and precision over the level's tile product.
 //
-// Keys and values are packed into the same panels as weights, so that both products run through the
-// tile: scores = q k^T from panels of NR keys, and out = scores v from panels of NR channels. Only MR rows of
-// scores exist at a time; the N x N matrix is never in memory. The softmax is normalised after the second
-// product, on D instead of N floats a row.
+// Keys and values are packed into the same panels as weights, queries and the softmax's weights into the same tiles as
+// activations, so that both products run through the tile: scores = q k^T from panels of NR keys, and out = scores v
+// from panels of NR channels. Only MR rows of scores exist at a time; the N x N matrix is never in memory. The softmax
+// is normalised after the second product, on D instead of N floats a row.
 #pragma once
 
 #include <algorithm>
@@ -13,19 +13,20 @@
 #include <beit/core/version.hpp>
 #include <beit/kernels/packing.hpp>
 #include <beit/kernels/relative_position.hpp>
+#include <beit/kernels/row_layout.hpp>
 #include <beit/kernels/types.hpp>
 
 namespace beit::inline BEIT_ABI {
 
 namespace kernels {
 
-/// The driver over `Product`, as for PackedGemm, of float or bfloat16, and `Level`, which has
-///   Packing: see kernels/packing.hpp;
-///   softmax_row(x, n): x (n,) becomes exp(x - max(x)); returns the reciprocal of the sum.
+/// The driver over `Level` and `Product`, as for PackedGemm, of float or bfloat16.
 template <typename Level, typename Product>
 struct FusedAttention {
   using A = typename Product::A;
+  using Rows = RowLayout<Level, A>;
   static constexpr Index MR = Product::MR, NR = Product::NR, group = Product::group;
+  static constexpr bool rounded = !std::is_same_v<A, float>;
   static_assert(std::is_same_v<A, typename Product::Panel> && std::is_same_v<typename Product::Sum, float>);
 
   static constexpr Index groups(Index k) { return (k + group - 1) / group; }
@@ -35,95 +36,102 @@ struct FusedAttention {
   struct Scratch {
     A* keys;        // (ceil(N/NR), groups(D), NR, group)
     A* values;      // (ceil(D/NR), groups(N), NR, group)
-    float* scores;  // (MR, padded(N))
+    A* tile;        // (groups(max(N, D)), MR, group): queries, and later the softmax's weights
+    float* scores;  // (MR, padded(N)), and relative_position_slack
     A* weights;     // (MR, padded(N)): the scores as A, where that isn't float
   };
-  static Index scratch_bytes(Index n, Index d) {
-    const Index panel_elements = padded(n) * groups(d) * group + padded(d) * groups(n) * group;
-    const Index weights = std::is_same_v<A, float> ? 0 : MR * padded(n);
-    return whole_lines(panel_elements * static_cast<Index>(sizeof(A))) +
-           whole_lines(MR * padded(n) * static_cast<Index>(sizeof(float))) +
-           whole_lines(weights * static_cast<Index>(sizeof(A)));
-  }
+  static Index scratch_bytes(Index n, Index d) { return lay_out(n, d, nullptr).second; }
 
   static void run(const Attention& a, std::byte* memory) {
-    const Index n = a.n, d = a.d, padded_n = padded(n);
-    Scratch scratch = lay_out(n, d, memory);
+    const Index n = a.tokens(), d = a.head_dim(), padded_n = padded(n), ld = Rows::stride(a.qkv->columns);
+    const Scratch scratch = lay_out(n, d, memory).first;
     using Packing = typename Level::Packing;
-    pack_rows<Packing, NR>(static_cast<const A*>(a.k), a.ld, n, d, groups(d) * group, scratch.keys);
-    pack_columns<Packing, NR>(static_cast<const A*>(a.v), a.ld, n, d, groups(n) * group, scratch.values);
+    const A* const queries = Rows::row(*a.qkv, a.segment, 0) + a.column();
+    pack_rows<Packing, NR>(queries + a.out->columns, ld, n, d, groups(d) * group, scratch.keys);
+    pack_columns<Packing, NR>(queries + 2 * a.out->columns, ld, n, d, groups(n) * group, scratch.values);
+    std::fill_n(scratch.scores, MR * padded_n, 0.0f);  // rows that aren't there are multiplied, too
     alignas(64) float sums[MR * NR];
     for (Index row = 0; row < n; row += MR) {
       const Index rows = std::min(MR, n - row);
       for (Index i = 0; i < rows; ++i) {
+        float* const score = scratch.scores + i * padded_n;
         if (a.bias_table != nullptr) {
-          expand_relative_position_bias(a.bias_table, a.grid, row + i, scratch.scores + i * padded_n);
+          expand_relative_position_bias<Level>(a.bias_table, a.grid, row + i, score);
         } else {
-          std::fill_n(scratch.scores + i * padded_n, n, 0.0f);
+          std::fill_n(score, n, 0.0f);
         }
       }
-      const A* queries = static_cast<const A*>(a.q) + row * a.ld;
+      interleave_tile(queries + row * ld, ld, rows, d, scratch.tile);
       for (Index key = 0; key < n; key += NR) {
-        std::fill_n(sums, MR * NR, 0.0f);
-        // Where D is no multiple of group, the element after a query meets a zero.
-        Product::tile(queries, a.ld, rows, scratch.keys + key * groups(d) * group, groups(d), sums);
-        const Index columns = std::min(NR, n - key);
+        multiply(scratch.tile, scratch.keys + key * groups(d) * group, groups(d), sums);
         for (Index i = 0; i < rows; ++i) {
-          float* score = scratch.scores + i * padded_n + key;
-          for (Index j = 0; j < columns; ++j) score[j] += a.scale * sums[i * NR + j];
+          Level::add_scaled(scratch.scores + i * padded_n + key, sums + i * NR, a.scale, std::min(NR, n - key));
         }
       }
       float reciprocal[MR];
-      for (Index i = 0; i < rows; ++i) reciprocal[i] = Level::softmax_row(scratch.scores + i * padded_n, n);
-      if constexpr (!std::is_same_v<A, float>) {
-        for (Index i = 0; i < rows; ++i) {
-          Product::encode_row(scratch.scores + i * padded_n, n, groups(n) * group, scratch.weights + i * padded_n,
-                              nullptr);
-        }
+      for (Index i = 0; i < rows; ++i) {
+        reciprocal[i] = Level::template softmax_row<rounded>(scratch.scores + i * padded_n, n);
       }
-      for (Index channel = 0; channel < d; channel += NR) {
-        std::fill_n(sums, MR * NR, 0.0f);
-        const A* panel = scratch.values + channel * groups(n) * group;
-        for (Index key = 0; key < groups(n); key += Product::chunk) {
-          Product::tile(weights(scratch) + key * group, padded_n, rows, panel + key * group * NR,
-                        std::min(Product::chunk, groups(n) - key), sums);
-        }
-        const Index columns = std::min(NR, d - channel);
+      const A* weights;
+      if constexpr (rounded) {
         for (Index i = 0; i < rows; ++i) {
-          float* sum = sums + i * NR;
-          for (Index j = 0; j < columns; ++j) sum[j] *= reciprocal[i];
-          const Index at = (row + i) * a.ldo + channel;
-          if (a.out_form == Form::float32) {
-            std::copy_n(sum, columns, static_cast<float*>(a.out) + at);
-          } else if constexpr (!std::is_same_v<A, float>) {
-            Product::encode_row(sum, columns, columns, static_cast<A*>(a.out) + at, nullptr);
-          }
+          Level::round(scratch.scores + i * padded_n, n, n, scratch.weights + i * padded_n);
         }
+        weights = scratch.weights;
+      } else {
+        weights = scratch.scores;
+      }
+      interleave_tile(weights, padded_n, rows, n, scratch.tile);
+      for (Index channel = 0; channel < d; channel += NR) {
+        multiply(scratch.tile, scratch.values + channel * groups(n) * group, groups(n), sums);
+        const Index columns = std::min(NR, d - channel);
+        for (Index i = 0; i < rows; ++i) Level::multiply(sums + i * NR, reciprocal[i], columns);
+        a.out->write(a.segment, row, rows, a.column() + channel, columns, sums, NR);
       }
     }
   }
 
-  static constexpr AttentionKernel kernel() { return {Product::form, &scratch_bytes, &run}; }
+  static constexpr AttentionKernel kernel() { return {&Rows::layout, &scratch_bytes, &run}; }
 
  private:
-  static constexpr Index whole_lines(Index bytes) { return (bytes + 63) / 64 * 64; }
-
-  static Scratch lay_out(Index n, Index d, std::byte* memory) {
+  static std::pair<Scratch, Index> lay_out(Index n, Index d, std::byte* memory) {
+    Index used = 0;
+    const auto take = [&](Index bytes) {
+      std::byte* const at = memory == nullptr ? nullptr : memory + used;
+      used += whole_lines(bytes);
+      return at;
+    };
+    constexpr Index size = sizeof(A);
     Scratch scratch;
-    scratch.keys = reinterpret_cast<A*>(memory);
-    scratch.values = scratch.keys + padded(n) * groups(d) * group;
-    memory += whole_lines((padded(n) * groups(d) + padded(d) * groups(n)) * group * static_cast<Index>(sizeof(A)));
-    scratch.scores = reinterpret_cast<float*>(memory);
-    memory += whole_lines(MR * padded(n) * static_cast<Index>(sizeof(float)));
-    scratch.weights = reinterpret_cast<A*>(memory);
-    return scratch;
+    scratch.keys = reinterpret_cast<A*>(take(padded(n) * groups(d) * group * size));
+    scratch.values = reinterpret_cast<A*>(take(padded(d) * groups(n) * group * size));
+    scratch.tile = reinterpret_cast<A*>(take(groups(std::max(n, d)) * MR * group * size));
+    scratch.scores =
+        reinterpret_cast<float*>(take((MR * padded(n) + relative_position_slack) * static_cast<Index>(sizeof(float))));
+    scratch.weights = reinterpret_cast<A*>(take(rounded ? MR * padded(n) * size : 0));
+    return {scratch, used};
   }
 
-  static const A* weights(const Scratch& scratch) {
-    if constexpr (std::is_same_v<A, float>) {
-      return scratch.scores;
-    } else {
-      return scratch.weights;
+  /// x (rows, d), rows ld apart, as a tile: out (groups(d), MR, group), zero where there is no x.
+  static void interleave_tile(const A* x, Index ld, Index rows, Index d, A* out) {
+    constexpr Index size = sizeof(A), strip = 64 * group;
+    if (rows == MR && d % group == 0) {
+      return Level::Packing::template interleave<MR>(reinterpret_cast<const std::byte*>(x), ld * size, d / group,
+                                                     reinterpret_cast<std::byte*>(out));
+    }
+    for (Index begin = 0; begin < d; begin += strip, out += strip * MR) {
+      const Index count = std::min(strip, d - begin);
+      A padded_rows[MR][strip] = {};
+      for (Index i = 0; i < rows; ++i) std::copy_n(x + i * ld + begin, count, padded_rows[i]);
+      Level::Packing::template interleave<MR>(reinterpret_cast<const std::byte*>(padded_rows), strip * size,
+                                              groups(count), reinterpret_cast<std::byte*>(out));
+    }
+  }
+
+  /// sums (MR, NR) = a tile times a panel, summed in chunks.
+  static void multiply(const A* tile, const A* panel, Index depth, float* sums) {
+    for (Index i = 0; i < depth; i += Product::chunk) {
+      Product::tile(tile + i * MR * group, panel + i * NR * group, std::min(Product::chunk, depth - i), sums, i > 0);
     }
   }
 };

@@ -5,90 +5,67 @@
 //   panel p: stored[((i / G) * NR + j) * G + i % G] = w[(p * NR + j) * k + i],  i < depth(k),
 // which is the order in which the inner loop reads it (the "B panel" of Goto's algorithm, as in BLIS; the groups are
 // what oneDNN calls VNNI layout). Quantised panels go on with NR scales and NR offsets (int32).
-// a is not packed: its rows are contiguous along k already, and the inner loop broadcasts a group from MR of them.
+// Activations lie in panels of MR rows, likewise: kernels/panel_layout.hpp.
 #pragma once
 
 #include <algorithm>
-#include <bit>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <type_traits>
 
-#include <beit/core/half.hpp>
 #include <beit/core/version.hpp>
+#include <beit/kernels/chunk_walk.hpp>
 #include <beit/kernels/packing.hpp>
+#include <beit/kernels/panel_layout.hpp>
 #include <beit/kernels/types.hpp>
 
 namespace beit::inline BEIT_ABI {
 
 namespace kernels {
 
-/// 1 / scale of a row of activations whose largest magnitude is this, for scale = largest / 127.
-inline float inverse_int8_scale(float largest) { return largest > 1e-30f ? int8_limit / largest : 0; }
-
-/// Asks for [from, to) in a cache beyond the first, where the processor can be asked.
-inline void prefetch([[maybe_unused]] const std::byte* from, [[maybe_unused]] const std::byte* to) {
-#if defined(__GNUC__)
-  for (; from < to; from += 64) __builtin_prefetch(from, 0, 2);
-#endif
-}
-
-/// Level::finish of a tile with fewer than NR columns, by way of a whole one.
-template <typename Level, Index MR, Index NR>
-void finish_part(const float* sum, const float* bias, const float* scale, Epilogue epilogue, Index rows, Index columns,
-                 Form form, void* out, Index ldo) {
-  float whole_bias[NR] = {}, whole_scale[NR] = {};
-  alignas(64) std::byte whole_out[MR * NR * sizeof(float)] = {};
-  if (bias != nullptr) std::copy_n(bias, columns, whole_bias);
-  if (scale != nullptr) std::copy_n(scale, columns, whole_scale);
-  const auto copy = [&](const void* from, Index from_row, void* to, Index to_row) {
-    const Index element = form_bytes(form);
-    for (Index i = 0; i < rows; ++i) {
-      std::memcpy(static_cast<std::byte*>(to) + i * to_row * element,
-                  static_cast<const std::byte*>(from) + i * from_row * element,
-                  static_cast<std::size_t>(columns * element));
-    }
-  };
-  if (epilogue == Epilogue::bias_residual) copy(out, ldo, whole_out, NR);
-  Level::template finish<MR, NR>(sum, bias == nullptr ? nullptr : whole_bias, scale == nullptr ? nullptr : whole_scale,
-                                 epilogue, rows, NR, form, whole_out, NR);
-  copy(whole_out, NR, out, ldo);
+/// The epilogue of `rows` rows of a segment's sums, and of those `columns` columns from `column` on: sum (rows,
+/// columns), rows ld apart, may be written.
+template <typename Level>
+void finish_rows(const Gemm& g, Index segment, Index row, Index rows, Index column, Index columns, float* sum,
+                 Index ld) {
+  const float* bias = g.bias == nullptr ? nullptr : g.bias + column;
+  if (g.into == nullptr) {
+    float* out = g.out + segment * g.segment_stride + row * g.ldo + column;
+    const float* scale = g.scale == nullptr ? nullptr : g.scale + column;
+    return Level::finish(sum, ld, rows, columns, bias, scale, g.epilogue, false, out, g.ldo);
+  }
+  const Rounding rounding = g.into->layout->rounding;
+  const bool rounded = rounding == Rounding::bfloat16 || rounding == Rounding::int8;
+  if (bias != nullptr || g.epilogue != Epilogue::bias) {
+    Level::finish(sum, ld, rows, columns, bias, nullptr, g.epilogue, rounded, sum, ld);
+  }
+  g.into->write(segment, row, rows, column, columns, sum, ld);
 }
 
 /// The driver over
-///   Level::Packing: see kernels/packing.hpp;
-///   Level::finish<MR, NR>(sum, bias, scale, epilogue, rows, columns, form, out, ldo): the epilogue of one tile of
-///     sums, of which `rows` and `columns` exist;
-/// and a Product, which has the constants MR x NR (the tile), group, chunk (groups of k at a time) and form, and
-///   A, Stored, Panel, Sum: elements of a, of a packed panel in memory, of one that tile reads, and of sums;
-///   widen(in, count, out): Stored to Panel, where they differ;
-///   tile(a, lda, rows, panel, groups, sum): sum (MR, NR) += a (rows, groups * group) x panel; rows <= MR, and the
-///     rows of sum beyond `rows` may hold anything;
-///   dequantise(sum, rows, row_scale, column_scale, offset): sum (rows, NR) of int32 becomes, in place, floats
-///     (sum - offset) * row_scale * column_scale; where Sum is int32;
-///   encode_row(x, k, depth, out, scale): a row of floats as A; where A isn't float.
+///   Level: arithmetic as kernels/arithmetic.inl has it, and Packing, see kernels/packing.hpp;
+///   Product: the constants MR x NR (the tile), group and chunk (groups of k at a time), and
+///     A, Stored, Panel, Sum: elements of a, of a packed panel in memory, of one that tile reads, and of sums;
+///     tile(a, panel, groups, sum, add): see kernels/panel_tile.inl.
 template <typename Level, typename Product>
 struct PackedGemm {
   using A = typename Product::A;
   using Stored = typename Product::Stored;
   using Panel = typename Product::Panel;
   using Sum = typename Product::Sum;
-  static constexpr Index MR = Product::MR, NR = Product::NR, group = Product::group;
+  static constexpr Index MR = Product::MR, NR = Product::NR, group = Product::group, chunk = Product::chunk;
   static constexpr bool quantised = std::is_same_v<Sum, std::int32_t>;
   static constexpr bool widened = !std::is_same_v<Stored, Panel>;
-  // All tokens of one image at 224 pixels: while they pass by, a weight is read once.
-  static constexpr Index row_block = (197 + MR - 1) / MR * MR;
+  using Rows = PanelLayout<Level, A, MR, chunk>;
 
   static constexpr Index groups(Index k) { return (k + group - 1) / group; }
   /// Bytes of a panel's elements, in whole cache lines.
   static constexpr Index element_bytes(Index k) {
-    return (groups(k) * group * NR * static_cast<Index>(sizeof(Stored)) + 63) / 64 * 64;
+    return whole_lines(groups(k) * group * NR * static_cast<Index>(sizeof(Stored)));
   }
   static Index panel_bytes(Index k) {
-    return element_bytes(k) +
-           (quantised ? (NR * static_cast<Index>(sizeof(float) + sizeof(std::int32_t)) + 63) / 64 * 64 : 0);
+    constexpr Index scales = NR * static_cast<Index>(sizeof(float) + sizeof(std::int32_t));
+    return element_bytes(k) + (quantised ? whole_lines(scales) : 0);
   }
 
   static void pack(const float* w, Index n, Index k, std::byte* packed) {
@@ -120,79 +97,77 @@ struct PackedGemm {
         to += groups(depth) * NR * group_bytes;
       }
       std::fill(to, packed + element_bytes(k), std::byte{0});
-      if constexpr (quantised) encoder.store_scales(Product::form, packed + element_bytes(k));
+      if constexpr (quantised) encoder.store_scales(std::is_unsigned_v<A>, packed + element_bytes(k));
     }
   }
 
-  static void encode(const float* x, Index ldx, Index rows, Index k, void* out, Index ldo, float* scale) {
-    if constexpr (!std::is_same_v<A, float>) {
-      for (Index row = 0; row < rows; ++row) {
-        Product::encode_row(x + row * ldx, k, groups(k) * group, static_cast<A*>(out) + row * ldo, scale + row);
-      }
-    }
+  /// All tokens of two images at 224 pixels: while they pass by, a weight is read once.
+  static Index row_block(Index) { return panels(2 * 197, MR); }
+
+  static Index scratch_bytes(Index tiles, Index columns, Index k) {
+    const Index sums = tiles * MR * NR * (part(tiles, k) < groups(k) ? panels(columns, NR) : 1);
+    return whole_lines(sums * static_cast<Index>(sizeof(Sum))) + wide_bytes;
   }
 
-  static void run(const Gemm& g, Index row0, Index row1, Index column0, Index column1) {
+  static void run(const Gemm& g, Index tile0, Index tile1, Index column0, Index column1, std::byte* scratch) {
+    if (tile0 >= tile1 || column0 >= column1) return;
     // A chunk of a panel stays in the nearest cache while the rows of a block pass by, and what comes after it is
     // fetched from memory meanwhile. Summing in chunks also keeps rounding errors from growing with k.
-    constexpr Index chunk = Product::chunk;
-    alignas(64) Sum sums[row_block * NR];
-    alignas(64) Panel wide[widened ? chunk * group * NR : 1];
-    const A* a = static_cast<const A*>(g.a);
-    if (row0 >= row1) return;
-    const Index tiles = (row1 - row0 + MR - 1) / MR;
-    const std::byte* const packed_end = g.packed + panels(column1, NR) * panel_bytes(g.k);
-    for (Index column = column0; column < column1; column += NR) {
-      const std::byte* packed = g.packed + column / NR * panel_bytes(g.k);
-      const Stored* panel = reinterpret_cast<const Stored*>(packed);
-      std::fill_n(sums, tiles * MR * NR, Sum{});
-      for (Index i = 0; i < groups(g.k); i += chunk) {
-        const Index count = std::min(chunk, groups(g.k) - i);
-        const Panel* part;
-        if constexpr (widened) {
-          Product::widen(panel + i * group * NR, count * group * NR, wide);
-          part = wide;
-        } else {
-          part = panel + i * group * NR;
-        }
-        const Index next_count = std::min(chunk, i + count < groups(g.k) ? groups(g.k) - i - count : groups(g.k));
-        const Index share = next_count * group * NR * static_cast<Index>(sizeof(Stored)) / tiles + 1;
-        const std::byte* next = reinterpret_cast<const std::byte*>(panel + (i + count) * group * NR);
-        for (Index row = row0; row < row1; row += MR) {
-          const std::byte* const begin = next;
-          next += std::min<Index>(share, packed_end - next);
-          prefetch(begin, next);
-          Product::tile(a + row * g.lda + i * group, g.lda, std::min(MR, row1 - row), part, count,
-                        sums + (row - row0) * NR);
-        }
+    const Index k = g.k(), tiles = tile1 - tile0;
+    Panel* const wide = reinterpret_cast<Panel*>(scratch);
+    Sum* const all_sums = reinterpret_cast<Sum*>(scratch + wide_bytes);
+    const auto stored = [&](const ChunkWalk& at) {
+      return reinterpret_cast<const Stored*>(g.packed + at.panel * panel_bytes(k)) + at.begin * group * NR;
+    };
+    ChunkWalk walk{groups(k), chunk, part(tiles, k), column0 / NR, panels(column1, NR)};
+    for (bool more = true; more;) {
+      const ChunkWalk at = walk;
+      more = walk.advance();
+      Prefetch ahead;  // where the call ends, of what the next one will probably want
+      if (walk.panel * NR < g.n) {
+        const Index bytes = walk.count() * group * NR * static_cast<Index>(sizeof(Stored));
+        ahead = Prefetch(reinterpret_cast<const std::byte*>(stored(walk)), bytes);
       }
-      const Index columns = std::min(NR, g.n - column);
-      const float* bias = g.bias == nullptr ? nullptr : g.bias + column;
-      const float* scale = g.scale == nullptr ? nullptr : g.scale + column;
-      for (Index row = row0; row < row1; row += MR) {
-        const Index rows = std::min(MR, row1 - row);
-        Sum* sum = sums + (row - row0) * NR;
-        if constexpr (quantised) {
-          const std::byte* tail = packed + element_bytes(g.k);
-          Product::dequantise(sum, rows, g.a_scale + row, reinterpret_cast<const float*>(tail),
-                              reinterpret_cast<const std::int32_t*>(tail) + NR);
-        }
-        std::byte* out = static_cast<std::byte*>(g.out) + (row * g.ldo + column) * form_bytes(g.out_form);
-        Level::template finish<MR, NR>(reinterpret_cast<const float*>(sum), bias, scale, g.epilogue, rows, columns,
-                                       g.out_form, out, g.ldo);
-        if (g.out_padding > 0 && column + NR >= g.n) {
-          for (Index i = 0; i < rows; ++i) {
-            std::byte* end = out + (i * g.ldo + columns) * form_bytes(g.out_form);
-            std::fill_n(end, g.out_padding * form_bytes(g.out_form), std::byte{0});
-          }
-        }
+      const Index share = ahead.lines() / tiles + 1;
+      const Panel* panel;
+      if constexpr (widened) {
+        Level::widen(stored(at), at.count() * group * NR, wide);
+        panel = wide;
+      } else {
+        panel = stored(at);
+      }
+      Sum* sum = all_sums + (at.in_parts() ? (at.panel - at.panel0) * tiles * MR * NR : 0);
+      for (Index t = tile0; t < tile1; ++t, sum += MR * NR) {
+        ahead.fetch(share);
+        Product::tile(Rows::tile(*g.a, t, at.begin), panel, at.count(), sum, !at.first());
+        if (at.last()) finish(g, t, at.panel, sum);
       }
     }
   }
 
   static constexpr GemmKernel kernel() {
-    return {Product::form, group, MR, row_block, NR, &panel_bytes, &pack, std::is_same_v<A, float> ? nullptr : &encode,
-            &run};
+    return {&Rows::layout, 1, NR, &panel_bytes, &pack, &row_block, &scratch_bytes, &run};
+  }
+
+ private:
+  static constexpr Index wide_bytes = widened ? whole_lines(chunk * group * NR * static_cast<Index>(sizeof(Panel))) : 0;
+
+  /// Groups of k, whole chunks, of which a call's activations fill the greater part of a second-level cache.
+  static Index part(Index tiles, Index k) {
+    constexpr Index bytes = 640 << 10;
+    const Index fit = std::max<Index>(1, bytes / (tiles * MR * 4 * chunk)) * chunk;
+    return fit >= groups(k) ? std::max<Index>(1, groups(k)) : fit;
+  }
+
+  static void finish(const Gemm& g, Index t, Index panel, Sum* sum) {
+    const Activations::Tile tile = g.a->tile(t);
+    if constexpr (quantised) {
+      const std::byte* tail = g.packed + panel * panel_bytes(g.k()) + element_bytes(g.k());
+      Level::template dequantise<NR>(sum, tile.rows, g.a->scales + t * MR, reinterpret_cast<const float*>(tail),
+                                     reinterpret_cast<const std::int32_t*>(tail) + NR);
+    }
+    finish_rows<Level>(g, tile.segment, tile.row, tile.rows, panel * NR, std::min(NR, g.n - panel * NR),
+                       reinterpret_cast<float*>(sum), NR);
   }
 };
 

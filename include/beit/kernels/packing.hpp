@@ -41,6 +41,9 @@ inline std::int32_t round_to_int(float x) {
 #endif
 }
 
+/// 1 / scale of a row of activations whose largest magnitude is this, for scale = largest / 127.
+inline float inverse_int8_scale(float largest) { return largest > 1e-30f ? int8_limit / largest : 0; }
+
 /// The scale of a column of weights: largest / 127, rounded up to 16 bits, so that an integer times the scale is exact
 /// and quantising that again gives both back. weights_tools/convert.py makes the same.
 inline float int8_weight_scale(float largest) {
@@ -55,6 +58,14 @@ struct PortablePacking {
       for (Index j = 0; j < 32 / group_bytes; ++j) {
         std::memcpy(out + j * out_stride + i * group_bytes, in + i * in_stride + j * group_bytes, group_bytes);
       }
+    }
+  }
+
+  /// The first `words` words of 4 bytes of MR rows, in_stride bytes apart, side by side: out (words, MR).
+  template <Index MR>
+  static void interleave(const std::byte* in, Index in_stride, Index words, std::byte* out) {
+    for (Index i = 0; i < words; ++i) {
+      for (Index r = 0; r < MR; ++r, out += 4) std::memcpy(out, in + r * in_stride + i * 4, 4);
     }
   }
 
@@ -191,8 +202,8 @@ struct PanelEncoder {
   }
 
   /// Scales, and offsets where a is unsigned, to the panel's tail.
-  void store_scales(Form form, std::byte* tail) {
-    for (std::int32_t& offset : sum) offset *= form == Form::uint8 ? 128 : 0;
+  void store_scales(bool is_unsigned, std::byte* tail) {
+    for (std::int32_t& offset : sum) offset *= is_unsigned ? 128 : 0;
     std::memcpy(tail, scale, sizeof(scale));
     std::memcpy(tail + sizeof(scale), sum, sizeof(sum));
   }

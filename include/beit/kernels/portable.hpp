@@ -51,6 +51,7 @@ inline float gelu(float x) { return 0.5f * x * (1.0f + std::erf(x * 0.7071067811
 
 struct Portable {
   using Packing = PortablePacking;
+  static constexpr Index MR = 4;
 
   /// 8 registers of sums, 2 of the panel and 1 of a: all that 16 registers hold without spilling.
   struct Float {
@@ -58,49 +59,39 @@ struct Portable {
     using Stored = float;
     using Panel = float;
     using Sum = float;
-    static constexpr Index MR = 4, NR = 8, group = 1, chunk = 256;
-    static constexpr Form form = Form::float32;
+    static constexpr Index MR = Portable::MR, NR = 8, group = 1, chunk = 256;
 
-    static void tile(const float* a, Index lda, Index rows, const float* panel, Index groups, float* sum) {
-      // Rows that aren't there repeat the last one: every row goes through the same instructions, so its
-      // bits don't depend on how many there are.
-      const float* a0 = a;
-      const float* a1 = a + std::min<Index>(1, rows - 1) * lda;
-      const float* a2 = a + std::min<Index>(2, rows - 1) * lda;
-      const float* a3 = a + std::min<Index>(3, rows - 1) * lda;
+    static void tile(const float* a, const float* panel, Index groups, float* sum, bool add) {
       Float4 s00{}, s01{}, s10{}, s11{}, s20{}, s21{}, s30{}, s31{};
-      for (Index i = 0; i < groups; ++i, panel += NR) {
+      for (Index i = 0; i < groups; ++i, a += MR, panel += NR) {
         const Float4 b0 = load4(panel), b1 = load4(panel + 4);
-        Float4 x = broadcast4(a0[i]);
+        Float4 x = broadcast4(a[0]);
         s00 += x * b0;
         s01 += x * b1;
-        x = broadcast4(a1[i]);
+        x = broadcast4(a[1]);
         s10 += x * b0;
         s11 += x * b1;
-        x = broadcast4(a2[i]);
+        x = broadcast4(a[2]);
         s20 += x * b0;
         s21 += x * b1;
-        x = broadcast4(a3[i]);
+        x = broadcast4(a[3]);
         s30 += x * b0;
         s31 += x * b1;
       }
-      const auto add = [](float* p, Float4 s0, Float4 s1) {
-        store4(p, load4(p) + s0);
-        store4(p + 4, load4(p + 4) + s1);
+      const auto put = [add](float* p, Float4 s0, Float4 s1) {
+        store4(p, add ? load4(p) + s0 : s0);
+        store4(p + 4, add ? load4(p + 4) + s1 : s1);
       };
-      add(sum, s00, s01);
-      add(sum + NR, s10, s11);
-      add(sum + 2 * NR, s20, s21);
-      add(sum + 3 * NR, s30, s31);
+      put(sum, s00, s01);
+      put(sum + NR, s10, s11);
+      put(sum + 2 * NR, s20, s21);
+      put(sum + 3 * NR, s30, s31);
     }
   };
 
   /// Weights in bfloat16, arithmetic in float.
   struct Bfloat16 : Float {
     using Stored = std::uint16_t;
-    static void widen(const Stored* in, Index count, float* out) {
-      for (Index i = 0; i < count; ++i) out[i] = bfloat16_to_float(in[i]);
-    }
   };
 
   struct Int8 {
@@ -108,62 +99,76 @@ struct Portable {
     using Stored = std::int8_t;
     using Panel = std::int16_t;
     using Sum = std::int32_t;
-    static constexpr Index MR = 4, NR = 8, group = 2, chunk = 128;
-    static constexpr Form form = Form::int16;
+    static constexpr Index MR = Portable::MR, NR = 8, group = 2, chunk = 128;
 
-    static void widen(const Stored* in, Index count, Panel* out) { std::copy_n(in, count, out); }
-
-    static void tile(const A* a, Index lda, Index rows, const Panel* panel, Index groups, Sum* sum) {
-      for (Index row = 0; row < rows; ++row, a += lda, sum += NR) {
+    static void tile(const A* a, const Panel* panel, Index groups, Sum* sum, bool add) {
+      if (!add) std::fill_n(sum, MR * NR, 0);
+      for (Index row = 0; row < MR; ++row, a += group, sum += NR) {
         for (Index i = 0; i < groups; ++i) {
+          const A* x = a + i * MR * group;
           const Panel* b = panel + i * NR * group;
-          for (Index j = 0; j < NR; ++j) sum[j] += a[2 * i] * b[2 * j] + a[2 * i + 1] * b[2 * j + 1];
+          for (Index j = 0; j < NR; ++j) sum[j] += x[0] * b[2 * j] + x[1] * b[2 * j + 1];
         }
       }
-    }
-
-    static void dequantise(Sum* sum, Index rows, const float* row_scale, const float* column_scale,
-                           const std::int32_t* offset) {
-      for (Index i = 0; i < rows; ++i) {
-        for (Index j = 0; j < NR; ++j, ++sum) {
-          const float x = static_cast<float>(*sum - offset[j]) * (row_scale[i] * column_scale[j]);
-          std::memcpy(sum, &x, sizeof(x));
-        }
-      }
-    }
-
-    static void encode_row(const float* x, Index k, Index depth, A* out, float* scale) {
-      float largest = 0;
-      for (Index i = 0; i < k; ++i) largest = std::max(largest, std::abs(x[i]));
-      *scale = largest / int8_limit;
-      const float inverse = inverse_int8_scale(largest);
-      for (Index i = 0; i < k; ++i) out[i] = static_cast<A>(round_to_int(x[i] * inverse));
-      std::fill(out + k, out + depth, A{0});
     }
   };
 
-  template <Index MR, Index NR>
-  static void finish(const float* sum, const float* bias, const float* scale, Epilogue epilogue, Index rows,
-                     Index columns, Form, void* out, Index ldo) {
-    float* to = static_cast<float*>(out);  // no product of this level reads bfloat16
-    for (Index i = 0; i < rows; ++i, sum += NR, to += ldo) {
+  // What kernels/arithmetic.inl has for vectors, exact where that rounds.
+
+  static void finish(const float* x, Index ldx, Index rows, Index columns, const float* bias, const float* scale,
+                     Epilogue epilogue, bool, float* to, Index ldo) {
+    for (Index i = 0; i < rows; ++i, x += ldx, to += ldo) {
       for (Index j = 0; j < columns; ++j) {
-        const float x = bias == nullptr ? sum[j] : sum[j] + bias[j];
+        const float y = bias == nullptr ? x[j] : x[j] + bias[j];
         switch (epilogue) {
           case Epilogue::bias:
-            to[j] = x;
+            to[j] = y;
             break;
           case Epilogue::bias_gelu:
-            to[j] = gelu(x);
+            to[j] = gelu(y);
             break;
           case Epilogue::bias_residual:
-            to[j] += scale == nullptr ? x : scale[j] * x;
+            to[j] += scale == nullptr ? y : scale[j] * y;
             break;
         }
       }
     }
   }
 
+  template <Index NR>
+  static void dequantise(std::int32_t* sum, Index rows, const float* row_scale, const float* column_scale,
+                         const std::int32_t* offset) {
+    for (Index i = 0; i < rows; ++i) {
+      for (Index j = 0; j < NR; ++j, ++sum) {
+        const float x = static_cast<float>(*sum - offset[j]) * (row_scale[i] * column_scale[j]);
+        std::memcpy(sum, &x, sizeof(x));
+      }
+    }
+  }
+
+  static float largest_magnitude(const float* x, Index k) { return Packing::largest_magnitude(x, k); }
+
+  static void quantise(const float* x, Index count, Index padded, float inverse, std::int16_t* out) {
+    for (Index i = 0; i < count; ++i) out[i] = static_cast<std::int16_t>(round_to_int(x[i] * inverse));
+    std::fill(out + count, out + padded, std::int16_t{0});
+  }
+
+  static void widen(const std::uint16_t* in, Index count, float* out) {
+    for (Index i = 0; i < count; ++i) out[i] = bfloat16_to_float(in[i]);
+  }
+  static void widen(const std::int8_t* in, Index count, std::int16_t* out) { std::copy_n(in, count, out); }
+
+  static void copy_over(const float* x, Index count, float* out) { std::copy_n(x, count, out); }
+
+  static void add_scaled(float* x, const float* y, float scale, Index count) {
+    for (Index i = 0; i < count; ++i) x[i] += scale * y[i];
+  }
+
+  static void multiply(float* x, float scale, Index count) {
+    for (Index i = 0; i < count; ++i) x[i] *= scale;
+  }
+
+  template <bool>
   static float softmax_row(float* x, Index n) {
     const float largest = *std::max_element(x, x + n);
     double sum = 0;

@@ -25,8 +25,13 @@ constexpr Index compact_relative_position(Size grid, Index i) {
   return i < pairs ? pairs - 1 - i : i;
 }
 
-/// Writes the bias of token `query` to every token: out (N,).
-inline void expand_relative_position_bias(const float* table, Size grid, Index query, float* out) {
+/// Numbers that expand_relative_position_bias may read beyond a table, and write beyond N.
+inline constexpr Index relative_position_slack = 16;
+
+/// Writes the bias of token `query` to every token: out (N,), and anything to the slack after it. By
+/// Level::copy_over(x, count, out), which may read and write up to that much more than `count` numbers.
+template <typename Level>
+void expand_relative_position_bias(const float* table, Size grid, Index query, float* out) {
   const Index pairs = relative_positions(grid) - 3;
   if (query == 0) {
     out[0] = table[pairs + 2];
@@ -37,8 +42,9 @@ inline void expand_relative_position_bias(const float* table, Size grid, Index q
   const Index qy = (query - 1) / grid.width, qx = (query - 1) % grid.width;
   const float* run = table + (grid.height - 1 - qy) * (2 * grid.width - 1) + (grid.width - 1 - qx);
   float* row = out + 1;
+  // What is too much of a run, the next one overwrites.
   for (Index ky = 0; ky < grid.height; ++ky, run += 2 * grid.width - 1, row += grid.width) {
-    std::copy_n(run, grid.width, row);
+    Level::copy_over(run, grid.width, row);
   }
 }
 

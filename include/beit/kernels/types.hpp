@@ -8,6 +8,7 @@
 #include <beit/core/matrix.hpp>
 #include <beit/core/version.hpp>
 #include <beit/cpu/isa.hpp>
+#include <beit/kernels/activations.hpp>
 
 namespace beit::inline BEIT_ABI {
 
@@ -28,32 +29,6 @@ constexpr std::string_view precision_name(Precision precision) {
 
 namespace kernels {
 
-/// How the numbers of a row-major matrix lie in memory.
-enum class Form {
-  float32,     ///< float
-  bfloat16,    ///< the upper half of a float
-  bfloat16x2,  ///< a float as the sum of that many, as kernels/amx.hpp lays them out
-  bfloat16x3,  ///< likewise
-  int16,       ///< quantised: an integer in [-127, 127], and a scale a row
-  uint8,       ///< quantised: such an integer plus 128, and a scale a row
-};
-
-constexpr Index form_bytes(Form form) {
-  switch (form) {
-    case Form::bfloat16x3:
-      return 6;
-    case Form::float32:
-    case Form::bfloat16x2:
-      return 4;
-    case Form::bfloat16:
-    case Form::int16:
-      return 2;
-    case Form::uint8:
-      break;
-  }
-  return 1;
-}
-
 /// What a product does with a finished element `x` of a (m, n) result before it stores it.
 enum class Epilogue {
   bias,           ///< out = x + bias
@@ -61,63 +36,60 @@ enum class Epilogue {
   bias_residual,  ///< out += scale * (x + bias); layer scale and residual
 };
 
-/// out (m, n) = epilogue(a (m, k) x transpose(w (n, k))): timm's and torch's Linear.
+/// out (m, n) = epilogue(a (m, k) x transpose(w (n, k))): timm's and torch's Linear. The result is floats, or what
+/// another kernel reads.
 struct Gemm {
-  const void* a = nullptr;  // (m, k) in the kernel's form, rows lda elements apart; finite from k to kernel.depth(k)
-  Index lda = 0;
-  const float* a_scale = nullptr;     // (m,), with quantised forms
+  const Activations* a = nullptr;     // (m, k), complete, in the kernel's layout
   const std::byte* packed = nullptr;  // what GemmKernel::pack made of w (n, k)
   const float* bias = nullptr;        // (n,), or null for zeros
   const float* scale = nullptr;       // (n,), or null for ones; with bias_residual only
-  void* out = nullptr;                // (m, n), rows ldo elements apart
+  const Activations* into = nullptr;  // (m, n), of a's segments; not with bias_residual
+  float* out = nullptr;               // where `into` is null: rows ldo apart, each of a's segments from its own row on
   Index ldo = 0;
-  Form out_form = Form::float32;  // or bfloat16 where a kernel of the table reads that; not with bias_residual
-  Index out_padding = 0;          // columns after n that become zero, with bfloat16: the next product's depth
-  Index m = 0, n = 0, k = 0;
+  Index segment_stride = 0;  // elements of out from a segment's first row to the next one's
+  Index n = 0;
   Epilogue epilogue = Epilogue::bias;
+
+  Index k() const { return a->columns; }
 };
 
-/// A product in one precision. `run` computes rows [row0, row1) and columns [column0, column1) of the result, so that
-/// threads share one product; blocks begin at multiples of row_tile and column_tile.
+/// A product in one precision. `run` computes row tiles [tile0, tile1) of a and columns [column0, column1) of the
+/// result, so that threads share one product; columns begin at multiples of column_tile.
 /// An element's bits depend on its row of a and its column of w alone, never on the block or on m.
 struct GemmKernel {
-  Form form;             // of a
-  Index depth_multiple;  // rows of a are padded to it
-  Index row_tile;        // rows that are computed together
-  Index row_block;       // most rows of one call, a multiple of row_tile
+  const Layout* layout;  // of a
+  Index tile_step;       // a call's row tiles begin at a multiple of it
   Index column_tile;     // columns of a packed panel
   Index (*panel_bytes)(Index k);
   void (*pack)(const float* w, Index n, Index k, std::byte* packed);
-  /// x (rows, k) to `form`: out (rows, depth(k)), rows ldo elements apart, scale (rows,). Null where form is float32.
-  void (*encode)(const float* x, Index ldx, Index rows, Index k, void* out, Index ldo, float* scale);
-  void (*run)(const Gemm& gemm, Index row0, Index row1, Index column0, Index column1);
+  /// Row tiles of a call that make the best use of the caches.
+  Index (*row_block)(Index k);
+  /// Bytes of scratch, aligned to 64, that a call of so many row tiles and columns needs.
+  Index (*scratch_bytes)(Index tiles, Index columns, Index k);
+  void (*run)(const Gemm& gemm, Index tile0, Index tile1, Index column0, Index column1, std::byte* scratch);
 
-  Index depth(Index k) const { return (k + depth_multiple - 1) / depth_multiple * depth_multiple; }
   /// Where the panel of column `n`, a multiple of column_tile, begins in what pack writes for w (.., k).
   Index packed_offset(Index n, Index k) const { return n / column_tile * panel_bytes(k); }
   /// Bytes that pack writes for w (n, k).
   Index packed_bytes(Index n, Index k) const { return packed_offset(n + column_tile - 1, k); }
-  /// Whether another product's epilogue can write this one's a.
-  bool reads_products() const { return form == Form::float32 || form == Form::bfloat16; }
 };
 
 /// One head of one image: softmax(scale * q k^T + bias) v.
 struct Attention {
-  const void* q = nullptr;  // (N, D) in the kernel's form, rows ld elements apart
-  const void* k = nullptr;  // (N, D), likewise
-  const void* v = nullptr;  // (N, D), likewise
-  Index ld = 0;
-  void* out = nullptr;  // (N, D) in out_form, rows ldo elements apart
-  Index ldo = 0;
-  Form out_form = Form::float32;  // or the kernel's form
-  Index n = 0, d = 0;
+  const Activations* qkv = nullptr;  // (B*N, 3*A*D) in the kernel's layout: all queries, then keys, then values
+  const Activations* out = nullptr;  // (B*N, A*D)
+  Index segment = 0, head = 0, heads = 1;
   float scale = 1;
   const float* bias_table = nullptr;  // (R,) of this head as nn/relative_position_bias.hpp keeps it, or null
   Size grid{};                        // patches; with bias_table, N = 1 + grid.area()
+
+  Index tokens() const { return qkv->segment_rows; }
+  Index head_dim() const { return out->columns / heads; }
+  Index column() const { return head * head_dim(); }
 };
 
 struct AttentionKernel {
-  Form form;  // of q, k and v
+  const Layout* layout;  // of qkv
   /// Bytes of scratch, aligned to 64, that `run` needs for N tokens of D.
   Index (*scratch_bytes)(Index n, Index d);
   void (*run)(const Attention& attention, std::byte* scratch);
@@ -153,9 +125,6 @@ struct Kernels {
     return float32;
   }
 };
-
-/// How many panels of `tile` columns n columns make.
-constexpr Index panels(Index n, Index tile) { return (n + tile - 1) / tile; }
 
 }  // namespace kernels
 

@@ -61,7 +61,8 @@ class Beit {
   void forward(const ConstRows& x, Workspace& workspace, Rows out, bool pre_logits = false) const {
     require_input(x);
     require_shape(out, x.rows(), pre_logits ? config_.embed_dim : num_outputs(), "forward: out");
-    Rows tokens = workspace.rows(Workspace::tokens, x.rows() * config_.num_tokens(), config_.embed_dim);
+    Workspace::Frame frame(workspace);
+    Rows tokens = frame.rows(x.rows() * config_.num_tokens(), config_.embed_dim);
     forward_features(x, workspace, tokens);
     forward_head(tokens, workspace, out, pre_logits);
   }
@@ -224,7 +225,8 @@ class Beit {
             Intermediates& result) const {
     const Index count = config_.num_tokens(), patches = count - 1, dim = config_.embed_dim;
     const Index batch = tokens.rows() / count;
-    Rows normed = workspace.rows(Workspace::normed, tokens.rows(), dim);
+    Workspace::Frame frame(workspace);
+    Rows normed = frame.rows(tokens.rows(), dim);
     if (options.norm && norm_) {
       norm_->forward(tokens, workspace.executor(), normed);
     } else {

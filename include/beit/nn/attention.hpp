@@ -34,62 +34,53 @@ class Attention {
     qkv_ = Linear<Weight>(weights, "qkv.weight", {3 * dim, dim}, std::move(qkv_biases));
   }
 
-  /// out += gamma * y; x (B*N, C) as Linear<Weight>::kernel() reads it, gamma (C,) or null for 1, out (B*N, C).
-  void forward_residual(const Operand& x, Index batch, const float* gamma, Workspace& workspace, Rows out) const {
-    if (batch == 0) return;
-    const Executor& executor = workspace.executor();
-    const kernels::GemmKernel& gemm = Linear<Weight>::kernel();
-    const kernels::AttentionKernel& kernel = arithmetic<Weight>().attention;
-    const Index dim = qkv_.inputs(), tokens = x.rows / batch, head_dim = dim / heads_;
-    const Operand qkv = forward_qkv(x, workspace);
+  /// Memory for x: (B*N, C).
+  Activations input(Workspace::Frame& frame, Index batch, Index tokens) const {
+    return qkv_.input(frame, batch, tokens);
+  }
 
-    // Written as the projection reads it, if attention can.
-    const bool direct = gemm.form == kernel.form && gemm.depth(dim) == dim;
-    const kernels::Form form = direct ? gemm.form : kernels::Form::float32;
-    Operand context = workspace.operand(Workspace::context, x.rows, dim, dim, form);
-    // Whole cache lines for each slot.
-    const Index scratch_size = (kernel.scratch_bytes(tokens, head_dim) + 63) / 64 * 64;
-    std::byte* scratch = workspace.bytes(Workspace::scratch, executor.size() * scratch_size);
-    executor.for_each(batch * heads_, [&](Index item, Index slot) {
-      const Index b = item / heads_, head = item % heads_;
-      const auto part = [&](const Operand& of, Index column) {
-        return static_cast<std::byte*>(of.row(b * tokens)) + column * kernels::form_bytes(of.form);
-      };
-      kernel.run({.q = part(qkv, head * head_dim),
-                  .k = part(qkv, dim + head * head_dim),
-                  .v = part(qkv, 2 * dim + head * head_dim),
-                  .ld = qkv.ld,
-                  .out = part(context, head * head_dim),
-                  .ldo = context.ld,
-                  .out_form = context.form,
-                  .n = tokens,
-                  .d = head_dim,
+  /// out += gamma * y; x (B*N, C), an image a segment, gamma (C,) or null for 1, out (B*N, C).
+  void forward_residual(const Activations& x, const float* gamma, Workspace& workspace, Rows out) const {
+    const Executor& executor = workspace.executor();
+    const kernels::AttentionKernel& kernel = arithmetic<Weight>().attention;
+    const Index head_dim = qkv_.inputs() / heads_;
+    Workspace::Frame frame(workspace);
+    const Activations qkv = forward_qkv(x, workspace, frame);                          // (B*N, 3*C)
+    const Activations context = proj_.input(frame, x.segments, x.segment_rows, true);  // (B*N, C)
+    const Index scratch_size = kernels::whole_lines(kernel.scratch_bytes(x.segment_rows, head_dim));
+    std::byte* const scratch = frame.bytes(executor.size() * scratch_size);
+    executor.for_each(x.segments * heads_, [&](Index item, Index slot) {
+      const Index head = item % heads_;
+      kernel.run({.qkv = &qkv,
+                  .out = &context,
+                  .segment = item / heads_,
+                  .head = head,
+                  .heads = heads_,
                   .scale = 1.0f / std::sqrt(static_cast<float>(head_dim)),
                   .bias_table = bias_.head(head),
                   .grid = bias_.grid()},
                  scratch + slot * scratch_size);
     });
-    if (!direct) context = encode(context.floats(), gemm, workspace, Workspace::encoded);
-    proj_.forward_residual(context, gamma, executor, out);
+    complete_rows(context, executor);
+    proj_.forward_residual(context, gamma, workspace, out);
   }
 
   /// What softmax gives in forward_residual: x likewise -> out (B*A*N, N), image by image, then head by head.
-  void forward_weights(const Operand& x, Index batch, Workspace& workspace, Rows out) const {
-    if (batch == 0) return;
-    const Operand qkv = forward_qkv(x, workspace);
-    const Index tokens = x.rows / batch;
-    workspace.executor().for_each(batch * heads_, [&](Index item, Index) {
-      attention_weights(qkv.middle_rows(item / heads_ * tokens, tokens), item % heads_, heads_, bias_,
-                        out.middleRows(item * tokens, tokens));
+  void forward_weights(const Activations& x, Workspace& workspace, Rows out) const {
+    Workspace::Frame frame(workspace);
+    const Activations qkv = forward_qkv(x, workspace, frame);
+    const Index tokens = x.segment_rows;
+    workspace.executor().for_each(x.segments * heads_, [&](Index item, Index) {
+      attention_weights(qkv, item / heads_, item % heads_, heads_, bias_, out.middleRows(item * tokens, tokens));
     });
   }
 
  private:
   /// (B*N, 3*C) as the attention kernel reads it.
-  Operand forward_qkv(const Operand& x, Workspace& workspace) const {
-    const Index cols = qkv_.outputs();
-    const Operand qkv = workspace.operand(Workspace::qkv, x.rows, cols, cols, arithmetic<Weight>().attention.form);
-    qkv_.forward(x, workspace.executor(), qkv);
+  Activations forward_qkv(const Activations& x, Workspace& workspace, Workspace::Frame& frame) const {
+    const Activations qkv =
+        frame.activations(*arithmetic<Weight>().attention.layout, x.segments, x.segment_rows, qkv_.outputs(), true);
+    qkv_.forward(x, workspace, qkv);
     return qkv;
   }
 

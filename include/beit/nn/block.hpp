@@ -31,16 +31,27 @@ class Block {
 
   /// In place; x (B*N, C).
   void forward(Index batch, Workspace& workspace, Rows x) const {
-    const kernels::GemmKernel& kernel = Linear<Weight>::kernel();
-    attn_.forward_residual(norm1_.forward(x, kernel, workspace, Workspace::normed), batch, gamma_1_.data(), workspace,
-                           x);
-    mlp_.forward_residual(norm2_.forward(x, kernel, workspace, Workspace::normed), gamma_2_.data(), workspace, x);
+    if (batch == 0) return;
+    const Index tokens = x.rows() / batch;
+    {
+      Workspace::Frame frame(workspace);
+      const Activations normed = attn_.input(frame, batch, tokens);
+      norm1_.forward(x, workspace, normed);
+      attn_.forward_residual(normed, gamma_1_.data(), workspace, x);
+    }
+    Workspace::Frame frame(workspace);
+    const Activations normed = mlp_.input(frame, batch, tokens);
+    norm2_.forward(x, workspace, normed);
+    mlp_.forward_residual(normed, gamma_2_.data(), workspace, x);
   }
 
   /// The attention weights of forward: x (B*N, C) -> out (B*A*N, N). x stays as it is.
   void forward_attention(const ConstRows& x, Index batch, Workspace& workspace, Rows out) const {
-    const Operand normed = norm1_.forward(x, Linear<Weight>::kernel(), workspace, Workspace::normed);
-    attn_.forward_weights(normed, batch, workspace, out);
+    if (batch == 0) return;
+    Workspace::Frame frame(workspace);
+    const Activations normed = attn_.input(frame, batch, x.rows() / batch);
+    norm1_.forward(x, workspace, normed);
+    attn_.forward_weights(normed, workspace, out);
   }
 
  private:

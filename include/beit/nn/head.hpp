@@ -48,9 +48,12 @@ class Head {
   /// tokens (B*N, C) -> out (B, K), or (B, C) where there is no classifier.
   void forward(const ConstRows& tokens, Workspace& workspace, Rows out) const {
     if (!head_) return pre_logits(tokens, workspace, out);
-    Rows pooled = workspace.rows(Workspace::pooled, out.rows(), tokens.cols());
+    Workspace::Frame frame(workspace);
+    Rows pooled = frame.rows(out.rows(), tokens.cols());
     pre_logits(tokens, workspace, pooled);
-    head_->forward(encode(pooled, Linear<Weight>::kernel(), workspace, Workspace::encoded), workspace.executor(), out);
+    const Activations x = head_->input(frame, 1, pooled.rows());
+    write_rows(pooled, x, workspace.executor());
+    head_->forward(x, workspace, out);
   }
 
  private:

@@ -30,26 +30,20 @@ class LayerNorm {
     });
   }
 
-  /// (m, C) -> (m, C) as what `kernel` multiplies, in `buffer`.
-  Operand forward(const ConstRows& x, const kernels::GemmKernel& kernel, Workspace& workspace,
-                  Workspace::Buffer buffer) const {
-    const Operand out = workspace.operand(buffer, x.rows(), x.cols(), kernel);
-    if (kernel.encode == nullptr) {
-      forward(x, workspace.executor(), out.floats());
-      return out;
-    }
-    // Some rows at a time: they are encoded out of the nearest cache.
-    constexpr Index block = 4;
-    const Index slot_size = (block * x.cols() + 15) / 16 * 16;
-    float* scratch = workspace.floats(Workspace::scratch, workspace.executor().size() * slot_size);
-    workspace.executor().for_each((x.rows() + block - 1) / block, [&](Index item, Index slot) {
-      const Index row = item * block, rows = std::min(block, x.rows() - row);
-      float* normed = scratch + slot * slot_size;  // (rows, C)
-      kernel_table().layer_norm(x.data() + row * x.outerStride(), x.outerStride(), rows, x.cols(), weight_.data(),
-                                bias_.data(), eps, normed, x.cols());
-      kernel.encode(normed, x.cols(), rows, x.cols(), out.row(row), out.ld, out.scale + row);
+  /// (m, C) -> (m, C) as a product reads it.
+  void forward(const ConstRows& x, Workspace& workspace, const Activations& out) const {
+    // Some rows at a time: they are written out of a near cache.
+    Workspace::Frame frame(workspace);
+    const Index slot_size = out.layout->row_tile * x.cols();
+    float* const scratch = frame.floats(workspace.executor().size() * slot_size);
+    workspace.executor().for_each(out.tiles(), [&](Index t, Index slot) {
+      const Activations::Tile tile = out.tile(t);
+      const float* const from = x.data() + (tile.segment * out.segment_rows + tile.row) * x.outerStride();
+      float* const normed = scratch + slot * slot_size;  // (tile.rows, C)
+      kernel_table().layer_norm(from, x.outerStride(), tile.rows, x.cols(), weight_.data(), bias_.data(), eps, normed,
+                                x.cols());
+      out.write(tile, normed, x.cols());
     });
-    return out;
   }
 
  private:

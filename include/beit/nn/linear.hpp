@@ -91,60 +91,72 @@ class Linear {
   Index inputs() const { return inputs_; }
   Index outputs() const { return outputs_; }
 
-  /// What multiplies: it says in which form x is read.
+  /// What multiplies.
   static const kernels::GemmKernel& kernel() { return arithmetic<Weight>().gemm; }
 
-  /// out = x W^T + b; x (m, inputs), out (m, outputs).
-  void forward(const Operand& x, const Executor& executor, Rows out) const {
-    run(x, executor, kernels::Epilogue::bias, nullptr, as_operand(out));
+  /// Memory for x of the calls below: (segments * segment_rows, inputs).
+  Activations input(Workspace::Frame& frame, Index segments, Index segment_rows, bool in_parts = false) const {
+    return frame.activations(*kernel().layout, segments, segment_rows, inputs_, in_parts);
   }
-  /// The same to an operand in float32, or in bfloat16 where a kernel reads that.
-  void forward(const Operand& x, const Executor& executor, const Operand& out) const {
-    run(x, executor, kernels::Epilogue::bias, nullptr, out);
+
+  /// out = x W^T + b; x (m, inputs), out (m, outputs).
+  void forward(const Activations& x, Workspace& workspace, Rows out) const {
+    run(x, workspace, {.epilogue = kernels::Epilogue::bias}, out);
+  }
+  /// The same to what another product or attention reads, with the segments of x.
+  void forward(const Activations& x, Workspace& workspace, const Activations& out) const {
+    run(x, workspace, {.into = &out, .epilogue = kernels::Epilogue::bias});
+    complete_rows(out, workspace.executor());
   }
   /// out = gelu(x W^T + b), likewise.
-  void forward_gelu(const Operand& x, const Executor& executor, const Operand& out) const {
-    run(x, executor, kernels::Epilogue::bias_gelu, nullptr, out);
+  void forward_gelu(const Activations& x, Workspace& workspace, const Activations& out) const {
+    run(x, workspace, {.into = &out, .epilogue = kernels::Epilogue::bias_gelu});
+    complete_rows(out, workspace.executor());
   }
-  /// out += scale * (x W^T + b); scale (outputs,), or null for 1.
-  void forward_residual(const Operand& x, const float* scale, const Executor& executor, Rows out) const {
-    run(x, executor, kernels::Epilogue::bias_residual, scale, as_operand(out));
+  /// out += scale * (x W^T + b); scale (outputs,), or null for 1. Of out's rows each of x's segments has
+  /// `out_segment_rows`, of which the last segment_rows are written; 0: as many as it has itself.
+  void forward_residual(const Activations& x, const float* scale, Workspace& workspace, Rows out,
+                        Index out_segment_rows = 0) const {
+    run(x, workspace, {.scale = scale, .epilogue = kernels::Epilogue::bias_residual}, out, out_segment_rows);
   }
 
  private:
-  static Operand as_operand(Rows& out) { return {out.data(), out.outerStride(), nullptr, out.rows(), out.cols()}; }
+  void run(const Activations& x, Workspace& workspace, kernels::Gemm product, Rows& out,
+           Index out_segment_rows = 0) const {
+    if (out_segment_rows == 0) out_segment_rows = x.segment_rows;
+    product.ldo = out.outerStride();
+    product.segment_stride = out_segment_rows * product.ldo;
+    product.out = out.data() + (out_segment_rows - x.segment_rows) * product.ldo;
+    run(x, workspace, product);
+  }
 
-  void run(const Operand& x, const Executor& executor, kernels::Epilogue epilogue, const float* scale,
-           const Operand& out) const {
+  void run(const Activations& x, Workspace& workspace, kernels::Gemm product) const {
     const kernels::GemmKernel& kernel = Linear::kernel();
-    const kernels::Gemm product{.a = x.data,
-                                .lda = x.ld,
-                                .a_scale = x.scale,
-                                .packed = packed_.data(),
-                                .bias = bias_.data(),
-                                .scale = scale,
-                                .out = out.data,
-                                .ldo = out.ld,
-                                .out_form = out.form,
-                                .out_padding = out.form == kernels::Form::float32 ? 0 : out.ld - outputs_,
-                                .m = x.rows,
-                                .n = outputs_,
-                                .k = inputs_,
-                                .epilogue = epilogue};
+    product.a = &x;
+    product.packed = packed_.data();
+    product.bias = bias_.data();
+    product.n = outputs_;
     // A task's rows of x stay in a cache while its panels pass by: as many as one call takes, and many columns, where
     // threads are few; fewer until every thread has some tasks.
-    const auto tasks = [&](Index rows, Index columns) {
-      return kernels::panels(product.m, rows) * kernels::panels(outputs_, columns);
+    const Executor& executor = workspace.executor();
+    const Index step = kernel.tile_step, tile = kernel.column_tile;
+    const auto tasks = [&](Index tiles, Index columns) {
+      return kernels::panels(x.tiles(), tiles) * kernels::panels(outputs_, columns);
     };
-    const auto halved = [](Index n, Index tile) { return std::max(tile, n / 2 / tile * tile); };
+    const auto halved = [](Index n, Index unit) { return std::max(unit, n / 2 / unit * unit); };
     const Index wanted = 3 * executor.size();
-    Index rows = kernel.row_block, columns = kernel.column_tile * std::max<Index>(1, 128 / kernel.column_tile);
-    while (columns > kernel.column_tile && tasks(rows, columns) < wanted) columns = halved(columns, kernel.column_tile);
-    while (rows > kernel.row_tile && tasks(rows, columns) < wanted) rows = halved(rows, kernel.row_tile);
+    Index tiles = std::max(step, kernel.row_block(inputs_) / step * step);
+    Index columns = tile * std::max<Index>(1, 256 / tile);
+    while (columns > tile && tasks(tiles, columns) < wanted) columns = halved(columns, tile);
+    while (tiles > step && tasks(tiles, columns) < wanted) tiles = halved(tiles, step);
     const Index column_blocks = kernels::panels(outputs_, columns);
-    executor.for_each(tasks(rows, columns), [&](Index item, Index) {
-      const Index row = item / column_blocks * rows, column = item % column_blocks * columns;
-      kernel.run(product, row, std::min(row + rows, product.m), column, std::min(column + columns, outputs_));
+    Workspace::Frame frame(workspace);
+    const Index scratch_size = kernels::whole_lines(kernel.scratch_bytes(tiles, columns, inputs_));
+    std::byte* const scratch = frame.bytes(std::min(executor.size(), tasks(tiles, columns)) * scratch_size);
+    executor.for_each(tasks(tiles, columns), [&](Index item, Index slot) {
+      const Index first = item / column_blocks * tiles, column = item % column_blocks * columns;
+      kernel.run(product, first, std::min(first + tiles, x.tiles()), column, std::min(column + columns, outputs_),
+                 scratch + slot * scratch_size);
     });
   }
 

@@ -16,14 +16,17 @@ class Mlp {
   Mlp(const WeightScope& weights, Index dim, Index hidden)
       : fc1_(weights.scope("fc1"), hidden, dim), fc2_(weights.scope("fc2"), dim, hidden) {}
 
-  /// out += gamma * y; x (B*N, C) as kernel() reads it, gamma (C,) or null for 1, out (B*N, C).
-  void forward_residual(const Operand& x, const float* gamma, Workspace& workspace, Rows out) const {
-    const kernels::GemmKernel& kernel = Linear<Weight>::kernel();
-    const kernels::Form form = kernel.reads_products() ? kernel.form : kernels::Form::float32;
-    Operand hidden = workspace.operand(Workspace::hidden, x.rows, fc1_.outputs(), kernel.depth(fc1_.outputs()), form);
-    fc1_.forward_gelu(x, workspace.executor(), hidden);
-    if (form != kernel.form) hidden = encode(hidden.floats(), kernel, workspace, Workspace::encoded);
-    fc2_.forward_residual(hidden, gamma, workspace.executor(), out);
+  /// Memory for x: (B*N, C).
+  Activations input(Workspace::Frame& frame, Index batch, Index tokens) const {
+    return fc1_.input(frame, batch, tokens);
+  }
+
+  /// out += gamma * y; x (B*N, C), gamma (C,) or null for 1, out (B*N, C).
+  void forward_residual(const Activations& x, const float* gamma, Workspace& workspace, Rows out) const {
+    Workspace::Frame frame(workspace);
+    const Activations hidden = fc2_.input(frame, x.segments, x.segment_rows, true);  // (B*N, M)
+    fc1_.forward_gelu(x, workspace, hidden);
+    fc2_.forward_residual(hidden, gamma, workspace, out);
   }
 
  private:

@@ -26,40 +26,30 @@ class PatchEmbed {
   void forward_residual(const ConstRows& x, Workspace& workspace, Rows tokens) const {
     const Size grid{image_.height / patch_.height, image_.width / patch_.width};
     const Index count = grid.area(), batch = x.rows();
-    const kernels::GemmKernel& kernel = Linear<Weight>::kernel();
-    const Operand patches = workspace.operand(Workspace::patches, batch * count, proj_.inputs(), kernel);
-    // A row of patches at a time, encoded out of a cache where that is another form.
-    const Index slot_size = (grid.width * proj_.inputs() + 15) / 16 * 16;
-    float* scratch = kernel.encode == nullptr
-                         ? nullptr
-                         : workspace.floats(Workspace::scratch, workspace.executor().size() * slot_size);
-    workspace.executor().for_each(batch * grid.height, [&](Index item, Index slot) {
-      const Index b = item / grid.height, gy = item % grid.height, row = b * count + gy * grid.width;
-      const float* image = x.data() + b * x.outerStride();
-      if (kernel.encode == nullptr) {
-        gather(image, gy, grid.width, static_cast<float*>(patches.row(row)));
-      } else {
-        float* gathered = scratch + slot * slot_size;  // (Gw, inputs)
-        gather(image, gy, grid.width, gathered);
-        kernel.encode(gathered, proj_.inputs(), grid.width, proj_.inputs(), patches.row(row), patches.ld,
-                      patches.scale + row);
+    Workspace::Frame frame(workspace);
+    const Activations patches = proj_.input(frame, batch, count);
+    // The patches of a tile of rows at a time, written out of a near cache.
+    const Index slot_size = patches.layout->row_tile * proj_.inputs();
+    float* const scratch = frame.floats(workspace.executor().size() * slot_size);
+    workspace.executor().for_each(patches.tiles(), [&](Index t, Index slot) {
+      const Activations::Tile tile = patches.tile(t);
+      float* const gathered = scratch + slot * slot_size;  // (tile.rows, inputs)
+      for (Index i = 0; i < tile.rows; ++i) {
+        gather(x.data() + tile.segment * x.outerStride(), (tile.row + i) / grid.width, (tile.row + i) % grid.width,
+               gathered + i * proj_.inputs());
       }
+      patches.write(tile, gathered, proj_.inputs());
     });
-    for (Index b = 0; b < batch; ++b) {
-      proj_.forward_residual(patches.middle_rows(b * count, count), nullptr, workspace.executor(),
-                             tokens.middleRows(b * (count + 1) + 1, count));
-    }
+    proj_.forward_residual(patches, nullptr, workspace, tokens, count + 1);
   }
 
  private:
-  /// One row of patches of one image (channels, H, W) to out (Gw, channels*Ph*Pw).
-  void gather(const float* image, Index gy, Index grid_width, float* out) const {
-    for (Index gx = 0; gx < grid_width; ++gx) {
-      for (Index c = 0; c < channels_; ++c) {
-        const float* pixels = image + (c * image_.height + gy * patch_.height) * image_.width + gx * patch_.width;
-        for (Index y = 0; y < patch_.height; ++y, pixels += image_.width, out += patch_.width) {
-          std::copy_n(pixels, patch_.width, out);
-        }
+  /// A patch of one image (channels, H, W) to out (channels*Ph*Pw,).
+  void gather(const float* image, Index gy, Index gx, float* out) const {
+    for (Index c = 0; c < channels_; ++c) {
+      const float* pixels = image + (c * image_.height + gy * patch_.height) * image_.width + gx * patch_.width;
+      for (Index y = 0; y < patch_.height; ++y, pixels += image_.width, out += patch_.width) {
+        std::copy_n(pixels, patch_.width, out);
       }
     }
   }

@@ -23,7 +23,7 @@ class RelativePositionBias {
     const Index count = kernels::relative_positions(grid_);
     const AlignedBuffer<float> table = weights.get("relative_position_bias_table", {count, heads});
     if (table_.size() == 0) {
-      table_ = AlignedBuffer<float>(count * heads);
+      table_ = AlignedBuffer<float>(count * heads + kernels::relative_position_slack);
       std::fill_n(table_.data(), table_.size(), 0.0f);
     }
     for (Index i = 0; i < count; ++i) {
@@ -41,7 +41,7 @@ class RelativePositionBias {
 
  private:
   Size grid_;
-  AlignedBuffer<float> table_;  // (A, R)
+  AlignedBuffer<float> table_;  // (A, R), and kernels::relative_position_slack
 };
 
 }  // namespace beit::inline BEIT_ABI

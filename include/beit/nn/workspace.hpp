@@ -2,100 +2,113 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <concepts>
 #include <cstddef>
+#include <new>
 #include <type_traits>
+#include <vector>
 
 #include <beit/core/matrix.hpp>
 #include <beit/core/thread_pool.hpp>
 #include <beit/core/version.hpp>
-#include <beit/kernels/types.hpp>
+#include <beit/kernels/activations.hpp>
 
 namespace beit::inline BEIT_ABI {
 
-/// A matrix in the form in which a kernel reads it; a view.
-struct Operand {
-  void* data = nullptr;  // (rows, cols) of form, rows ld elements apart, zero from cols to the kernel's depth
-  Index ld = 0;
-  float* scale = nullptr;  // (rows,), with quantised forms
-  Index rows = 0, cols = 0;
-  kernels::Form form = kernels::Form::float32;
+using kernels::Activations;
 
-  void* row(Index i) const { return static_cast<std::byte*>(data) + i * ld * kernels::form_bytes(form); }
-  Operand middle_rows(Index begin, Index count) const {
-    return {row(begin), ld, scale == nullptr ? nullptr : scale + begin, count, cols, form};
-  }
-  /// As an Eigen view, where form is float32.
-  Rows floats() const {
-    return Eigen::Map<RowMajorMatrix, 0, Eigen::OuterStride<>>(static_cast<float*>(data), rows, cols,
-                                                               Eigen::OuterStride<>(ld));
-  }
-};
-
-/// What one thread of calls needs beside a model: buffers that grow to the largest batch seen and are then
-/// reused, and the pool that the work is taken to. A model is constant and may serve many threads at once,
-/// each with a workspace of its own.
+/// What one thread of calls needs beside a model: memory that grows to the largest batch seen and is then reused, and
+/// the pool that the work is taken to. A model is constant and may serve many threads at once, each with a workspace of
+/// its own.
 class Workspace {
  public:
-  /// The intermediate results that live at the same time.
-  enum Buffer { patches, tokens, normed, qkv, context, hidden, encoded, pooled, scratch, buffer_count };
-
   /// On the default pool.
   Workspace() : Workspace(default_thread_pool()) {}
   /// On `pool`, which must outlive the workspace: a ThreadPool, or any type with size() and parallel_for.
   template <typename Pool>
   requires(!std::same_as<std::remove_cv_t<Pool>, Workspace>) explicit Workspace(Pool& pool) : executor_(pool) {}
+  Workspace(Workspace&&) = default;
+  Workspace& operator=(Workspace&&) = default;
 
   const Executor& executor() const { return executor_; }
 
-  /// At least `size` bytes, uninitialised; the pointer holds until a larger size is asked for.
-  std::byte* bytes(Buffer buffer, Index size) {
-    AlignedBuffer<std::byte>& memory = buffers_[buffer];
-    if (memory.size() < size) {
-      memory = AlignedBuffer<std::byte>();
-      memory = AlignedBuffer<std::byte>(size);
+  /// Memory for as long as the frame lives. Frames end in the opposite order of their beginning, as calls do.
+  class Frame {
+   public:
+    explicit Frame(Workspace& workspace) : workspace_(workspace), block_(workspace.block_), used_(workspace.used_) {
+      ++workspace.frames_;
     }
-    return memory.data();
-  }
+    ~Frame() {
+      workspace_.block_ = block_;
+      workspace_.used_ = used_;
+      if (--workspace_.frames_ == 0) workspace_.join_blocks();
+    }
+    Frame(const Frame&) = delete;
+    Frame& operator=(const Frame&) = delete;
 
-  /// As bytes, but `size` floats.
-  float* floats(Buffer buffer, Index size) {
-    return reinterpret_cast<float*>(bytes(buffer, size * static_cast<Index>(sizeof(float))));
-  }
+    /// Uninitialised, aligned to a cache line.
+    std::byte* bytes(Index size) { return workspace_.take(size); }
+    float* floats(Index size) { return reinterpret_cast<float*>(bytes(size * static_cast<Index>(sizeof(float)))); }
+    /// (rows, cols) without padding.
+    Rows rows(Index rows, Index cols) { return Eigen::Map<RowMajorMatrix>(floats(rows * cols), rows, cols); }
+    /// (segments * segment_rows, columns) as `layout` keeps them; `in_parts`: some writes will have less than all
+    /// columns.
+    Activations activations(const kernels::Layout& layout, Index segments, Index segment_rows, Index columns,
+                            bool in_parts = false) {
+      std::byte* const memory = bytes(Activations::bytes(layout, segments, segment_rows, columns, in_parts));
+      return Activations::on(layout, memory, segments, segment_rows, columns, in_parts);
+    }
 
-  /// A (rows, cols) view of `buffer` without padding.
-  Rows rows(Buffer buffer, Index row_count, Index cols) {
-    return Eigen::Map<RowMajorMatrix>(floats(buffer, row_count * cols), row_count, cols);
-  }
-
-  /// `buffer` as (rows, cols) in a form whose rows are padded to `depth` elements, and scales where it is quantised.
-  Operand operand(Buffer buffer, Index row_count, Index cols, Index depth, kernels::Form form) {
-    const Index size = (row_count * depth * kernels::form_bytes(form) + 63) / 64 * 64;
-    std::byte* memory = bytes(buffer, size + row_count * static_cast<Index>(sizeof(float)));
-    return {memory, depth, reinterpret_cast<float*>(memory + size), row_count, cols, form};
-  }
-  /// As what `kernel` multiplies.
-  Operand operand(Buffer buffer, Index row_count, Index cols, const kernels::GemmKernel& kernel) {
-    return operand(buffer, row_count, cols, kernel.depth(cols), kernel.form);
-  }
+   private:
+    Workspace& workspace_;
+    std::size_t block_;
+    Index used_;
+  };
 
  private:
+  /// From the first block that has room; what is in a block before that is lost until the frame ends.
+  std::byte* take(Index size) {
+    size = kernels::whole_lines(size);
+    for (; block_ < blocks_.size(); ++block_, used_ = 0) {
+      if (blocks_[block_].size() - used_ >= size) break;
+    }
+    if (block_ == blocks_.size()) blocks_.emplace_back(std::max<Index>(size, 64));
+    std::byte* const memory = blocks_[block_].data() + used_;
+    used_ += size;
+    return memory;
+  }
+
+  /// One block in the place of many, so that the next call finds room for all it needs.
+  void join_blocks() noexcept {
+    if (blocks_.size() < 2) return;
+    Index total = 0;
+    for (const AlignedBuffer<std::byte>& block : blocks_) total += block.size();
+    blocks_.clear();
+    try {
+      blocks_.emplace_back(total);
+    } catch (const std::bad_alloc&) {  // the next call asks for what it needs
+    }
+  }
+
   Executor executor_;
-  std::array<AlignedBuffer<std::byte>, buffer_count> buffers_;
+  std::vector<AlignedBuffer<std::byte>> blocks_;
+  std::size_t block_ = 0;  // in use, up to used_
+  Index used_ = 0;
+  Index frames_ = 0;
 };
 
-/// x as what `kernel` multiplies: x itself where that is float, or encoded to `buffer`, by all threads.
-inline Operand encode(Rows x, const kernels::GemmKernel& kernel, Workspace& workspace, Workspace::Buffer buffer) {
-  if (kernel.encode == nullptr) return {x.data(), x.outerStride(), nullptr, x.rows(), x.cols()};
-  const Operand out = workspace.operand(buffer, x.rows(), x.cols(), kernel);
-  constexpr Index block = 16;
-  workspace.executor().for_each((x.rows() + block - 1) / block, [&](Index item, Index) {
-    const Index row = item * block, rows = std::min(block, x.rows() - row);
-    kernel.encode(x.data() + row * x.outerStride(), x.outerStride(), rows, x.cols(), out.row(row), out.ld,
-                  out.scale + row);
+/// Once all of `x` is written: does what is left to make it what its kernel reads, on all threads.
+inline void complete_rows(const Activations& x, const Executor& executor) {
+  if (x.completes()) executor.for_each(x.tiles(), [&](Index t, Index) { x.complete(x.tile(t)); });
+}
+
+/// Writes x (m, k), row after row, segment after segment, on all threads.
+inline void write_rows(const ConstRows& x, const Activations& out, const Executor& executor) {
+  executor.for_each(out.tiles(), [&](Index t, Index) {
+    const Activations::Tile tile = out.tile(t);
+    const Index row = tile.segment * out.segment_rows + tile.row;
+    out.write(tile, x.data() + row * x.outerStride(), x.outerStride());
   });
-  return out;
 }
 
 }  // namespace beit::inline BEIT_ABI

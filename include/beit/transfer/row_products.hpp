@@ -70,11 +70,11 @@ class RowProducts {
 
   /// x (m, d) -> out (m, n); x (m, n) -> out (m, d) if transposed.
   void forward(const ConstRows& x, const Executor& executor, Rows out) const {
-    // Operands are views that may be written, but here x is only read.
-    const Eigen::Map<RowMajorMatrix, 0, Eigen::OuterStride<>> view(const_cast<float*>(x.data()), x.rows(), x.cols(),
-                                                                   Eigen::OuterStride<>(x.outerStride()));
     Workspace workspace(executor);
-    product_.forward(encode(view, Linear<float>::kernel(), workspace, Workspace::encoded), executor, out);
+    Workspace::Frame frame(workspace);
+    const Activations rows = product_.input(frame, 1, x.rows());
+    write_rows(x, rows, executor);
+    product_.forward(rows, workspace, out);
   }
 
  private:

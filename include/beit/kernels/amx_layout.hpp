@@ -1,0 +1,131 @@
+// Activations in tiles, as products by AMX read them.
+//
+// A tile is 16 rows of 64 bytes: a block of K numbers along k (32 bfloat16 or 64 bytes). A float's parts are tiles one
+// after the other. Tiles of rows stand in pairs, block after block of both, and chunk after chunk of k, so that what is
+// read while a chunk of weights passes by is one stream of memory: of chunks of L blocks and T row tiles, block b of
+// row tile t begins at tile
+//   (c * L * T + t / 2 * 2 * L_c + (b % L) * s + t % s) * parts,  c = b / L,
+// where L_c, the blocks of chunk c, is L but for the last, and s is 2, or 1 for a last row tile without its pair.
+#pragma once
+
+#include <beit/cpu/target.hpp>
+
+#if BEIT_AMX_KERNELS
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include <beit/core/version.hpp>
+#include <beit/kernels/activations.hpp>
+#include <beit/kernels/avx512_bf16.hpp>
+#include <beit/kernels/packing.hpp>
+
+BEIT_INTRINSICS_BEGIN
+
+namespace beit::inline BEIT_ABI {
+
+namespace kernels {
+
+/// `Product`: one of kernels/amx.hpp, with the constants block, chunk and parts, and
+///   encode(x, count, inverse, out): up to a block of numbers, and zeros after them, as `parts` rows of tiles, 1 KB
+///     apart; times `inverse` where they are integers.
+template <typename Product>
+struct TileLayout {
+  static constexpr Index rows = 16, row_bytes = 64, tile_bytes = rows * row_bytes;
+  static constexpr Index block = Product::block, chunk = Product::chunk, parts = Product::parts;
+  static constexpr Index element = row_bytes / block;  // bytes
+
+  static constexpr Index blocks(Index k) { return panels(k, block); }
+  static Index bytes(Index padded_rows, Index columns) { return padded_rows * blocks(columns) * parts * row_bytes; }
+
+  /// Block `b` of a row tile; the next block is `step(a, t)` bytes away, as far as the chunk goes.
+  static std::byte* tile(const Activations& a, Index t, Index b) {
+    const Index begin = b / chunk * chunk, length = std::min(chunk, blocks(a.columns) - begin);
+    const Index size = paired(a, t) ? 2 : 1;
+    return a.data + (begin * a.tiles() + t / 2 * 2 * length + (b - begin) * size + t % size) * parts * tile_bytes;
+  }
+  static Index step(const Activations& a, Index t) { return (paired(a, t) ? 2 : 1) * parts * tile_bytes; }
+
+  BEIT_TARGET_AMX static void write(const Activations& to, Index segment, Index row, Index count, Index column,
+                                    Index columns, const float* from, Index ld) {
+    const Index end = column + columns;
+    if constexpr (Product::rounding != Rounding::int8) {
+      // What a product leaves: whole blocks of rows of one tile, before the segment's end.
+      const Index first = to.padded_row(segment, row);
+      if (column % block == 0 && columns == block && first % rows + count <= rows && row + count < to.segment_rows) {
+        std::byte* out = tile(to, first / rows, column / block) + first % rows * row_bytes;
+        for (; count > 0; --count, from += ld, out += row_bytes) Product::encode(from, block, 0, out);
+        return;
+      }
+    }
+    for (Index i = 0; i < count; ++i, from += ld) {
+      const Index padded = to.padded_row(segment, row + i);
+      float inverse = 0;
+      if constexpr (Product::rounding == Rounding::int8) {
+        const float largest = Avx512::largest_magnitude(from, columns);
+        to.scales[padded] = largest / int8_limit;
+        inverse = inverse_int8_scale(largest);
+      }
+      // The rows that pad the segment's last tile go with its last row.
+      const Index pads = row + i + 1 == to.segment_rows ? to.segment_tiles * rows - to.segment_rows : 0;
+      for (Index c = column; c < end;) {
+        const Index begin = c / block * block, n = std::min(begin + block, end) - c;
+        std::byte* const out = tile(to, padded / rows, c / block) + padded % rows * row_bytes;
+        if (c == begin && (n == block || end == to.columns)) {
+          Product::encode(from + c - column, n, inverse, out);
+        } else {
+          merge(from + c - column, n, (c - begin) * element, end == to.columns, inverse, out);
+        }
+        for (Index part = 0; pads > 0 && part < parts; ++part) {
+          std::fill_n(out + part * tile_bytes + row_bytes, pads * row_bytes, std::byte{0});
+        }
+        c += n;
+      }
+    }
+  }
+
+  static void read(const Activations& from, Index segment, Index row, Index column, Index columns, float* out) {
+    const Index padded = from.padded_row(segment, row);
+    for (Index c = column; c < column + columns; ++c) {
+      const std::byte* at = tile(from, padded / rows, c / block) + padded % rows * row_bytes + c % block * element;
+      if constexpr (Product::rounding == Rounding::int8) {
+        *out++ = static_cast<float>(std::to_integer<int>(*at) - 128) * from.scales[padded];
+      } else {
+        float sum = 0;
+        for (Index part = parts - 1; part >= 0; --part) {
+          std::uint16_t bits;
+          std::memcpy(&bits, at + part * tile_bytes, sizeof(bits));
+          sum += bfloat16_to_float(bits);
+        }
+        *out++ = sum;
+      }
+    }
+  }
+
+  static constexpr Layout layout{rows, Product::rounding, &bytes, &write, &read};
+
+ private:
+  static bool paired(const Activations& a, Index t) { return (t | 1) < a.tiles(); }
+
+  /// Numbers in a row of which the others are others': `offset` bytes from its beginning, and zeros to its end if
+  /// `last`.
+  BEIT_TARGET_AMX static void merge(const float* x, Index count, Index offset, bool last, float inverse,
+                                    std::byte* out) {
+    alignas(64) std::byte encoded[parts * tile_bytes];
+    Product::encode(x, count, inverse, encoded);
+    const Index size = last ? row_bytes - offset : count * element;
+    for (Index part = 0; part < parts; ++part) {
+      std::memcpy(out + part * tile_bytes + offset, encoded + part * tile_bytes, static_cast<std::size_t>(size));
+    }
+  }
+};
+
+}  // namespace kernels
+
+}  // namespace beit::inline BEIT_ABI
+
+BEIT_INTRINSICS_END
+
+#endif  // BEIT_AMX_KERNELS

@@ -1,0 +1,233 @@
+// Row-wise arithmetic, written once for every instruction set.
+//
+// This file doesn't compile alone. A level's header includes it inside its struct, where `V` is its vector (see
+// kernels/vector_avx2.hpp for what that offers), BEIT_TARGET its target attribute, and the coefficients of
+// kernels/approximations.hpp are known: functions can't inherit a target attribute from where they are instantiated, so
+// that a template would not do.
+
+using Floats = typename V::Floats;
+
+/// exp(x) for x <= 0.
+BEIT_TARGET static Floats exp(Floats x) {
+  x = V::max(x, V::set(exp_lowest));
+  const Floats n = V::round(V::mul(x, V::set(log2_e)));
+  Floats r = V::fnma(n, V::set(ln2_high), x);
+  r = V::fnma(n, V::set(ln2_low), r);
+  const Floats p = polynomial(exp_coefficients, r);
+  return V::times_power_of_two(V::fma(V::mul(r, r), p, V::add(r, V::set(1.0f))), n);
+}
+
+/// The same for results that are rounded to bfloat16 next.
+BEIT_TARGET static Floats exp_rounded(Floats x) {
+  const Floats t = V::mul(V::max(x, V::set(exp_lowest)), V::set(log2_e));
+  const Floats n = V::round(t);
+  return V::times_power_of_two(polynomial(exp2_rounded_coefficients, V::sub(t, n)), n);
+}
+
+/// max(x, 0) - |x|/2 * erfc(|x|/sqrt(2)), which is x/2 * (1 + erf(x/sqrt(2))) without cancellation.
+BEIT_TARGET static Floats gelu(Floats x) {
+  const Floats size = V::abs(x);
+  const Floats one = V::set(1.0f);
+  const Floats t = V::div(one, V::fma(size, V::set(erfc_p * sqrt_half), one));
+  const Floats p = polynomial(erfc_coefficients, t);
+  const Floats half_size = V::mul(size, V::set(0.5f));
+  const Floats e = exp(V::mul(size, V::sub(V::zero(), half_size)));
+  const Floats tail = V::mul(V::mul(half_size, t), V::mul(p, e));
+  return V::sub(V::max(x, V::zero()), tail);
+}
+
+/// The same for results that are rounded to bfloat16 or a byte next: x * (1/2 + an odd polynomial of x, clamped).
+BEIT_TARGET static Floats gelu_rounded(Floats x) {
+  x = V::max(x, V::set(-gelu_rounded_limit));
+  const Floats clamped = V::min(x, V::set(gelu_rounded_limit));
+  const Floats p = polynomial(gelu_rounded_coefficients, V::mul(clamped, clamped));
+  return V::mul(x, V::fma(clamped, p, V::set(0.5f)));
+}
+
+/// x (n,) becomes exp(x - max(x)); returns the reciprocal of the sum. `rounded`: by exp_rounded.
+template <bool rounded>
+BEIT_TARGET static float softmax_row(float* x, Index n) {
+  const Index whole = n / V::lanes * V::lanes, rest = n - whole;
+  const Floats tail = V::first(V::load(x + whole, rest), rest, V::set(-3.4e38f));
+  Floats largest = tail;
+  for (Index i = 0; i < whole; i += V::lanes) largest = V::max(largest, V::load(x + i));
+  const Floats shift = V::set(V::largest(largest));
+  Floats sums = V::zero();
+  for (Index i = 0; i < whole; i += V::lanes) {
+    const Floats difference = V::sub(V::load(x + i), shift);
+    const Floats e = rounded ? exp_rounded(difference) : exp(difference);
+    V::store(x + i, e);
+    sums = V::add(sums, e);
+  }
+  const Floats difference = V::sub(tail, shift);
+  const Floats e = V::first(rounded ? exp_rounded(difference) : exp(difference), rest, V::zero());
+  V::store(x + whole, e, rest);
+  return 1.0f / V::sum(V::add(sums, e));
+}
+
+/// The same of scale * x + bias, rounded: out (n,) = exp(.. - max) as bfloat16; returns the reciprocal of the sum. x may
+/// be written.
+BEIT_TARGET static float softmax_rounded(float* x, float scale, const float* bias, Index n, std::uint16_t* out) {
+  const Index whole = n / V::lanes * V::lanes, rest = n - whole;
+  const Floats s = V::set(scale), lowest = V::set(-3.4e38f);
+  const Floats tail = V::first(V::fma(V::load(x + whole, rest), s, V::load(bias + whole, rest)), rest, lowest);
+  Floats largest = tail;
+  for (Index i = 0; i < whole; i += V::lanes) {
+    const Floats score = V::fma(V::load(x + i), s, V::load(bias + i));
+    V::store(x + i, score);
+    largest = V::max(largest, score);
+  }
+  const Floats shift = V::set(V::largest(largest));
+  Floats sums = V::zero();
+  for (Index i = 0; i < whole; i += V::lanes) {
+    const Floats e = exp_rounded(V::sub(V::load(x + i), shift));
+    V::store_bfloat16(e, V::lanes, out + i);
+    sums = V::add(sums, e);
+  }
+  const Floats e = V::first(exp_rounded(V::sub(tail, shift)), rest, V::zero());
+  V::store_bfloat16(e, rest, out + whole);
+  return 1.0f / V::sum(V::add(sums, e));
+}
+
+/// out = (x - mean(x)) / sqrt(var(x) + eps) * weight + bias for each of `rows` rows of C; out may be x.
+BEIT_TARGET static void layer_norm(const float* x, Index ldx, Index rows, Index c, const float* weight,
+                                   const float* bias, float eps, float* out, Index ldo) {
+  const Index whole = c / V::lanes * V::lanes, rest = c - whole;
+  const float size = static_cast<float>(c);
+  for (Index row = 0; row < rows; ++row, x += ldx, out += ldo) {
+    const Floats tail = V::load(x + whole, rest);
+    Floats sums = tail;
+    for (Index i = 0; i < whole; i += V::lanes) sums = V::add(sums, V::load(x + i));
+    // The rounded mean is where the second pass measures from; what it is off by is found there.
+    const Floats about = V::set(V::sum(sums) / size);
+    const Floats d = V::first(V::sub(tail, about), rest, V::zero());
+    Floats offsets = d, squares = V::mul(d, d);
+    for (Index i = 0; i < whole; i += V::lanes) {
+      const Floats e = V::sub(V::load(x + i), about);
+      offsets = V::add(offsets, e);
+      squares = V::fma(e, e, squares);
+    }
+    const float offset = V::sum(offsets) / size;
+    const float variance = V::sum(squares) / size - offset * offset;
+    const float reciprocal = 1.0f / std::sqrt(std::max(variance, 0.0f) + eps);
+    const Floats scale = V::set(reciprocal), shift = V::set(-offset * reciprocal);
+    for (Index i = 0; i < whole; i += V::lanes) {
+      const Floats e = V::fma(V::sub(V::load(x + i), about), scale, shift);
+      V::store(out + i, V::fma(e, V::load(weight + i), V::load(bias + i)));
+    }
+    const Floats e = V::fma(d, scale, shift);
+    V::store(out + whole, V::fma(e, V::load(weight + whole, rest), V::load(bias + whole, rest)), rest);
+  }
+}
+
+/// to (rows, columns) = the epilogue of the sums x; `to` may be x. `rounded`: what is stored is rounded next.
+BEIT_TARGET static void finish(const float* x, Index ldx, Index rows, Index columns, const float* bias,
+                               const float* scale, Epilogue epilogue, bool rounded, float* to, Index ldo) {
+  for (Index j = 0; j < columns; j += V::lanes, x += V::lanes, to += V::lanes) {
+    const Index count = columns - j;
+    const Floats b = bias == nullptr ? V::zero() : V::load(bias + j, count);
+    const Floats s = scale == nullptr ? V::set(1.0f) : V::load(scale + j, count);
+    switch (epilogue) {
+      case Epilogue::bias:
+        finish_column<Epilogue::bias, false>(x, ldx, rows, count, b, s, to, ldo);
+        break;
+      case Epilogue::bias_gelu:
+        if (rounded) {
+          finish_column<Epilogue::bias_gelu, true>(x, ldx, rows, count, b, s, to, ldo);
+        } else {
+          finish_column<Epilogue::bias_gelu, false>(x, ldx, rows, count, b, s, to, ldo);
+        }
+        break;
+      case Epilogue::bias_residual:
+        finish_column<Epilogue::bias_residual, false>(x, ldx, rows, count, b, s, to, ldo);
+        break;
+    }
+  }
+}
+
+/// sum (rows, NR) of int32 becomes, in place, floats (sum - offset) * row_scale * column_scale.
+template <Index NR>
+BEIT_TARGET static void dequantise(std::int32_t* sum, Index rows, const float* row_scale, const float* column_scale,
+                                   const std::int32_t* offset) {
+  for (Index i = 0; i < rows; ++i, sum += NR) {
+    const Floats scale = V::set(row_scale[i]);
+    for (Index j = 0; j < NR; j += V::lanes) {
+      const Floats y = V::mul(V::difference(sum + j, offset + j), V::mul(scale, V::load(column_scale + j)));
+      std::memcpy(sum + j, &y, sizeof(y));
+    }
+  }
+}
+
+/// max |x| of k numbers.
+BEIT_TARGET static float largest_magnitude(const float* x, Index k) {
+  Floats largest = V::zero();
+  for (Index i = 0; i < k; i += V::lanes) largest = V::max(largest, V::abs(V::load(x + i, k - i)));
+  return V::largest(largest);
+}
+
+/// `count` numbers, times `inverse`, as integers, and as many as fill `padded` as zeros are.
+template <typename Integer>
+BEIT_TARGET static void quantise(const float* x, Index count, Index padded, float inverse, Integer* out) {
+  const Floats factor = V::set(inverse);
+  for (Index i = 0; i < padded; i += V::lanes) {
+    V::store_integers(V::mul(V::load(x + i, count - i), factor), padded - i, out + i);
+  }
+}
+
+/// `count` numbers as bfloat16, and zeros to `padded`.
+BEIT_TARGET static void round(const float* x, Index count, Index padded, std::uint16_t* out) {
+  for (Index i = 0; i < padded; i += V::lanes) V::store_bfloat16(V::load(x + i, count - i), padded - i, out + i);
+}
+
+/// Stored weights as what is multiplied, whole vectors of them.
+template <typename Stored, typename Panel>
+BEIT_TARGET static void widen(const Stored* in, Index count, Panel* out) {
+  for (Index i = 0; i < count; i += V::lanes) V::widen(in + i, out + i);
+}
+
+/// out = x, in whole vectors.
+BEIT_TARGET static void copy_over(const float* x, Index count, float* out) {
+  for (Index i = 0; i < count; i += V::lanes) V::store(out + i, V::load(x + i));
+}
+
+/// x += scale * y for `count` numbers.
+BEIT_TARGET static void add_scaled(float* x, const float* y, float scale, Index count) {
+  const Floats s = V::set(scale);
+  for (Index i = 0; i < count; i += V::lanes) {
+    V::store(x + i, V::fma(s, V::load(y + i, count - i), V::load(x + i, count - i)), count - i);
+  }
+}
+
+/// x *= scale for `count` numbers.
+BEIT_TARGET static void multiply(float* x, float scale, Index count) {
+  const Floats s = V::set(scale);
+  for (Index i = 0; i < count; i += V::lanes) V::store(x + i, V::mul(s, V::load(x + i, count - i)), count - i);
+}
+
+private:
+/// A vector's columns of finish.
+template <Epilogue epilogue, bool rounded>
+BEIT_TARGET static void finish_column(const float* x, Index ldx, Index rows, Index count, Floats bias, Floats scale,
+                                      float* to, Index ldo) {
+  const bool whole = count >= V::lanes;
+  for (; rows > 0; --rows, x += ldx, to += ldo) {
+    Floats y = V::add(whole ? V::load(x) : V::load(x, count), bias);
+    if (epilogue == Epilogue::bias_gelu) y = rounded ? gelu_rounded(y) : gelu(y);
+    if (epilogue == Epilogue::bias_residual) y = V::fma(scale, y, whole ? V::load(to) : V::load(to, count));
+    if (whole) {
+      V::store(to, y);
+    } else {
+      V::store(to, y, count);
+    }
+  }
+}
+
+template <std::size_t count>
+BEIT_TARGET static Floats polynomial(const float (&coefficients)[count], Floats x) {
+  Floats p = V::set(coefficients[count - 1]);
+#pragma GCC unroll 8
+  for (std::size_t i = 2; i <= count; ++i) p = V::fma(p, x, V::set(coefficients[count - i]));
+  return p;
+}
+
+public:

@@ -1,0 +1,137 @@
+// Activations in panels, as the inner loop of a packed product reads them.
+//
+// MR rows stand side by side, in words of 4 bytes (groups of G neighbours along k, as many as one instruction
+// multiplies and adds in a lane), and chunk after chunk of k, so that what the tiles read while a chunk of weights
+// passes by is one stream of memory (the "A panel" of Goto's algorithm, as in BLIS). Of chunks of L groups and T row
+// tiles,
+//   stored[((c * T * L + t * L_c + i % L) * MR + r) * G + g] = x[t * MR + r, i * G + g],  c = i / L,
+// where L_c, the groups of chunk c, is L but for the last.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
+
+#include <beit/core/half.hpp>
+#include <beit/core/version.hpp>
+#include <beit/kernels/activations.hpp>
+#include <beit/kernels/packing.hpp>
+
+namespace beit::inline BEIT_ABI {
+
+namespace kernels {
+
+/// Numbers of type A: float, bfloat16 (std::uint16_t), or quantised (std::int16_t, or std::uint8_t with 128 on top), by
+/// the Level's arithmetic.
+template <typename Level, typename A, Index MR, Index chunk>
+struct PanelLayout {
+  static constexpr Index G = 4 / static_cast<Index>(sizeof(A));
+  static constexpr Rounding rounding = std::is_same_v<A, float>           ? Rounding::none
+                                       : std::is_same_v<A, std::uint16_t> ? Rounding::bfloat16
+                                                                          : Rounding::int8;
+
+  static constexpr Index groups(Index k) { return panels(k, G); }
+  static Index bytes(Index rows, Index columns) { return rows * groups(columns) * 4; }
+
+  /// Where a tile's groups from `group` on, a multiple of chunk, begin; they are the rest of that chunk.
+  static const A* tile(const Activations& a, Index t, Index group) { return at(a, t, group); }
+
+  static void write(const Activations& to, Index segment, Index row, Index rows, Index column, Index columns,
+                    const float* from, Index ld) {
+    for (const Index end = row + rows; row < end;) {
+      const Index begin = row / MR * MR, count = std::min(begin + MR, end) - row;
+      const Index tile = segment * to.segment_tiles + row / MR;
+      const bool whole = row == begin && count == std::min(MR, to.segment_rows - begin) && column % G == 0 &&
+                         (columns % G == 0 || column + columns == to.columns);
+      float inverse[MR] = {};
+      if constexpr (rounding == Rounding::int8) {
+        for (Index r = 0; r < count; ++r) {
+          const float largest = Level::largest_magnitude(from + r * ld, columns);
+          to.scales[to.padded_row(segment, row + r)] = largest / int8_limit;
+          inverse[r] = inverse_int8_scale(largest);
+        }
+      }
+      constexpr Index strip = 64 * G;
+      for (Index c = column; c < column + columns;) {
+        const Index n = std::min({strip, column + columns - c, (c / (chunk * G) + 1) * chunk * G - c});
+        const Index padded = whole ? groups(n) * G : n;
+        A* const out = at(to, tile, c / G);
+        const float* x = from + c - column;
+        if (std::is_same_v<A, float> && whole && count == MR) {
+          Level::Packing::template interleave<MR>(reinterpret_cast<const std::byte*>(x), ld * 4, n,
+                                                  reinterpret_cast<std::byte*>(out));
+        } else {
+          alignas(64) A encoded[MR][strip];
+          if (count < MR) std::fill_n(encoded[0], MR * strip, A{});
+          for (Index r = 0; r < count; ++r) encode(x + r * ld, n, padded, inverse[r], encoded[r]);
+          if (whole) {
+            Level::Packing::template interleave<MR>(reinterpret_cast<const std::byte*>(encoded), strip * 4 / G,
+                                                    padded / G, reinterpret_cast<std::byte*>(out));
+          } else {
+            // The rows that pad the segment's last tile go with its last row.
+            const bool ends = row + count == to.segment_rows;
+            if (ends) {
+              for (Index r = count; r < MR - (row - begin); ++r) std::fill_n(encoded[r], n, A{});
+            }
+            merge(encoded[0], strip, row - begin, ends ? MR - (row - begin) : count, c, n,
+                  column + columns == to.columns, out);
+          }
+        }
+        c += n;
+      }
+      from += count * ld;
+      row += count;
+    }
+  }
+
+  static void read(const Activations& from, Index segment, Index row, Index column, Index columns, float* out) {
+    const Index tile = segment * from.segment_tiles + row / MR;
+    for (Index c = column; c < column + columns; ++c) {
+      const A x = at(from, tile, c / G)[row % MR * G + c % G];
+      if constexpr (rounding == Rounding::none) {
+        *out++ = x;
+      } else if constexpr (rounding == Rounding::bfloat16) {
+        *out++ = bfloat16_to_float(x);
+      } else {
+        const int number = x - (std::is_unsigned_v<A> ? 128 : 0);
+        *out++ = static_cast<float>(number) * from.scales[from.padded_row(segment, row)];
+      }
+    }
+  }
+
+  static constexpr Layout layout{MR, rounding, &bytes, &write, &read};
+
+ private:
+  static A* at(const Activations& a, Index t, Index group) {
+    const Index begin = group / chunk * chunk, length = std::min(chunk, groups(a.columns) - begin);
+    return reinterpret_cast<A*>(a.data) + ((begin * a.tiles() + t * length + group - begin) * MR) * G;
+  }
+
+  static void encode(const float* x, Index count, Index padded, float inverse, A* out) {
+    if constexpr (rounding == Rounding::none) {
+      std::copy_n(x, count, out);
+    } else if constexpr (rounding == Rounding::bfloat16) {
+      Level::round(x, count, padded, out);
+    } else {
+      Level::quantise(x, count, padded, inverse, out);
+    }
+  }
+
+  /// `count` rows of a tile from number `row` on, and of those `n` columns from `column` on, which begin in out's
+  /// group: one number at a time, because their neighbours are others'.
+  static void merge(const A* encoded, Index ld, Index row, Index count, Index column, Index n, bool last, A* out) {
+    for (Index r = 0; r < count; ++r) {
+      for (Index j = 0; j < n; ++j) {
+        const Index c = column % G + j;
+        out[(c / G * MR + row + r) * G + c % G] = encoded[r * ld + j];
+      }
+      for (Index c = column % G + n; last && c % G != 0; ++c) out[(c / G * MR + row + r) * G + c % G] = A{};
+    }
+  }
+};
+
+}  // namespace kernels
+
+}  // namespace beit::inline BEIT_ABI

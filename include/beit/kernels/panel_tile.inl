@@ -1,0 +1,41 @@
+// The product of a row tile and a panel, written once for every instruction set and type.
+//
+// This file doesn't compile alone. A product's struct includes it where BEIT_TARGET is its target attribute and the
+// struct has the vector V, the constants MR and NR, the types A, Panel and Sum, and
+//   dot(s, x, b): sums s + x * b, group by group; x is one row's group in every lane, b a vector of a panel's columns.
+
+/// Neighbours along k that are multiplied together.
+static constexpr Index group = 4 / static_cast<Index>(sizeof(A));
+
+/// sum (MR, NR) = a x panel, or that on top where `add`; a (groups, MR, group), panel (groups, NR, group).
+BEIT_TARGET static void tile(const A* a, const Panel* panel, Index groups, Sum* sum, bool add) {
+  constexpr Index columns = NR / V::lanes, vector = V::lanes * group;
+  decltype(V::zeros(sum)) s[MR][columns];
+#pragma GCC unroll 16
+  for (Index r = 0; r < MR; ++r) {
+#pragma GCC unroll 4
+    for (Index c = 0; c < columns; ++c) s[r][c] = V::zeros(sum);
+  }
+  for (Index i = 0; i < groups; ++i, a += MR * group, panel += NR * group) {
+    decltype(V::factors(panel)) b[columns];
+#pragma GCC unroll 4
+    for (Index c = 0; c < columns; ++c) b[c] = V::factors(panel + c * vector);
+#pragma GCC unroll 16
+    for (Index r = 0; r < MR; ++r) {
+      const auto x = V::broadcast(a + r * group);
+#pragma GCC unroll 4
+      for (Index c = 0; c < columns; ++c) s[r][c] = dot(s[r][c], x, b[c]);
+    }
+  }
+#pragma GCC unroll 16
+  for (Index r = 0; r < MR; ++r) {
+#pragma GCC unroll 4
+    for (Index c = 0; c < columns; ++c) {
+      if (add) {
+        V::add_to(sum + r * NR + c * V::lanes, s[r][c]);
+      } else {
+        V::put(sum + r * NR + c * V::lanes, s[r][c]);
+      }
+    }
+  }
+}

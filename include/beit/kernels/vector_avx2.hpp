@@ -1,0 +1,160 @@
+// Eight floats in a register of AVX2, for arithmetic.inl and the levels' products.
+#pragma once
+
+#include <beit/cpu/target.hpp>
+
+#if BEIT_X86_KERNELS
+
+#include <immintrin.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include <beit/core/matrix.hpp>
+#include <beit/core/version.hpp>
+
+namespace beit::inline BEIT_ABI {
+
+namespace kernels {
+
+/// What arithmetic.inl and panel_tile.inl ask of a vector. Where `count` is named only the first lanes exist in memory,
+/// none below 0 and all from `lanes` on.
+struct VectorAvx2 {
+  using Floats = __m256;
+  /// Not __m256i, which is of four: GCC 12 would keep members of that type in memory.
+  typedef std::int32_t Integers __attribute__((vector_size(32)));
+  static constexpr Index lanes = 8;
+
+  BEIT_TARGET_AVX2 static Floats zero() { return _mm256_setzero_ps(); }
+  BEIT_TARGET_AVX2 static Floats set(float x) { return _mm256_set1_ps(x); }
+  BEIT_TARGET_AVX2 static Floats load(const float* p) { return _mm256_loadu_ps(p); }
+  /// Zeros in the other lanes.
+  BEIT_TARGET_AVX2 static Floats load(const float* p, Index count) { return _mm256_maskload_ps(p, first_lanes(count)); }
+  BEIT_TARGET_AVX2 static void store(float* p, Floats x) { _mm256_storeu_ps(p, x); }
+  BEIT_TARGET_AVX2 static void store(float* p, Floats x, Index count) { _mm256_maskstore_ps(p, first_lanes(count), x); }
+  /// The first lanes of x, the others of `rest`.
+  BEIT_TARGET_AVX2 static Floats first(Floats x, Index count, Floats rest) {
+    return _mm256_blendv_ps(rest, x, _mm256_castsi256_ps(first_lanes(count)));
+  }
+
+  BEIT_TARGET_AVX2 static Floats add(Floats a, Floats b) { return _mm256_add_ps(a, b); }
+  BEIT_TARGET_AVX2 static Floats sub(Floats a, Floats b) { return _mm256_sub_ps(a, b); }
+  BEIT_TARGET_AVX2 static Floats mul(Floats a, Floats b) { return _mm256_mul_ps(a, b); }
+  BEIT_TARGET_AVX2 static Floats div(Floats a, Floats b) { return _mm256_div_ps(a, b); }
+  /// a * b + c
+  BEIT_TARGET_AVX2 static Floats fma(Floats a, Floats b, Floats c) { return _mm256_fmadd_ps(a, b, c); }
+  /// c - a * b
+  BEIT_TARGET_AVX2 static Floats fnma(Floats a, Floats b, Floats c) { return _mm256_fnmadd_ps(a, b, c); }
+  BEIT_TARGET_AVX2 static Floats max(Floats a, Floats b) { return _mm256_max_ps(a, b); }
+  BEIT_TARGET_AVX2 static Floats min(Floats a, Floats b) { return _mm256_min_ps(a, b); }
+  BEIT_TARGET_AVX2 static Floats abs(Floats x) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), x); }
+  /// To the nearest integer, ties to even.
+  BEIT_TARGET_AVX2 static Floats round(Floats x) {
+    return _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  }
+  /// x * 2^n for integers n that leave the result a normal number.
+  BEIT_TARGET_AVX2 static Floats times_power_of_two(Floats x, Floats n) {
+    return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(x), _mm256_slli_epi32(_mm256_cvtps_epi32(n), 23)));
+  }
+  /// Of all lanes.
+  BEIT_TARGET_AVX2 static float sum(Floats x) {
+    __m128 s = _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
+    s = _mm_add_ps(s, _mm_movehl_ps(s, s));
+    return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
+  }
+  BEIT_TARGET_AVX2 static float largest(Floats x) {
+    __m128 s = _mm_max_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
+    s = _mm_max_ps(s, _mm_movehl_ps(s, s));
+    return _mm_cvtss_f32(_mm_max_ss(s, _mm_movehdup_ps(s)));
+  }
+
+  /// a - b as floats.
+  BEIT_TARGET_AVX2 static Floats difference(const std::int32_t* a, const std::int32_t* b) {
+    return _mm256_cvtepi32_ps(_mm256_sub_epi32(load_bits(a), load_bits(b)));
+  }
+  /// The nearest integers, of magnitudes up to 127; with 128 on top where they are unsigned.
+  BEIT_TARGET_AVX2 static void store_integers(Floats x, Index count, std::int16_t* p) {
+    store_first(to_int16(x), count, p);
+  }
+  BEIT_TARGET_AVX2 static void store_integers(Floats x, Index count, std::uint8_t* p) {
+    const __m128i shifted = _mm_add_epi16(to_int16(x), _mm_set1_epi16(128));
+    store_first(_mm_packus_epi16(shifted, shifted), count, p);
+  }
+  /// The nearest bfloat16, ties to even; NaN stays NaN.
+  BEIT_TARGET_AVX2 static void store_bfloat16(Floats x, Index count, std::uint16_t* p) {
+    const __m256i bits = _mm256_castps_si256(x);
+    const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
+    const __m256i rounded = _mm256_add_epi32(_mm256_add_epi32(bits, _mm256_set1_epi32(0x7FFF)), odd);
+    const __m256 is_nan = _mm256_cmp_ps(x, x, _CMP_UNORD_Q);
+    const __m256 result =
+        _mm256_blendv_ps(_mm256_castsi256_ps(rounded), _mm256_castsi256_ps(_mm256_set1_epi32(0x7FC00000)), is_nan);
+    const __m256i upper = _mm256_srli_epi32(_mm256_castps_si256(result), 16);
+    store_first(_mm_packus_epi32(_mm256_castsi256_si128(upper), _mm256_extracti128_si256(upper, 1)), count, p);
+  }
+  /// A vector's lanes of stored weights as what is multiplied.
+  BEIT_TARGET_AVX2 static void widen(const std::uint16_t* in, float* out) {
+    const __m256i bits = _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(in)));
+    store(out, _mm256_castsi256_ps(_mm256_slli_epi32(bits, 16)));
+  }
+  BEIT_TARGET_AVX2 static void widen(const std::int8_t* in, std::int16_t* out) {
+    const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(in));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(out), _mm_cvtepi8_epi16(bytes));
+  }
+
+  // What panel_tile.inl asks for, by the types of memory.
+
+  BEIT_TARGET_AVX2 static Floats zeros(const float*) { return zero(); }
+  BEIT_TARGET_AVX2 static Integers zeros(const std::int32_t*) { return Integers{}; }
+  /// A vector's columns of a panel.
+  BEIT_TARGET_AVX2 static Floats factors(const float* panel) { return load(panel); }
+  template <typename T>
+  BEIT_TARGET_AVX2 static __m256i factors(const T* panel) {
+    return load_bits(panel);
+  }
+  /// Four bytes at any alignment, in every lane.
+  BEIT_TARGET_AVX2 static Floats broadcast(const float* p) { return set(*p); }
+  template <typename T>
+  BEIT_TARGET_AVX2 static __m256i broadcast(const T* p) {
+    std::int32_t group;
+    std::memcpy(&group, p, sizeof(group));
+    return _mm256_set1_epi32(group);
+  }
+  BEIT_TARGET_AVX2 static __m256i load_bits(const void* p) {
+    return _mm256_loadu_si256(static_cast<const __m256i*>(p));
+  }
+  /// p += x, and p = x, for sums of either type.
+  BEIT_TARGET_AVX2 static void add_to(float* p, Floats x) { store(p, add(load(p), x)); }
+  BEIT_TARGET_AVX2 static void add_to(std::int32_t* p, Integers x) {
+    put(p, reinterpret_cast<Integers>(_mm256_add_epi32(load_bits(p), reinterpret_cast<__m256i>(x))));
+  }
+  BEIT_TARGET_AVX2 static void put(float* p, Floats x) { store(p, x); }
+  BEIT_TARGET_AVX2 static void put(std::int32_t* p, Integers x) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), reinterpret_cast<__m256i>(x));
+  }
+
+ private:
+  /// All bits of the first `count` lanes.
+  BEIT_TARGET_AVX2 static __m256i first_lanes(Index count) {
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(count)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+  }
+  BEIT_TARGET_AVX2 static __m128i to_int16(Floats x) {
+    const __m256i integers = _mm256_cvtps_epi32(x);
+    return _mm_packs_epi32(_mm256_castsi256_si128(integers), _mm256_extracti128_si256(integers, 1));
+  }
+  template <typename T>
+  BEIT_TARGET_AVX2 static void store_first(__m128i x, Index count, T* p) {
+    if (count >= lanes) {
+      std::memcpy(p, &x, lanes * sizeof(T));
+    } else if (count > 0) {
+      std::memcpy(p, &x, static_cast<std::size_t>(count) * sizeof(T));
+    }
+  }
+};
+
+}  // namespace kernels
+
+}  // namespace beit::inline BEIT_ABI
+
+#endif  // BEIT_X86_KERNELS
