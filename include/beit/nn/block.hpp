@@ -1,6 +1,7 @@
 // timm.models.beit.Block.
 #pragma once
 
+#include <algorithm>
 #include <utility>
 
 #include <beit/core/matrix.hpp>
@@ -32,6 +33,27 @@ class Block {
   /// In place; x (B*N, C).
   void forward(Index batch, Workspace& workspace, Rows x) const {
     if (batch == 0) return;
+    // Some images at a time, so that what one product leaves is still in a cache when the next one reads it; not so few
+    // that weights are fetched too often, or that threads have nothing to do: two images of 197 tokens on up to four.
+    const Index tokens = x.rows() / batch, rows = 400 * std::max<Index>(1, workspace.executor().size() / 4);
+    const Index together = std::max<Index>(1, rows / tokens);
+    for (Index image = 0; image < batch; image += together) {
+      const Index count = std::min(together, batch - image);
+      forward_together(count, workspace, x.middleRows(image * tokens, count * tokens));
+    }
+  }
+
+  /// The attention weights of forward: x (B*N, C) -> out (B*A*N, N). x stays as it is.
+  void forward_attention(const ConstRows& x, Index batch, Workspace& workspace, Rows out) const {
+    if (batch == 0) return;
+    Workspace::Frame frame(workspace);
+    const Activations normed = attn_.input(frame, batch, x.rows() / batch);
+    norm1_.forward(x, workspace, normed);
+    attn_.forward_weights(normed, workspace, out);
+  }
+
+ private:
+  void forward_together(Index batch, Workspace& workspace, Rows x) const {
     const Index tokens = x.rows() / batch;
     {
       Workspace::Frame frame(workspace);
@@ -45,16 +67,6 @@ class Block {
     mlp_.forward_residual(normed, gamma_2_.data(), workspace, x);
   }
 
-  /// The attention weights of forward: x (B*N, C) -> out (B*A*N, N). x stays as it is.
-  void forward_attention(const ConstRows& x, Index batch, Workspace& workspace, Rows out) const {
-    if (batch == 0) return;
-    Workspace::Frame frame(workspace);
-    const Activations normed = attn_.input(frame, batch, x.rows() / batch);
-    norm1_.forward(x, workspace, normed);
-    attn_.forward_weights(normed, workspace, out);
-  }
-
- private:
   LayerNorm norm1_;
   Attention<Weight> attn_;
   LayerNorm norm2_;
