@@ -84,6 +84,7 @@ class Row:
         self.runtime, self.precision, self.level, self.lowered = runtime, precision, level, level is not None
         self.command = command
         self.times = {}  # (batch, threads): seconds of each pass
+        self.products = {}  # the same of products alone, of this library
         self.cosine, self.max_error = 1.0, 0.0
         self.worker = None
 
@@ -113,6 +114,11 @@ class Row:
         self.times.setdefault((batch, threads), []).extend(
             self.worker.ask("run", threads, batch, seconds)["seconds"])
 
+    def time_products(self, batch, threads, seconds):
+        if self.runtime == "beit":
+            self.products.setdefault((batch, threads), []).extend(
+                self.worker.ask("products", threads, batch, seconds)["seconds"])
+
     def close(self):
         if self.worker:
             self.worker.close()
@@ -123,6 +129,8 @@ class Row:
         for (batch, threads), seconds in sorted(self.times.items()):
             times.append({"threads": threads, "batch": batch, "min_ms": 1e3 * min(seconds) / batch,
                           "median_ms": 1e3 * statistics.median(seconds) / batch, "passes": len(seconds)})
+            if (batch, threads) in self.products:
+                times[-1]["products_ms"] = 1e3 * min(self.products[batch, threads]) / batch
         return {"runtime": self.runtime, "precision": self.precision, "level": self.level, "lowered": self.lowered,
                 "cosine": self.cosine, "max_error": self.max_error, "times": times}
 
@@ -219,6 +227,7 @@ def measure(rows, configurations, peaks, seconds):
         for batch, threads in configurations:
             for row in rows:
                 row.time(batch, threads, 0.3)
+                row.time_products(batch, threads, 0.3)
         rounds, longest = rounds + 1, max(longest, time.monotonic() - begin)
         say(f"round {rounds}: {time.monotonic() - start:.0f} s")
 

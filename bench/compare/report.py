@@ -7,7 +7,8 @@ A report is a dictionary; compare.py makes it and write() writes it:
     peaks      [{"instruction", "level", "type", "threads", "gflops"}]                  what beit_peak prints
     runtimes   {name: {"version"}}
     rows       [{"runtime", "precision", "level", "lowered", "cosine", "max_error",
-                 "times": [{"threads", "batch", "min_ms", "median_ms", "passes", "limit", "limit_ms", "percent"}]}]
+                 "times": [{"threads", "batch", "min_ms", "median_ms", "passes", "limit", "limit_ms", "percent",
+                            "products_ms"}]}]              the last for this library: the blocks' products alone
     starts     [{"runtime", "precision", "file", "seconds", "peak_mb"}]
     resize     {"from", "to", "beit_ms", "pillow_ms", "pillow"}
 
@@ -114,6 +115,13 @@ def cell(row, batch, threads):
     return ""
 
 
+def rest(row, batch, threads):
+    for time in row["times"]:
+        if (time["batch"], time["threads"]) == (batch, threads) and "products_ms" in time:
+            return f"{100 * max(0, 1 - time['products_ms'] / time['min_ms']):.0f} %"
+    return ""
+
+
 def count(number, noun):
     return f"{number} {noun}" + ("s" if number != 1 else "")
 
@@ -140,6 +148,10 @@ def markdown(report):
     header = ["", *(f"batch {batch}, {count(threads, 'thread')}" for batch, threads in shown),
               "limit", "cosine", "largest error"]
     parts.append(table(header, rows))
+    rows = [[label(row, report), *(rest(row, *column) for column in shown)] for row in report["rows"]
+            if any("products_ms" in time for time in row["times"])]
+    if rows:
+        parts.append(table(["of a pass, not products with weights", *header[1:1 + len(shown)]], rows))
     if report["starts"]:
         rows = [[f"{LABELS[start['runtime']]} {start['precision']}", start["file"], f"{start['seconds']:.2f}",
                  f"{start['peak_mb']:.0f}"] for start in report["starts"]]

@@ -43,6 +43,7 @@ def canned():
                     "peak_mb": 380.4}],
         "resize": {"from": "4000 x 3000", "to": "331 x 248", "pillow": "9.4", "beit_ms": 10.0, "pillow_ms": 45.0},
     }
+    result["rows"][0]["times"][0]["products_ms"] = 85.0
     report.add_limits(result)
     return result
 
@@ -139,11 +140,15 @@ def test_disagreement(precision):
 def test_markdown(canned):
     lines = report.markdown(canned).splitlines()
     tables = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
-    rows = {cells[0]: cells[1:] for cells in tables}
+    rows = {}
+    for cells in tables:
+        rows.setdefault(cells[0], cells[1:])
     assert rows[""] == ["batch 1, 1 thread", "batch 1, 2 threads", "batch 8, 1 thread", "batch 8, 2 threads", "limit",
                         "cosine", "largest error"]
     assert rows["beit float, amx"] == ["100.0 (17 %)", "50.0 (17 %)"] * 2 + ["AMX bfloat16 / 6", "0.999950", "1.0e-06"]
     assert rows["beit float, avx2"][0] == "200.0 (50 %)"
+    shares = tables[[cells[0] for cells in tables].index("of a pass, not products with weights") + 2]
+    assert shares == ["beit float, amx", "15 %", "", "", ""]
     assert rows["ONNX Runtime int8"][4] == "AMX int8"
     assert rows["beit float"] == ["beit_base.safetensors", "0.25", "380"]
     assert rows["AMX bfloat16"] == ["3600", "7200"]

@@ -61,9 +61,9 @@ def test_logits_are_those_of_timm(images, tmp_path):
 
 
 def test_run_takes_one_pass_at_least(images):
-    result, lines = answers(images[0], ["run 1 1 0", "run 2 1 0.01"], "bfloat16")
+    result, lines = answers(images[0], ["run 1 1 0", "run 2 1 0.01", "products 1 2 0"], "bfloat16")
     assert result.returncode == 0, result.stderr
-    assert len(lines[1]["seconds"]) == 1
+    assert len(lines[1]["seconds"]) == len(lines[3]["seconds"]) == 1
     assert len(lines[2]["seconds"]) >= 1 and min(lines[2]["seconds"]) > 0
 
 
@@ -79,7 +79,7 @@ def test_resize_is_pillows(images, tmp_path):
 
 
 @pytest.mark.parametrize("command, message", [
-    ("walk", "wanted run, logits or resize"),
+    ("walk", "wanted run, products, logits or resize"),
     ("run 1", "wanted a number more"),
     ("run 0 1 0", "wanted threads, and 1 to"),
     ("run 1 99 0", "wanted threads, and 1 to"),

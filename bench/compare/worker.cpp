@@ -5,8 +5,10 @@
 //   beit_compare_worker MODEL PRECISION IMAGES.npy    images: float32 (count, in_chans*H*W), already preprocessed
 //     run THREADS BATCH SECONDS       forward passes of the first BATCH images, at least one, until SECONDS have gone:
 //                                     {"seconds": [of each]}
+//     products THREADS BATCH SECONDS  the same of the blocks' products with weights alone, without epilogues
 //     logits THREADS BATCH OUT.npy    {}, once float32 (BATCH, K) is written
 //     resize SECONDS HEIGHT WIDTH IMAGE OUT.npy    bicubic, one thread: {"seconds": [...]}; bytes as floats are written
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <exception>
@@ -16,6 +18,7 @@
 #include <iostream>
 #include <map>
 #include <memory>
+#include <optional>
 #include <sstream>
 #include <string>
 #include <string_view>
@@ -30,16 +33,75 @@ namespace {
 
 using Json = nlohmann::json;
 
+using beit::Index;
+
+/// Multiplies what the blocks of a model multiply, by its own weights, and nothing else.
+template <typename Weight>
+class Products {
+ public:
+  Products(const std::filesystem::path& path, const beit::Config& config) : tokens_(config.num_tokens()) {
+    const beit::SafeTensors file = beit::SafeTensors::open(path);
+    const beit::WeightReader reader(file);
+    const Index dim = config.embed_dim, hidden = config.mlp_hidden;
+    for (Index i = 0; i < config.depth; ++i) {
+      const beit::WeightScope block = reader.root().scope("blocks." + std::to_string(i));
+      matrices_.emplace_back(block, "attn.qkv.weight", std::initializer_list<Index>{3 * dim, dim}, Bias{});
+      matrices_.emplace_back(block, "attn.proj.weight", std::initializer_list<Index>{dim, dim}, Bias{});
+      matrices_.emplace_back(block, "mlp.fc1.weight", std::initializer_list<Index>{hidden, dim}, Bias{});
+      matrices_.emplace_back(block, "mlp.fc2.weight", std::initializer_list<Index>{dim, hidden}, Bias{});
+    }
+  }
+
+  void operator()(Index batch, beit::Workspace& workspace) const {
+    constexpr Index together = 2;  // images, as beit::Block does
+    beit::Workspace::Frame frame(workspace);
+    const auto input = [&](const beit::Linear<Weight>& matrix, Index images) {
+      const beit::Activations x = matrix.input(frame, images, tokens_);
+      beit::Rows ones = frame.rows(images * tokens_, matrix.inputs());
+      ones.setOnes();
+      beit::write_rows(ones, x, workspace.executor());
+      return x;
+    };
+    const Index most = std::min(together, batch), hidden = matrices_[2].outputs();
+    const beit::Activations narrow[] = {input(matrices_[0], 1), input(matrices_[0], most)};
+    const beit::Activations wide[] = {input(matrices_[3], 1), input(matrices_[3], most)};
+    beit::Rows out = frame.rows(most * tokens_, std::max(hidden, matrices_[0].outputs()));
+    for (std::size_t block = 0; block < matrices_.size(); block += 4) {
+      for (Index image = 0; image < batch; image += together) {
+        const bool all = batch - image >= most;
+        for (std::size_t i = block; i < block + 4; ++i) {
+          const beit::Activations& x = (i % 4 == 3 ? wide : narrow)[all ? 1 : 0];
+          matrices_[i].forward(x, workspace, out.topLeftCorner(x.rows(), matrices_[i].outputs()));
+        }
+      }
+    }
+  }
+
+ private:
+  using Bias = beit::AlignedBuffer<float>;
+
+  Index tokens_;
+  std::vector<beit::Linear<Weight>> matrices_;  // qkv, proj, fc1, fc2 of each block
+};
+
 struct Model {
-  beit::Index num_outputs;
+  Index num_outputs;
   std::function<void(const beit::ConstRows&, beit::Workspace&, beit::Rows)> forward;
+  std::function<void(Index, beit::Workspace&)> multiply;  // Products of so many images
 };
 
 template <typename Weight>
 Model load(const std::filesystem::path& path) {
   auto model = std::make_shared<const beit::Beit<Weight>>(beit::load<Weight>(path));
-  return {model->num_outputs(), [model](const beit::ConstRows& x, beit::Workspace& workspace, beit::Rows out) {
+  // Loaded when they are asked for: they take the model's memory again.
+  auto products = std::make_shared<std::optional<Products<Weight>>>();
+  return {model->num_outputs(),
+          [model](const beit::ConstRows& x, beit::Workspace& workspace, beit::Rows out) {
             model->forward(x, workspace, out);
+          },
+          [=](Index batch, beit::Workspace& workspace) {
+            if (!*products) products->emplace(path, model->config());
+            (**products)(batch, workspace);
           }};
 }
 
@@ -104,6 +166,11 @@ class Worker {
       const double seconds = read<double>(words);
       beit::Matrix logits(forward.batch, model_.num_outputs);
       result = repeat(seconds, [&] { run(forward, logits); });
+    } else if (command == "products") {
+      const Forward forward = read_forward(words);
+      const double seconds = read<double>(words);
+      model_.multiply(forward.batch, forward.threads->workspace);
+      result = repeat(seconds, [&] { model_.multiply(forward.batch, forward.threads->workspace); });
     } else if (command == "logits") {
       const Forward forward = read_forward(words);
       beit::Matrix logits(forward.batch, model_.num_outputs);
@@ -122,7 +189,7 @@ class Worker {
       for (beit::Index i = 0; i < out.size(); ++i) out.data()[i] = pixels[static_cast<std::size_t>(i)];
       write(read_path(words), out);
     } else {
-      throw beit::ArgumentError("found the command '" + command + "', wanted run, logits or resize");
+      throw beit::ArgumentError("found the command '" + command + "', wanted run, products, logits or resize");
     }
     return result;
   }
