@@ -75,13 +75,13 @@ struct FusedAttention {
       const A* weights;
       if constexpr (rounded) {
         for (Index i = 0; i < rows; ++i) {
-          Level::round(scratch.scores + i * padded_n, n, n, scratch.weights + i * padded_n);
+          Level::round(scratch.scores + i * padded_n, n, groups(n) * group, scratch.weights + i * padded_n);
         }
         weights = scratch.weights;
       } else {
         weights = scratch.scores;
       }
-      interleave_tile(weights, padded_n, rows, n, scratch.tile);
+      interleave_tile(weights, padded_n, rows, groups(n) * group, scratch.tile);
       for (Index channel = 0; channel < d; channel += NR) {
         multiply(scratch.tile, scratch.values + channel * groups(n) * group, groups(n), sums);
         const Index columns = std::min(NR, d - channel);
