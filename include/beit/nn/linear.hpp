@@ -149,6 +149,11 @@ class Linear {
     Index columns = tile * std::max<Index>(1, 256 / tile);
     while (columns > tile && tasks(tiles, columns) < wanted) columns = halved(columns, tile);
     while (tiles > step && tasks(tiles, columns) < wanted) tiles = halved(tiles, step);
+    // Somewhat fewer columns where threads would end more evenly: tasks are taken one by one, and the last ones count.
+    const auto longest = [&](Index width) { return kernels::panels(tasks(tiles, width), executor.size()) * width; };
+    for (Index width = columns - tile, least = columns / 2; executor.size() > 1 && width >= least; width -= tile) {
+      if (width > 0 && longest(width) < longest(columns)) columns = width;
+    }
     const Index column_blocks = kernels::panels(outputs_, columns);
     Workspace::Frame frame(workspace);
     const Index scratch_size = kernels::whole_lines(kernel.scratch_bytes(tiles, columns, inputs_));
