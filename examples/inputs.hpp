@@ -28,8 +28,8 @@ struct Input {
 };
 
 inline bool has_image_extension(const std::filesystem::path& path) {
-  static constexpr std::array<std::string_view, 9> known{".jpg", ".jpeg", ".png", ".bmp", ".gif",
-                                                         ".tga", ".pgm",  ".ppm", ".pnm"};
+  static constexpr std::array<std::string_view, 12> known{".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp",
+                                                          ".gif", ".tga",  ".pbm", ".pgm",  ".ppm", ".pnm"};
   std::string extension = path.extension().string();
   for (char& c : extension) c = 'A' <= c && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
   return std::find(known.begin(), known.end(), extension) != known.end();

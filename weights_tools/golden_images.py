@@ -76,6 +76,7 @@ def write_images():
     paletted.save(FOLDER / "transparent.gif", transparency=3)
     small.save(FOLDER / "small.ppm")
     small.convert("L").save(FOLDER / "small.pgm")
+    small.convert("1").save(FOLDER / "small.pbm")
     (FOLDER / "largest_100.ppm").write_bytes(b"P6 # comment\n3 2\n100\n" + bytes(range(0, 101, 6))[:18].ljust(18, b"d"))
     wide = struct.pack(">6H", 0, 1, 300, 999, 1000, 500)
     (FOLDER / "largest_1000.ppm").write_bytes(b"P6\n2 1\n1000\n" + wide)

@@ -38,6 +38,13 @@ std::vector<std::uint8_t> bytes_of(const std::string& text) { return {text.begin
 
 std::vector<std::uint8_t> pixels_of(const beit::Image& image) { return {image.data(), image.data() + image.size()}; }
 
+/// Makes every segment of one kind one of another.
+void replace_marker(std::vector<std::uint8_t>& jpeg, std::uint8_t from, std::uint8_t to) {
+  for (std::size_t i = 0; i + 1 < jpeg.size(); ++i) {
+    if (jpeg[i] == 0xff && jpeg[i + 1] == from) jpeg[i + 1] = to;
+  }
+}
+
 TEST(Decode, GivesPillowsPixels) {
   std::ifstream list(golden::image_path("decode.txt"));
   std::string name;
@@ -67,6 +74,22 @@ TEST(Decode, ScalesPnmByItsLargestValue) {
             (std::vector<std::uint8_t>{128, 255, 0}));
   // Above the largest value: white.
   EXPECT_EQ(pixels_of(decode(bytes_of("P5 1 1 10\n\xff"))), (std::vector<std::uint8_t>{255, 255, 255}));
+}
+
+TEST(Decode, ReadsPnmInText) {
+  EXPECT_EQ(pixels_of(decode(bytes_of("P2 # a comment\n2 1 2\n1 # one\n2"))),
+            (std::vector<std::uint8_t>{128, 128, 128, 255, 255, 255}));
+  EXPECT_EQ(pixels_of(decode(bytes_of("P3\n1 1\n1000\n0 500 1000\n"))), (std::vector<std::uint8_t>{0, 128, 255}));
+  const std::vector<std::uint8_t> black_white{0, 0, 0, 255, 255, 255};
+  EXPECT_EQ(pixels_of(decode(bytes_of("P1 2 1\n10"))), black_white);
+  EXPECT_EQ(pixels_of(decode(bytes_of("P1 2 1 1# comment\n 0\n"))), black_white);
+  EXPECT_EQ(pixels_of(decode(bytes_of("P4 2 1\n\xbf"))), black_white);
+  EXPECT_THAT(message_of([] { decode(bytes_of("P3 1 1 255 1 2 256")); }), HasSubstr("found a value of 256, wanted"));
+  EXPECT_THAT(message_of([] { decode(bytes_of("P1 2 1 12")); }), HasSubstr("neither 0 nor 1"));
+  EXPECT_THAT(message_of([] { decode(bytes_of("P1 2 1 1\n")); }), HasSubstr("truncated"));
+  EXPECT_THAT(message_of([] { decode(bytes_of("P2 3 1 255 1 22222")); }), HasSubstr("found a value of 22222"));
+  EXPECT_THAT(message_of([] { decode(bytes_of("P2 2 1 255 1  \n")); }), HasSubstr("truncated"));
+  EXPECT_THAT(message_of([] { decode(bytes_of("P4 9 2 \x01\x02\x03")); }), HasSubstr("truncated"));
 }
 
 TEST(Decode, KeepsTheHighByteOfGreyOf16Bits) {
@@ -101,7 +124,7 @@ TEST(Decode, AppliesTheExifOrientationOnlyWhenAsked) {
 
 TEST(Decode, RefusesTruncatedFiles) {
   for (const char* name : {"orientation_1.jpg", "landscape.png", "color3_depth8.png", "mode_RGB.bmp", "mode_P.bmp",
-                           "small.gif", "transparent.gif", "small.ppm", "small.pgm"}) {
+                           "small.gif", "transparent.gif", "small.ppm", "small.pgm", "small.pbm"}) {
     const std::vector<std::uint8_t> whole = golden::read_bytes(golden::image_path(name));
     // GIF's trailer and the padding of BMP's last row aren't needed.
     const std::size_t needed = whole.size() - (std::string(name).ends_with("gif")   ? 1
@@ -170,6 +193,30 @@ TEST(Decode, RefusesWhatIsNoImage) {
   EXPECT_THAT(message_of([] { decode(bytes_of("P6 3 4 70000\n")); }), HasSubstr("largest value of 70000"));
 }
 
+TEST(Decode, TakesTheStandardsHuffmanTablesWhereAJpegHasNone) {
+  std::vector<std::uint8_t> bytes = golden::read_bytes(golden::image_path("orientation_1.jpg"));  // has them itself
+  const auto wanted = pixels_of(decode(bytes));
+  replace_marker(bytes, 0xc4, 0xfe);
+  EXPECT_EQ(pixels_of(decode(bytes)), wanted);
+}
+
+TEST(Decode, PassesOverWhatMeansNothingBeforeTheEndOfAJpeg) {
+  const std::vector<std::uint8_t> whole = golden::read_bytes(golden::image_path("orientation_1.jpg"));
+  const auto wanted = pixels_of(decode(whole));
+  const std::vector<std::vector<std::uint8_t>> meaningless{
+      {0xff, 0x01}, {0xff, 0x00, 0x12, 0x34}, {0x12, 0x34}, {0xff, 0xd3, 0x56}, {0xff, 0xff, 0x01}, {0x00}, {0xff}};
+  for (std::size_t kind = 0; kind < meaningless.size(); ++kind) {
+    for (const std::size_t times : {1u, 2u, 100u}) {
+      std::vector<std::uint8_t> bytes(whole.begin(), whole.end() - 2);
+      for (std::size_t i = 0; i < times; ++i) {
+        bytes.insert(bytes.end(), meaningless[kind].begin(), meaningless[kind].end());
+      }
+      bytes.insert(bytes.end(), {0xff, 0xd9});
+      EXPECT_EQ(pixels_of(decode(bytes)), wanted) << kind << " x " << times;
+    }
+  }
+}
+
 #if !BEIT_USE_LIBJPEG_TURBO  // which checks these itself
 
 TEST(Decode, RefusesAHuffmanTableThatIsTooLong) {
@@ -181,25 +228,23 @@ TEST(Decode, RefusesAHuffmanTableThatIsTooLong) {
   EXPECT_THAT(message_of([&] { decode(bytes); }), HasSubstr("Huffman table of 496 codes"));
 }
 
-TEST(Decode, RefusesAJpegWithoutItsTables) {
-  const std::vector<std::uint8_t> whole = golden::read_bytes(golden::image_path("orientation_1.jpg"));
-  ASSERT_NO_THROW(decode(whole));
-  // Each table segment becomes a comment.
-  for (const auto& [marker, text] :
-       {std::pair<int, const char*>{0xc4, "no Huffman table"}, {0xdb, "no quantisation"}}) {
-    std::vector<std::uint8_t> bytes = whole;
-    for (std::size_t i = 0; i + 1 < bytes.size(); ++i) {
-      if (bytes[i] == 0xff && bytes[i + 1] == marker) bytes[i + 1] = 0xfe;
-    }
-    EXPECT_THAT(message_of([&] { decode(bytes); }), HasSubstr(text));
-  }
+TEST(Decode, RefusesAJpegWithoutQuantisationTables) {
+  std::vector<std::uint8_t> bytes = golden::read_bytes(golden::image_path("orientation_1.jpg"));
+  ASSERT_NO_THROW(decode(bytes));
+  replace_marker(bytes, 0xdb, 0xfe);
+  EXPECT_THAT(message_of([&] { decode(bytes); }), HasSubstr("no quantisation"));
+}
+
+TEST(Decode, RefusesAProgressiveJpegWithoutHuffmanTables) {
+  std::vector<std::uint8_t> bytes = golden::read_bytes(golden::image_path("orientation_1.jpg"));
+  replace_marker(bytes, 0xc4, 0xfe);
+  replace_marker(bytes, 0xc0, 0xc2);
+  EXPECT_THAT(message_of([&] { decode(bytes); }), HasSubstr("no Huffman table"));
 }
 
 TEST(Decode, NamesJpegsThatAreNotRead) {
   std::vector<std::uint8_t> bytes = golden::read_bytes(golden::image_path("orientation_1.jpg"));
-  for (std::size_t i = 0; i + 1 < bytes.size(); ++i) {
-    if (bytes[i] == 0xff && bytes[i + 1] == 0xc0) bytes[i + 1] = 0xc9;
-  }
+  replace_marker(bytes, 0xc0, 0xc9);
   EXPECT_THAT(message_of([&] { decode(bytes); }), HasSubstr("arithmetic-coded JPEG (frame type 9)"));
 }
 

@@ -22,10 +22,11 @@
 #include <beit/image/detail/bytes.hpp>
 #include <beit/image/detail/gif.hpp>
 #include <beit/image/detail/jpeg.hpp>
+#include <beit/image/detail/jpeg_tables.hpp>
 #include <beit/image/detail/jpeg_turbo.hpp>
 #include <beit/image/detail/palettes.hpp>
 #include <beit/image/detail/pnm.hpp>
-#include <beit/image/detail/stb_image.hpp>
+#include <beit/image/detail/stb_decode.hpp>
 #include <beit/image/image.hpp>
 
 namespace beit::inline BEIT_ABI {
@@ -39,43 +40,6 @@ struct DecodeOptions {
 
 namespace detail {
 
-/// Feeds stb_image and sees when it asks for more than there is: it goes on with zeros and would show a grey rest.
-struct StbReader {
-  Bytes bytes;
-  std::size_t position = 0;
-  bool past_end = false;
-
-  static int read(void* user, char* out, int size) {
-    StbReader& reader = *static_cast<StbReader*>(user);
-    const std::size_t wanted = static_cast<std::size_t>(std::max(size, 0));
-    const std::size_t count = std::min(wanted, reader.bytes.size() - reader.position);
-    // stb_image refills a buffer of 128 bytes ahead of need, but only when that is empty.
-    constexpr std::size_t buffer_bytes = 128;
-    if (count == 0 || (count < wanted && wanted != buffer_bytes)) reader.past_end = true;
-    std::copy_n(reader.bytes.data() + reader.position, count, reinterpret_cast<std::uint8_t*>(out));
-    reader.position += count;
-    return static_cast<int>(count);
-  }
-  static void skip(void* user, int count) {
-    StbReader& reader = *static_cast<StbReader*>(user);
-    reader.position += std::min(static_cast<std::size_t>(std::max(count, 0)), reader.bytes.size() - reader.position);
-  }
-  static int eof(void* user) {
-    const StbReader& reader = *static_cast<const StbReader*>(user);
-    return reader.position >= reader.bytes.size() ? 1 : 0;
-  }
-  static constexpr stb::stbi_io_callbacks callbacks() { return {&read, &skip, &eof}; }
-};
-
-[[noreturn]] inline void fail_as_stb(const ImageFile& file, const StbReader& reader) {
-  if (reader.past_end) {
-    file.fail("truncated: the image goes on after the " + std::to_string(file.bytes.size()) + " bytes found");
-  }
-  const char* reason = stb::stbi_failure_reason();
-  file.fail(std::string("found no image that can be read (") + (reason == nullptr ? "unknown" : reason) +
-            "), wanted JPEG, PNG, BMP, GIF, TGA, PGM or PPM");
-}
-
 /// Throws ImageError for an image of no pixels or of more than the limit.
 inline void check_size(const ImageFile& file, std::int64_t height, std::int64_t width, std::int64_t max_pixels) {
   const std::string found = "found " + std::to_string(height) + " x " + std::to_string(width) + " pixels";
@@ -84,28 +48,6 @@ inline void check_size(const ImageFile& file, std::int64_t height, std::int64_t 
     file.fail(found + " (" + std::to_string(height * width) + "), wanted at most " + std::to_string(max_pixels) +
               " (max_pixels)");
   }
-}
-
-inline Size read_size_by_stb(const ImageFile& file) {
-  StbReader reader{file.bytes};
-  const stb::stbi_io_callbacks callbacks = StbReader::callbacks();
-  int width = 0, height = 0, channels = 0;
-  if (stb::stbi_info_from_callbacks(&callbacks, &reader, &width, &height, &channels) == 0) fail_as_stb(file, reader);
-  // A BMP whose rows go from top to bottom has a negative height.
-  return {std::abs(static_cast<Index>(height)), static_cast<Index>(width)};
-}
-
-inline MallocPixels decode_by_stb(const ImageFile& file, Size size, int channels) {  // (height, width, channels)
-  StbReader reader{file.bytes};
-  const stb::stbi_io_callbacks callbacks = StbReader::callbacks();
-  int width = 0, height = 0, channels_in_file = 0;
-  MallocPixels pixels(stb::stbi_load_from_callbacks(&callbacks, &reader, &width, &height, &channels_in_file, channels));
-  if (pixels == nullptr || reader.past_end) fail_as_stb(file, reader);
-  if (size != Size{height, width}) {
-    file.fail("damaged: found " + std::to_string(height) + " x " + std::to_string(width) +
-              " pixels where the header says " + std::to_string(size.height) + " x " + std::to_string(size.width));
-  }
-  return pixels;
 }
 
 /// PIL.ImageOps.exif_transpose.
@@ -131,10 +73,10 @@ inline Image turn_upright(Image image, int orientation) {
 
 /// The RGB image in a file's bytes; `name` begins every message.
 ///
-/// JPEG, PNG, BMP, GIF (first frame), TGA, PGM and PPM. Equal to Pillow's convert("RGB") but for JPEG, whose decoders
-/// round differently unless BEIT_USE_LIBJPEG_TURBO has Pillow's decode it, and grey of 16 bits, which is scaled by its
-/// high byte where Pillow clips to white. Throws ImageError for bytes that are no such image, damaged, truncated, or an
-/// image larger than the limit.
+/// JPEG, PNG, BMP, GIF (first frame), TGA, PBM, PGM and PPM. Equal to Pillow's convert("RGB") but for JPEG, whose
+/// decoders round differently unless BEIT_USE_LIBJPEG_TURBO has Pillow's decode it, and grey of 16 bits, which is
+/// scaled by its high byte where Pillow clips to white. Throws ImageError for bytes that are no such image, damaged,
+/// truncated, or an image larger than the limit.
 inline Image decode_image(std::span<const std::uint8_t> bytes, const DecodeOptions& options = {},
                           const std::string& name = "image in memory") {
   const detail::ImageFile file{bytes, name};
@@ -144,7 +86,7 @@ inline Image decode_image(std::span<const std::uint8_t> bytes, const DecodeOptio
               std::to_string(std::numeric_limits<int>::max() / 2));
   }
 
-  if (detail::starts_with(bytes, "P5") || detail::starts_with(bytes, "P6")) {
+  if (detail::is_pnm(bytes)) {
     const detail::PnmHeader header = detail::read_pnm_header(file);
     detail::check_size(file, header.size.height, header.size.width, options.max_pixels);
     return detail::decode_pnm(file, header);
@@ -170,14 +112,17 @@ inline Image decode_image(std::span<const std::uint8_t> bytes, const DecodeOptio
 #endif
 
   int orientation = 1;
-  bool is_tga = false;
+  bool is_tga = false, is_jpeg = false;
   std::vector<std::uint8_t> repaired;
   if (detail::starts_with(bytes, "\x89PNG\r\n\x1a\n")) {
     repaired = detail::check_png(file);
   } else if (detail::starts_with(bytes, "BM")) {
     repaired = detail::check_bmp(file);
   } else if (detail::is_jpeg(bytes)) {
-    orientation = detail::check_jpeg(file);
+    is_jpeg = true;
+    const detail::JpegSegments segments = detail::check_jpeg(file);
+    orientation = segments.orientation;
+    if (segments.wants_standard_tables) repaired = detail::with_standard_huffman_tables(bytes);
   } else {
     is_tga = true;
   }
@@ -185,7 +130,8 @@ inline Image decode_image(std::span<const std::uint8_t> bytes, const DecodeOptio
   const Size size = detail::read_size_by_stb(readable);
   detail::check_size(file, size.height, size.width, options.max_pixels);
   if (is_tga) detail::check_tga(file);
-  Image image(size.height, size.width, detail::decode_by_stb(readable, size, 3));
+  Image image(size.height, size.width,
+              is_jpeg ? detail::decode_jpeg_by_stb(readable, size) : detail::decode_by_stb(readable, size, 3));
   return options.apply_exif_orientation ? detail::turn_upright(std::move(image), orientation) : image;
 }
 

@@ -68,8 +68,8 @@ class JpegTables {
     for (std::size_t at = 8; at < payload.size(); at += 3) quantization_wanted_ |= 1u << (payload[at] & 15);
   }
 
-  /// SOS: throws ImageError if the scan needs a table that isn't there.
-  void begin_scan(const ImageFile& file, Bytes payload) const {
+  /// SOS: throws ImageError if the scan needs a table that isn't there and that the standard doesn't give.
+  void begin_scan(const ImageFile& file, Bytes payload) {
     const std::size_t components = payload.empty() ? 0 : payload[0];
     if (payload.size() != 4 + 2 * components) file.fail("damaged JPEG: a scan's header has the wrong length");
     const bool begins_at_dc = payload[1 + 2 * components] == 0;
@@ -80,7 +80,9 @@ class JpegTables {
       const bool needs_ac = !progressive_ || !begins_at_dc;
       if ((needs_dc && (huffman_[0] >> (tables >> 4) & 1) == 0) ||
           (needs_ac && (huffman_[1] >> (tables & 15) & 1) == 0)) {
-        file.fail("damaged JPEG: found no Huffman table for one of its components");
+        const bool has_standard = !progressive_ && (tables >> 4) < 2 && (tables & 15) < 2;
+        if (!has_standard) file.fail("damaged JPEG: found no Huffman table for one of its components");
+        wants_standard_ = true;
       }
     }
     if ((quantization_wanted_ & ~quantization_) != 0) {
@@ -88,11 +90,21 @@ class JpegTables {
     }
   }
 
+  /// Whether a scan names Huffman tables that the file leaves to the standard, as frames of motion JPEG do.
+  bool wants_standard() const { return wants_standard_; }
+
  private:
   std::uint32_t huffman_[2] = {0, 0};  // DC, AC: a bit for each table
   std::uint32_t quantization_ = 0;
   std::uint32_t quantization_wanted_ = 0;
   bool progressive_ = false;
+  bool wants_standard_ = false;
+};
+
+/// What stb_image doesn't tell of a JPEG.
+struct JpegSegments {
+  int orientation = 1;  ///< EXIF's, 1 to 8.
+  bool wants_standard_tables = false;
 };
 
 /// Whether stb_image takes the file for a JPEG: a start of image, also after fill bytes.
@@ -102,11 +114,11 @@ inline bool is_jpeg(Bytes bytes) {
   return at > 0 && at < bytes.size() && bytes[at] == 0xd8;
 }
 
-/// Walks over all segments, checks the tables, and returns the EXIF orientation (1 if there is none).
-inline int check_jpeg(const ImageFile& file) {
+/// Walks over all segments and checks the tables.
+inline JpegSegments check_jpeg(const ImageFile& file) {
   const Bytes bytes = file.bytes;
   JpegTables tables;
-  int orientation = 1;
+  JpegSegments found;
   bool found_exif = false;
   for (std::size_t at = 0; at + 1 < bytes.size();) {
     if (bytes[at] != 0xff || bytes[at + 1] == 0xff) {  // data, or a fill byte
@@ -134,11 +146,12 @@ inline int check_jpeg(const ImageFile& file) {
     if (marker == 0xda) tables.begin_scan(file, payload);
     if (marker == 0xe1 && !found_exif && starts_with(payload, std::string_view("Exif\0", 5))) {
       found_exif = true;
-      orientation = exif_orientation(payload);
+      found.orientation = exif_orientation(payload);
     }
     at += length;
   }
-  return orientation;
+  found.wants_standard_tables = tables.wants_standard();
+  return found;
 }
 
 }  // namespace detail

@@ -1,4 +1,5 @@
-// PGM and PPM (binary, P5 and P6). Decoded here and not by stb_image, which ignores the largest value.
+// PBM, PGM and PPM, in text (P1 to P3) and binary (P4 to P6). Decoded here and not by stb_image, which knows P5 and P6
+// and ignores the largest value.
 #pragma once
 
 #include <algorithm>
@@ -17,55 +18,110 @@ namespace detail {
 
 struct PnmHeader {
   Index channels = 0;  ///< 1 or 3
+  bool text = false;   ///< Values are decimal numbers.
+  bool bits = false;   ///< Values are bits, 1 for black; binary rows are padded to bytes.
   Size size;
-  Index max_value = 0;   ///< 1 to 65535; above 255 a value has two bytes, high byte first.
+  Index max_value = 1;   ///< 1 to 65535; above 255 a value has two bytes, high byte first.
   std::size_t data = 0;  ///< Where the pixels begin.
+};
+
+inline bool is_pnm(Bytes bytes) { return bytes.size() >= 2 && bytes[0] == 'P' && bytes[1] >= '1' && bytes[1] <= '6'; }
+
+/// Goes through a PNM file's numbers in text, which spaces and comments part.
+class PnmText {
+ public:
+  PnmText(const ImageFile& file, std::size_t begin) : file_(file), at_(begin) {}
+
+  std::size_t position() const { return at_; }
+
+  /// The next digit 0 or 1, which needs no space after it.
+  bool bit() {
+    skip_spaces("pixels");
+    const std::uint8_t digit = file_.bytes[at_++];
+    if (digit != '0' && digit != '1') file_.fail("damaged PNM: found a pixel that is neither 0 nor 1");
+    return digit == '1';
+  }
+
+  /// The next number, with a space after it unless the file may end there.
+  Index number(const char* what, bool may_end = false) {
+    skip_spaces(what);
+    const Bytes bytes = file_.bytes;
+    Index value = 0;
+    std::size_t digits = 0;
+    for (; at_ < bytes.size() && bytes[at_] >= '0' && bytes[at_] <= '9'; ++at_) {
+      if (++digits > 9) file_.fail(std::string("damaged PNM: found more than 9 digits for its ") + what);
+      value = value * 10 + (bytes[at_] - '0');
+    }
+    if (!may_end) file_.require(at_, 1, what);
+    const bool ends = at_ == bytes.size() || is_space(bytes[at_]) || (may_end && bytes[at_] == '#');
+    if (digits == 0 || !ends) file_.fail(std::string("damaged PNM: found no number for its ") + what);
+    return value;
+  }
+
+  static bool is_space(std::uint8_t c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+
+ private:
+  /// And comments.
+  void skip_spaces(const char* what) {
+    for (;; ++at_) {
+      file_.require(at_, 1, what);
+      if (file_.bytes[at_] == '#') {
+        while (file_.bytes[at_] != '\n' && file_.bytes[at_] != '\r') file_.require(++at_, 1, what);
+      } else if (!is_space(file_.bytes[at_])) {
+        return;
+      }
+    }
+  }
+
+  const ImageFile& file_;
+  std::size_t at_;
 };
 
 inline PnmHeader read_pnm_header(const ImageFile& file) {
   const Bytes bytes = file.bytes;
-  std::size_t at = 2;
-  const auto is_space = [](std::uint8_t c) { return c == ' ' || (c >= '\t' && c <= '\r'); };
-  const auto number = [&](const char* what) {
-    for (;; ++at) {  // spaces and comments
-      file.require(at, 1, what);
-      if (bytes[at] == '#') {
-        while (bytes[at] != '\n' && bytes[at] != '\r') file.require(++at, 1, what);
-      } else if (!is_space(bytes[at])) {
-        break;
-      }
-    }
-    Index value = 0;
-    std::size_t digits = 0;
-    for (; at < bytes.size() && bytes[at] >= '0' && bytes[at] <= '9'; ++at) {
-      if (++digits > 9) file.fail(std::string("damaged PNM: found more than 9 digits for its ") + what);
-      value = value * 10 + (bytes[at] - '0');
-    }
-    file.require(at, 1, what);
-    if (digits == 0 || !is_space(bytes[at])) {
-      file.fail(std::string("damaged PNM: found no number for its ") + what);
-    }
-    return value;
-  };
-
   PnmHeader header;
-  header.channels = bytes[1] == '6' ? 3 : 1;
-  if (bytes.size() > 2 && !is_space(bytes[2])) file.fail("damaged PNM: found no space after its first two letters");
-  header.size.width = number("width");
-  header.size.height = number("height");
-  header.max_value = number("largest value");
-  header.data = at + 1;
+  header.text = bytes[1] <= '3';
+  header.bits = bytes[1] == '1' || bytes[1] == '4';
+  header.channels = bytes[1] == '3' || bytes[1] == '6' ? 3 : 1;
+  if (bytes.size() > 2 && !PnmText::is_space(bytes[2])) {
+    file.fail("damaged PNM: found no space after its first two letters");
+  }
+  PnmText text(file, 2);
+  header.size.width = text.number("width");
+  header.size.height = text.number("height");
+  if (!header.bits) header.max_value = text.number("largest value");
+  header.data = text.position() + 1;
   if (header.max_value < 1 || header.max_value > 65535) {
     file.fail("damaged PNM: found a largest value of " + std::to_string(header.max_value) + ", wanted 1 to 65535");
   }
   return header;
 }
 
+/// Black and white: each of a binary row's bits from the highest one, or each digit.
+inline Image decode_pbm(const ImageFile& file, const PnmHeader& header) {
+  const auto width = static_cast<std::size_t>(header.size.width), height = static_cast<std::size_t>(header.size.height);
+  const std::size_t row_bytes = (width + 7) / 8;
+  file.require(header.data, header.text ? width * height : row_bytes * height, "pixels");
+  PnmText text(file, header.data);
+  Image image(header.size.height, header.size.width);
+  std::uint8_t* out = image.data();
+  for (std::size_t y = 0; y < height; ++y) {
+    for (std::size_t x = 0; x < width; ++x, out += 3) {
+      const bool black =
+          header.text ? text.bit() : (file.bytes[header.data + y * row_bytes + x / 8] >> (7 - x % 8) & 1) != 0;
+      std::fill_n(out, 3, static_cast<std::uint8_t>(black ? 0 : 255));
+    }
+  }
+  return image;
+}
+
 /// The pixels, scaled as Pillow's PpmDecoder does; grey of 16 bits, which Pillow clips to white, by its high byte.
 inline Image decode_pnm(const ImageFile& file, const PnmHeader& header) {
+  if (header.bits) return decode_pbm(file, header);
   const std::size_t value_bytes = header.max_value > 255 ? 2 : 1;
   const std::size_t count = static_cast<std::size_t>(header.size.area() * header.channels);
-  file.require(header.data, count * value_bytes, "pixels");
+  // In text, a digit for each value and a space between two.
+  file.require(header.data, header.text ? 2 * count - 1 : count * value_bytes, "pixels");
 
   const bool grey16 = header.channels == 1 && value_bytes == 2;
   std::vector<std::uint8_t> scaled(value_bytes == 2 ? 65536 : 256);
@@ -78,11 +134,21 @@ inline Image decode_pnm(const ImageFile& file, const PnmHeader& header) {
 
   Image image(header.size.height, header.size.width);
   const Bytes data = file.bytes.subspan(header.data);
+  PnmText text(file, header.data);
   std::uint8_t* out = image.data();
   const std::size_t repeats = header.channels == 1 ? 3 : 1;
   for (std::size_t i = 0; i < count; ++i) {
-    const std::uint8_t value = scaled[value_bytes == 2 ? big16(data, 2 * i) : data[i]];
-    for (std::size_t c = 0; c < repeats; ++c) *out++ = value;
+    std::size_t value = 0;
+    if (header.text) {
+      value = static_cast<std::size_t>(text.number("pixels", true));
+      if (value > static_cast<std::size_t>(header.max_value)) {
+        file.fail("damaged PNM: found a value of " + std::to_string(value) + ", wanted at most " +
+                  std::to_string(header.max_value));
+      }
+    } else {
+      value = value_bytes == 2 ? big16(data, 2 * i) : data[i];
+    }
+    for (std::size_t c = 0; c < repeats; ++c) *out++ = scaled[value];
   }
   return image;
 }
