@@ -40,9 +40,7 @@ beit_fetch(
   URL https://github.com/nlohmann/json/releases/download/v3.11.3/json.tar.xz
   URL_HASH SHA256=d6c65aca6b1ed68e7a182f4757257b107ae403032760ed6ef121c9d55e81757d)
 
-if(BEIT_USE_LIBJPEG_TURBO)
-  beit_find(JPEG JPEG::JPEG REQUIRED)
-endif()
+include(BeitDecoders)
 
 beit_find(stb stb::stb QUIET)
 beit_fetch(

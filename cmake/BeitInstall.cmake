@@ -4,6 +4,17 @@ include(CMakePackageConfigHelpers)
 set(beit_config_dir "${CMAKE_INSTALL_DATADIR}/cmake/beit")
 set(beit_pc_dir "${CMAKE_INSTALL_DATADIR}/pkgconfig")
 
+set(beit_used_decoders)
+foreach(decoder IN LISTS beit_decoders)
+  if(BEIT_USE_${decoder})
+    list(APPEND beit_used_decoders ${decoder})
+    list(JOIN beit_modules_${decoder} ", " modules)
+    string(REPLACE ">=" " >= " modules "${modules}")
+    string(APPEND beit_pc_requires ", ${modules}")
+    string(APPEND beit_pc_cflags " -DBEIT_USE_${decoder}=1")
+  endif()
+endforeach()
+
 install(DIRECTORY "${PROJECT_SOURCE_DIR}/include/beit" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
 install(TARGETS beit EXPORT beitTargets INCLUDES DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
 install(
@@ -16,7 +27,8 @@ configure_package_config_file("${PROJECT_SOURCE_DIR}/cmake/beitConfig.cmake.in"
 write_basic_package_version_file("${PROJECT_BINARY_DIR}/beitConfigVersion.cmake" COMPATIBILITY SameMinorVersion
                                  ARCH_INDEPENDENT)
 install(FILES "${PROJECT_BINARY_DIR}/beitConfig.cmake" "${PROJECT_BINARY_DIR}/beitConfigVersion.cmake"
-              "${PROJECT_SOURCE_DIR}/cmake/Findstb.cmake" DESTINATION "${beit_config_dir}")
+              "${PROJECT_SOURCE_DIR}/cmake/Findstb.cmake" "${PROJECT_SOURCE_DIR}/cmake/BeitDecoders.cmake"
+        DESTINATION "${beit_config_dir}")
 
 if(IS_ABSOLUTE "${beit_pc_dir}" OR IS_ABSOLUTE "${CMAKE_INSTALL_INCLUDEDIR}")
   set(beit_pc_prefix "${CMAKE_INSTALL_PREFIX}")
@@ -26,10 +38,6 @@ else()
   string(REGEX REPLACE "/$" "" beit_pc_up "${beit_pc_up}")
   set(beit_pc_prefix "\${pcfiledir}/${beit_pc_up}")
   set(beit_pc_include "\${prefix}/${CMAKE_INSTALL_INCLUDEDIR}")
-endif()
-if(BEIT_USE_LIBJPEG_TURBO)
-  set(beit_pc_requires ", libjpeg")
-  set(beit_pc_cflags " -DBEIT_USE_LIBJPEG_TURBO=1")
 endif()
 configure_file("${PROJECT_SOURCE_DIR}/cmake/beit.pc.in" "${PROJECT_BINARY_DIR}/beit.pc" @ONLY)
 install(FILES "${PROJECT_BINARY_DIR}/beit.pc" DESTINATION "${beit_pc_dir}")

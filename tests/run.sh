@@ -12,12 +12,13 @@ python=build-venv/bin/python
 export PYTHONDONTWRITEBYTECODE=1 OMP_NUM_THREADS=$jobs OPENBLAS_NUM_THREADS=$jobs
 
 libraries=(g++ cmake ninja-build libeigen3-dev nlohmann-json3-dev libstb-dev libjpeg62-turbo-dev libcli11-dev
-           libarchive-dev liblbfgspp-dev libxxhash-dev libgtest-dev libgmock-dev)
+           libarchive-dev liblbfgspp-dev libxxhash-dev libgtest-dev libgmock-dev
+           pkg-config libwebp-dev libtiff-dev libavif-dev libheif-dev)
 declare -A packages=(
-  [gcc]="libbenchmark-dev pkg-config"
+  [gcc]="libbenchmark-dev"
   # PyTorch from Debian; without OpenBLAS it multiplies by the reference BLAS, 100 times slower.
   [python]="libbenchmark-dev python3-venv python3-torch python3-torchvision libopenblas0-pthread ca-certificates
-            dataset-fashion-mnist opencv-doc python3-matplotlib python3-sklearn"
+            dataset-fashion-mnist opencv-doc python3-matplotlib python3-sklearn libavif-bin libheif-examples"
   [slurm]="slurm-wlm munge libbenchmark-dev"
   [clang]="clang"
   [asan]="clang libclang-rt-14-dev"

@@ -2,11 +2,14 @@
 
     python weights_tools/golden_images.py
 
-Made with Pillow 9.4.0, timm 1.0.31, torch 1.13.1 and torchvision 0.14.1. decode.txt has a line an image: name, height,
-width, CRC-32 of Pillow's RGB bytes. preprocess.txt has a line a tensor: name, height, width, crop_pct, crop_mode,
+Made with Pillow 9.4.0, timm 1.0.31, torch 1.13.1 and torchvision 0.14.1, and the avifenc 0.11.1 and heif-enc 1.15.1 of
+Debian 12. decode.txt has a line an image: name, height, width, CRC-32 of Pillow's RGB bytes; decode_optional.txt the
+same for formats that need a library, where those of AVIF and HEIC are the pixels that were encoded without loss. preprocess.txt has a line a tensor: name, height, width, crop_pct, crop_mode,
 interpolation, mean, std, CRC-32 of timm's float32 bytes.
 """
 import struct
+import subprocess
+import tempfile
 import zlib
 from pathlib import Path
 
@@ -86,10 +89,41 @@ def write_images():
         picture(*shape, seed=len(name)).save(FOLDER / f"{name}.png")
 
 
+def write_optional():
+    """WebP, TIFF, AVIF and HEIC, and what they decode to."""
+    small = picture(11, 14)
+    frames = [picture(11, 14, seed=seed) for seed in (5, 6)]
+    small.save(FOLDER / "lossy.webp", quality=70)
+    small.save(FOLDER / "lossless.webp", lossless=True)
+    small.convert("RGBA").save(FOLDER / "alpha.webp")
+    frames[0].save(FOLDER / "animated.webp", save_all=True, append_images=frames[1:], lossless=True)
+
+    for mode, compression in (("1", "group4"), ("1", "raw"), ("L", "raw"), ("P", "packbits"), ("RGB", "tiff_lzw"),
+                              ("RGB", "tiff_adobe_deflate"), ("RGBA", "tiff_lzw"), ("CMYK", "raw"), ("RGB", "jpeg")):
+        name = f"{mode}_{compression.removeprefix('tiff_')}.tif"
+        small.convert(mode).save(FOLDER / name, compression=compression)
+    frames[0].save(FOLDER / "pages.tif", save_all=True, append_images=frames[1:])
+    small.save(FOLDER / "turned.tif", tiffinfo={0x0112: 6})
+    names = [path.name for path in FOLDER.iterdir() if path.suffix in (".webp", ".tif")]
+    decoded = {name: Image.open(FOLDER / name).convert("RGB") for name in names}
+
+    # What is encoded without loss comes back as it was: for HEIC in grey, for want of exact RGB.
+    large = picture(32, 48)
+    with tempfile.TemporaryDirectory() as folder:
+        for name, image, command in (("lossless.avif", large, ["avifenc", "--lossless"]),
+                                     ("lossless.heic", large.convert("L"), ["heif-enc", "-L", "-o"])):
+            image.save(f"{folder}/in.png")
+            files = [f"{folder}/in.png", FOLDER / name] if name.endswith("avif") else [FOLDER / name, f"{folder}/in.png"]
+            subprocess.run([*command, *files], check=True, stdout=subprocess.DEVNULL)
+            decoded[name] = image.convert("RGB")
+    lines = [f"{name} {image.height} {image.width} {zlib.crc32(image.tobytes())}\n" for name, image in decoded.items()]
+    (FOLDER / "decode_optional.txt").write_text("".join(sorted(lines)))
+
+
 def write_decoded():
     lines = []
     for path in sorted(FOLDER.iterdir()):
-        if path.suffix in (".txt", ".jpg"):
+        if path.suffix in (".txt", ".jpg", ".webp", ".tif", ".avif", ".heic"):
             continue
         with Image.open(path) as image:
             pixels = np.asarray(image.convert("RGB"))
@@ -134,5 +168,6 @@ if __name__ == "__main__":
     FOLDER.mkdir(parents=True, exist_ok=True)
     write_images()
     write_jpegs()
+    write_optional()
     write_decoded()
     write_preprocessed()

@@ -5,10 +5,12 @@ were found).
 """
 import re
 import struct
+import subprocess
+import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 from test_jpeg_turbo import encode, marker
 from test_preprocessing import decode, photo, pillow, saved
 
@@ -99,3 +101,210 @@ def test_pnm(tmp_path):
         colours = "\n".join(" ".join(map(str, row)) for row in np.asarray(image).reshape(height, -1).astype(int) * 257)
         files[f"{size}.ppm"] = f"P3\n{width} {height}\n65535\n{colours}".encode()
     assert assert_pillows(files, tmp_path, PLAIN) == len(files)
+
+
+# Formats of optional libraries
+
+
+def images(height=37, width=53):
+    """One for each of Pillow's modes that such a format has, with values in the alpha channel that matter."""
+    rgb = Image.fromarray(photo(height, width, seed=4))
+    alpha = Image.fromarray(np.random.default_rng(4).integers(0, 256, (height, width), np.uint8))
+    rgba = rgb.copy()
+    rgba.putalpha(alpha)
+    return {"1": rgb.convert("1"), "L": rgb.convert("L"), "LA": Image.merge("LA", (rgb.convert("L"), alpha)),
+            "P": rgb.quantize(200), "RGB": rgb, "RGBA": rgba, "CMYK": Image.merge("CMYK", (*rgb.split(), alpha))}
+
+
+def test_webp(tmp_path):
+    files = {}
+    for height, width in [(1, 1), (17, 33), (120, 201)]:
+        modes = images(height, width)
+        for mode in ("L", "RGB", "RGBA"):
+            for options in ({"lossless": True}, {"lossless": True, "exact": True}, {"quality": 20}, {"quality": 95, "method": 6}):
+                name = "-".join(f"{key}{value}" for key, value in options.items())
+                files[f"{height}x{width}-{mode}-{name}.webp"] = saved(modes[mode], "WEBP", **options)
+        frames = [Image.fromarray(photo(height, width, seed=i)) for i in range(3)]
+        files[f"{height}x{width}-animated.webp"] = saved(frames[0], "WEBP", save_all=True, append_images=frames[1:])
+        files[f"{height}x{width}-clear.webp"] = saved(modes["RGBA"], "WEBP", save_all=True, append_images=frames)
+    assert assert_pillows(files, tmp_path, ALL) == len(files)
+    whole = files["120x201-RGB-quality20.webp"]
+    cut = {f"{size}.webp": whole[:size] for size in range(16, len(whole), 50)}
+    assert assert_pillows(cut, tmp_path, ALL) == 0
+    damaged = bytearray(whole)
+    damaged[100:110] = bytes(10)
+    assert_pillows({"damaged.webp": bytes(damaged)}, tmp_path, ALL)
+
+
+def test_orientation(tmp_path):
+    """WebP's is EXIF's, as JPEG's; a TIFF is upright, as Pillow has it."""
+    paths = []
+    for orientation in range(1, 9):
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        paths.append(tmp_path / f"{orientation}.webp")
+        images()["RGB"].save(paths[-1], lossless=True, exif=exif)
+    for path, found, stored in zip(paths, decode(paths, tmp_path, upright=True, program=ALL), decode(paths, tmp_path, program=ALL)):
+        with Image.open(path) as opened:
+            np.testing.assert_array_equal(found, np.asarray(ImageOps.exif_transpose(opened)), err_msg=path.name)
+            np.testing.assert_array_equal(stored, np.asarray(opened), err_msg=path.name)
+    files = {f"{o}-{c}.tif": saved(images()["RGB"], "TIFF", tiffinfo={0x0112: o}, compression=c)
+             for o in range(1, 9) for c in ("raw", "tiff_lzw")}
+    assert assert_pillows(files, tmp_path, ALL) == 16
+
+
+def test_tiff_by_pillow(tmp_path):
+    files = {}
+    for mode, image in images().items():
+        for compression in ("raw", "packbits", "tiff_lzw", "tiff_adobe_deflate", "jpeg", "group3", "group4", "tiff_ccitt"):
+            if (mode == "1") != (compression in ("group3", "group4", "tiff_ccitt")) and compression not in ("raw", "packbits", "tiff_lzw"):
+                continue
+            if compression == "jpeg" and mode not in ("L", "RGB", "CMYK"):
+                continue
+            files[f"{mode}-{compression}.tif"] = saved(image, "TIFF", compression=compression)
+            if "lzw" in compression or "deflate" in compression:
+                if mode in ("L", "RGB", "RGBA"):
+                    files[f"{mode}-{compression}-predictor.tif"] = saved(image, "TIFF", compression=compression, tiffinfo={317: 2})
+    for kind in (np.int32, np.float32):
+        values = np.random.default_rng(7).uniform(-100, 400, (9, 12)).astype(kind)
+        files[f"{kind.__name__}.tif"] = saved(Image.fromarray(values), "TIFF")
+    pages = [Image.fromarray(photo(20 + i, 30, seed=i)) for i in range(3)]
+    files["pages.tif"] = saved(pages[0], "TIFF", save_all=True, append_images=pages[1:], compression="tiff_lzw")
+    assert assert_pillows(files, tmp_path, ALL) == len(files) > 35
+
+
+def tiff(chunks, tags, order="<"):
+    """A TIFF of these chunks (strips, or tiles where tags have their size) and tags {number: (type, values)}."""
+    tags = dict(tags)
+    offsets, data = [], b""
+    for chunk in chunks:
+        offsets.append(8 + len(data))
+        data += chunk + bytes(len(chunk) % 2)
+    where, counts = (324, 325) if 322 in tags else (273, 279)
+    tags[where], tags[counts] = (4, offsets), (4, [len(chunk) for chunk in chunks])
+    at = 8 + len(data) + 2 + 12 * len(tags) + 4
+    entries, more = b"", b""
+    for number in sorted(tags):
+        kind, values = tags[number]
+        packed = struct.pack(f"{order}{len(values)}{ {3: 'H', 4: 'I'}[kind] }", *values)
+        if len(packed) > 4:
+            packed, more = struct.pack(order + "I", at + len(more)), more + packed
+        entries += struct.pack(order + "HHI", number, kind, len(values)) + packed.ljust(4, b"\0")
+    directory = struct.pack(order + "H", len(tags)) + entries + bytes(4)
+    return (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(order + "I", 8 + len(data)) + data + directory + more
+
+
+def tiff_of(samples, photometric, bits, order="<", extra=(), planar=1, rows=None, tile=None, fill_order=1, palette=None,
+            sample_format=1, compress=False):
+    """(height, width, count) samples, laid out in each of TIFF's ways."""
+    height, width, count = samples.shape
+
+    def packed(part):  # (rows, columns, values)
+        part = part.reshape(part.shape[0], -1)
+        if bits >= 8:
+            data = part.astype(f"{order}{ {1: 'u', 2: 'i', 3: 'f'}[sample_format] }{bits // 8}").tobytes()
+        else:
+            shifts = np.arange(bits - 1, -1, -1)
+            data = np.packbits((part[..., None] >> shifts & 1).astype(np.uint8).reshape(part.shape[0], -1), axis=1).tobytes()
+        if fill_order == 2:
+            data = bytes(int(f"{byte:08b}"[::-1], 2) for byte in data)
+        return zlib.compress(data) if compress else data
+
+    planes = [samples] if planar == 1 else [samples[..., c : c + 1] for c in range(count)]
+    chunks = []
+    for plane in planes:
+        if tile:
+            edges = [(0, -height % tile), (0, -width % tile), (0, 0)]
+            full = np.pad(plane, edges)
+            chunks += [packed(full[y : y + tile, x : x + tile]) for y in range(0, height, tile) for x in range(0, width, tile)]
+        else:
+            chunks += [packed(plane[y : y + (rows or height)]) for y in range(0, height, rows or height)]
+    tags = {256: (4, [width]), 257: (4, [height]), 258: (3, [bits] * count), 259: (3, [8 if compress else 1]),
+            262: (3, [photometric]), 277: (3, [count]), 284: (3, [planar])}
+    tags |= {322: (4, [tile]), 323: (4, [tile])} if tile else {278: (4, [rows or height])}
+    if extra:
+        tags[338] = (3, list(extra))
+    if fill_order != 1:
+        tags[266] = (3, [fill_order])
+    if palette is not None:
+        tags[320] = (3, list(palette))
+    if sample_format != 1:
+        tags[339] = (3, [sample_format])
+    return tiff(chunks, tags, order)
+
+
+def test_tiff_of_every_layout(tmp_path):
+    rng = np.random.default_rng(9)
+    files = {}
+    kinds = [(p, bits, 1, ()) for p in (0, 1) for bits in (1, 2, 4, 8)] + [(3, bits, 1, ()) for bits in (1, 2, 4, 8)]
+    kinds += [(1, 8, 2, (2,)), (3, 8, 2, (2,)), (2, 8, 3, ()), (2, 16, 3, ()), (5, 8, 4, ()), (5, 8, 5, (0,))]
+    kinds += [(2, bits, 4, (e,)) for bits in (8, 16) for e in (0, 1, 2)] + [(2, 8, 5, (1, 0)), (2, 8, 5, (2, 0))]
+    for photometric, bits, count, extra in kinds:
+        samples = rng.integers(0, 1 << bits, (21, 35, count))
+        if 1 in extra:  # colours are at most their alpha
+            samples[..., :3] = samples[..., :3] * samples[..., 3:4] // ((1 << bits) - 1)
+        palette = rng.integers(0, 65536, 3 << bits) if photometric == 3 else None
+        common = {"photometric": photometric, "bits": bits, "extra": extra, "palette": palette}
+        name = f"{photometric}-{bits}x{count}-{'-'.join(map(str, extra))}"
+        for order in "<>":
+            for compress in (False, True):
+                for layout, options in {"strip": {}, "strips": {"rows": 4}, "tiles": {"tile": 16}}.items():
+                    data = tiff_of(samples, order=order, compress=compress, **common, **options)
+                    files[f"{name}-{ord(order)}-{compress}-{layout}.tif"] = data
+            if photometric == 2 and bits == 8 and count == 3:
+                files[f"{name}-{ord(order)}-planes.tif"] = tiff_of(samples, order=order, compress=True, planar=2, rows=5, **common)
+                files[f"{name}-{ord(order)}-planetiles.tif"] = tiff_of(samples, order=order, compress=True, planar=2, tile=16, **common)
+            if photometric != 2 and count == 1:
+                files[f"{name}-{ord(order)}-fill.tif"] = tiff_of(samples, order=order, fill_order=2, compress=True, **common)
+    for sample_format, bits in ((2, 16), (2, 32), (3, 32)):
+        values = rng.integers(-300, 500, (8, 9, 1))
+        for order in "<>":
+            files[f"signed-{sample_format}-{bits}-{ord(order)}.tif"] = tiff_of(values, 1, bits, order, sample_format=sample_format)
+    assert assert_pillows(files, tmp_path, ALL) > 300
+
+
+def test_tiff_grey16_keeps_the_high_byte(tmp_path):
+    samples = np.random.default_rng(2).integers(0, 65536, (9, 11, 1))
+    paths = written({f"{order}.tif": tiff_of(samples, 1, 16, order) for order in "<>"}, tmp_path)
+    for found in decode(paths, tmp_path, program=ALL):
+        np.testing.assert_array_equal(found, np.repeat(samples >> 8, 3, -1))
+
+
+def test_tiff_that_is_damaged(tmp_path):
+    whole = tiff_of(photo(40, 50).astype(int), 2, 8, compress=True, rows=7)
+    files = {f"{size}.tif": whole[:size] for size in range(0, len(whole) - 4, 97)}
+    rng = np.random.default_rng(3)
+    for i in range(40):
+        damaged = bytearray(whole)
+        damaged[rng.integers(len(whole) - 200, len(whole))] = rng.integers(0, 256)
+        files[f"bad{i}.tif"] = bytes(damaged)
+    paths = written(files, tmp_path)
+    for path, found in zip(paths, decode(paths, tmp_path, program=ALL), strict=True):
+        assert path.name.startswith("bad") or isinstance(found, str), path.name
+    lab = tiff_of(photo(4, 5).astype(int), 8, 8)
+    found, = decode(written({"lab.tif": lab}, tmp_path), tmp_path, program=ALL)
+    assert "found a TIFF of 3 samples of 8 bits (photometric interpretation 8" in found
+
+
+@pytest.mark.parametrize("encode_command, decode_command, ending, library", [
+    ("avifenc", "avifdec", "avif", "libavif"), ("heif-enc", "heif-convert", "heic", "libheif")])
+def test_libraries_own_pixels(encode_command, decode_command, ending, library, tmp_path):
+    """AVIF and HEIC, which this Pillow doesn't read: what their libraries' own programs make of them."""
+    paths, wanted = [], []
+    for height, width in [(48, 64), (101, 77)]:
+        source = tmp_path / f"{height}.png"
+        Image.fromarray(photo(height, width, seed=height)).save(source)
+        for number, options in enumerate([[], ["--yuv", "420", "-s", "9"] if ending == "avif" else ["-q", "30"]]):
+            path = source.with_name(f"{height}-{number}.{ending}")
+            command = [encode_command, *options, *([source, path] if ending == "avif" else [source, "-o", path])]
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+            subprocess.run([decode_command, path, path.with_suffix(".png")], check=True, stdout=subprocess.DEVNULL)
+            paths.append(path)
+            wanted.append(pillow(path.with_suffix(".png")))
+    for path, found, pixels in zip(paths, decode(paths, tmp_path, program=ALL), wanted, strict=True):
+        assert not isinstance(found, str), found
+        np.testing.assert_array_equal(found, pixels, err_msg=path.name)
+    for path, found in zip(paths, decode(paths, tmp_path, program=PLAIN), strict=True):
+        assert found == (f"{path}: found a file in the format {ending.upper()}, which this build can't read for want of "
+                         f"{library}; wanted JPEG, PNG, BMP, GIF, TGA, PBM, "
+                         "PGM or PPM")

@@ -39,7 +39,7 @@
 #define BEIT_ABI_ASSERT _assert
 #endif
 
-// 1: libjpeg-turbo decodes JPEGs, and the program links it. CMake's option of this name sets it.
+// 1: the library of this name decodes its images, and the program links it. CMake's options of these names set them.
 #if !defined(BEIT_USE_LIBJPEG_TURBO)
 #define BEIT_USE_LIBJPEG_TURBO 0
 #endif
@@ -48,7 +48,41 @@
 #else
 #define BEIT_ABI_JPEG
 #endif
+#if !defined(BEIT_USE_LIBWEBP)
+#define BEIT_USE_LIBWEBP 0
+#endif
+#if BEIT_USE_LIBWEBP
+#define BEIT_ABI_WEBP _webp
+#else
+#define BEIT_ABI_WEBP
+#endif
+#if !defined(BEIT_USE_LIBTIFF)
+#define BEIT_USE_LIBTIFF 0
+#endif
+#if BEIT_USE_LIBTIFF
+#define BEIT_ABI_TIFF _tiff
+#else
+#define BEIT_ABI_TIFF
+#endif
+#if !defined(BEIT_USE_LIBAVIF)
+#define BEIT_USE_LIBAVIF 0
+#endif
+#if BEIT_USE_LIBAVIF
+#define BEIT_ABI_AVIF _avif
+#else
+#define BEIT_ABI_AVIF
+#endif
+#if !defined(BEIT_USE_LIBHEIF)
+#define BEIT_USE_LIBHEIF 0
+#endif
+#if BEIT_USE_LIBHEIF
+#define BEIT_ABI_HEIF _heif
+#else
+#define BEIT_ABI_HEIF
+#endif
 
-#define BEIT_ABI_JOIN_(a, b, c, d, e, f) a##b##c##d##e##f
-#define BEIT_ABI_JOIN(a, b, c, d, e, f) BEIT_ABI_JOIN_(a, b, c, d, e, f)
-#define BEIT_ABI BEIT_ABI_JOIN(v0_1, BEIT_ABI_SIMD, BEIT_ABI_FMA, BEIT_ABI_MATH, BEIT_ABI_ASSERT, BEIT_ABI_JPEG)
+#define BEIT_ABI_JOIN_(a, b, c, d, e, f, g, h, i, j) a##b##c##d##e##f##g##h##i##j
+#define BEIT_ABI_JOIN(a, b, c, d, e, f, g, h, i, j) BEIT_ABI_JOIN_(a, b, c, d, e, f, g, h, i, j)
+#define BEIT_ABI                                                                                                 \
+  BEIT_ABI_JOIN(v0_1, BEIT_ABI_SIMD, BEIT_ABI_FMA, BEIT_ABI_MATH, BEIT_ABI_ASSERT, BEIT_ABI_JPEG, BEIT_ABI_WEBP, \
+                BEIT_ABI_TIFF, BEIT_ABI_AVIF, BEIT_ABI_HEIF)

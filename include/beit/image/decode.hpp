@@ -1,5 +1,6 @@
-// Image files to RGB: what Pillow's Image.open(path).convert("RGB") gives, decoded by stb_image, or JPEGs by
-// libjpeg-turbo where BEIT_USE_LIBJPEG_TURBO is set.
+// Image files to RGB: what Pillow's Image.open(path).convert("RGB") gives, decoded by stb_image, or by a format's own
+// library where BEIT_USE_LIBJPEG_TURBO, BEIT_USE_LIBWEBP, BEIT_USE_LIBTIFF, BEIT_USE_LIBAVIF or BEIT_USE_LIBHEIF is
+// set.
 #pragma once
 
 #include <algorithm>
@@ -19,14 +20,19 @@
 #include <beit/core/error.hpp>
 #include <beit/core/matrix.hpp>
 #include <beit/core/version.hpp>
+#include <beit/image/detail/avif.hpp>
 #include <beit/image/detail/bytes.hpp>
 #include <beit/image/detail/gif.hpp>
+#include <beit/image/detail/heif.hpp>
 #include <beit/image/detail/jpeg.hpp>
 #include <beit/image/detail/jpeg_tables.hpp>
 #include <beit/image/detail/jpeg_turbo.hpp>
 #include <beit/image/detail/palettes.hpp>
 #include <beit/image/detail/pnm.hpp>
 #include <beit/image/detail/stb_decode.hpp>
+#include <beit/image/detail/tiff.hpp>
+#include <beit/image/detail/webp.hpp>
+#include <beit/image/formats.hpp>
 #include <beit/image/image.hpp>
 
 namespace beit::inline BEIT_ABI {
@@ -34,21 +40,12 @@ namespace beit::inline BEIT_ABI {
 struct DecodeOptions {
   /// An image with more pixels is an error, before memory is taken for it. Pillow's own.
   std::int64_t max_pixels = 178'956'970;
-  /// Turn a JPEG upright as its EXIF orientation says, as PIL.ImageOps.exif_transpose does. timm doesn't.
+  /// Turn a JPEG, WebP or AVIF upright as its EXIF orientation or container says, as PIL.ImageOps.exif_transpose does.
+  /// timm doesn't.
   bool apply_exif_orientation = false;
 };
 
 namespace detail {
-
-/// Throws ImageError for an image of no pixels or of more than the limit.
-inline void check_size(const ImageFile& file, std::int64_t height, std::int64_t width, std::int64_t max_pixels) {
-  const std::string found = "found " + std::to_string(height) + " x " + std::to_string(width) + " pixels";
-  if (height < 1 || width < 1) file.fail(found + ", wanted at least 1 x 1");
-  if (height > max_pixels / width) {
-    file.fail(found + " (" + std::to_string(height * width) + "), wanted at most " + std::to_string(max_pixels) +
-              " (max_pixels)");
-  }
-}
 
 /// PIL.ImageOps.exif_transpose.
 inline Image turn_upright(Image image, int orientation) {
@@ -69,14 +66,40 @@ inline Image turn_upright(Image image, int orientation) {
   return upright;
 }
 
+/// A format that has a library of its own.
+inline Image decode_by_library(const ImageFile& file, const OptionalFormat& format, const DecodeOptions& options) {
+  [[maybe_unused]] int orientation = 1;
+  [[maybe_unused]] const auto upright = [&](Image image) {
+    return options.apply_exif_orientation ? turn_upright(std::move(image), orientation) : image;
+  };
+#if BEIT_USE_LIBWEBP
+  if (format.name == "WebP") return upright(decode_webp(file, options.max_pixels, orientation));
+#endif
+#if BEIT_USE_LIBTIFF
+  if (format.name == "TIFF") {
+    Tiff tiff(file, options.max_pixels);
+    return turn_upright(tiff.pixels(), tiff.orientation());  // Pillow always does
+  }
+#endif
+#if BEIT_USE_LIBAVIF
+  if (format.name == "AVIF") return upright(decode_avif(file, options.max_pixels, orientation));
+#endif
+#if BEIT_USE_LIBHEIF
+  if (format.name == "HEIC") return decode_heif(file, options.max_pixels);
+#endif
+  file.fail("found a file in the format " + std::string(format.name) + ", which this build can't read for want of " +
+            std::string(format.library) + "; wanted " + image_formats());
+}
+
 }  // namespace detail
 
 /// The RGB image in a file's bytes; `name` begins every message.
 ///
-/// JPEG, PNG, BMP, GIF (first frame), TGA, PBM, PGM and PPM. Equal to Pillow's convert("RGB") but for JPEG, whose
-/// decoders round differently unless BEIT_USE_LIBJPEG_TURBO has Pillow's decode it, and grey of 16 bits, which is
-/// scaled by its high byte where Pillow clips to white. Throws ImageError for bytes that are no such image, damaged,
-/// truncated, or an image larger than the limit.
+/// JPEG, PNG, BMP, GIF, TGA, PBM, PGM and PPM, and of the optional formats (formats.hpp) those that this build reads;
+/// of an animation or of several pages the first. Equal to Pillow's convert("RGB") but for JPEG, whose decoders round
+/// differently unless BEIT_USE_LIBJPEG_TURBO has Pillow's decode it, and grey of 16 bits, which is scaled by its high
+/// byte where Pillow clips to white. TIFF, as by Pillow, and HEIC come upright; the others as they are stored. Throws
+/// ImageError for bytes that are no such image, damaged, truncated, or an image larger than the limit.
 inline Image decode_image(std::span<const std::uint8_t> bytes, const DecodeOptions& options = {},
                           const std::string& name = "image in memory") {
   const detail::ImageFile file{bytes, name};
@@ -84,6 +107,10 @@ inline Image decode_image(std::span<const std::uint8_t> bytes, const DecodeOptio
   if (bytes.size() > static_cast<std::size_t>(std::numeric_limits<int>::max() / 2)) {
     file.fail("found " + std::to_string(bytes.size()) + " bytes, wanted at most " +
               std::to_string(std::numeric_limits<int>::max() / 2));
+  }
+
+  if (const OptionalFormat* const format = detail::optional_format_of(bytes)) {
+    return detail::decode_by_library(file, *format, options);
   }
 
   if (detail::is_pnm(bytes)) {

@@ -1,4 +1,4 @@
-// A user's program: app IMAGE decodes a JPEG by libjpeg-turbo and prints its size.
+// A user's program: app IMAGE decodes an image, a JPEG by libjpeg-turbo, and prints its size.
 #include <iostream>
 
 #include <beit/image/decode.hpp>

@@ -32,6 +32,20 @@ struct ImageFile {
   }
 };
 
+/// Throws ImageError for an image of no pixels or of more than the limit.
+inline void check_size(const ImageFile& file, std::int64_t height, std::int64_t width, std::int64_t max_pixels) {
+  const std::string found = "found " + std::to_string(height) + " x " + std::to_string(width) + " pixels";
+  if (height < 1 || width < 1) file.fail(found + ", wanted at least 1 x 1");
+  if (height > max_pixels / width) {
+    file.fail(found + " (" + std::to_string(height * width) + "), wanted at most " + std::to_string(max_pixels) +
+              " (max_pixels)");
+  }
+}
+
+[[noreturn]] inline void fail_as_truncated(const ImageFile& file) {
+  file.fail("truncated: the image goes on after the " + std::to_string(file.bytes.size()) + " bytes found");
+}
+
 inline std::uint32_t little16(Bytes bytes, std::size_t at) {
   return bytes[at] | static_cast<std::uint32_t>(bytes[at + 1]) << 8;
 }

@@ -12,10 +12,10 @@
 namespace beit::inline BEIT_ABI {
 namespace detail {
 
-/// EXIF's orientation, 1 to 8, in the payload of an APP1 segment; 1 (upright) where there is none that makes sense.
+/// EXIF's orientation, 1 to 8, in the payload of an APP1 segment, or in one without its first letters as other formats
+/// have it; 1 (upright) where there is none that makes sense.
 inline int exif_orientation(Bytes payload) {
-  if (!starts_with(payload, std::string_view("Exif\0\0", 6))) return 1;
-  const Bytes tiff = payload.subspan(6);
+  const Bytes tiff = starts_with(payload, std::string_view("Exif\0\0", 6)) ? payload.subspan(6) : payload;
   const bool little = starts_with(tiff, "II");
   if (tiff.size() < 8 || (!little && !starts_with(tiff, "MM"))) return 1;
   const auto short_at = [&](std::size_t at) { return little ? little16(tiff, at) : big16(tiff, at); };

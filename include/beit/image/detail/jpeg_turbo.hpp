@@ -140,9 +140,7 @@ class JpegTurbo {
   }
 
   [[noreturn]] void fail() const {
-    if (past_end_) {
-      file_.fail("truncated: the image goes on after the " + std::to_string(file_.bytes.size()) + " bytes found");
-    }
+    if (past_end_) fail_as_truncated(file_);
     file_.fail(std::string("damaged or unknown JPEG (") + message_ + ")");
   }
 

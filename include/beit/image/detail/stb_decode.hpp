@@ -13,6 +13,7 @@
 #include <beit/core/version.hpp>
 #include <beit/image/detail/bytes.hpp>
 #include <beit/image/detail/stb_image.hpp>
+#include <beit/image/formats.hpp>
 #include <beit/image/image.hpp>
 
 namespace beit::inline BEIT_ABI {
@@ -49,12 +50,10 @@ struct StbReader {
 };
 
 [[noreturn]] inline void fail_as_stb(const ImageFile& file, const StbReader& reader) {
-  if (reader.past_end) {
-    file.fail("truncated: the image goes on after the " + std::to_string(file.bytes.size()) + " bytes found");
-  }
+  if (reader.past_end) fail_as_truncated(file);
   const char* reason = stb::stbi_failure_reason();
-  file.fail(std::string("found no image that can be read (") + (reason == nullptr ? "unknown" : reason) +
-            "), wanted JPEG, PNG, BMP, GIF, TGA, PBM, PGM or PPM");
+  file.fail(std::string("found no image that can be read (") + (reason == nullptr ? "unknown" : reason) + "), wanted " +
+            image_formats());
 }
 
 inline Size read_size_by_stb(const ImageFile& file) {

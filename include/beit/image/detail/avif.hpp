@@ -1,0 +1,72 @@
+// AVIF by libavif, with the settings that Pillow 11.3 calls it with: the first frame of a sequence.
+#pragma once
+
+#include <beit/core/version.hpp>
+
+#if BEIT_USE_LIBAVIF
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include <avif/avif.h>
+
+#include <beit/core/matrix.hpp>
+#include <beit/image/detail/bytes.hpp>
+#include <beit/image/image.hpp>
+
+namespace beit::inline BEIT_ABI {
+namespace detail {
+
+/// The EXIF orientation that means the same as an image's rotation, followed by its mirroring.
+inline int avif_orientation(const avifImage& image) {
+  constexpr int rotated[4] = {1, 8, 3, 6};  // by quarters of a turn, against the clock
+  constexpr int upside_down[4] = {4, 5, 2, 7}, sideways[4] = {2, 7, 4, 5};
+  const int angle = (image.transformFlags & AVIF_TRANSFORM_IROT) != 0 ? image.irot.angle & 3 : 0;
+  if ((image.transformFlags & AVIF_TRANSFORM_IMIR) == 0) return rotated[angle];
+#if AVIF_VERSION >= 1000000
+  return image.imir.axis == 0 ? upside_down[angle] : sideways[angle];
+#else
+  return image.imir.mode == 0 ? upside_down[angle] : sideways[angle];
+#endif
+}
+
+/// The pixels as they are stored; sets `orientation` to what the container says of it. Throws ImageError for a file
+/// that is truncated or damaged, or an image larger than the limit.
+inline Image decode_avif(const ImageFile& file, std::int64_t max_pixels, int& orientation) {
+  const std::unique_ptr<avifDecoder, void (*)(avifDecoder*)> decoder(avifDecoderCreate(), &avifDecoderDestroy);
+  if (decoder == nullptr) throw std::bad_alloc();
+  const auto require = [&](avifResult result) {
+    if (result == AVIF_RESULT_OK) return;
+    if (result == AVIF_RESULT_TRUNCATED_DATA) fail_as_truncated(file);
+    file.fail(std::string("damaged or unknown AVIF (") + avifResultToString(result) + ")");
+  };
+  decoder->maxThreads = 1;
+  decoder->strictFlags &= ~static_cast<avifStrictFlags>(AVIF_STRICT_CLAP_VALID | AVIF_STRICT_PIXI_REQUIRED);
+  require(avifDecoderSetIOMemory(decoder.get(), file.bytes.data(), file.bytes.size()));
+  require(avifDecoderParse(decoder.get()));
+  const Index height = decoder->image->height, width = decoder->image->width;
+  check_size(file, height, width, max_pixels);
+  require(avifDecoderNextImage(decoder.get()));
+  if (decoder->image->height != height || decoder->image->width != width) {
+    file.fail("damaged AVIF: found an image of another size than its header says");
+  }
+  orientation = avif_orientation(*decoder->image);
+
+  Image image(height, width);
+  avifRGBImage rgb{};
+  avifRGBImageSetDefaults(&rgb, decoder->image);
+  rgb.format = AVIF_RGB_FORMAT_RGB;
+  rgb.depth = 8;
+  rgb.pixels = image.data();
+  rgb.rowBytes = static_cast<std::uint32_t>(width * 3);
+  require(avifImageYUVToRGB(decoder->image, &rgb));
+  return image;
+}
+
+}  // namespace detail
+}  // namespace beit::inline BEIT_ABI
+
+#endif  // BEIT_USE_LIBAVIF

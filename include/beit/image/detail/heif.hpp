@@ -1,0 +1,58 @@
+// HEIC by libheif: the primary image, turned as the file says.
+#pragma once
+
+#include <beit/core/version.hpp>
+
+#if BEIT_USE_LIBHEIF
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include <libheif/heif.h>
+
+#include <beit/core/matrix.hpp>
+#include <beit/image/detail/bytes.hpp>
+#include <beit/image/image.hpp>
+
+namespace beit::inline BEIT_ABI {
+namespace detail {
+
+/// The pixels. Throws ImageError for a file that is truncated or damaged, or an image larger than the limit.
+inline Image decode_heif(const ImageFile& file, std::int64_t max_pixels) {
+  const auto require = [&](const heif_error& error) {
+    if (error.code == heif_error_Ok) return;
+    if (error.subcode == heif_suberror_End_of_data) fail_as_truncated(file);
+    file.fail(std::string("damaged or unknown HEIC (") + (error.message == nullptr ? "no reason" : error.message) +
+              ")");
+  };
+  const std::unique_ptr<heif_context, void (*)(heif_context*)> context(heif_context_alloc(), &heif_context_free);
+  if (context == nullptr) throw std::bad_alloc();
+  require(heif_context_read_from_memory_without_copy(context.get(), file.bytes.data(), file.bytes.size(), nullptr));
+  heif_image_handle* opened = nullptr;
+  require(heif_context_get_primary_image_handle(context.get(), &opened));
+  const std::unique_ptr<heif_image_handle, void (*)(const heif_image_handle*)> handle(opened,
+                                                                                      &heif_image_handle_release);
+  const Index height = heif_image_handle_get_height(opened), width = heif_image_handle_get_width(opened);
+  check_size(file, height, width, max_pixels);
+
+  heif_image* decoded = nullptr;
+  require(heif_decode_image(opened, &decoded, heif_colorspace_RGB, heif_chroma_interleaved_RGB, nullptr));
+  const std::unique_ptr<heif_image, void (*)(const heif_image*)> pixels(decoded, &heif_image_release);
+  int stride = 0;
+  const std::uint8_t* rows = heif_image_get_plane_readonly(decoded, heif_channel_interleaved, &stride);
+  if (rows == nullptr || heif_image_get_height(decoded, heif_channel_interleaved) != height ||
+      heif_image_get_width(decoded, heif_channel_interleaved) != width) {
+    file.fail("damaged HEIC: found an image of another size than its header says");
+  }
+  Image image(height, width);
+  for (Index y = 0; y < height; ++y) std::copy_n(rows + y * stride, width * 3, image.data() + y * width * 3);
+  return image;
+}
+
+}  // namespace detail
+}  // namespace beit::inline BEIT_ABI
+
+#endif  // BEIT_USE_LIBHEIF

@@ -1,0 +1,238 @@
+// TIFF by libtiff: samples decoded by the library, and made RGB as Pillow's convert("RGB") makes them.
+//
+// Source: TIFF 6.0, and Pillow's src/PIL/TiffImagePlugin.py (OPEN_INFO) and src/libImaging/TiffDecode.c.
+#pragma once
+
+#include <beit/core/version.hpp>
+
+#if BEIT_USE_LIBTIFF
+
+#include <algorithm>
+#include <array>
+#include <cstdarg>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <tiffio.h>
+
+#include <beit/core/matrix.hpp>
+#include <beit/image/detail/bytes.hpp>
+#include <beit/image/detail/tiff_samples.hpp>
+#include <beit/image/image.hpp>
+
+namespace beit::inline BEIT_ABI {
+namespace detail {
+
+/// One TIFF file in memory, at its first image.
+class Tiff {
+ public:
+  /// Throws ImageError for what libtiff can't open.
+  Tiff(const ImageFile& file, std::int64_t max_pixels) : file_(file), max_pixels_(max_pixels) {
+    const std::unique_ptr<TIFFOpenOptions, void (*)(TIFFOpenOptions*)> options(TIFFOpenOptionsAlloc(),
+                                                                               &TIFFOpenOptionsFree);
+    if (options == nullptr) throw std::bad_alloc();
+    // Handlers of this file: the library's own are the whole program's.
+    TIFFOpenOptionsSetErrorHandlerExtR(options.get(), &on_error, this);
+    TIFFOpenOptionsSetWarningHandlerExtR(
+        options.get(), [](TIFF*, void*, const char*, const char*, va_list) { return 1; }, nullptr);
+    constexpr std::int64_t pixel_bytes = 24, other_bytes = 1 << 26, most = std::int64_t{1} << 40;
+    TIFFOpenOptionsSetMaxSingleMemAlloc(options.get(),
+                                        static_cast<tmsize_t>(std::min(max_pixels, most) * pixel_bytes + other_bytes));
+    tiff_ = TIFFClientOpenExt("", "rm", this, &read, &write, &seek, &close, &size, nullptr, nullptr, options.get());
+    if (tiff_ == nullptr) fail();
+  }
+  Tiff(const Tiff&) = delete;
+  Tiff& operator=(const Tiff&) = delete;
+  ~Tiff() {
+    if (tiff_ != nullptr) TIFFClose(tiff_);
+  }
+
+  /// EXIF's orientation, 1 to 8, as the tag has it; 1 (upright) where there is none that makes sense.
+  int orientation() const {
+    const int found = static_cast<int>(tag(TIFFTAG_ORIENTATION, 1));
+    return found >= 1 && found <= 8 ? found : 1;
+  }
+
+  /// The pixels as they are stored. Throws ImageError for damage, for kinds of samples that Pillow doesn't read
+  /// either, and for an image larger than the limit.
+  Image pixels() {
+    const Index width = tag32(TIFFTAG_IMAGEWIDTH), height = tag32(TIFFTAG_IMAGELENGTH);
+    check_size(file_, height, width, max_pixels_);
+    const std::uint32_t compression = tag(TIFFTAG_COMPRESSION, COMPRESSION_NONE);
+    separate_ = tag(TIFFTAG_PLANARCONFIG, PLANARCONFIG_CONTIG) == PLANARCONFIG_SEPARATE;
+    samples_.photometric = tag(TIFFTAG_PHOTOMETRIC, PHOTOMETRIC_MINISWHITE);
+    if (compression == COMPRESSION_OJPEG) samples_.photometric = PHOTOMETRIC_YCBCR;
+    if (samples_.photometric == PHOTOMETRIC_YCBCR) {
+      if (compression != COMPRESSION_JPEG || separate_) return pixels_by_libtiff(height, width);
+      TIFFSetField(tiff_, TIFFTAG_JPEGCOLORMODE, JPEGCOLORMODE_RGB);
+      samples_.photometric = PHOTOMETRIC_RGB;
+    }
+    samples_.bits = tag(TIFFTAG_BITSPERSAMPLE, 1);
+    samples_.count = tag(TIFFTAG_SAMPLESPERPIXEL, 1);
+    samples_.format = tag(TIFFTAG_SAMPLEFORMAT, SAMPLEFORMAT_UINT);
+    std::uint16_t extras = 0;
+    const std::uint16_t* kinds = nullptr;
+    if (TIFFGetField(tiff_, TIFFTAG_EXTRASAMPLES, &extras, &kinds) != 0 && extras > 0) {
+      samples_.associated_alpha = kinds[0] == EXTRASAMPLE_ASSOCALPHA;
+    }
+    if (!samples_.are_read()) file_.fail("found a TIFF of " + samples_.description() + ", which isn't read");
+    if (samples_.photometric == PHOTOMETRIC_PALETTE) read_palette();
+    Image image(height, width);
+    TIFFIsTiled(tiff_) != 0 ? read_tiles(image) : read_strips(image);
+    return image;
+  }
+
+ private:
+  static int on_error(TIFF*, void* user, const char*, const char* format, va_list arguments) {
+    Tiff& self = *static_cast<Tiff*>(user);
+    if (self.message_[0] == '\0') std::vsnprintf(self.message_.data(), self.message_.size(), format, arguments);
+    return 1;
+  }
+  static tmsize_t read(thandle_t user, void* out, tmsize_t wanted) {
+    Tiff& self = *static_cast<Tiff*>(user);
+    const std::uint64_t left = self.file_.bytes.size() - std::min<std::uint64_t>(self.at_, self.file_.bytes.size());
+    const std::uint64_t count =
+        std::min<std::uint64_t>(left, static_cast<std::uint64_t>(std::max<tmsize_t>(wanted, 0)));
+    if (count > 0) std::copy_n(self.file_.bytes.data() + self.at_, count, static_cast<std::uint8_t*>(out));
+    self.at_ += count;
+    return static_cast<tmsize_t>(count);
+  }
+  static tmsize_t write(thandle_t, void*, tmsize_t) { return -1; }
+  static toff_t seek(thandle_t user, toff_t offset, int whence) {
+    Tiff& self = *static_cast<Tiff*>(user);
+    const std::uint64_t from = whence == SEEK_CUR ? self.at_ : whence == SEEK_END ? self.file_.bytes.size() : 0;
+    return self.at_ = from + offset;
+  }
+  static int close(thandle_t) { return 0; }
+  static toff_t size(thandle_t user) { return static_cast<Tiff*>(user)->file_.bytes.size(); }
+
+  std::uint32_t tag(std::uint32_t name, std::uint32_t otherwise) const {
+    std::uint16_t value = 0;
+    return TIFFGetFieldDefaulted(tiff_, name, &value) != 0 ? value : otherwise;
+  }
+  Index tag32(std::uint32_t name) const {
+    std::uint32_t value = 0;
+    return TIFFGetField(tiff_, name, &value) != 0 ? value : 0;
+  }
+
+  void read_palette() {
+    std::array<std::uint16_t*, 3> colors{};
+    if (TIFFGetField(tiff_, TIFFTAG_COLORMAP, &colors[0], &colors[1], &colors[2]) == 0) {
+      file_.fail("damaged TIFF: found no palette");
+    }
+    for (std::size_t i = 0; i < std::size_t{1} << samples_.bits; ++i) {
+      for (std::size_t c = 0; c < 3; ++c) samples_.palette[i][c] = static_cast<std::uint8_t>(colors[c][i] >> 8);
+    }
+  }
+
+  void read_strips(Image& image) {
+    const Index rows = std::clamp<Index>(rows_per_strip(), 1, image.height());
+    const Index planes = separate_ ? static_cast<Index>(samples_.count) : 1;
+    const std::size_t row_bytes = row_size(image.width());
+    std::vector<std::uint8_t> chunk(row_bytes * static_cast<std::size_t>(rows * planes));
+    for (Index y = 0; y < image.height(); y += rows) {
+      const Index count = std::min(rows, image.height() - y);
+      const std::size_t plane_bytes = row_bytes * static_cast<std::size_t>(count);
+      for (Index plane = 0; plane < planes; ++plane) {
+        const std::uint32_t strip =
+            TIFFComputeStrip(tiff_, static_cast<std::uint32_t>(y), static_cast<std::uint16_t>(plane));
+        const tmsize_t wanted = static_cast<tmsize_t>(plane_bytes);
+        require(
+            TIFFReadEncodedStrip(tiff_, strip, chunk.data() + plane_bytes * static_cast<std::size_t>(plane), wanted),
+            wanted);
+      }
+      convert(chunk.data(), row_bytes, plane_bytes, image, {y, 0}, {count, image.width()});
+    }
+  }
+
+  void read_tiles(Image& image) {
+    const Index width = tag32(TIFFTAG_TILEWIDTH), height = tag32(TIFFTAG_TILELENGTH);
+    check_size(file_, height, width, max_pixels_);
+    const Index planes = separate_ ? static_cast<Index>(samples_.count) : 1;
+    const std::size_t row_bytes = row_size(width), plane_bytes = row_bytes * static_cast<std::size_t>(height);
+    std::vector<std::uint8_t> chunk(plane_bytes * static_cast<std::size_t>(planes));
+    for (Index y = 0; y < image.height(); y += height) {
+      for (Index x = 0; x < image.width(); x += width) {
+        for (Index plane = 0; plane < planes; ++plane) {
+          const std::uint32_t tile =
+              TIFFComputeTile(tiff_, static_cast<std::uint32_t>(x), static_cast<std::uint32_t>(y), 0,
+                              static_cast<std::uint16_t>(plane));
+          const tmsize_t wanted = static_cast<tmsize_t>(plane_bytes);
+          require(
+              TIFFReadEncodedTile(tiff_, tile, chunk.data() + plane_bytes * static_cast<std::size_t>(plane), wanted),
+              wanted);
+        }
+        convert(chunk.data(), row_bytes, plane_bytes, image, {y, x},
+                {std::min(height, image.height() - y), std::min(width, image.width() - x)});
+      }
+    }
+  }
+
+  /// The chunk's top left part becomes the image's at `corner`.
+  void convert(const std::uint8_t* chunk, std::size_t row_bytes, std::size_t plane_bytes, Image& image, Size corner,
+               Size part) const {
+    for (Index y = 0; y < part.height; ++y) {
+      samples_.to_rgb(chunk + row_bytes * static_cast<std::size_t>(y), separate_ ? plane_bytes : 0, part.width,
+                      image.data() + ((corner.height + y) * image.width() + corner.width) * 3);
+    }
+  }
+
+  /// Bytes of a row of one plane.
+  std::size_t row_size(Index width) const {
+    const std::size_t values = static_cast<std::size_t>(width) * (separate_ ? 1 : samples_.count);
+    return (values * samples_.bits + 7) / 8;
+  }
+
+  Index rows_per_strip() const {
+    std::uint32_t rows = 0;
+    return TIFFGetFieldDefaulted(tiff_, TIFFTAG_ROWSPERSTRIP, &rows) != 0 ? rows : 0;
+  }
+
+  /// By the library's own conversion, as Pillow does for YCbCr other than JPEG.
+  Image pixels_by_libtiff(Index height, Index width) {
+    TIFFRGBAImage rgba;
+    std::array<char, 1024> reason{};
+    if (TIFFRGBAImageBegin(&rgba, tiff_, 1, reason.data()) == 0) file_.fail(std::string("TIFF: ") + reason.data());
+    const std::unique_ptr<TIFFRGBAImage, void (*)(TIFFRGBAImage*)> end(&rgba, &TIFFRGBAImageEnd);
+    rgba.req_orientation = rgba.orientation;  // as it is stored
+    std::vector<std::uint32_t> raster(static_cast<std::size_t>(height * width));
+    if (TIFFRGBAImageGet(&rgba, raster.data(), static_cast<std::uint32_t>(width), static_cast<std::uint32_t>(height)) ==
+        0) {
+      fail();
+    }
+    Image image(height, width);
+    std::uint8_t* out = image.data();
+    for (const std::uint32_t pixel : raster) {
+      *out++ = static_cast<std::uint8_t>(TIFFGetR(pixel));
+      *out++ = static_cast<std::uint8_t>(TIFFGetG(pixel));
+      *out++ = static_cast<std::uint8_t>(TIFFGetB(pixel));
+    }
+    return image;
+  }
+
+  void require(tmsize_t found, tmsize_t wanted) const {
+    if (found != wanted) fail();
+  }
+
+  [[noreturn]] void fail() const {
+    file_.fail(std::string("damaged, truncated or unknown TIFF (") +
+               (message_[0] == '\0' ? "too few pixels" : message_.data()) + ")");
+  }
+
+  ImageFile file_;
+  std::int64_t max_pixels_;
+  TIFF* tiff_ = nullptr;
+  std::uint64_t at_ = 0;  // where the library reads
+  bool separate_ = false;
+  TiffSamples samples_;
+  std::array<char, 256> message_{};
+};
+
+}  // namespace detail
+}  // namespace beit::inline BEIT_ABI
+
+#endif  // BEIT_USE_LIBTIFF

@@ -1,0 +1,81 @@
+// Which image formats this build reads. Those of optional libraries are read where BEIT_USE_LIBWEBP, BEIT_USE_LIBTIFF,
+// BEIT_USE_LIBAVIF or BEIT_USE_LIBHEIF is set.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+#include <beit/core/version.hpp>
+#include <beit/image/detail/bytes.hpp>
+
+namespace beit::inline BEIT_ABI {
+
+/// A format that needs a library of its own.
+struct OptionalFormat {
+  std::string_view name;                       ///< "WebP"
+  std::string_view library;                    ///< "libwebp"
+  std::array<std::string_view, 3> extensions;  ///< ".webp"; empty where there are fewer.
+  bool is_read;                                ///< Whether this build has the library.
+};
+
+inline constexpr std::array<OptionalFormat, 4> optional_formats{
+    {{"WebP", "libwebp", {".webp"}, BEIT_USE_LIBWEBP != 0},
+     {"TIFF", "libtiff", {".tif", ".tiff"}, BEIT_USE_LIBTIFF != 0},
+     {"AVIF", "libavif", {".avif"}, BEIT_USE_LIBAVIF != 0},
+     {"HEIC", "libheif", {".heic", ".heif", ".hif"}, BEIT_USE_LIBHEIF != 0}}};
+
+/// What decode_image reads: "JPEG, PNG, BMP, GIF, TGA, PBM, PGM, PPM or WebP".
+inline std::string image_formats() {
+  std::string names = "JPEG, PNG, BMP, GIF, TGA, PBM, PGM", last = "PPM";
+  for (const OptionalFormat& format : optional_formats) {
+    if (!format.is_read) continue;
+    names.append(", ").append(last);
+    last = format.name;
+  }
+  return names + " or " + last;
+}
+
+/// Whether a file of this name is one that decode_image reads, by its extension in letters of either case.
+inline bool is_image_name(const std::filesystem::path& path) {
+  static constexpr std::array<std::string_view, 12> always{".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp",
+                                                           ".gif", ".tga",  ".pbm", ".pgm",  ".ppm", ".pnm"};
+  std::string extension = path.extension().string();
+  for (char& c : extension) c = 'A' <= c && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  if (extension.empty()) return false;
+  const auto has = [&](const auto& list) { return std::find(list.begin(), list.end(), extension) != list.end(); };
+  return has(always) ||
+         std::any_of(optional_formats.begin(), optional_formats.end(),
+                     [&](const OptionalFormat& format) { return format.is_read && has(format.extensions); });
+}
+
+namespace detail {
+
+/// The format that a file's first bytes are of, if it is one of the optional ones; else null.
+inline const OptionalFormat* optional_format_of(Bytes bytes) {
+  const auto has = [&](std::size_t at, std::string_view text) {
+    return bytes.size() >= at && starts_with(bytes.subspan(at), text);
+  };
+  if (has(0, "RIFF") && has(8, "WEBP")) return &optional_formats[0];
+  for (const std::string_view magic : {std::string_view("II*\0", 4), std::string_view("MM\0*", 4),
+                                       std::string_view("II+\0", 4), std::string_view("MM\0+", 4)}) {
+    if (has(0, magic)) return &optional_formats[1];
+  }
+  if (!has(4, "ftyp") || bytes.size() < 12) return nullptr;
+  // The brand, and after a version those that the file is compatible with.
+  const std::size_t end = std::min<std::size_t>(big32(bytes, 0), bytes.size());
+  bool avif = has(8, "avif") || has(8, "avis"), heif = false;
+  for (const std::string_view brand : {"heic", "heix", "heim", "heis", "hevc", "hevx", "mif1", "msf1"}) {
+    heif = heif || has(8, brand);
+  }
+  for (std::size_t at = 16; heif && at + 4 <= end; at += 4) {
+    avif = avif || ((has(8, "mif1") || has(8, "msf1")) && (has(at, "avif") || has(at, "avis")));
+  }
+  return avif ? &optional_formats[2] : heif ? &optional_formats[3] : nullptr;
+}
+
+}  // namespace detail
+
+}  // namespace beit::inline BEIT_ABI

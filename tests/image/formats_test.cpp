@@ -1,0 +1,95 @@
+#include <beit/image/formats.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <beit/image/decode.hpp>
+
+#include "golden.hpp"
+
+namespace {
+
+/// The format of a golden file, by its extension; null for one that isn't optional.
+const beit::OptionalFormat* format_of(const std::string& name) {
+  const std::string extension = std::filesystem::path(name).extension().string();
+  for (const beit::OptionalFormat& format : beit::optional_formats) {
+    for (const auto& known : format.extensions) {
+      if (!known.empty() && known == extension) return &format;
+    }
+  }
+  return nullptr;
+}
+
+std::string refusal_of(const std::vector<std::uint8_t>& bytes, const beit::DecodeOptions& options = {}) {
+  try {
+    beit::decode_image(bytes.data(), bytes.size(), options, "some.name");
+  } catch (const beit::ImageError& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+TEST(Formats, OptionalOnesGiveTheOraclesPixelsOrSayWhatIsMissing) {
+  std::ifstream list(golden::image_path("decode_optional.txt"));
+  std::string name;
+  beit::Index height = 0, width = 0;
+  std::uint32_t crc = 0;
+  int files = 0;
+  while (list >> name >> height >> width >> crc) {
+    const beit::OptionalFormat* const format = format_of(name);
+    ASSERT_NE(format, nullptr) << name;
+    ++files;
+    const std::vector<std::uint8_t> bytes = golden::read_bytes(golden::image_path(name));
+    EXPECT_EQ(beit::is_image_name(name), format->is_read) << name;
+    if (!format->is_read) {
+      EXPECT_THAT(refusal_of(bytes),
+                  testing::StartsWith("some.name: found a file in the format " + std::string(format->name) +
+                                      ", which this build can't read for want of " + std::string(format->library)));
+      continue;
+    }
+    const beit::Image image = beit::read_image(golden::image_path(name));
+    ASSERT_EQ(image.height(), height) << name;
+    ASSERT_EQ(image.width(), width) << name;
+    EXPECT_EQ(golden::crc32(image.data(), static_cast<std::size_t>(image.size())), crc) << name;
+  }
+  EXPECT_GE(files, 17);
+}
+
+TEST(Formats, OptionalOnesAreRefusedTruncatedAndTooLarge) {
+  for (const char* name :
+       {"lossy.webp", "lossless.webp", "RGB_lzw.tif", "1_group4.tif", "L_raw.tif", "lossless.avif", "lossless.heic"}) {
+    if (!format_of(name)->is_read) continue;
+    const std::vector<std::uint8_t> whole = golden::read_bytes(golden::image_path(name));
+    ASSERT_EQ(refusal_of(whole), "no error") << name;
+    // A TIFF's last four bytes say that no further image follows.
+    const std::size_t needed = whole.size() - (format_of(name)->name == "TIFF" ? 4 : 1);
+    for (std::size_t size = 0; size < needed; ++size) {
+      EXPECT_NE(refusal_of({whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size)}), "no error")
+          << name << " cut to " << size << " of " << whole.size();
+    }
+    beit::DecodeOptions options;
+    options.max_pixels = 10;
+    EXPECT_THAT(refusal_of(whole, options), testing::HasSubstr("wanted at most 10 (max_pixels)")) << name;
+  }
+}
+
+TEST(Formats, ImageNames) {
+  for (const char* name : {"a.jpg", "b/c.JPEG", "c.jpe", "d.PnG", "e.pbm", "f.x.gif"}) {
+    EXPECT_TRUE(beit::is_image_name(name)) << name;
+  }
+  for (const char* name : {"a", "a.", "jpg", ".jpg", "a.jpg.txt", "a.webpx", "a.tar"}) {
+    EXPECT_FALSE(beit::is_image_name(name)) << name;
+  }
+  for (const beit::OptionalFormat& format : beit::optional_formats) {
+    EXPECT_EQ(beit::image_formats().find(format.name) != std::string::npos, format.is_read);
+  }
+}
+
+}  // namespace
