@@ -13,6 +13,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   beit::DecodeOptions options;
   options.max_pixels = 1 << 16;
   options.apply_exif_orientation = true;
+  options.allow_truncated = size % 2 == 1;
   beit::Preprocessing config;
   config.input_size = {32, 32};
   std::vector<float> pixels(3 * 32 * 32);

@@ -10,7 +10,7 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image, ImageOps
+from PIL import Image, ImageFile, ImageOps
 from test_jpeg_turbo import encode, marker
 from test_preprocessing import decode, photo, pillow, saved
 
@@ -308,3 +308,35 @@ def test_libraries_own_pixels(encode_command, decode_command, ending, library, t
         assert found == (f"{path}: found a file in the format {ending.upper()}, which this build can't read for want of "
                          f"{library}; wanted JPEG, PNG, BMP, GIF, TGA, PBM, "
                          "PGM or PPM")
+
+
+# Truncated JPEGs, allowed
+
+
+@pytest.mark.parametrize("kind", ["4:4:4", "4:2:0", "grey", "CMYK"])
+@pytest.mark.parametrize("progressive", [False, True])
+def test_allowed_truncation(kind, progressive, tmp_path, monkeypatch):
+    """What Pillow makes of it with LOAD_TRUNCATED_IMAGES, by libjpeg-turbo; by stb_image the rows that are there."""
+    whole = encode(kind, (96, 120), progressive=progressive)
+    begin = whole.index(b"\xff\xda") + 14
+    cuts = [*range(begin, len(whole), (len(whole) - begin) // 40), len(whole) - 2, len(whole) - 1, len(whole)]
+    segments = [at.span() for at in re.finditer(b"\xff[\xc4\xda].{60}", whole, flags=re.S)]
+    cuts = [cut for cut in cuts if not any(first < cut < last for first, last in segments)]
+    paths = written({f"{cut}.jpg": whole[:cut] for cut in cuts} | {"header.jpg": whole[: begin - 20]}, tmp_path)
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
+    *found, header = decode(paths, tmp_path, "truncated", program=ALL)
+    for path, pixels in zip(paths, found):
+        assert not isinstance(pixels, str), pixels
+        np.testing.assert_array_equal(pixels, pillow(path), err_msg=path.name)
+    assert "truncated" in header
+    assert len(found) > 20
+    if kind != "CMYK":
+        *found, header = decode(paths, tmp_path, "truncated")
+        complete, = decode([paths[-2]], tmp_path)
+        np.testing.assert_array_equal(found[-1], complete)
+        for cut, pixels in zip(cuts, found):
+            assert pixels.shape == complete.shape
+            rows = int((cut - begin) / (len(whole) - begin) * 96) // 2
+            if not progressive:
+                np.testing.assert_array_equal(pixels[: max(rows - 32, 0)], complete[: max(rows - 32, 0)])
+        assert "truncated" in header

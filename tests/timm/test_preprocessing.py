@@ -43,7 +43,8 @@ def run_jobs(jobs, folder, program="beit_dump_pixels"):
 def decode(paths, folder, upright=False, program="beit_dump_pixels"):
     """The RGB array of each path, or its error message."""
     found = []
-    jobs = [("decode", path, "upright" if upright else "as_stored") for path in paths]
+    how = upright if isinstance(upright, str) else "upright" if upright else "as_stored"
+    jobs = [("decode", path, how) for path in paths]
     for payload, error in run_jobs(jobs, folder, program):
         if error is None:
             height, width = struct.unpack_from("<ii", payload)

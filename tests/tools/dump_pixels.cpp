@@ -1,7 +1,7 @@
 // Decodes and preprocesses a list of images, for comparison with Pillow and timm by tests/timm/test_preprocessing.py.
 //
 // beit_dump_pixels JOBS OUT: JOBS has one job a line, of fields separated by tabs:
-//   decode      PATH  upright|as_stored
+//   decode      PATH  upright|as_stored|truncated
 //   preprocess  PATH  HEIGHT  WIDTH  CROP_PCT  CROP_MODE  INTERPOLATION  MEAN,MEAN,MEAN  STD,STD,STD
 // OUT gets one record a job: int32 status (0 done, 1 error), int64 size, and that many bytes: for decode int32 height,
 // int32 width and the RGB bytes; for preprocess (3, height, width) float32; for an error its message.
@@ -42,6 +42,7 @@ std::string run(const std::vector<std::string>& job) {
   if (job.size() == 3 && job[0] == "decode") {
     beit::DecodeOptions options;
     options.apply_exif_orientation = job[2] == "upright";
+    options.allow_truncated = job[2] == "truncated";
     const beit::Image image = beit::read_image(job[1], options);
     const std::int32_t size[2] = {static_cast<std::int32_t>(image.height()), static_cast<std::int32_t>(image.width())};
     append(result, size, 2);

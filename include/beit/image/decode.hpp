@@ -43,6 +43,10 @@ struct DecodeOptions {
   /// Turn a JPEG, WebP or AVIF upright as its EXIF orientation or container says, as PIL.ImageOps.exif_transpose does.
   /// timm doesn't.
   bool apply_exif_orientation = false;
+  /// Show a JPEG that ends early as far as it goes, as Pillow does where ImageFile.LOAD_TRUNCATED_IMAGES is set: the
+  /// rest is grey by libjpeg-turbo, and of no meaning by stb_image. One that ends before its pixels begin is an error
+  /// still.
+  bool allow_truncated = false;
 };
 
 namespace detail {
@@ -130,7 +134,7 @@ inline Image decode_image(std::span<const std::uint8_t> bytes, const DecodeOptio
 
 #if BEIT_USE_LIBJPEG_TURBO
   if (detail::is_jpeg(bytes)) {
-    detail::JpegTurbo jpeg(file);
+    detail::JpegTurbo jpeg(file, options.allow_truncated);
     detail::check_size(file, jpeg.size().height, jpeg.size().width, options.max_pixels);
     Image image(jpeg.size().height, jpeg.size().width);
     jpeg.read_pixels(image.data());
@@ -147,9 +151,15 @@ inline Image decode_image(std::span<const std::uint8_t> bytes, const DecodeOptio
     repaired = detail::check_bmp(file);
   } else if (detail::is_jpeg(bytes)) {
     is_jpeg = true;
-    const detail::JpegSegments segments = detail::check_jpeg(file);
+    detail::Bytes whole = bytes;
+    if (options.allow_truncated) {
+      detail::append(repaired, bytes);
+      detail::append(repaired, detail::end_of_image);
+      whole = repaired;
+    }
+    const detail::JpegSegments segments = detail::check_jpeg({whole, name});
     orientation = segments.orientation;
-    if (segments.wants_standard_tables) repaired = detail::with_standard_huffman_tables(bytes);
+    if (segments.wants_standard_tables) repaired = detail::with_standard_huffman_tables(whole);
   } else {
     is_tga = true;
   }

@@ -1,6 +1,7 @@
 // What a JPEG file's segments say that stb_image doesn't check or tell.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -106,6 +107,9 @@ struct JpegSegments {
   int orientation = 1;  ///< EXIF's, 1 to 8.
   bool wants_standard_tables = false;
 };
+
+/// EOI, which a JPEG that ends early lacks.
+inline constexpr std::array<std::uint8_t, 2> end_of_image{0xff, 0xd9};
 
 /// Whether stb_image takes the file for a JPEG: a start of image, also after fill bytes.
 inline bool is_jpeg(Bytes bytes) {

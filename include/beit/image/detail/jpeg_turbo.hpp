@@ -36,7 +36,7 @@ namespace detail {
 class JpegTurbo {
  public:
   /// Throws ImageError for what isn't a JPEG of 1, 3 or 4 channels that can be decoded.
-  explicit JpegTurbo(const ImageFile& file) : file_(file) {
+  JpegTurbo(const ImageFile& file, bool allow_truncated) : file_(file), allow_truncated_(allow_truncated) {
     info_.err = jpeg_std_error(&errors_);
     errors_.error_exit = &leave;
     errors_.emit_message = [](j_common_ptr, int) {};  // warnings
@@ -82,13 +82,22 @@ class JpegTurbo {
 
   static boolean past_end(j_decompress_ptr info) {
     JpegTurbo& self = *static_cast<JpegTurbo*>(info->client_data);
+    if (self.allow_truncated_ && !self.ended_) {  // once, as Pillow does
+      self.ended_ = true;
+      info->src->next_input_byte = end_of_image.data();
+      info->src->bytes_in_buffer = end_of_image.size();
+      return TRUE;
+    }
     self.past_end_ = true;
     std::longjmp(self.escape_, 1);
   }
 
   static void skip(j_decompress_ptr info, long count) {
     if (count <= 0) return;
-    if (static_cast<unsigned long>(count) > info->src->bytes_in_buffer) past_end(info);
+    if (static_cast<unsigned long>(count) > info->src->bytes_in_buffer) {
+      past_end(info);
+      return;  // to the end that was put there
+    }
     info->src->next_input_byte += count;
     info->src->bytes_in_buffer -= static_cast<std::size_t>(count);
   }
@@ -152,6 +161,8 @@ class JpegTurbo {
   char message_[JMSG_LENGTH_MAX] = "";
   int orientation_ = 1;
   bool past_end_ = false;
+  bool allow_truncated_;
+  bool ended_ = false;  // the end of image has been put there
 };
 
 }  // namespace detail
