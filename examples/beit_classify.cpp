@@ -61,8 +61,10 @@ int classify(const CLI::App& app, const Options& options) {
   std::optional<programs::RowFiles> files;
   if (!options.logits.empty()) files.emplace(options.logits, std::vector{config.num_classes});
 
-  programs::BatchReader reader(programs::list_inputs(options.images), config, options.decode, options.batch_size,
-                               workspace.executor());
+  programs::Skipped skipped;
+  std::vector<programs::Input> inputs = programs::list_inputs(options.images, skipped);
+  programs::print_skipped(app, skipped);
+  programs::BatchReader reader(std::move(inputs), config, options.decode, options.batch_size, workspace.executor());
   while (reader.next()) {
     const beit::ConstRows x = reader.x();
     beit::Matrix logits(x.rows(), config.num_classes);

@@ -1,4 +1,5 @@
 // beit-embed: writes a model's features of images to a .npy file, or of any number of images to a folder of shards.
+#include <algorithm>
 #include <cstdint>
 #include <filesystem>
 #include <iostream>
@@ -59,6 +60,7 @@ programs::Json job_options(const Options& options) {
           {"shard_size", options.shard_size},
           {"max_pixels", options.decode.max_pixels},
           {"apply_exif_orientation", options.decode.apply_exif_orientation},
+          {"allow_truncated", options.decode.allow_truncated},
           {"jpeg_decoder", BEIT_USE_LIBJPEG_TURBO ? "libjpeg-turbo" : "stb_image"}};
 }
 
@@ -71,7 +73,7 @@ programs::Task task_of(const Options& options) {
 void require_arguments(const std::vector<std::string>& names) {
   for (const std::string& name : names) {
     std::error_code error;
-    if (!std::filesystem::exists(name, error)) {
+    if (name != "-" && !std::filesystem::exists(name, error)) {
       throw beit::FileError(name + ": found nothing there, wanted an image, a tar file or a folder");
     }
   }
@@ -155,7 +157,11 @@ int embed_to_file(const CLI::App& app, const Options& options) {
   programs::FileOutput output(options.output, embedder.row_shape(), options.npy_type());
   std::optional<programs::PlotOutput> plot;
   if (!options.plot.empty()) plot.emplace(output, options.plot, embedder.row_shape().back());
-  return embedder.run(batches, plot ? static_cast<programs::Output&>(*plot) : output, progress).failed > 0 ? 1 : 0;
+  const auto [embedded, failed] =
+      embedder.run(batches, plot ? static_cast<programs::Output&>(*plot) : output, progress);
+  progress.clear();
+  programs::print_skipped(app, plan.skipped_files());
+  return failed > 0 ? 1 : 0;
 }
 
 int embed_to_folder(const CLI::App& app, const Options& options) {
@@ -181,6 +187,8 @@ int embed_to_folder(const CLI::App& app, const Options& options) {
   programs::ShardOutput output(folder, job, embedder.row_shape(), options.npy_type());
   const auto [embedded, failed] = embedder.run(batches, output, progress);
   progress.clear();
+  programs::print_skipped(app, plan.skipped_files());
+  folder.note_skipped(job, plan.skipped_files());
   if (embedded + failed + plan.skipped() == 0) throw beit::ArgumentError("found no images");
   std::cout << options.output << ": " << embedded << " images embedded, " << failed << " failed; "
             << output.shards_written() << " shards written, " << plan.shards_done_before() << " done before\n";
@@ -292,10 +300,14 @@ int main(int argc, char** argv) {
       ->required(false)
       ->description(
           "Image files, tar files (WebDataset), and folders: all those in\n"
-          "them and in the folders below");
+          "them and in the folders below; - for a tar file from standard input");
   app.callback([&] {
     if (options.images.empty() && options.list.empty()) {
       throw CLI::ValidationError("found no images, wanted IMAGE|FOLDER or --list");
+    }
+    const auto from_input = std::count(options.images.begin(), options.images.end(), "-");
+    if (from_input + (options.list == "-" ? 1 : 0) > 1) {
+      throw CLI::ValidationError("found - for standard input more than once");
     }
     if (options.to_file() && (*shard_size || *shard)) {
       throw CLI::ValidationError("--shard-size, --shard and --num-shards are for a folder: found --output " +

@@ -42,8 +42,10 @@ int search(const CLI::App& app, const Options& options) {
 
   std::vector<float> values;  // (Q, C)
   std::vector<programs::Results> results;
-  programs::BatchReader reader(programs::list_inputs(options.images), config, options.decode, options.batch_size,
-                               workspace.executor());
+  programs::Skipped skipped;
+  std::vector<programs::Input> inputs = programs::list_inputs(options.images, skipped);
+  programs::print_skipped(app, skipped);
+  programs::BatchReader reader(std::move(inputs), config, options.decode, options.batch_size, workspace.executor());
   while (reader.next()) {
     const beit::ConstRows x = reader.x();
     beit::Matrix rows(x.rows(), config.embed_dim);

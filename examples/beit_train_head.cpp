@@ -197,13 +197,15 @@ beit::LinearProbe train(const Embedded& data, Index classes, const Options& opti
 }
 
 int train_head(const CLI::App& app, const Options& options) {
-  programs::DataSet data = programs::read_data_set(options.data);
+  programs::Skipped skipped;
+  programs::DataSet data = programs::read_data_set(options.data, skipped);
   const std::vector<std::string> classes = data.classes;
   programs::DataSet val;
   if (!options.val.empty()) {
-    val = programs::read_data_set(options.val);
+    val = programs::read_data_set(options.val, skipped);
     programs::require_same_classes(classes, val.classes, options.val);
   }
+  programs::print_skipped(app, skipped);
   // Before the work: names that can't be written.
   if (!options.output.empty()) beit::AtomicFile(options.output);
   if (!options.confusion.empty()) beit::AtomicFile(options.confusion);
@@ -217,7 +219,8 @@ int train_head(const CLI::App& app, const Options& options) {
   programs::EmbeddingCache cache(
       options.no_cache ? "" : options.cache,
       programs::fingerprint(options.model) + " " + options.precision + " " + std::string(programs::kernels_name()) +
-          (options.decode.apply_exif_orientation ? " upright" : "") + " max_pixels " +
+          (options.decode.apply_exif_orientation ? " upright" : "") +
+          (options.decode.allow_truncated ? " truncated" : "") + " max_pixels " +
           std::to_string(options.decode.max_pixels) + (BEIT_USE_LIBJPEG_TURBO ? " libjpeg-turbo" : ""),
       config.embed_dim);
 

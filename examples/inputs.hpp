@@ -2,7 +2,6 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <csignal>
 #include <exception>
 #include <filesystem>
@@ -10,7 +9,6 @@
 #include <span>
 #include <stdexcept>
 #include <string>
-#include <string_view>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -18,6 +16,7 @@
 #include <beit/beit.hpp>
 
 #include "output.hpp"
+#include "skipped.hpp"
 
 namespace programs {
 
@@ -27,16 +26,9 @@ struct Input {
   std::filesystem::path path{};
 };
 
-inline bool has_image_extension(const std::filesystem::path& path) {
-  static constexpr std::array<std::string_view, 12> known{".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp",
-                                                          ".gif", ".tga",  ".pbm", ".pgm",  ".ppm", ".pnm"};
-  std::string extension = path.extension().string();
-  for (char& c : extension) c = 'A' <= c && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  return std::find(known.begin(), known.end(), extension) != known.end();
-}
-
-/// The image files directly in a folder, sorted by name; an Input with an error where there are none.
-inline std::vector<Input> list_folder(const std::filesystem::path& folder) {
+/// The image files directly in a folder, sorted by name; an Input with an error where there are none. What else is in
+/// it is counted.
+inline std::vector<Input> list_folder(const std::filesystem::path& folder, Skipped& skipped) {
   namespace fs = std::filesystem;
   std::error_code error;
   std::vector<fs::path> paths;
@@ -45,7 +37,13 @@ inline std::vector<Input> list_folder(const std::filesystem::path& folder) {
     const fs::file_type type = entry->status(ignored).type();
     // A link to nothing stays in, for its error to be seen.
     const bool is_file = type == fs::file_type::regular || type == fs::file_type::not_found;
-    if (is_file && has_image_extension(entry->path())) paths.push_back(entry->path());
+    if (is_file && is_image_file(entry->path().filename())) {
+      paths.push_back(entry->path());
+    } else if (is_file) {
+      skipped.add(entry->path().filename());
+    } else if (type == fs::file_type::directory) {
+      is_apple_double(entry->path().filename()) ? skipped.add_apple_folder(entry->path()) : skipped.add_folder();
+    }
   }
   if (error) return {{folder.string(), "can't read the folder: " + error.message()}};
   if (paths.empty()) return {{folder.string(), "found no image files in the folder"}};
@@ -56,7 +54,7 @@ inline std::vector<Input> list_folder(const std::filesystem::path& folder) {
 }
 
 /// All images that the arguments name, in their order.
-inline std::vector<Input> list_inputs(const std::vector<std::string>& arguments) {
+inline std::vector<Input> list_inputs(const std::vector<std::string>& arguments, Skipped& skipped) {
   std::vector<Input> inputs;
   for (const std::string& argument : arguments) {
     std::error_code ignored;
@@ -68,7 +66,7 @@ inline std::vector<Input> list_inputs(const std::vector<std::string>& arguments)
       inputs.push_back({argument, {}, argument});
       continue;
     }
-    for (Input& input : list_folder(argument)) inputs.push_back(std::move(input));
+    for (Input& input : list_folder(argument, skipped)) inputs.push_back(std::move(input));
   }
   return inputs;
 }

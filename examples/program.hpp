@@ -77,6 +77,8 @@ inline void add_options(CLI::App& app, Options& options, bool takes_images = tru
       ->check(CLI::Range(std::int64_t{1}, std::numeric_limits<std::int64_t>::max()));
   app.add_flag("--apply-exif-orientation", options.decode.apply_exif_orientation,
                "Turn photographs upright as their EXIF data says; timm doesn't");
+  app.add_flag("--allow-truncated", options.decode.allow_truncated,
+               "Take of a JPEG that ends early what there is, as Pillow's LOAD_TRUNCATED_IMAGES");
   app.add_flag("--verbose", options.verbose, "Say on standard error what runs");
 }
 
@@ -94,6 +96,11 @@ inline void describe(const CLI::App& app, const Options& options, const beit::Co
 
 inline void print_error(const CLI::App& app, const std::string& text) {
   std::cerr << one_line(app.get_name() + ": " + text) << std::endl;
+}
+
+/// Says what was left out, if anything was.
+inline void print_skipped(const CLI::App& app, const Skipped& skipped) {
+  if (!skipped.empty()) print_error(app, skipped.text());
 }
 
 /// Makes a signal end the program between two batches, and a second one at once.

@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "../inputs.hpp"
+#include "../skipped.hpp"
 #include "item.hpp"
 #include "tar_reader.hpp"
 
@@ -19,7 +19,8 @@ namespace programs {
 /// those folders only that are open. Links are followed, except to a folder that the link lies in.
 class FolderWalk {
  public:
-  explicit FolderWalk(const std::filesystem::path& root) { enter(root); }
+  /// What isn't read is counted in `skipped`, which must outlive this.
+  FolderWalk(const std::filesystem::path& root, Skipped& skipped) : skipped_(skipped) { enter(root); }
 
   /// A file with its label, which is the name of the folder in `root` that it is somewhere in; or an error.
   std::optional<Item> next() {
@@ -69,9 +70,15 @@ class FolderWalk {
       const bool is_folder = type == fs::file_type::directory;
       if (is_folder && entry->is_symlink(ignored) && is_open(entry->path())) continue;
       // A link to nothing stays in, for its error to be seen.
-      const bool is_file = (type == fs::file_type::regular || type == fs::file_type::not_found) &&
-                           (has_image_extension(entry->path()) || is_tar_name(entry->path()));
-      if (is_folder || is_file) folder.entries.push_back({entry->path().filename(), is_folder});
+      const bool is_file = type == fs::file_type::regular || type == fs::file_type::not_found;
+      const fs::path name = entry->path().filename();
+      if (is_folder && is_apple_double(name)) {
+        skipped_.add_apple_folder(entry->path());
+      } else if (is_folder || (is_file && (is_image_file(name) || (is_tar_name(name) && !is_apple_double(name))))) {
+        folder.entries.push_back({name, is_folder});
+      } else if (is_file) {
+        skipped_.add(name);
+      }
     }
     if (error) {
       errors_.push_back({.path = path.string(), .error = "can't read the folder: " + error.message()});
@@ -90,6 +97,7 @@ class FolderWalk {
     });
   }
 
+  Skipped& skipped_;
   std::vector<Folder> open_;  // from the root down
   std::vector<Item> errors_;
   bool found_ = false;

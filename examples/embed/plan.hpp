@@ -57,6 +57,8 @@ class Plan {
   void stop() { sources_.stop(); }
   /// Images that next() has passed over.
   std::int64_t skipped() const { return skipped_; }
+  /// Files in folders and tars that aren't read: all of them once next() has come to the end.
+  const Skipped& skipped_files() const { return sources_.skipped(); }
   std::int64_t shards_done_before() const { return shards_done_before_; }
 
  private:

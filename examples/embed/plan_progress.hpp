@@ -1,6 +1,7 @@
 // The progress line of a plan, with the time left once it is known how many images there are.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -22,6 +23,7 @@ class PlanProgress {
   PlanProgress(const Plan& plan, const InputNames& names, std::int64_t tasks) : plan_(plan), tasks_(tasks) {
     std::error_code ignored;
     if (!is_terminal(stderr)) return;
+    if (std::find(names.arguments.begin(), names.arguments.end(), "-") != names.arguments.end()) return;
     if (!names.list.empty() && !std::filesystem::is_regular_file(names.list, ignored)) return;
     counter_ = std::thread([this, names] { count(names); });
   }

@@ -21,7 +21,7 @@
 
 #include <beit/beit.hpp>
 
-#include "../inputs.hpp"
+#include "../skipped.hpp"
 
 namespace programs {
 
@@ -51,6 +51,14 @@ class ShardFolder {
   std::filesystem::path metadata(std::int64_t shard) const { return file("metadata", shard, ".jsonl"); }
   std::filesystem::path done(std::int64_t shard) const { return file("done", shard, ".json"); }
 
+  /// beit::FileError where it can't be made.
+  void make() const {
+    std::error_code error;
+    if (std::filesystem::create_directories(path_, error); error) {
+      throw beit::FileError(text() + ": can't make the folder: " + error.message());
+    }
+  }
+
   /// Makes the folder one of this job. beit::Error where it is another job's, or holds what no job wrote.
   void open(const Json& job_options) const {
     namespace fs = std::filesystem;
@@ -67,14 +75,20 @@ class ShardFolder {
         throw beit::FileError((path_ / name).string() + ": can't make the folder: " + error.message());
       }
     }
-    if (!found || *found != job_options) write_synced(job(), json_line(job_options));
+    if (!found || without_skipped(*found) != job_options) write_synced(job(), json_line(job_options));
+  }
+
+  /// Once all of the input has been seen: adds what of it wasn't read to the job, {".webp": 4}, where there is any.
+  void note_skipped(Json job_options, const Skipped& files) const {
+    for (const auto& [kind, count] : files.kinds()) job_options[skipped_key][kind] = count;
+    if (read(job()) != job_options) write_synced(job(), json_line(job_options));
   }
 
   /// The job of the folder. beit::FileError where there is none.
   Json job_options() const {
     std::optional<Json> found = read(job());
     if (!found) throw beit::FileError(text() + ": found no job.json, wanted an output folder of beit-embed");
-    return std::move(*found);
+    return without_skipped(std::move(*found));
   }
 
   /// What was written when the shard was done: nothing where it isn't, or where its files aren't as they were then.
@@ -118,6 +132,13 @@ class ShardFolder {
   }
 
  private:
+  static constexpr const char* skipped_key = "skipped";  // not one of the options that a shard depends on
+
+  static Json without_skipped(Json job) {
+    job.erase(skipped_key);
+    return job;
+  }
+
   std::string text() const { return path_.string(); }
 
   std::filesystem::path file(const std::string& kind, std::int64_t shard, const char* extension) const {

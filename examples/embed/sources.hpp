@@ -22,8 +22,8 @@ namespace programs {
 /// What the user names: first the arguments (images, tar files, and folders with all below), then the lines of a list
 /// (images and tar files).
 struct InputNames {
-  std::vector<std::string> arguments;
-  std::string list;  // "-" for standard input, "" for none
+  std::vector<std::string> arguments;  // "-" for a tar file from standard input
+  std::string list;                    // "-" for standard input, "" for none
 };
 
 /// The same images in the same order for every task. Holds no more of them than are on their way.
@@ -54,7 +54,7 @@ class Sources {
         std::error_code ignored;
         if (std::filesystem::is_directory(argument, ignored)) {
           folder_ = argument;
-          walk_.emplace(argument);
+          walk_.emplace(argument, skipped_);
         } else if (argument.empty()) {
           return numbered(Item{.error = "found an empty name, wanted an image or a folder"});
         } else if (!open_tar(argument)) {
@@ -72,14 +72,17 @@ class Sources {
     }
   }
 
+  /// Files in the folders and tars so far that aren't read.
+  const Skipped& skipped() const { return skipped_; }
+
   /// Ends a next() that waits for standard input, with Interrupted. From any thread.
   void stop() { stopping_ = true; }
 
  private:
   /// Whether it is a tar file; one that can't be opened is an error of the next item.
   bool open_tar(const std::string& path) {
-    if (!is_tar_name(path)) return false;
-    tar_.emplace(path, count_, wanted_);
+    if (path != "-" && !is_tar_name(path)) return false;
+    tar_.emplace(path, count_, wanted_, skipped_, stopping_);
     return true;
   }
 
@@ -90,6 +93,7 @@ class Sources {
 
   std::deque<std::string> arguments_;
   Wanted wanted_;
+  Skipped skipped_;
   std::atomic<bool> stopping_{false};
   std::optional<LineReader> list_;
   std::optional<FolderWalk> walk_;

@@ -3,27 +3,24 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <filesystem>
 #include <functional>
-#include <memory>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
-#if defined(BEIT_HAS_LIBARCHIVE)
-#include <archive.h>
-#include <archive_entry.h>
-#endif
-
 #include <beit/beit.hpp>
 
-#include "../inputs.hpp"
+#include "../skipped.hpp"
 #include "item.hpp"
+#include "tar_archive.hpp"
 
 namespace programs {
 
@@ -38,23 +35,22 @@ using Wanted = std::function<bool(std::int64_t)>;
 
 #if defined(BEIT_HAS_LIBARCHIVE)
 
-/// Members that share a name up to the first dot after the last slash belong to one sample. Its images become items,
-/// and what its `.cls` says becomes their label.
+/// Images become items. What a `.cls` says is the label of the image of the same name but for the last extension; else,
+/// as in WebDataset, that of the sample: the members of the same name up to the first dot after the last slash.
 class TarReader {
  public:
-  /// The first image gets `first_index`. A file that can't be opened is one item with an error.
-  TarReader(std::string path, std::int64_t first_index, Wanted wanted)
+  /// "-" is standard input. The first image gets `first_index`; members that aren't read are counted in `skipped`. A
+  /// file that can't be opened is one item with an error. next() throws Interrupted when `stopping` becomes true while
+  /// it waits for standard input.
+  TarReader(std::string path, std::int64_t first_index, Wanted wanted, Skipped& skipped,
+            const std::atomic<bool>& stopping)
       : path_(std::move(path)),
         first_index_(first_index),
         index_(first_index),
         wanted_(std::move(wanted)),
-        archive_(archive_read_new()) {
-    archive_read_support_filter_all(archive_.get());
-    archive_read_support_format_tar(archive_.get());
-    if (archive_read_open_filename(archive_.get(), path_.c_str(), kBlock) != ARCHIVE_OK) {
-      end_with({.path = path_, .error = reason()});
-    }
-  }
+        skipped_(skipped),
+        archive_(path_, stopping),
+        links_(path_, stopping) {}
 
   /// The next image. What is damaged is an item with an error, and the last one: how many there are before it doesn't
   /// depend on what is wanted.
@@ -67,77 +63,92 @@ class TarReader {
   }
 
  private:
-  static constexpr std::size_t kBlock = 65536;
   static constexpr std::size_t kMaxBytes = std::size_t{1} << 30;  // of an image
   static constexpr std::size_t kMaxLabel = 4096;
-  static constexpr std::size_t kMaxImages = 8;  // that wait for the label of their sample
+  static constexpr std::size_t kMaxLabels = 1024;  // that wait for their images
+  static constexpr std::size_t kMaxImages = 8;     // that wait for their labels
 
-  struct Free {
-    void operator()(archive* pointer) const { archive_read_free(pointer); }
+  struct Waiting {
+    Item item;
+    std::string stem;  // its name without the last extension
   };
 
   void read_member() {
-    archive_entry* entry = nullptr;
-    const int status = archive_read_next_header(archive_.get(), &entry);
-    if (status == ARCHIVE_EOF) return end();
-    // ARCHIVE_RETRY would look for a header further on, and leave images out.
-    if (status != ARCHIVE_OK && status != ARCHIVE_WARN) return end_damaged({.path = path_});
-    if (archive_entry_filetype(entry) != AE_IFREG) return;
-    const std::string name = name_of(entry);
-    const std::size_t base = name.rfind('/') + 1;  // 0 without a slash
-    const std::string sample = name.substr(0, std::min(name.find('.', base), name.size()));
+    const TarArchive::Next next = archive_.next();
+    if (next == TarArchive::Next::end) return end();
+    if (next == TarArchive::Next::damaged) {
+      return first_ ? end_with({.path = path_, .error = archive_.reason()}) : end_damaged({.path = path_});
+    }
+    first_ = false;
+    const bool is_link = archive_.link().has_value();
+    if (!archive_.is_file() && !is_link) return;
+    const std::string name = archive_.name(), normal = TarArchive::normal(name);
+    const std::size_t base = normal.rfind('/') + 1;  // 0 without a slash
+    const std::string sample = normal.substr(0, std::min(normal.find('.', base), normal.size()));
+    const std::size_t dot = normal.rfind('.');
+    const std::string stem = normal.substr(0, dot == std::string::npos || dot < base ? normal.size() : dot);
     if (sample != sample_) {
       flush();
       sample_ = sample;
-      label_.clear();
+      labels_.clear();
     }
-    if (name.substr(sample.size()) == ".cls") {
-      std::vector<std::uint8_t> text;
-      if (!read(kMaxLabel, text)) return end_damaged({.path = path_ + "/" + name});
-      label_.assign(text.begin(), text.end());
-      label_.erase(label_.find_last_not_of(" \r\n\t") + 1);
-    } else if (has_image_extension(name)) {
-      add_image(name);
+    if (normal.substr(stem.size()) == ".cls" && !is_apple_double(name)) {
+      add_label(name, stem);
+    } else if (is_image_file(name)) {
+      add_image(name, stem);
+    } else if (!is_link) {
+      skipped_.add(name);
     }
   }
 
-  void add_image(const std::string& name) {
+  void add_label(const std::string& name, const std::string& stem) {
+    std::vector<std::uint8_t> text;
+    if (const std::optional<std::string> target = archive_.link()) {
+      if (!links_.read(*target, kMaxLabel, text).empty()) return;
+    } else if (!archive_.read(kMaxLabel, text)) {
+      return end_damaged({.path = path_ + "/" + name});
+    }
+    std::string label(text.begin(), text.end());
+    label.erase(label.find_last_not_of(" \r\n\t") + 1);
+    if (labels_.size() >= kMaxLabels) labels_.clear();
+    labels_[stem] = std::move(label);
+    // Images that have their own label wait for no other.
+    while (!waiting_.empty() && labels_.contains(waiting_.front().stem)) release();
+  }
+
+  void add_image(const std::string& name, const std::string& stem) {
     Item item{.path = path_ + "/" + name};
+    const std::optional<std::string> target = archive_.link();
     if (wanted_(index_)) {
-      if (!read(kMaxBytes, item.bytes.emplace())) return end_damaged(std::move(item));
-      if (item.bytes->size() == kMaxBytes) {
-        item.error = "found " + std::to_string(kMaxBytes) + " bytes or more, wanted fewer";
-        item.bytes.reset();
+      std::vector<std::uint8_t>& bytes = item.bytes.emplace();
+      if (target) {
+        item.error = links_.read(*target, kMaxBytes, bytes);
+      } else if (!archive_.read(kMaxBytes, bytes)) {
+        return end_damaged(std::move(item));
       }
-    } else if (archive_read_data_skip(archive_.get()) < ARCHIVE_WARN) {
+      if (bytes.size() == kMaxBytes) item.error = "found " + std::to_string(kMaxBytes) + " bytes or more, wanted fewer";
+      if (!item.error.empty()) item.bytes.reset();
+    } else if (!target && !archive_.skip()) {
       return end_damaged(std::move(item));
     }
     item.index = index_++;
-    waiting_.push_back(std::move(item));
+    waiting_.push_back({std::move(item), stem});
+    if (waiting_.size() == 1 && labels_.contains(stem)) release();
     if (waiting_.size() == kMaxImages) flush();
   }
 
-  /// At most `limit` bytes of the member. False where the archive is damaged.
-  bool read(std::size_t limit, std::vector<std::uint8_t>& out) {
-    // What the header says of the size is not taken on trust.
-    while (out.size() < limit) {
-      const std::size_t before = out.size();
-      out.resize(std::min(limit, std::max(before * 2, kBlock)));
-      const la_ssize_t count = archive_read_data(archive_.get(), out.data() + before, out.size() - before);
-      out.resize(before + (count > 0 ? static_cast<std::size_t>(count) : 0));
-      if (count < 0) return false;
-      if (count == 0) break;
-    }
-    return true;
+  /// The first of the waiting images gets its label, if there is one.
+  void release() {
+    auto& [item, stem] = waiting_.front();
+    auto found = labels_.find(stem);
+    if (found == labels_.end()) found = labels_.find(sample_);
+    if (found != labels_.end()) item.label = found->second;
+    ready_.push_back(std::move(item));
+    waiting_.pop_front();
   }
 
-  /// The images of a sample are complete with their label.
   void flush() {
-    for (Item& item : waiting_) {
-      item.label = label_;
-      ready_.push_back(std::move(item));
-    }
-    waiting_.clear();
+    while (!waiting_.empty()) release();
   }
 
   void end() {
@@ -147,7 +158,7 @@ class TarReader {
   }
 
   void end_damaged(Item item) {
-    item.error = "the tar file is damaged here: " + reason();
+    item.error = "the tar file is damaged here: " + archive_.reason();
     item.bytes.reset();
     flush();
     end_with(std::move(item));
@@ -159,27 +170,18 @@ class TarReader {
     ended_ = true;
   }
 
-  std::string reason() const {
-    const char* const text = archive_error_string(archive_.get());
-    return text == nullptr ? "can't be read" : text;
-  }
-
-  /// As the bytes in the file are, or UTF-8 where the archive says so and this process has another character set.
-  static std::string name_of(archive_entry* entry) {
-    const char* name = archive_entry_pathname(entry);
-    if (name == nullptr) name = archive_entry_pathname_utf8(entry);
-    return name == nullptr ? "" : name;
-  }
-
   std::string path_;
   std::int64_t first_index_;
   std::int64_t index_;
   Wanted wanted_;
-  std::unique_ptr<archive, Free> archive_;
+  Skipped& skipped_;
+  TarArchive archive_;
+  TarLinks links_;
   std::string sample_;
-  std::string label_;
-  std::vector<Item> waiting_;  // images of the sample so far
+  std::map<std::string, std::string> labels_;  // of the sample so far, by the name of their members without ".cls"
+  std::deque<Waiting> waiting_;                // images of the sample so far
   std::deque<Item> ready_;
+  bool first_ = true;  // no member yet
   bool ended_ = false;
 };
 
@@ -187,7 +189,7 @@ class TarReader {
 
 class TarReader {
  public:
-  TarReader(const std::string& path, std::int64_t, const Wanted&) {
+  TarReader(const std::string& path, std::int64_t, const Wanted&, const Skipped&, const std::atomic<bool>&) {
     throw beit::FileError(path + ": can't read tar files: this program was built without libarchive");
   }
   std::optional<Item> next() { return std::nullopt; }

@@ -21,15 +21,23 @@ struct DataSet {
   std::vector<beit::Index> labels;   // (n,)
 };
 
-/// Throws std::runtime_error where there are fewer than two classes, or where one has no images.
-inline DataSet read_data_set(const std::filesystem::path& folder) {
+/// What isn't read is counted in `skipped`. Throws std::runtime_error where there are fewer than two classes, or where
+/// one has no images.
+inline DataSet read_data_set(const std::filesystem::path& folder, Skipped& skipped) {
   namespace fs = std::filesystem;
   std::error_code error;
   std::vector<fs::path> subfolders;
   for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
     std::error_code ignored;
-    const bool hidden = entry->path().filename().string().starts_with('.');
-    if (!hidden && entry->is_directory(ignored)) subfolders.push_back(entry->path());
+    if (!entry->is_directory(ignored)) {
+      skipped.add(entry->path().filename());
+    } else if (is_apple_double(entry->path().filename())) {
+      skipped.add_apple_folder(entry->path());
+    } else if (entry->path().filename().string().starts_with('.')) {
+      skipped.add_folder();
+    } else {
+      subfolders.push_back(entry->path());
+    }
   }
   if (error) throw std::runtime_error(folder.string() + ": can't read the folder: " + error.message());
   std::sort(subfolders.begin(), subfolders.end());
@@ -40,7 +48,7 @@ inline DataSet read_data_set(const std::filesystem::path& folder) {
   }
   DataSet data;
   for (const fs::path& subfolder : subfolders) {
-    std::vector<Input> images = list_folder(subfolder);
+    std::vector<Input> images = list_folder(subfolder, skipped);
     if (!images.front().error.empty()) throw std::runtime_error(images.front().name + ": " + images.front().error);
     data.labels.insert(data.labels.end(), images.size(), static_cast<beit::Index>(data.classes.size()));
     data.classes.push_back(subfolder.filename().string());

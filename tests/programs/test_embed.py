@@ -113,7 +113,9 @@ def test_what_is_said(photos, tmp_path):
     out = tmp_path / "out"
     result = embed("--output", out, "--shard-size", 10, photos)
     assert result.stdout.decode() == f"{out}: 25 images embedded, 1 failed; 3 shards written, 0 done before\n"
-    assert [line.split(": ")[1] for line in lines(result.stderr)] == [str(photos / "dog" / "damaged.png")]
+    failed, skipped = lines(result.stderr)
+    assert failed.split(": ")[1] == str(photos / "dog" / "damaged.png")
+    assert skipped == "beit-embed: 1 file skipped: 1 .txt"
     result = embed("--output", out, "--shard-size", 10, photos)
     assert result.stdout.decode() == f"{out}: 0 images embedded, 0 failed; 0 shards written, 3 done before\n"
     assert run("beit-embed", "merge", out, check=True).stdout.decode() == f"{out}: complete: 26 images in 3 shards, 1 failed\n"

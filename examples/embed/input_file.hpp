@@ -1,0 +1,89 @@
+// A file, or standard input, that a stop doesn't have to wait for.
+#pragma once
+
+#include <atomic>
+#include <cerrno>
+#include <cstddef>
+#include <fstream>
+#include <iostream>
+#include <string>
+#include <system_error>
+#include <utility>
+
+#if !defined(_WIN32)
+#include <fcntl.h>
+#include <poll.h>
+#include <unistd.h>
+#endif
+
+#include <beit/beit.hpp>
+
+#include "../inputs.hpp"
+
+namespace programs {
+
+/// Reads "-" as standard input, which (as a named pipe) may keep its reader waiting: read() throws Interrupted when
+/// `stopping` becomes true meanwhile.
+class InputFile {
+ public:
+  /// `what` ends the message about a file that can't be read: "can't read the list". beit::FileError for one.
+  InputFile(std::string path, const char* what, const std::atomic<bool>& stopping)
+      : path_(std::move(path)), what_(what), stopping_(&stopping) {
+#if defined(_WIN32)
+    if (path_ != "-") file_.open(path_, std::ios::binary);
+    if (!file_) throw beit::FileError(path_ + ": " + what_);
+#else
+    if (path_ != "-") file_ = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC);
+    if (file_ < 0) fail();
+#endif
+  }
+  InputFile(const InputFile&) = delete;
+  InputFile& operator=(const InputFile&) = delete;
+  ~InputFile() {
+#if !defined(_WIN32)
+    if (file_ > 0) ::close(file_);
+#endif
+  }
+
+  /// The next bytes, some tens of thousands at most; none at the end of the file.
+  const std::string& read() {
+    buffer_.resize(kBlock);
+#if defined(_WIN32)
+    std::istream& stream = path_ == "-" ? std::cin : file_;
+    stream.read(buffer_.data(), kBlock);
+    buffer_.resize(static_cast<std::size_t>(stream.gcount()));
+#else
+    ::pollfd waiting{file_, POLLIN, 0};
+    constexpr int milliseconds = 100;
+    for (int ready; (ready = ::poll(&waiting, 1, milliseconds)) <= 0;) {
+      if (*stopping_) throw Interrupted();
+      if (ready < 0 && errno != EINTR) fail();
+    }
+    ::ssize_t count;
+    do count = ::read(file_, buffer_.data(), kBlock);
+    while (count < 0 && errno == EINTR);
+    if (count < 0) fail();
+    buffer_.resize(static_cast<std::size_t>(count));
+#endif
+    return buffer_;
+  }
+
+ private:
+  static constexpr std::size_t kBlock = 65536;
+
+#if !defined(_WIN32)
+  [[noreturn]] void fail() const {
+    const std::string name = path_ == "-" ? "standard input" : path_;
+    throw beit::FileError(name + ": " + what_ + ": " + std::generic_category().message(errno));
+  }
+  int file_ = 0;  // standard input
+#else
+  std::ifstream file_;
+#endif
+  std::string path_;
+  const char* what_;
+  const std::atomic<bool>* stopping_;
+  std::string buffer_;
+};
+
+}  // namespace programs

@@ -1,0 +1,187 @@
+// A tar file's members one after the other, by libarchive; and those that links name.
+#pragma once
+
+#if defined(BEIT_HAS_LIBARCHIVE)
+
+#include <archive.h>
+#include <archive_entry.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "input_file.hpp"
+
+namespace programs {
+
+class TarArchive {
+ public:
+  /// "-" is standard input. Where it can't be opened, next() says that it is damaged.
+  TarArchive(const std::string& path, const std::atomic<bool>& stopping) : archive_(archive_read_new()) {
+    archive_read_support_filter_all(archive_.get());
+    archive_read_support_format_tar(archive_.get());
+    if (path == "-") {
+      input_ = std::make_unique<Input>(path, stopping);
+      is_open_ = archive_read_open(archive_.get(), input_.get(), nullptr, &Input::read, nullptr) == ARCHIVE_OK;
+    } else {
+      is_open_ = archive_read_open_filename(archive_.get(), path.c_str(), kBlock) == ARCHIVE_OK;
+    }
+    rethrow();
+  }
+
+  enum class Next { member, end, damaged };
+
+  /// Goes to the next member.
+  Next next() {
+    if (!is_open_) return Next::damaged;
+    const int status = archive_read_next_header(archive_.get(), &entry_);
+    rethrow();
+    if (status == ARCHIVE_EOF) return Next::end;
+    // ARCHIVE_RETRY would look for a header further on, and leave images out.
+    return status == ARCHIVE_OK || status == ARCHIVE_WARN ? Next::member : Next::damaged;
+  }
+
+  /// As the bytes in the file are, or UTF-8 where the archive says so and this process has another character set.
+  std::string name() const { return text(archive_entry_pathname(entry_), archive_entry_pathname_utf8(entry_)); }
+
+  /// Whether the member is a file with its contents.
+  bool is_file() const {
+    return archive_entry_filetype(entry_) == AE_IFREG && archive_entry_hardlink(entry_) == nullptr;
+  }
+
+  /// The name of the member that this one is a hard or symbolic link to, without "." and ".."; nothing where it is
+  /// none.
+  std::optional<std::string> link() const {
+    if (archive_entry_hardlink(entry_) != nullptr) {
+      return normal(text(archive_entry_hardlink(entry_), archive_entry_hardlink_utf8(entry_)));
+    }
+    if (archive_entry_filetype(entry_) != AE_IFLNK) return std::nullopt;
+    const std::string target = text(archive_entry_symlink(entry_), archive_entry_symlink_utf8(entry_));
+    return normal((std::filesystem::path(name()).parent_path() / target).string());
+  }
+
+  /// "./a/../b.png" -> "b.png"
+  static std::string normal(const std::string& name) {
+    return std::filesystem::path(name).lexically_normal().generic_string();
+  }
+
+  /// At most `limit` bytes of the member. False where the archive is damaged.
+  bool read(std::size_t limit, std::vector<std::uint8_t>& out) {
+    // What the header says of the size is not taken on trust.
+    while (out.size() < limit) {
+      const std::size_t before = out.size();
+      out.resize(std::min(limit, std::max(before * 2, kBlock)));
+      const la_ssize_t count = archive_read_data(archive_.get(), out.data() + before, out.size() - before);
+      rethrow();
+      out.resize(before + (count > 0 ? static_cast<std::size_t>(count) : 0));
+      if (count < 0) return false;
+      if (count == 0) break;
+    }
+    return true;
+  }
+
+  /// Passes over the member's contents. False where the archive is damaged.
+  bool skip() {
+    const bool done = archive_read_data_skip(archive_.get()) >= ARCHIVE_WARN;
+    rethrow();
+    return done;
+  }
+
+  /// What is wrong with a damaged one.
+  std::string reason() const {
+    const char* const reason = archive_error_string(archive_.get());
+    return reason == nullptr ? "can't be read" : reason;
+  }
+
+ private:
+  static constexpr std::size_t kBlock = 65536;
+
+  /// Standard input for libarchive, which is C: an exception waits until it has returned.
+  struct Input {
+    Input(const std::string& path, const std::atomic<bool>& stopping)
+        : file(path, "can't read the tar file", stopping) {}
+    static la_ssize_t read(archive*, void* user, const void** out) {
+      Input& self = *static_cast<Input*>(user);
+      try {
+        const std::string& block = self.file.read();
+        *out = block.data();
+        return static_cast<la_ssize_t>(block.size());
+      } catch (...) {
+        self.error = std::current_exception();
+        return ARCHIVE_FATAL;
+      }
+    }
+    InputFile file;
+    std::exception_ptr error;
+  };
+
+  struct Free {
+    void operator()(archive* pointer) const { archive_read_free(pointer); }
+  };
+
+  void rethrow() const {
+    if (input_ != nullptr && input_->error != nullptr) std::rethrow_exception(input_->error);
+  }
+
+  static std::string text(const char* bytes, const char* utf8) {
+    return bytes != nullptr ? bytes : utf8 != nullptr ? utf8 : "";
+  }
+
+  std::unique_ptr<Input> input_;  // outlives archive_
+  std::unique_ptr<archive, Free> archive_;
+  archive_entry* entry_ = nullptr;
+  bool is_open_ = false;
+};
+
+/// Contents of members that links name. Reads the tar file a second time, and once more from its beginning for a member
+/// that doesn't come after the one before: links in the order of what they name cost one pass.
+class TarLinks {
+ public:
+  TarLinks(std::string path, const std::atomic<bool>& stopping) : path_(std::move(path)), stopping_(stopping) {}
+
+  /// At most `limit` bytes of the member of that name, or of the one that it is a link to in turn. Else why there are
+  /// none.
+  std::string read(std::string name, std::size_t limit, std::vector<std::uint8_t>& out) {
+    if (path_ == "-") return "is a link to '" + name + "', which can't be followed in standard input";
+    constexpr int most_links = 16;
+    for (int i = 0; i < most_links; ++i) {
+      if (!find(name)) return "is a link to '" + name + "', which isn't in the tar file";
+      const std::optional<std::string> next = archive_->link();
+      if (!next) {
+        if (!archive_->is_file()) return "is a link to '" + name + "', wanted a file";
+        return archive_->read(limit, out) ? "" : "the tar file is damaged at '" + name + "': " + archive_->reason();
+      }
+      name = *next;
+    }
+    return "is a link to '" + name + "' after " + std::to_string(most_links) + " others, wanted a file";
+  }
+
+ private:
+  bool find(const std::string& name) {
+    const bool is_new = !archive_;
+    if (is_new) archive_.emplace(path_, stopping_);
+    for (int pass = is_new ? 1 : 0; pass < 2; ++pass) {
+      while (archive_->next() == TarArchive::Next::member) {
+        if (TarArchive::normal(archive_->name()) == name) return true;
+      }
+      archive_.emplace(path_, stopping_);
+    }
+    return false;
+  }
+
+  std::string path_;
+  const std::atomic<bool>& stopping_;
+  std::optional<TarArchive> archive_;
+};
+
+}  // namespace programs
+
+#endif  // BEIT_HAS_LIBARCHIVE

@@ -1,0 +1,91 @@
+// What folders and tar files hold that isn't read: counted, so that no photograph is lost in silence.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include <beit/image/formats.hpp>
+
+namespace programs {
+
+/// macOS's second file beside each on a foreign file system: no image, whatever its name ends in.
+inline bool is_apple_double(const std::filesystem::path& path) {
+  return path.filename().string().starts_with("._") ||
+         std::any_of(path.begin(), path.end(), [](const std::filesystem::path& part) { return part == "__MACOSX"; });
+}
+
+/// Whether a file in a folder or tar is one to read.
+inline bool is_image_file(const std::filesystem::path& path) {
+  return beit::is_image_name(path) && !is_apple_double(path);
+}
+
+class Skipped {
+ public:
+  /// A file, under its kind: ".webp", "AppleDouble", ".DS_Store", "without extension".
+  void add(const std::filesystem::path& path) { ++count(kind_of(path)); }
+  /// A folder that isn't gone into.
+  void add_folder() { ++folders_; }
+  /// All files below a folder of macOS's second files.
+  void add_apple_folder(const std::filesystem::path& path) {
+    std::error_code error, ignored;
+    for (std::filesystem::recursive_directory_iterator entry(path, error), end; !error && entry != end;
+         entry.increment(error)) {
+      if (entry->is_regular_file(ignored)) ++count("AppleDouble");
+    }
+  }
+
+  /// Whether nothing was skipped.
+  bool empty() const { return kinds_.empty() && folders_ == 0; }
+
+  /// Kinds and how many there were of each, the most frequent first.
+  std::vector<std::pair<std::string, std::int64_t>> kinds() const {
+    std::vector<std::pair<std::string, std::int64_t>> sorted(kinds_.begin(), kinds_.end());
+    std::stable_sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
+    return sorted;
+  }
+
+  /// "7 files skipped: 4 .webp, 2 .tiff, 1 .heic"
+  std::string text() const {
+    std::int64_t files = 0;
+    std::string list;
+    for (const auto& [kind, number] : kinds()) {
+      files += number;
+      list.append(list.empty() ? "" : ", ").append(std::to_string(number)).append(" ").append(kind);
+    }
+    std::string text;
+    if (files > 0) text = std::to_string(files) + (files == 1 ? " file skipped: " : " files skipped: ") + list;
+    if (folders_ > 0) {
+      text.append(text.empty() ? "" : "; ").append(std::to_string(folders_));
+      text.append(folders_ == 1 ? " folder not searched" : " folders not searched");
+    }
+    return text;
+  }
+
+ private:
+  static std::string kind_of(const std::filesystem::path& path) {
+    if (is_apple_double(path)) return "AppleDouble";
+    std::string extension = path.extension().string();
+    for (char& c : extension) c = 'A' <= c && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    if (extension.size() > 1) return extension;
+    const std::string name = path.filename().string();
+    return name.starts_with('.') ? name : "without extension";
+  }
+
+  /// The count of a kind; of all others together where there are too many to list.
+  std::int64_t& count(const std::string& kind) {
+    constexpr std::size_t most = 20;
+    const bool is_known = kinds_.contains(kind);
+    return kinds_[is_known || kinds_.size() < most ? kind : "of other kinds"];
+  }
+
+  std::map<std::string, std::int64_t> kinds_;
+  std::int64_t folders_ = 0;
+};
+
+}  // namespace programs

@@ -1,0 +1,235 @@
+"""What the programs read and what they leave out: folders, tar files, standard input, damaged photographs."""
+
+import io
+import json
+import shutil
+import subprocess
+import tarfile
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from test_embed import EMBED, CLEAN, add_member, embed, failed_of, metadata_of, rows_of, tree
+from test_programs import MODEL, lines, run, write_image
+
+
+def classify(*arguments, status=0, **options):
+    result = run("beit-classify", "--model", MODEL, *arguments, **options)
+    assert result.returncode == status, result.stderr.decode()
+    return result
+
+
+@pytest.fixture(scope="module")
+def image(tmp_path_factory):
+    path = tmp_path_factory.mktemp("image") / "image.png"
+    write_image(path, 3)
+    return path
+
+
+def embedding_of(path, tmp_path):
+    embed("--output", tmp_path / "one.npy", path)
+    return np.load(tmp_path / "one.npy")
+
+
+# What is skipped
+
+
+@pytest.fixture
+def mixed(image, tmp_path):
+    """Three images among files of other kinds."""
+    folder = tmp_path / "mixed"
+    for name in ("a.png", "cat/b.PNG", "cat/deep/c.png", "._a.png", "cat/._b.PNG", "__MACOSX/a.png", "__MACOSX/cat/._b.jpeg",
+                 "one.psd", "cat/two.PSD", "cat/deep/three.psd", "four.psd", "note.txt", "cat/note.txt", "x.svg", "README",
+                 ".DS_Store"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(image, folder / name)
+    return folder
+
+
+def test_skipped_files_are_named_by_kind(mixed, tmp_path):
+    text = "13 files skipped: 4 .psd, 4 AppleDouble, 2 .txt, 1 .DS_Store, 1 .svg, 1 without extension"
+    result = embed("--output", tmp_path / "out", mixed)
+    assert lines(result.stderr) == [f"beit-embed: {text}"]
+    assert len(rows_of(tmp_path / "out")) == 3
+    job = json.loads((tmp_path / "out/job.json").read_text())
+    assert job["skipped"] == {".psd": 4, "AppleDouble": 4, ".txt": 2, ".DS_Store": 1, ".svg": 1, "without extension": 1}
+    # Going on, sharing the work and merging mind it as little as a file.
+    before = tree(tmp_path / "out")
+    assert lines(embed("--output", tmp_path / "out", mixed).stderr) == [f"beit-embed: {text}"]
+    run("beit-embed", "merge", tmp_path / "out", check=True)
+    for task in range(2):
+        embed("--output", tmp_path / "shared", "--shard", task, "--num-shards", 2, mixed)
+    run("beit-embed", "merge", tmp_path / "shared", check=True)
+    assert tree(tmp_path / "out") == tree(tmp_path / "shared") == before
+    assert lines(embed("--output", tmp_path / "out.npy", mixed).stderr) == [f"beit-embed: {text}"]
+    # Once all is read, there is nothing to note.
+    embed("--output", tmp_path / "all", mixed / "cat" / "deep" / "c.png")
+    assert "skipped" not in json.loads((tmp_path / "all/job.json").read_text())
+
+
+def test_programs_say_what_a_folder_holds_besides(mixed, tmp_path):
+    result = classify(mixed)
+    assert lines(result.stderr) == ["beit-classify: 9 files skipped: 3 AppleDouble, 2 .psd, 1 .DS_Store, 1 .svg, 1 .txt, "
+                                    "1 without extension; 1 folder not searched"]
+    assert result.stdout.count(b"a.png") == 1
+    embed("--output", tmp_path / "index.npy", mixed)
+    result = run("beit-search", "--model", MODEL, "--index", tmp_path / "index.npy", mixed / "cat" / "deep", check=True)
+    assert lines(result.stderr) == ["beit-search: 1 file skipped: 1 .psd"]
+    shutil.copytree(mixed / "cat", mixed / "dog")
+    result = run("beit-train-head", "--model", MODEL, "--data", mixed, "--output", tmp_path / "head.safetensors", "--no-cache")
+    assert result.returncode == 1 and b"class 'cat': found 1 image" in result.stderr
+    assert lines(result.stderr)[0].startswith("beit-train-head: ") and "AppleDouble" in lines(result.stderr)[0]
+    assert "; 2 folders not searched" in lines(result.stderr)[0]
+
+
+def test_apple_double_named_by_the_user_is_read(mixed):
+    assert classify(mixed / "._a.png").stdout.count(b"._a.png") == 1
+
+
+def test_formats_of_optional_libraries(image, tmp_path):
+    """Either read, or among what is skipped."""
+    folder = tmp_path / "formats"
+    folder.mkdir()
+    picture = Image.open(image)
+    for name in ("a.webp", "b.tiff", "c.tif"):
+        picture.save(folder / name, **({"lossless": True} if name.endswith("webp") else {}))
+    (folder / "d.bmp").write_bytes(b"")
+    picture.save(folder / "d.bmp")
+    result = embed("--output", tmp_path / "out", folder)
+    found = [found["path"].rsplit("/", 1)[1] for found in metadata_of(tmp_path / "out")]
+    skipped = sum(json.loads((tmp_path / "out/job.json").read_text()).get("skipped", {}).values())
+    assert "d.bmp" in found and len(found) + skipped == 4
+    assert bool(result.stderr) == (skipped > 0)
+    assert (rows_of(tmp_path / "out") == embedding_of(image, tmp_path)).all()
+
+
+# Truncated photographs
+
+
+def test_allow_truncated(tmp_path):
+    photo = np.random.default_rng(1).integers(0, 256, (8, 8, 3), np.uint8)
+    Image.fromarray(photo).resize((200, 160)).save(tmp_path / "whole.jpg")
+    data = (tmp_path / "whole.jpg").read_bytes()
+    (tmp_path / "cut.jpg").write_bytes(data[: len(data) * 3 // 4])
+    result = classify(tmp_path / "cut.jpg", status=1)
+    assert b"truncated" in result.stderr
+    assert classify("--allow-truncated", tmp_path / "cut.jpg").stdout.count(b"%") == 5
+    whole = classify("--allow-truncated", "--json", tmp_path / "whole.jpg").stdout
+    assert whole == classify("--json", tmp_path / "whole.jpg").stdout
+    (tmp_path / "cut.jpg").write_bytes(data[:100])
+    assert classify("--allow-truncated", tmp_path / "cut.jpg", status=1).stdout == b""
+    # It is one of the options that shards depend on.
+    embed("--output", tmp_path / "out", tmp_path / "whole.jpg")
+    result = embed("--output", tmp_path / "out", "--allow-truncated", tmp_path / "whole.jpg", status=1)
+    assert b"was made with allow_truncated false" in result.stderr
+
+
+# Tar files
+
+
+def add_link(archive, name, target, kind):
+    entry = tarfile.TarInfo(name)
+    entry.type, entry.linkname = kind, target
+    archive.addfile(entry)
+
+
+@pytest.fixture
+def linked(image, tmp_path):
+    """Links to members before and after them, to links, to labels; and three that lead nowhere."""
+    other = tmp_path / "other.png"
+    write_image(other, 4)
+    with tarfile.open(tmp_path / "links.tar", "w") as archive:
+        add_link(archive, "a/early.png", "../b/two.png", tarfile.SYMTYPE)
+        add_member(archive, "a/one.png", image.read_bytes())
+        add_member(archive, "a/one.cls", b"seven")
+        add_member(archive, "b/two.png", other.read_bytes())
+        add_link(archive, "./c/hard.png", "a/one.png", tarfile.LNKTYPE)
+        add_link(archive, "c/hard.cls", "a/one.cls", tarfile.LNKTYPE)
+        add_link(archive, "c/soft.png", "./hard.png", tarfile.SYMTYPE)
+        add_link(archive, "d/gone.png", "../../outside.png", tarfile.SYMTYPE)
+        add_link(archive, "d/loop.png", "loop.png", tarfile.SYMTYPE)
+        add_link(archive, "d/root.png", str(image), tarfile.SYMTYPE)
+    return tmp_path / "links.tar"
+
+
+def test_links_in_a_tar_are_followed(linked, image, tmp_path):
+    result = embed("--output", tmp_path / "out", "--shard-size", 2, linked)
+    assert [(found["path"].split(".tar/")[1], found.get("label")) for found in metadata_of(tmp_path / "out")] == [
+        ("a/early.png", None), ("a/one.png", "seven"), ("b/two.png", None), ("./c/hard.png", "seven"), ("c/soft.png", None)]
+    first, second = embedding_of(image, tmp_path)[0], embedding_of(tmp_path / "other.png", tmp_path)[0]
+    assert (rows_of(tmp_path / "out") == [second, first, second, first, first]).all()
+    errors = {found["path"].split(".tar/")[1]: found["error"] for found in failed_of(tmp_path / "out")}
+    assert errors["d/gone.png"] == "is a link to '../outside.png', which isn't in the tar file"
+    assert errors["d/loop.png"] == "is a link to 'd/loop.png' after 16 others, wanted a file"
+    assert errors["d/root.png"] == f"is a link to '{image}', which isn't in the tar file"
+    assert len(errors) == len(lines(result.stderr)) == 3
+    for task in range(3):
+        embed("--output", tmp_path / "shared", "--shard-size", 2, "--shard", task, "--num-shards", 3, linked)
+    run("beit-embed", "merge", tmp_path / "shared", check=True)
+    assert tree(tmp_path / "shared") == tree(tmp_path / "out")
+
+
+def test_labels_by_whole_names_first(image, tmp_path):
+    data = image.read_bytes()
+    members = ["22.05.cls", "22.05.png", "22.06.png", "22.06.cls", "22.07.png",  # own labels, one after its image
+               "s.left.png", "s.right.png", "s.cls", "s.right.cls",  # the sample's, and an own one
+               "v1.0/x.png", "v1.0/x.cls", "plain.cls", "plain.png", "no.png", "no.5.cls"]
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+        for name in members:
+            add_member(archive, name, f"L {name[:-4]}\n".encode() if name.endswith("cls") else data)
+        for i in range(50):  # more of one sample than wait for a label
+            add_member(archive, f"2022.05.{i:02}.png", data)
+            add_member(archive, f"2022.05.{i:02}.cls", str(i).encode())
+    embed("--output", tmp_path / "out", tmp_path / "a.tar")
+    found = {found["path"].split(".tar/")[1]: found.get("label") for found in metadata_of(tmp_path / "out")}
+    assert list(found)[:6] == ["22.05.png", "22.06.png", "22.07.png", "s.left.png", "s.right.png", "v1.0/x.png"]
+    wanted = {"22.05.png": "L 22.05", "22.06.png": "L 22.06", "22.07.png": None, "s.left.png": "L s", "s.right.png": "L s.right",
+              "v1.0/x.png": "L v1.0/x", "plain.png": "L plain", "no.png": None}
+    assert found == wanted | {f"2022.05.{i:02}.png": str(i) for i in range(50)}
+
+
+def test_a_tar_says_what_it_holds_besides(image, tmp_path):
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+        for name in ("one.png", "one.cls", "one.txt", "two.psd", "._one.png", "__MACOSX/._one.png", "__MACOSX/._one.cls"):
+            add_member(archive, name, image.read_bytes() if name == "one.png" else b"x")
+    result = embed("--output", tmp_path / "out", tmp_path / "a.tar")
+    assert lines(result.stderr) == ["beit-embed: 5 files skipped: 3 AppleDouble, 1 .psd, 1 .txt"]
+    assert [found.get("label") for found in metadata_of(tmp_path / "out")] == ["x"]
+
+
+@pytest.mark.parametrize("compression", ["", "gz"])
+def test_tar_from_standard_input(compression, image, tmp_path):
+    path = tmp_path / "a.tar"
+    with tarfile.open(path, f"w:{compression}") as archive:
+        for i in range(5):
+            add_member(archive, f"{i}.png", image.read_bytes())
+            add_member(archive, f"{i}.cls", str(i).encode())
+        add_link(archive, "link.png", "0.png", tarfile.SYMTYPE)
+    result = embed("--output", tmp_path / "out", "--shard-size", 2, "-", input=path.read_bytes())
+    assert [(found["path"], found["label"]) for found in metadata_of(tmp_path / "out")] == [(f"-/{i}.png", str(i)) for i in range(5)]
+    assert (rows_of(tmp_path / "out") == embedding_of(image, tmp_path)).all()
+    failure, = failed_of(tmp_path / "out")
+    assert failure["error"] == "is a link to '0.png', which can't be followed in standard input"
+    result = embed("--output", tmp_path / "none", "-", input=b"no tar file", status=1)
+    assert lines(result.stderr)[0].startswith("beit-embed: -: ")
+    assert embed("--output", tmp_path / "twice", "--list", "-", "-", input=b"", status=2).stderr.count(b"more than once") == 1
+
+
+# Standard input's pipe stays open: a stop doesn't wait for it.
+def test_interrupt_of_a_tar_from_standard_input(image, tmp_path):
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for i in range(20):
+            add_member(archive, f"{i}.png", image.read_bytes())
+        members = archive.offset
+    command = [EMBED, "--model", MODEL, "--output", tmp_path / "out", "--shard-size", "4", "-"]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, env=CLEAN)
+    process.stdin.write(buffer.getvalue()[:members])  # without the end
+    process.stdin.flush()
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(timeout=1)
+    process.terminate()
+    assert process.wait(timeout=10) == -15
+    assert process.stderr.read() == b""
+    process.stdin.close()
