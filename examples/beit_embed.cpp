@@ -15,6 +15,7 @@
 #include <beit/beit.hpp>
 
 #include "embed/batches.hpp"
+#include "embed/folder_lock.hpp"
 #include "embed/hash.hpp"
 #include "embed/merge.hpp"
 #include "embed/outputs.hpp"
@@ -174,8 +175,14 @@ int embed_to_folder(const CLI::App& app, const Options& options) {
     beit::AtomicFile(options.plot);  // before the work: a name that can't be written
   }
   require_arguments(options.images);
+  // Before the work, where there is a folder; a new one isn't made for a model that can't be loaded.
+  std::optional<programs::FolderLock> lock;
+  std::error_code error;
+  if (std::filesystem::is_directory(options.output, error)) lock.emplace(options.output, task);
   Embedder embedder(app, options);
   const programs::ShardFolder folder(options.output);
+  folder.make();
+  if (!lock) lock.emplace(options.output, task);
   const programs::Json job = job_options(options);
   folder.open(job);
   folder.remove_leftovers(
@@ -212,6 +219,8 @@ int merge(const std::string& path, const std::string& plot) {
     }
     const beit::AtomicFile writable(plot);  // before the work: a name that can't be written
   }
+  folder.job_options();  // which says so where there is none
+  const programs::FolderLock lock(path, {});
   const programs::MergeResult result = programs::merge(folder);
   std::cout << path << ": complete: " << result.images << " images in " << result.shards << " shards, " << result.failed
             << " failed\n";

@@ -3,15 +3,17 @@
 import io
 import json
 import shutil
+import socket
 import subprocess
 import tarfile
+import time
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from test_embed import EMBED, CLEAN, add_member, embed, failed_of, metadata_of, rows_of, tree
-from test_programs import MODEL, lines, run, write_image
+from test_programs import MODEL, lines, posix, run, write_image
 
 
 def classify(*arguments, status=0, **options):
@@ -233,3 +235,77 @@ def test_interrupt_of_a_tar_from_standard_input(image, tmp_path):
     assert process.wait(timeout=10) == -15
     assert process.stderr.read() == b""
     process.stdin.close()
+
+
+# Two runs at once into one folder
+
+
+@pytest.fixture
+def running(image, tmp_path):
+    """Starts runs that go on until the test ends: they wait for the rest of a list."""
+    processes = []
+
+    def start(out, *arguments, shards=1):
+        command = [EMBED, "--model", MODEL, "--output", out, "--shard-size", "2", "--batch-size", "1", "--list", "-", *arguments]
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=CLEAN)
+        process.stdin.write(f"{image}\n".encode() * 5)
+        process.stdin.flush()
+        processes.append(process)
+        for _ in range(1000):
+            if len(list(out.glob("done/*.json"))) >= shards:
+                return process
+            assert process.poll() is None, process.stderr.read()
+            time.sleep(0.01)
+        raise AssertionError("too few shards")
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+def held(out, process):
+    return f"beit-embed: {out}: process {process.pid} on {socket.gethostname()} is writing to it: wait until that has ended, or give another folder"
+
+
+@posix
+def test_a_second_run_is_told_who_is_at_it(running, image, tmp_path):
+    out = tmp_path / "out"
+    first = running(out, shards=2)
+    before = tree(out)
+    for arguments in ([], ["--shard", 1, "--num-shards", 2]):
+        result = embed("--output", out, "--shard-size", 2, *arguments, "--verbose", *[image] * 5, status=1)
+        assert lines(result.stderr) == [held(out, first)]  # nothing is loaded
+        assert result.stdout == b""
+    result = run("beit-embed", "merge", out)
+    assert result.returncode == 1 and lines(result.stderr) == [held(out, first).replace("beit-embed:", "beit-embed merge:", 1)]
+    assert tree(out) == before
+    assert first.communicate()[1] == b"" and first.returncode == 0
+    embed("--output", out, "--shard-size", 2, *[image] * 5)
+    run("beit-embed", "merge", out, check=True)
+    assert not list(out.glob("running*"))
+
+
+@posix
+def test_tasks_run_beside_each_other(running, image, tmp_path):
+    out = tmp_path / "out"
+    first = running(out, "--shard", "0", "--num-shards", "2")
+    embed("--output", out, "--shard-size", 2, "--shard", 1, "--num-shards", 2, *[image] * 5)
+    embed("--output", out, "--shard-size", 2, "--shard", 3, "--num-shards", 4, *[image] * 5)  # shares no shard with it
+    for shard, count in [(0, 2), (2, 4), (1, 3)]:
+        result = embed("--output", out, "--shard-size", 2, "--shard", shard, "--num-shards", count, *[image] * 5, status=1)
+        assert lines(result.stderr) == [held(out, first)]
+    assert [path.name for path in out.glob("running*")] == ["running-0-of-2"]
+
+
+@posix
+def test_a_killed_run_holds_nothing(running, image, tmp_path):
+    out = tmp_path / "out"
+    process = running(out)
+    process.kill()
+    process.communicate()
+    assert [path.name for path in out.glob("running*")] == ["running-0-of-1"]
+    embed("--output", out, "--shard-size", 2, "--shard", 1, "--num-shards", 2, *[image] * 5)
+    embed("--output", out, "--shard-size", 2, *[image] * 5)
+    embed("--output", tmp_path / "wanted", "--shard-size", 2, *[image] * 5)
+    assert tree(out) == tree(tmp_path / "wanted")
