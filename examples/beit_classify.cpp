@@ -1,4 +1,5 @@
 // beit-classify: says what is in images.
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <iomanip>
@@ -6,14 +7,17 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <CLI/CLI.hpp>
-#include <nlohmann/json.hpp>
 
 #include <beit/beit.hpp>
 
+#include "csv.hpp"
+#include "embed/line_reader.hpp"
 #include "inputs.hpp"
+#include "json_lines.hpp"
 #include "output.hpp"
 #include "program.hpp"
 
@@ -21,25 +25,26 @@ namespace {
 
 struct Options : programs::Options {
   beit::Index top_k = 5;
-  bool json = false;
-  std::string logits;
+  bool json = false, csv = false;
+  std::string logits, list;
 };
 
-/// Keeps the order of the keys, and writes a float in as many digits as it takes to read the same one back.
-using Json =
-    nlohmann::basic_json<nlohmann::ordered_map, std::vector, std::string, bool, std::int64_t, std::uint64_t, float>;
-
-void print_json(const Json& object) {
-  // File names need not be UTF-8, JSON has to be.
-  std::cout << object.dump(-1, ' ', false, Json::error_handler_t::replace) << '\n';
+void print_json(const std::string& name, const std::vector<beit::Prediction>& predictions) {
+  programs::FloatJson list = programs::FloatJson::array();
+  for (const auto& [index, label, score] : predictions) {
+    list.push_back({{"index", index},
+                    {"label", label.empty() ? programs::FloatJson(nullptr) : programs::FloatJson(label)},
+                    {"score", score}});
+  }
+  programs::print_json({{"image", name}, {"predictions", list}});
 }
 
-void print_json(const std::string& name, const std::vector<beit::Prediction>& predictions) {
-  Json list = Json::array();
+void print_csv(const std::string& name, const std::vector<beit::Prediction>& predictions) {
+  int rank = 0;
   for (const auto& [index, label, score] : predictions) {
-    list.push_back({{"index", index}, {"label", label.empty() ? Json(nullptr) : Json(label)}, {"score", score}});
+    programs::print_csv({programs::csv_field(name), std::to_string(++rank), std::to_string(index),
+                         programs::csv_field(label), programs::csv_field(score), ""});
   }
-  print_json({{"image", name}, {"predictions", list}});
 }
 
 void print_text(const std::string& name, const std::vector<beit::Prediction>& predictions) {
@@ -47,6 +52,16 @@ void print_text(const std::string& name, const std::vector<beit::Prediction>& pr
   for (const auto& [index, label, score] : predictions) {
     std::cout << std::fixed << std::setprecision(2) << std::setw(8) << 100 * score << " %  "
               << (label.empty() ? "class " + std::to_string(index) : programs::one_line(label)) << '\n';
+  }
+}
+
+/// The images of a list; what a line has after a tab is left out.
+void add_listed(const std::string& list, std::vector<programs::Input>& inputs) {
+  const std::atomic<bool> stopping{false};  // a signal alone ends it
+  programs::LineReader lines(list, stopping);
+  for (std::string line; lines.next(line);) {
+    const std::string path = line.substr(0, line.find('\t'));
+    if (!path.empty()) inputs.push_back({path, {}, path});
   }
 }
 
@@ -63,8 +78,10 @@ int classify(const CLI::App& app, const Options& options) {
 
   programs::Skipped skipped;
   std::vector<programs::Input> inputs = programs::list_inputs(options.images, skipped);
+  if (!options.list.empty()) add_listed(options.list, inputs);
   programs::print_skipped(app, skipped);
   programs::BatchReader reader(std::move(inputs), config, options.decode, options.batch_size, workspace.executor());
+  if (options.csv) programs::print_csv({"image", "rank", "index", "label", "score", "error"});
   while (reader.next()) {
     const beit::ConstRows x = reader.x();
     beit::Matrix logits(x.rows(), config.num_classes);
@@ -73,13 +90,16 @@ int classify(const CLI::App& app, const Options& options) {
     for (const auto& [name, error, path] : reader.inputs()) {
       if (!error.empty()) {
         programs::print_error(app, name + ": " + error);
-        if (options.json) print_json({{"image", name}, {"error", error}});
+        if (options.json) programs::print_json({{"image", name}, {"error", error}});
+        if (options.csv) programs::print_csv({programs::csv_field(name), "", "", "", "", programs::csv_field(error)});
         continue;
       }
       const std::span<const float> classes(row, static_cast<std::size_t>(config.num_classes));
       const std::vector<beit::Prediction> predictions = beit::top_k(classes, options.top_k, config.labels);
       if (options.json) {
         print_json(name, predictions);
+      } else if (options.csv) {
+        print_csv(name, predictions);
       } else {
         print_text(name, predictions);
       }
@@ -100,11 +120,21 @@ int main(int argc, char** argv) {
   app.add_option("--top-k", options.top_k, "Classes to show for an image [5]")
       ->option_text("K")
       ->check(CLI::Range(1, 1'000'000));
-  app.add_flag("--json", options.json, "Print a JSON object a line, one for each image");
+  auto* const json = app.add_flag("--json", options.json, "Print a JSON object a line, one for each image");
+  app.add_flag("--csv", options.csv, "Print comma-separated values: a header, and a line for each class of each image")
+      ->excludes(json);
   app.add_option("--logits", options.logits,
                  "Also write the logits, float32 (images, classes); OUT.txt names the image of each row")
       ->option_text("OUT.npy")
       ->check(programs::name_in(".npy"));
+  app.add_option("--list", options.list, "A file with a line an image, its path; - for standard input")
+      ->option_text("FILE");
   programs::add_options(app, options);
+  app.get_option("IMAGE|FOLDER")->required(false);
+  app.callback([&] {
+    if (options.images.empty() && options.list.empty()) {
+      throw CLI::ValidationError("found no images, wanted IMAGE|FOLDER or --list");
+    }
+  });
   return programs::run(app, argc, argv, [&] { return classify(app, options); });
 }

@@ -1,5 +1,6 @@
 // beit-search: finds the images of an embedding folder that are most like given ones.
 #include <cstddef>
+#include <cstdint>
 #include <iomanip>
 #include <iostream>
 #include <map>
@@ -9,12 +10,13 @@
 #include <vector>
 
 #include <CLI/CLI.hpp>
-#include <nlohmann/json.hpp>
 
 #include <beit/beit.hpp>
 #include <beit/transfer/nearest.hpp>
 
+#include "csv.hpp"
 #include "inputs.hpp"
+#include "json_lines.hpp"
 #include "output.hpp"
 #include "program.hpp"
 #include "search/index.hpp"
@@ -25,7 +27,33 @@ namespace {
 struct Options : programs::Options {
   std::string index, html;
   beit::Index k = 10;
+  bool json = false, csv = false;
 };
+
+void print_error(const Options& options, const std::string& query, const std::string& error) {
+  if (options.json) programs::print_json({{"query", query}, {"error", error}});
+  if (options.csv) programs::print_csv({programs::csv_field(query), "", "", "", programs::csv_field(error)});
+}
+
+void print(const Options& options, const programs::Results& results, bool with_name) {
+  if (options.json) {
+    programs::FloatJson list = programs::FloatJson::array();
+    for (const auto& [path, score] : results.found) list.push_back({{"path", path}, {"score", score}});
+    programs::print_json({{"query", results.query}, {"found", list}});
+  } else if (options.csv) {
+    int rank = 0;
+    for (const auto& [path, score] : results.found) {
+      programs::print_csv({programs::csv_field(results.query), std::to_string(++rank), programs::csv_field(path),
+                           programs::csv_field(score), ""});
+    }
+  } else {
+    if (with_name) std::cout << programs::one_line(results.query) << '\n';
+    for (const auto& [path, score] : results.found) {
+      std::cout << std::fixed << std::setprecision(4) << std::setw(8) << score << "  " << programs::one_line(path)
+                << '\n';
+    }
+  }
+}
 
 int search(const CLI::App& app, const Options& options) {
   const programs::EmbeddingIndex index(options.index);
@@ -40,6 +68,7 @@ int search(const CLI::App& app, const Options& options) {
   if (options.verbose) programs::describe(app, options, config, workspace.executor());
   if (!options.html.empty()) beit::AtomicFile(options.html);  // before the work: a name that can't be written
 
+  if (options.csv) programs::print_csv({"query", "rank", "path", "score", "error"});
   std::vector<float> values;  // (Q, C)
   std::vector<programs::Results> results;
   programs::Skipped skipped;
@@ -56,6 +85,7 @@ int search(const CLI::App& app, const Options& options) {
         results.push_back({name, {}});
       } else {
         programs::print_error(app, name + ": " + error);
+        print_error(options, name, error);
       }
     }
   }
@@ -74,12 +104,8 @@ int search(const CLI::App& app, const Options& options) {
   }
   const std::map<beit::Index, std::string> paths = index.paths(rows);
   for (std::size_t i = 0; i < results.size(); ++i) {
-    if (results.size() > 1) std::cout << programs::one_line(results[i].query) << '\n';
-    for (const auto& [row, score] : found[i]) {
-      std::cout << std::fixed << std::setprecision(4) << std::setw(8) << score << "  "
-                << programs::one_line(paths.at(row)) << '\n';
-      results[i].found.push_back({paths.at(row), score});
-    }
+    for (const auto& [row, score] : found[i]) results[i].found.push_back({paths.at(row), score});
+    print(options, results[i], results.size() > 1);
   }
   if (!options.html.empty() && !results.empty()) {
     beit::AtomicFile file(options.html);
@@ -104,6 +130,9 @@ int main(int argc, char** argv) {
   app.add_option("-k,--top-k", options.k, "Images to show for each query [10]")
       ->option_text("K")
       ->check(CLI::Range(1, 1'000'000));
+  auto* const json = app.add_flag("--json", options.json, "Print a JSON object a line, one for each query");
+  app.add_flag("--csv", options.csv, "Print comma-separated values: a header, and a line for each image found")
+      ->excludes(json);
   app.add_option("--html", options.html, "Also write a page with thumbnails, which needs no other file")
       ->option_text("OUT.html");
   programs::add_options(app, options);

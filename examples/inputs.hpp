@@ -2,7 +2,7 @@
 #pragma once
 
 #include <algorithm>
-#include <csignal>
+#include <atomic>
 #include <exception>
 #include <filesystem>
 #include <iostream>
@@ -71,8 +71,9 @@ inline std::vector<Input> list_inputs(const std::vector<std::string>& arguments,
   return inputs;
 }
 
-/// Set by a signal; seen between two batches.
-inline volatile std::sig_atomic_t stop_signal = 0;
+/// Set by a signal; seen between two batches, and by threads that wait for input.
+inline std::atomic<int> stop_signal = 0;
+static_assert(std::atomic<int>::is_always_lock_free, "for a signal's handler");
 
 /// Thrown where a signal asks for an early end, so that destructors remove temporary files.
 struct Interrupted {};

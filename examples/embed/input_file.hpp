@@ -23,7 +23,7 @@
 namespace programs {
 
 /// Reads "-" as standard input, which (as a named pipe) may keep its reader waiting: read() throws Interrupted when
-/// `stopping` becomes true meanwhile.
+/// `stopping` becomes true meanwhile, or a signal asks for an end.
 class InputFile {
  public:
   /// `what` ends the message about a file that can't be read: "can't read the list". beit::FileError for one.
@@ -56,7 +56,7 @@ class InputFile {
     ::pollfd waiting{file_, POLLIN, 0};
     constexpr int milliseconds = 100;
     for (int ready; (ready = ::poll(&waiting, 1, milliseconds)) <= 0;) {
-      if (*stopping_) throw Interrupted();
+      if (*stopping_ || stop_signal != 0) throw Interrupted();
       if (ready < 0 && errno != EINTR) fail();
     }
     ::ssize_t count;

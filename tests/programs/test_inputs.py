@@ -1,5 +1,6 @@
 """What the programs read and what they leave out: folders, tar files, standard input, damaged photographs."""
 
+import csv
 import io
 import json
 import shutil
@@ -13,7 +14,7 @@ import pytest
 from PIL import Image
 
 from test_embed import EMBED, CLEAN, add_member, embed, failed_of, metadata_of, rows_of, tree
-from test_programs import MODEL, lines, posix, run, write_image
+from test_programs import BUILD, MODEL, lines, posix, run, write_image
 
 
 def classify(*arguments, status=0, **options):
@@ -309,3 +310,67 @@ def test_a_killed_run_holds_nothing(running, image, tmp_path):
     embed("--output", out, "--shard-size", 2, *[image] * 5)
     embed("--output", tmp_path / "wanted", "--shard-size", 2, *[image] * 5)
     assert tree(out) == tree(tmp_path / "wanted")
+
+
+# Comma-separated values, and a list for beit-classify
+
+
+def rows_of_csv(text):
+    return list(csv.DictReader(io.StringIO(text.decode(), newline="")))
+
+
+def test_classify_csv(image, tmp_path):
+    strange = tmp_path / 'a, "b"\nc.png'
+    shutil.copy(image, strange)
+    arguments = ["--top-k", 3, image, tmp_path / "gone.png", strange]
+    objects = [json.loads(line) for line in classify("--json", *arguments, status=1).stdout.splitlines()]
+    result = classify("--csv", *arguments, status=1)
+    assert result.stdout.startswith(b"image,rank,index,label,score,error\n")
+    wanted = []
+    for found in objects:
+        if "error" in found:
+            wanted.append([found["image"], "", "", "", None, found["error"]])
+        for rank, prediction in enumerate(found.get("predictions", []), 1):
+            wanted.append([found["image"], str(rank), str(prediction["index"]), prediction["label"], prediction["score"], ""])
+    rows = [[*row.values()] for row in rows_of_csv(result.stdout)]
+    assert [[*row[:4], float(row[4]) if row[4] else None, row[5]] for row in rows] == wanted
+    assert len(rows) == 7 and rows[-1][0] == str(strange)
+    assert classify("--csv", "--json", image, status=2).stdout == b""
+
+
+def test_search_csv_and_json(image, tmp_path):
+    for seed in range(4):
+        write_image(tmp_path / f"{seed}, {seed}.png", seed)
+    embed("--output", tmp_path / "index.npy", tmp_path)
+    arguments = ["--model", MODEL, "--index", tmp_path / "index.npy", "-k", 3, image, tmp_path / "gone.png", tmp_path / "1, 1.png"]
+    text = run("beit-search", *arguments)
+    outputs = [run("beit-search", option, *arguments) for option in ("--json", "--csv")]
+    assert [result.returncode for result in (text, *outputs)] == [1, 1, 1]
+    objects = [json.loads(line) for line in outputs[0].stdout.splitlines()]
+    assert [list(found) for found in objects] == [["query", "error"], ["query", "found"], ["query", "found"]]
+    assert [len(found.get("found", [])) for found in objects] == [0, 3, 3]
+    assert objects[1]["found"][0]["path"] == str(tmp_path / "3, 3.png") and objects[2]["found"][0]["path"] == str(tmp_path / "1, 1.png")
+    shown = [line.split(None, 1) for line in lines(text.stdout) if line.startswith("  ")]
+    assert [[f"{hit['score']:.4f}", hit["path"]] for found in objects[1:] for hit in found["found"]] == shown
+    wanted = [[objects[0]["query"], "", "", None, objects[0]["error"]]]
+    wanted += [[found["query"], str(rank), hit["path"], hit["score"], ""]
+               for found in objects[1:] for rank, hit in enumerate(found["found"], 1)]
+    rows = [[*row.values()] for row in rows_of_csv(outputs[1].stdout)]
+    assert [[*row[:3], float(row[3]) if row[3] else None, row[4]] for row in rows] == wanted
+    assert run("beit-search", "--csv", "--json", *arguments).returncode == 2
+
+
+@posix
+def test_classify_a_list(image, tmp_path):
+    (tmp_path / "list.txt").write_text(f"{image}\r\n\n{image}\ta label\n{tmp_path / 'gone.png'}")
+    for arguments, options in [(["--list", tmp_path / "list.txt"], {}),
+                               (["--list", "-"], {"input": (tmp_path / "list.txt").read_bytes()})]:
+        found = [json.loads(line) for line in classify("--json", image, *arguments, status=1, **options).stdout.splitlines()]
+        assert [[found["image"], "error" in found] for found in found] == [[str(image), False]] * 3 + [[str(tmp_path / "gone.png"), True]]
+    assert b"can't read the list" in classify("--list", tmp_path / "none.txt", status=1).stderr
+    assert b"found no images" in classify(status=2).stderr
+    process = subprocess.Popen([BUILD / "beit-classify", "--list", "-"], stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+    time.sleep(0.5)
+    process.terminate()
+    assert process.wait(timeout=10) == -15 and process.stderr.read() == b""
+    process.stdin.close()

@@ -16,6 +16,8 @@ from PIL import Image
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
+from test_programs import posix, run_on_terminal, screen, write_image
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("BEIT_BUILD_DIR", ROOT / "build")).resolve()
 MODEL = ROOT / "tests" / "golden" / "model_bf16.safetensors"
@@ -275,3 +277,16 @@ def test_interrupt_leaves_no_files(data, tmp_path):
     shown, errors = process.communicate(timeout=60)
     assert (process.returncode, shown, errors) == (-signal.SIGINT, b"", b"")
     assert not list(output.iterdir()) and not cache.exists()
+
+
+@posix
+def test_progress_on_a_terminal(tmp_path):
+    for i in range(40):
+        path = tmp_path / "data" / "ab"[i % 2] / f"{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_image(path, i)
+    command = [str(BUILD / "beit-train-head"), "--data", str(tmp_path / "data"), "--knn", "--no-cache"]
+    got = run_on_terminal(command, subprocess.DEVNULL)
+    assert b"32/40 images, " in got and b" a second, 0:0" in got and b" left" in got
+    assert screen(got) == [""]
+    assert subprocess.run(command, capture_output=True, check=True).stderr == b""

@@ -1,0 +1,22 @@
+// JSON for other programs to read, an object a line.
+#pragma once
+
+#include <cstdint>
+#include <iostream>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+namespace programs {
+
+/// Keeps the order of the keys, and writes a float in as many digits as it takes to read the same one back.
+using FloatJson =
+    nlohmann::basic_json<nlohmann::ordered_map, std::vector, std::string, bool, std::int64_t, std::uint64_t, float>;
+
+inline void print_json(const FloatJson& object) {
+  // File names need not be UTF-8, JSON has to be.
+  std::cout << object.dump(-1, ' ', false, FloatJson::error_handler_t::replace) << '\n';
+}
+
+}  // namespace programs
