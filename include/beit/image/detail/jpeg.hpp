@@ -58,7 +58,7 @@ class JpegTables {
 
   /// DQT: takes note of the quantisation tables.
   void define_quantization(Bytes payload) {
-    for (std::size_t at = 0; at < payload.size(); at += payload[at] >> 4 != 0 ? 129 : 65) {
+    for (std::size_t at = 0; at < payload.size(); at += std::size_t{payload[at] >> 4 != 0 ? 129u : 65u}) {
       quantization_ |= 1u << (payload[at] & 15);
     }
   }

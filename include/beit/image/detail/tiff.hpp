@@ -40,8 +40,8 @@ class Tiff {
     TIFFOpenOptionsSetWarningHandlerExtR(
         options.get(), [](TIFF*, void*, const char*, const char*, va_list) { return 1; }, nullptr);
     constexpr std::int64_t pixel_bytes = 24, other_bytes = 1 << 26, most = std::int64_t{1} << 40;
-    TIFFOpenOptionsSetMaxSingleMemAlloc(options.get(),
-                                        static_cast<tmsize_t>(std::min(max_pixels, most) * pixel_bytes + other_bytes));
+    const tmsize_t most_bytes = std::min(max_pixels, most) * pixel_bytes + other_bytes;
+    TIFFOpenOptionsSetMaxSingleMemAlloc(options.get(), most_bytes);
     tiff_ = TIFFClientOpenExt("", "rm", this, &read, &write, &seek, &close, &size, nullptr, nullptr, options.get());
     if (tiff_ == nullptr) fail();
   }
