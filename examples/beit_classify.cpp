@@ -56,12 +56,17 @@ void print_text(const std::string& name, const std::vector<beit::Prediction>& pr
 }
 
 /// The images of a list; what a line has after a tab is left out.
-void add_listed(const std::string& list, std::vector<programs::Input>& inputs) {
+void add_listed(const std::string& list, std::vector<programs::Input>& inputs, programs::Skipped& skipped) {
   const std::atomic<bool> stopping{false};  // a signal alone ends it
   programs::LineReader lines(list, stopping);
   for (std::string line; lines.next(line);) {
     const std::string path = line.substr(0, line.find('\t'));
-    if (!path.empty()) inputs.push_back({path, {}, path});
+    if (path.empty()) continue;
+    if (programs::is_apple_double(path)) {  // `find` lists them too
+      skipped.add(path);
+    } else {
+      inputs.push_back({path, {}, path});
+    }
   }
 }
 
@@ -78,7 +83,7 @@ int classify(const CLI::App& app, const Options& options) {
 
   programs::Skipped skipped;
   std::vector<programs::Input> inputs = programs::list_inputs(options.images, skipped);
-  if (!options.list.empty()) add_listed(options.list, inputs);
+  if (!options.list.empty()) add_listed(options.list, inputs, skipped);
   programs::print_skipped(app, skipped);
   programs::BatchReader reader(std::move(inputs), config, options.decode, options.batch_size, workspace.executor());
   if (options.csv) programs::print_csv({"image", "rank", "index", "label", "score", "error"});

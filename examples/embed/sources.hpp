@@ -64,6 +64,10 @@ class Sources {
         if (line.empty()) continue;
         const std::size_t tab = line.find('\t');
         const std::string path = line.substr(0, tab);
+        if (is_apple_double(path)) {  // `find` lists them too
+          skipped_.add(path);
+          continue;
+        }
         if (open_tar(path)) continue;
         return numbered(Item{.path = path, .label = tab == std::string::npos ? "" : line.substr(tab + 1)});
       } else {

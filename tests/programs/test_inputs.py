@@ -90,6 +90,15 @@ def test_apple_double_named_by_the_user_is_read(mixed):
     assert classify(mixed / "._a.png").stdout.count(b"._a.png") == 1
 
 
+def test_apple_double_in_a_list_is_skipped(mixed, tmp_path):
+    names = "".join(f"{path}\n" for path in sorted(mixed.rglob("*.png"))).encode()
+    result = embed("--output", tmp_path / "out", "--list", "-", input=names)
+    assert lines(result.stderr) == ["beit-embed: 2 files skipped: 2 AppleDouble"]
+    assert len(metadata_of(tmp_path / "out")) == 2
+    result = classify("--list", "-", input=names)
+    assert lines(result.stderr) == ["beit-classify: 2 files skipped: 2 AppleDouble"]
+
+
 def test_formats_of_optional_libraries(image, tmp_path):
     """Either read, or among what is skipped."""
     folder = tmp_path / "formats"
