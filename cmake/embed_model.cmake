@@ -1,4 +1,5 @@
-# Turns a file into a C++ source: cmake -D MODEL=file -D OUTPUT=source.cpp -P embed_model.cmake
+# Turns a file into a C++ source that defines programs::NAME(), which NAME.hpp declares:
+#   cmake -D MODEL=file -D OUTPUT=source.cpp -D NAME=demo_model -P embed_model.cmake
 # Words of 64 bits compile several times faster than bytes. They hold the file in the order of a little-endian machine,
 # which the library needs anyhow.
 file(SIZE "${MODEL}" size)
@@ -8,7 +9,7 @@ string(REPEAT "00" ${missing} padding)
 string(REGEX REPLACE "(..)(..)(..)(..)(..)(..)(..)(..)" "0x\\8\\7\\6\\5\\4\\3\\2\\1,\n" words "${hex}${padding}")
 file(
   WRITE "${OUTPUT}"
-  "#include \"demo_model.hpp\"
+  "#include \"${NAME}.hpp\"
 
 #include <cstdint>
 
@@ -17,5 +18,5 @@ alignas(64) constexpr std::uint64_t words[] = {
 ${words}};
 }  // namespace
 
-std::span<const std::byte> programs::demo_model() { return {reinterpret_cast<const std::byte*>(words), ${size}}; }
+std::span<const std::byte> programs::${NAME}() { return {reinterpret_cast<const std::byte*>(words), ${size}}; }
 ")

@@ -1,4 +1,4 @@
-// A picture of rectangles and of text in a small bitmap font.
+// A picture of rectangles and of text in DejaVu Sans.
 #pragma once
 
 #include <algorithm>
@@ -14,13 +14,16 @@ namespace programs {
 
 using Colour = std::array<std::uint8_t, 3>;  // red, green, blue
 
-/// A rectangle of the font's pixels.
-struct TextBox {
-  beit::Index x, y, width, height;
+/// How much of each pixel a line of text covers, 0 to 255.
+struct TextMask {
+  beit::Index height, width;
+  beit::Index above;                   // rows above the top of a capital letter
+  std::vector<std::uint8_t> coverage;  // (height, width)
 };
 
-/// The rectangles that draw `text` in letters 7 pixels high (stb_easy_font); what isn't ASCII is a question mark.
-std::vector<TextBox> text_boxes(const std::string& text);
+/// `text` (UTF-8) in capital letters of that many pixels' height, by stb_truetype. Latin letters; what else there is
+/// becomes a question mark.
+TextMask text_mask(const std::string& text, beit::Index capital_height);
 
 class TextPicture {
  public:
@@ -30,9 +33,7 @@ class TextPicture {
   }
 
   static beit::Index text_width(const std::string& text, beit::Index scale) {
-    beit::Index width = 0;
-    for (const TextBox& box : text_boxes(text)) width = std::max(width, box.x + box.width);
-    return width * scale;
+    return text_mask(text, capital_height * scale).width;
   }
 
   /// What lies outside the picture is left out.
@@ -45,15 +46,19 @@ class TextPicture {
   }
 
   void write(beit::Index x, beit::Index y, const std::string& text, beit::Index scale, Colour colour) {
-    for (const TextBox& b : text_boxes(text)) {
-      fill(x + b.x * scale, y + b.y * scale, b.width * scale, b.height * scale, colour);
+    const TextMask mask = text_mask(text, capital_height * scale);
+    for (beit::Index row = 0; row < mask.height; ++row) {
+      for (beit::Index col = 0; col < mask.width; ++col) cover(x + col, y - mask.above + row, mask, row, col, colour);
     }
   }
 
   /// From (x, y) upwards, turned to the left.
   void write_upwards(beit::Index x, beit::Index y, const std::string& text, beit::Index scale, Colour colour) {
-    for (const TextBox& b : text_boxes(text)) {
-      fill(x + b.y * scale, y - (b.x + b.width) * scale, b.height * scale, b.width * scale, colour);
+    const TextMask mask = text_mask(text, capital_height * scale);
+    for (beit::Index row = 0; row < mask.height; ++row) {
+      for (beit::Index col = 0; col < mask.width; ++col) {
+        cover(x - mask.above + row, y - 1 - col, mask, row, col, colour);
+      }
     }
   }
 
@@ -62,6 +67,18 @@ class TextPicture {
   std::span<const std::uint8_t> pixels() const { return pixels_; }
 
  private:
+  static constexpr beit::Index capital_height = 7;  // at a scale of 1
+
+  /// Mixes the colour into a pixel by what the mask says of it.
+  void cover(beit::Index x, beit::Index y, const TextMask& mask, beit::Index row, beit::Index col, Colour colour) {
+    const int part = mask.coverage[static_cast<std::size_t>(row * mask.width + col)];
+    if (part == 0 || x < 0 || y < 0 || x >= width_ || y >= height_) return;
+    std::uint8_t* const pixel = pixels_.data() + (y * width_ + x) * 3;
+    for (std::size_t c = 0; c < 3; ++c) {
+      pixel[c] = static_cast<std::uint8_t>((part * colour[c] + (255 - part) * pixel[c] + 127) / 255);
+    }
+  }
+
   beit::Index height_, width_;
   std::vector<std::uint8_t> pixels_;  // (height, width, 3)
 };

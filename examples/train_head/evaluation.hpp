@@ -102,7 +102,10 @@ inline std::string confusion_png(const Confusion& confusion, const std::vector<s
   }
   widest = std::min<beit::Index>(widest, 300);
   const beit::Index title = 40, left = title + widest + 2 * gap, top = left;
-  TextPicture picture(top + classes * cell + 2 * gap, left + classes * cell + 2 * gap, paper);
+  const char *const across = "predicted class", *const down = "true class";
+  const beit::Index height = std::max(classes * cell, TextPicture::text_width(down, scale));
+  const beit::Index width = std::max(classes * cell, TextPicture::text_width(across, scale));
+  TextPicture picture(top + height + 2 * gap, left + width + 2 * gap, paper);
   for (std::size_t c = 0; c < labels.size(); ++c) {
     const beit::Index y = top + static_cast<beit::Index>(c) * cell;
     for (std::size_t p = 0; p < labels.size(); ++p) {
@@ -127,8 +130,8 @@ inline std::string confusion_png(const Confusion& confusion, const std::vector<s
     picture.write(left - gap - widest + indent, top + middle, labels[c], scale, ink);
     picture.write_upwards(left + middle, top - gap, labels[c], scale, ink);
   }
-  picture.write(left, 12, "predicted class", scale, ink);
-  picture.write_upwards(12, top + TextPicture::text_width("true class", scale), "true class", scale, ink);
+  picture.write(left, 12, across, scale, ink);
+  picture.write_upwards(12, top + TextPicture::text_width(down, scale), down, scale, ink);
   return encode_png(picture.pixels(), picture.height(), picture.width());
 }
 

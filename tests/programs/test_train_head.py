@@ -290,3 +290,24 @@ def test_progress_on_a_terminal(tmp_path):
     assert b"32/40 images, " in got and b" a second, 0:0" in got and b" left" in got
     assert screen(got) == [""]
     assert subprocess.run(command, capture_output=True, check=True).stderr == b""
+
+
+def test_confusion_is_lettered(tmp_path):
+    """Whole, smooth at the edges, and in the letters of the names, whatever their language's accents."""
+    def picture(name):
+        data = tmp_path / name.replace("/", "")
+        for i in range(4):
+            path = data / (name if i % 2 else "b") / f"{i}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_image(path, i)
+        result = run("--data", data, "--knn", "--confusion", data / "out.png")
+        assert (result.returncode, result.stderr) == (0, "")
+        return np.asarray(Image.open(data / "out.png"))
+
+    pixels = picture("Größe")
+    assert (pixels[:, -10:] == 255).all() and (pixels[-10:] == 255).all() and (pixels[:5] == 255).all()
+    shades = np.unique(pixels[:40].reshape(-1, 3), axis=0)  # the line above the matrix: dark ink, paper, and between
+    assert len(shades) > 20 and shades.min() < 50
+    same = [picture(name) for name in ("Größé", "Größè", "Größ日", "Größ?")]
+    assert len({found.tobytes() for found in same}) == 3
+    assert np.array_equal(same[2], same[3])  # no letter of the font

@@ -1,0 +1,22 @@
+"""Makes examples/data/lettering.ttf, the letters of the programs' pictures: the Latin letters of DejaVu Sans.
+
+    python weights_tools/make_font.py /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf
+
+Made with fontTools 4.38.0 from DejaVu 2.37 (Debian's fonts-dejavu-core).
+"""
+import sys
+from pathlib import Path
+
+from fontTools import subset
+
+OUTPUT = Path(__file__).resolve().parent.parent / "examples" / "data" / "lettering.ttf"
+
+options = subset.Options(hinting=False, layout_features=[], name_IDs=[0, 1, 2, 13], notdef_outline=True, recalc_timestamp=False)
+font = subset.load_font(sys.argv[1], options)
+subsetter = subset.Subsetter(options)
+subsetter.populate(unicodes=[*range(0x20, 0x7F), *range(0xA0, 0x180)])
+subsetter.subset(font)
+for table in ("FFTM", "GDEF", "GPOS", "GSUB", "kern"):
+    if table in font:
+        del font[table]
+subset.save_font(font, OUTPUT, options)
