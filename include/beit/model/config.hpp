@@ -1,9 +1,11 @@
 // What a model is made of, how its input is made, and what its classes are called.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <beit/core/error.hpp>
@@ -13,6 +15,13 @@
 #include <beit/nn/head.hpp>
 
 namespace beit::inline BEIT_ABI {
+
+namespace detail {
+
+/// "320x480": height, then width.
+inline std::string size_text(Size size) { return std::to_string(size.height) + "x" + std::to_string(size.width); }
+
+}  // namespace detail
 
 /// What timm.models.beit.Beit is made from (the defaults are beit_base_patch16_224's), the fields of timm's
 /// pretrained_cfg that inference needs, and labels.
@@ -41,6 +50,35 @@ struct Config {
   Size grid() const { return {image_size.height / patch_size.height, image_size.width / patch_size.width}; }
   /// N: the class token and the patches.
   Index num_tokens() const { return 1 + grid().area(); }
+
+  /// ConfigError unless a model can be made of this.
+  void check() const {
+    const auto require = [](bool right, const std::string& message) {
+      if (!right) throw ConfigError("config: " + message);
+    };
+    for (const auto& [name, value] :
+         {std::pair("in_chans", in_chans), std::pair("embed_dim", embed_dim), std::pair("depth", depth),
+          std::pair("num_heads", num_heads), std::pair("mlp_hidden", mlp_hidden),
+          std::pair("patch_size", std::min(patch_size.height, patch_size.width)),
+          std::pair("num_classes + 1", num_classes + 1)}) {
+      require(value > 0, std::string("found ") + name + " " + std::to_string(value) + ", wanted at least 1");
+    }
+    require(embed_dim % num_heads == 0, "found embed_dim " + std::to_string(embed_dim) +
+                                            ", wanted a multiple of num_heads " + std::to_string(num_heads));
+    require(image_size.height >= patch_size.height && image_size.width >= patch_size.width &&
+                image_size.height % patch_size.height == 0 && image_size.width % patch_size.width == 0,
+            "found image size " + detail::size_text(image_size) + ", wanted a multiple of the patch size " +
+                detail::size_text(patch_size));
+    constexpr Index max_side = 65536;  // products of sizes can't overflow
+    require(image_size.height <= max_side && image_size.width <= max_side,
+            "found image size " + detail::size_text(image_size) + ", wanted at most " +
+                detail::size_text({max_side, max_side}));
+    require(preprocessing.input_size == image_size, "found input_size " + detail::size_text(preprocessing.input_size) +
+                                                        ", wanted the image size " + detail::size_text(image_size));
+    require(labels.empty() || static_cast<Index>(labels.size()) == num_classes,
+            "found " + std::to_string(labels.size()) + " labels, wanted num_classes " + std::to_string(num_classes));
+    detail::require_valid(preprocessing);
+  }
 };
 
 namespace detail {

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <numeric>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <beit/core/error.hpp>
@@ -77,6 +78,25 @@ inline std::vector<Index> chosen_blocks(const IntermediatesOptions& options, Ind
                         std::to_string(depth));
   }
   return last_blocks(options.last, depth);
+}
+
+/// Appends the tokens (B*N, C) of a chosen block to `result`, N = `count`.
+inline void append_intermediate(const ConstRows& tokens, Index count, const IntermediatesOptions& options,
+                                Intermediates& result) {
+  const Index patches = count - 1, dim = tokens.cols(), batch = tokens.rows() / count;
+  Matrix out = options.output_fmt == OutputFormat::nlc ? Matrix(batch * patches, dim) : Matrix(batch, dim * patches);
+  Matrix prefix(options.return_prefix_tokens ? batch : 0, dim);
+  for (Index b = 0; b < batch; ++b) {
+    const auto image = tokens.middleRows(b * count + 1, patches);
+    if (options.output_fmt == OutputFormat::nlc) {
+      out.map().middleRows(b * patches, patches) = image;
+    } else {
+      Eigen::Map<RowMajorMatrix>(out.row(b), dim, patches) = image.transpose();
+    }
+    if (options.return_prefix_tokens) prefix.map().row(b) = tokens.row(b * count);
+  }
+  result.intermediates.push_back(std::move(out));
+  if (options.return_prefix_tokens) result.prefix_tokens.push_back(std::move(prefix));
 }
 
 }  // namespace detail

@@ -1,0 +1,142 @@
+// What all of BEiT's heads stand on: timm.models.beit.Beit without its classifier.
+#pragma once
+
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <beit/core/error.hpp>
+#include <beit/core/matrix.hpp>
+#include <beit/core/version.hpp>
+#include <beit/io/weights.hpp>
+#include <beit/model/config.hpp>
+#include <beit/model/intermediates.hpp>
+#include <beit/nn/block.hpp>
+#include <beit/nn/layer_norm.hpp>
+#include <beit/nn/patch_embed.hpp>
+#include <beit/nn/relative_position_bias.hpp>
+#include <beit/nn/workspace.hpp>
+
+namespace beit::inline BEIT_ABI {
+
+/// Patch embedding, class token, positions, blocks and, where the model has it, the final norm. Constant once made.
+/// Its calls are those of Beit, which says what they do.
+template <typename Weight>
+class Trunk {
+ public:
+  /// Reads its parameters under timm's names; "norm" unless the head has `fc_norm` instead.
+  /// WeightError where one is missing, mis-shaped or not finite; ConfigError where `config` makes no model.
+  Trunk(Config config, const WeightScope& weights)
+      : config_(checked(std::move(config))),
+        cls_token_(weights.get("cls_token", {1, 1, config_.embed_dim})),
+        patch_embed_(weights.scope("patch_embed"), config_.image_size, config_.patch_size, config_.in_chans,
+                     config_.embed_dim) {
+    if (config_.use_abs_pos_emb) pos_embed_ = weights.get("pos_embed", {1, config_.num_tokens(), config_.embed_dim});
+    if (!config_.use_fc_norm) norm_.emplace(weights.scope("norm"), config_.embed_dim);
+    blocks_.reserve(static_cast<std::size_t>(config_.depth));
+    for (Index i = 0; i < config_.depth; ++i) {
+      const WeightScope block = weights.scope("blocks").scope(std::to_string(i));
+      blocks_.emplace_back(block, config_.embed_dim, config_.num_heads, config_.mlp_hidden, config_.qkv_bias,
+                           config_.layer_scale, read_bias(weights, block));
+    }
+  }
+
+  const Config& config() const { return config_; }
+
+  /// ArgumentError unless x is (B, in_chans*H*W).
+  void require_input(const ConstRows& x) const {
+    require_shape(x, x.rows(), config_.in_chans * config_.image_size.area(), "forward: x");
+  }
+
+  /// Tokens after the last block and the norm: x (B, in_chans*H*W) -> out (B*N, C).
+  void forward(const ConstRows& x, Workspace& workspace, Rows out) const {
+    embed(x, workspace, out);
+    for (const Block<Weight>& block : blocks_) block.forward(x.rows(), workspace, out);
+    if (norm_) norm_->forward(out, workspace.executor(), out);
+  }
+
+  Intermediates forward_intermediates(const ConstRows& x, const IntermediatesOptions& options,
+                                      Workspace& workspace) const {
+    require_input(x);
+    const std::vector<Index> chosen = detail::chosen_blocks(options, config_.depth);
+    Intermediates result;
+    result.features = Matrix(x.rows() * config_.num_tokens(), config_.embed_dim);
+    Rows tokens = result.features;
+    embed(x, workspace, tokens);
+    const Index end = options.stop_early ? chosen.back() + 1 : config_.depth;
+    for (Index i = 0; i < end; ++i) {
+      blocks_[static_cast<std::size_t>(i)].forward(x.rows(), workspace, tokens);
+      if (!std::binary_search(chosen.begin(), chosen.end(), i)) continue;
+      if (options.norm && norm_) {
+        Workspace::Frame frame(workspace);
+        Rows normed = frame.rows(tokens.rows(), tokens.cols());
+        norm_->forward(tokens, workspace.executor(), normed);
+        detail::append_intermediate(normed, config_.num_tokens(), options, result);
+      } else {
+        detail::append_intermediate(tokens, config_.num_tokens(), options, result);
+      }
+    }
+    if (norm_) norm_->forward(tokens, workspace.executor(), tokens);
+    return result;
+  }
+
+  std::vector<Matrix> forward_attention(const ConstRows& x, const std::vector<Index>& indices,
+                                        Workspace& workspace) const {
+    require_input(x);
+    const std::vector<Index> chosen = detail::chosen_blocks(indices, config_.depth, "forward_attention");
+    Matrix tokens(x.rows() * config_.num_tokens(), config_.embed_dim);
+    Rows rows = tokens;
+    embed(x, workspace, rows);
+    std::vector<Matrix> weights;
+    for (Index i = 0; i <= chosen.back(); ++i) {
+      const Block<Weight>& block = blocks_[static_cast<std::size_t>(i)];
+      if (std::binary_search(chosen.begin(), chosen.end(), i)) {
+        weights.emplace_back(tokens.rows() * config_.num_heads, config_.num_tokens());
+        block.forward_attention(tokens, x.rows(), workspace, weights.back());
+      }
+      if (i < chosen.back()) block.forward(x.rows(), workspace, tokens);
+    }
+    return weights;
+  }
+
+ private:
+  static Config checked(Config config) {
+    config.check();
+    return config;
+  }
+
+  RelativePositionBias read_bias(const WeightScope& weights, const WeightScope& block) const {
+    if (!config_.use_rel_pos_bias && !config_.use_shared_rel_pos_bias) return {};
+    RelativePositionBias bias(config_.grid());
+    if (config_.use_rel_pos_bias) bias.add(block.scope("attn"), config_.num_heads);
+    if (config_.use_shared_rel_pos_bias) bias.add(weights.scope("rel_pos_bias"), config_.num_heads);
+    return bias;
+  }
+
+  /// Class token, patch embeddings and absolute positions: x (B, in_chans*H*W) -> tokens (B*N, C).
+  void embed(const ConstRows& x, Workspace& workspace, Rows& tokens) const {
+    const Index count = config_.num_tokens(), dim = config_.embed_dim;
+    require_input(x);
+    require_shape(tokens, x.rows() * count, dim, "forward_features: out");
+    workspace.executor().for_each(x.rows(), [&](Index b, Index) {
+      for (Index i = 0; i < count; ++i) {
+        float* token = tokens.data() + (b * count + i) * tokens.outerStride();
+        for (Index c = 0; c < dim; ++c) {
+          token[c] = (i == 0 ? cls_token_[c] : 0.0f) + (config_.use_abs_pos_emb ? pos_embed_[i * dim + c] : 0.0f);
+        }
+      }
+    });
+    patch_embed_.forward_residual(x, workspace, tokens);
+  }
+
+  Config config_;
+  AlignedBuffer<float> cls_token_;  // (C,)
+  AlignedBuffer<float> pos_embed_;  // (N, C), or empty
+  PatchEmbed<typename WeightTraits<Weight>::Edge> patch_embed_;
+  std::vector<Block<Weight>> blocks_;
+  std::optional<LayerNorm> norm_;
+};
+
+}  // namespace beit::inline BEIT_ABI
