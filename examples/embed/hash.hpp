@@ -61,19 +61,22 @@ inline void add_file(Hash& hash, const std::filesystem::path& path) {
   }
 }
 
-/// What the results of load_model(path) depend on: the weights' file, and the configuration beside it where beit::load
-/// looks for one.
+/// What the results of load_model(path) depend on: the weights' files, and the configurations beside them where
+/// beit::load looks for some.
 inline std::string fingerprint(const std::string& path) {
   Hash hash;
   if (path.empty()) {
     hash.add(demo_model().data(), demo_model().size());
   } else {
     std::error_code ignored;
-    std::filesystem::path weights = path;
-    if (std::filesystem::is_directory(weights, ignored)) weights /= "model.safetensors";
-    const std::filesystem::path config = weights.parent_path() / "config.json";
-    add_file(hash, weights);
-    if (weights.filename() == "model.safetensors" && std::filesystem::exists(config, ignored)) add_file(hash, config);
+    const bool folder = std::filesystem::is_directory(path, ignored);
+    const std::filesystem::path given = path, beside = folder ? given : given.parent_path();
+    for (const beit::SafeTensors& file : beit::open_weight_files(given)) add_file(hash, file.name());
+    if (folder || given.filename() == "model.safetensors" || given.extension() == ".json") {
+      for (const char* name : {"config.json", "preprocessor_config.json"}) {
+        if (std::filesystem::exists(beside / name, ignored)) add_file(hash, beside / name);
+      }
+    }
   }
   return "xxh3:" + hash.hex();
 }

@@ -1,96 +1,10 @@
 // libFuzzer target: any text is a configuration that makes a model, or gives a beit::Error.
 //   clang++ -std=c++20 -O1 -g -fsanitize=fuzzer,address,undefined -I include -I EIGEN tests/fuzz/config_fuzz.cpp
-#include <algorithm>
-#include <cmath>
+#include "config_fuzz.hpp"
+
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
-#include <map>
-#include <span>
 #include <string>
-#include <string_view>
-#include <vector>
-
-#include <beit/io/json.hpp>
-#include <beit/io/weights.hpp>
-#include <beit/model/beit.hpp>
-#include <beit/model/classify.hpp>
-#include <beit/model/config_reader.hpp>
-
-namespace config_fuzz {
-
-using beit::Index;
-
-/// Where a tiny model says how patches lie to each other: what its shapes tell differs.
-enum class Positions { table, shared, absolute, none };
-
-/// The parameters of a model of 4 x 4 pixels, patches of 2 x 2, C = 4, A = 2, M = 8, K = 3 and one block.
-class TinyWeights final : public beit::WeightSource {
- public:
-  explicit TinyWeights(Positions positions) {
-    shapes_ = {{"cls_token", {1, 1, 4}},
-               {"patch_embed.proj.weight", {4, 3, 2, 2}},
-               {"patch_embed.proj.bias", {4}},
-               {"blocks.0.norm1.weight", {4}},
-               {"blocks.0.norm1.bias", {4}},
-               {"blocks.0.attn.q_bias", {4}},
-               {"blocks.0.attn.v_bias", {4}},
-               {"blocks.0.attn.qkv.weight", {12, 4}},
-               {"blocks.0.attn.proj.weight", {4, 4}},
-               {"blocks.0.attn.proj.bias", {4}},
-               {"blocks.0.gamma_1", {4}},
-               {"blocks.0.gamma_2", {4}},
-               {"blocks.0.norm2.weight", {4}},
-               {"blocks.0.norm2.bias", {4}},
-               {"blocks.0.mlp.fc1.weight", {8, 4}},
-               {"blocks.0.mlp.fc1.bias", {8}},
-               {"blocks.0.mlp.fc2.weight", {4, 8}},
-               {"blocks.0.mlp.fc2.bias", {4}},
-               {"fc_norm.weight", {4}},
-               {"fc_norm.bias", {4}},
-               {"head.weight", {3, 4}},
-               {"head.bias", {3}}};
-    if (positions == Positions::table) shapes_["blocks.0.attn.relative_position_bias_table"] = {12, 2};
-    if (positions == Positions::shared) shapes_["rel_pos_bias.relative_position_bias_table"] = {12, 2};
-    if (positions == Positions::absolute) shapes_["pos_embed"] = {1, 5, 4};
-  }
-
-  bool has(const std::string& name) const override { return shapes_.contains(name); }
-  std::vector<Index> shape(const std::string& name) const override {
-    const auto found = shapes_.find(name);
-    if (found == shapes_.end()) throw beit::WeightError(name + ": tensor is missing");
-    return found->second;
-  }
-  void read(const std::string& name, std::span<const Index> wanted, Index begin, Index count,
-            float* out) const override {
-    if (!std::ranges::equal(shape(name), wanted)) throw beit::WeightError(name + ": wrong shape");
-    for (Index i = 0; i < count; ++i) out[i] = 0.5f * std::sin(static_cast<float>(begin + i));
-  }
-
- private:
-  std::map<std::string, std::vector<Index>> shapes_;
-};
-
-/// Makes the model of `text` and, where it is small, uses it. A beit::Error where that doesn't go; anything else
-/// that is thrown is a bug, and what a model promises and doesn't keep aborts.
-inline void use(Positions positions, std::string_view text) {
-  const TinyWeights weights(positions);
-  const beit::Beit<float> model(beit::read_config(weights.root(), beit::parse_json(text, "fuzz"), "fuzz"),
-                                weights.root());
-  const beit::Config& config = model.config();
-  const bool same_shapes = config.embed_dim == 4 && config.depth == 1 && config.mlp_hidden == 8 &&
-                           config.num_classes == 3 && config.patch_size == beit::Size{2, 2};
-  const bool same_grid = positions == Positions::none || config.num_tokens() == 5;
-  if (!same_shapes || !same_grid || (!config.labels.empty() && config.labels.size() != 3)) std::abort();
-  if (config.image_size.area() > 4096) return;
-
-  std::uint8_t pixels[5 * 7 * 3];
-  for (std::size_t i = 0; i < sizeof(pixels); ++i) pixels[i] = static_cast<std::uint8_t>(i * 37);
-  const auto best = beit::classify(model, beit::ImageView{pixels, 5, 7, 3, 7 * 3}, 3);
-  if (best.size() != 3 || !(std::abs(best[0].score + best[1].score + best[2].score - 1) < 1e-5f)) std::abort();
-}
-
-}  // namespace config_fuzz
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using enum config_fuzz::Positions;

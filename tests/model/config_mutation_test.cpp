@@ -1,5 +1,5 @@
 // Damaged configurations: each of many random mutations of a good one makes a model or gives a beit::Error.
-#include "../fuzz/config_fuzz.cpp"
+#include "../fuzz/config_fuzz.hpp"
 
 #include <gtest/gtest.h>
 
@@ -25,6 +25,19 @@ json good_config() {
     "label_names": ["a", "b", "c"], "label_descriptions": {"a": "an a", "b": "a b"},
     "pretrained_cfg": {"input_size": [3, 4, 4], "interpolation": "bicubic", "crop_pct": 0.9, "crop_mode": "center",
                        "mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]}})");
+}
+
+/// config.json, preprocessor_config.json and model.safetensors.index.json of Hugging Face.
+json good_hugging_face() {
+  return json::parse(R"([{
+    "architectures": ["BeitForImageClassification"], "model_type": "beit", "hidden_act": "gelu", "hidden_size": 4,
+    "id2label": {"0": "a", "1": "b", "2": "c"}, "image_size": 4, "intermediate_size": 8, "layer_norm_eps": 1e-12,
+    "layer_scale_init_value": 0.1, "num_attention_heads": 2, "num_channels": 3, "num_hidden_layers": 1,
+    "patch_size": 2, "use_mean_pooling": true},
+   {"do_resize": true, "size": {"height": 6, "width": 5}, "do_center_crop": true, "crop_size": 4, "resample": 2,
+    "do_rescale": true, "rescale_factor": 0.00392156862745098, "do_normalize": true,
+    "image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5]},
+   {"metadata": {"total_size": 8}, "weight_map": {"a": "m-1.safetensors", "b": "m-2.safetensors"}}])");
 }
 
 const std::vector<json>& hostile_values() {
@@ -58,8 +71,9 @@ class Mutator {
 
   /// One to three changes to values anywhere, and at times one to the text.
   std::string mutate(json config) {
+    if (below(2) == 0 && config.is_array()) config[1] = nullptr;
     // The image size then stands in one place only, where a change to it isn't a contradiction.
-    if (below(2) == 0) config["model_args"].erase("img_size");
+    if (below(2) == 0 && config.is_object()) config["model_args"].erase("img_size");
     for (std::size_t n = 1 + below(3); n-- > 0;) change(config);
     std::string text = config.dump();
     if (below(16) == 0) {
@@ -95,7 +109,15 @@ class Mutator {
                                                "0",
                                                "a",
                                                "init_values",
-                                               "use_shared_rel_pos_bias"};
+                                               "use_shared_rel_pos_bias",
+                                               "do_center_crop",
+                                               "crop_size",
+                                               "rescale_factor",
+                                               "resample",
+                                               "id2label",
+                                               "height",
+                                               "layer_norm_eps",
+                                               "use_absolute_position_embeddings"};
     std::vector<json*> values;
     collect(config, values);
     json& value = *values[below(values.size())];
@@ -124,17 +146,18 @@ class Mutator {
   std::mt19937 random_;
 };
 
-TEST(ConfigMutation, MakesAModelOrGivesAnErrorOfTheLibrary) {
+/// Calls use(positions, text) for `count` mutations of `good`, of which each is to make a model or to give an error of
+/// the library, and enough of each.
+template <typename Use>
+void try_mutations(const json& good, int count, const Use& use) {
   constexpr Positions all[] = {Positions::table, Positions::shared, Positions::absolute, Positions::none};
-  const json good = good_config();
-  for (const Positions positions : all) ASSERT_NO_THROW(config_fuzz::use(positions, good.dump()));
+  for (const Positions positions : all) ASSERT_NO_THROW(use(positions, good.dump()));
   Mutator mutator(20240501);
   int models = 0, config_errors = 0, weight_errors = 0, other = 0;
-  constexpr int count = 20000;
   for (int i = 0; i < count; ++i) {
     const std::string text = mutator.mutate(good);
     try {
-      config_fuzz::use(all[i % 4], text);
+      use(all[i % 4], text);
       ++models;
     } catch (const beit::ConfigError& error) {
       ++config_errors;
@@ -152,8 +175,18 @@ TEST(ConfigMutation, MakesAModelOrGivesAnErrorOfTheLibrary) {
   EXPECT_GT(models, count / 20);
   EXPECT_GT(config_errors, count / 20);
   EXPECT_GT(weight_errors, count / 2000);
-  RecordProperty("models", models);
-  RecordProperty("other_errors", other);
+  testing::Test::RecordProperty("models", models);
+  testing::Test::RecordProperty("other_errors", other);
+}
+
+TEST(ConfigMutation, MakesAModelOrGivesAnErrorOfTheLibrary) {
+  try_mutations(good_config(), 20000,
+                [](Positions positions, const std::string& text) { config_fuzz::use(positions, text); });
+}
+
+TEST(ConfigMutation, OfHuggingFaceMakesAModelOrGivesAnErrorOfTheLibrary) {
+  try_mutations(good_hugging_face(), 100000,
+                [](Positions positions, const std::string& text) { config_fuzz::use_hugging_face(positions, text); });
 }
 
 }  // namespace

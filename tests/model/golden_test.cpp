@@ -11,22 +11,9 @@ namespace {
 
 using beit::Index;
 using beit::Matrix;
+using testing_models::expected;
 using testing_models::golden;
-
-/// A tensor of the expected values as (rows, rest).
-Matrix expected(const beit::WeightReader& reader, const std::string& name, Index rows) {
-  const std::vector<Index> shape = reader.shape(name);
-  const beit::AlignedBuffer<float> values = reader.get(name, shape);
-  Matrix m(rows, values.size() / rows);
-  std::copy_n(values.data(), values.size(), m.data());
-  return m;
-}
-
-double largest_difference(const Matrix& a, const Matrix& b) {
-  EXPECT_EQ(a.rows(), b.rows());
-  EXPECT_EQ(a.cols(), b.cols());
-  return (a.map().cast<double>() - b.map().cast<double>()).cwiseAbs().maxCoeff();
-}
+using testing_models::largest_difference;
 
 class Golden : public testing::TestWithParam<const char*> {};
 

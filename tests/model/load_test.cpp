@@ -18,6 +18,7 @@ using nlohmann::json;
 using testing::AllOf;
 using testing::HasSubstr;
 using testing_models::as_bytes;
+using testing_models::Folder;
 using testing_models::golden;
 using testing_models::ModelFile;
 
@@ -37,25 +38,6 @@ std::string error_of(const ModelFile& file) {
   }
   return "no error";
 }
-
-/// A folder that is gone after the test.
-class Folder {
- public:
-  Folder() : path_(std::filesystem::path(testing::TempDir()) / ("beit_load_" + std::to_string(counter_++))) {
-    std::filesystem::remove_all(path_);
-    std::filesystem::create_directories(path_);
-  }
-  ~Folder() { std::filesystem::remove_all(path_); }
-  std::filesystem::path write(const std::string& name, const std::string& text) const {
-    std::ofstream(path_ / name, std::ios::binary) << text;
-    return path_ / name;
-  }
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  static inline int counter_ = 0;
-  std::filesystem::path path_;
-};
 
 beit::Matrix input(const beit::Beit<float>& model) {
   beit::Matrix x(1, model.config().in_chans * model.config().image_size.area());

@@ -1,15 +1,21 @@
-// Small models in memory, whole and broken.
+// Small models in memory, whole and broken, and what they are compared with.
 #pragma once
 
+#include <gtest/gtest.h>
+
+#include <algorithm>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <span>
 #include <string>
 #include <vector>
 
+#include <beit/core/matrix.hpp>
 #include <beit/io/safetensors.hpp>
+#include <beit/io/weights.hpp>
 
 namespace testing_models {
 
@@ -71,5 +77,39 @@ struct ModelFile {
 inline std::span<const std::byte> as_bytes(const std::string& text) {
   return {reinterpret_cast<const std::byte*>(text.data()), text.size()};
 }
+
+/// A tensor of the expected values as (rows, rest).
+inline beit::Matrix expected(const beit::WeightReader& reader, const std::string& name, Index rows) {
+  const std::vector<Index> shape = reader.shape(name);
+  const beit::AlignedBuffer<float> values = reader.get(name, shape);
+  beit::Matrix m(rows, values.size() / rows);
+  std::copy_n(values.data(), values.size(), m.data());
+  return m;
+}
+
+inline double largest_difference(const beit::Matrix& a, const beit::Matrix& b) {
+  EXPECT_EQ(a.rows(), b.rows());
+  EXPECT_EQ(a.cols(), b.cols());
+  return (a.map().cast<double>() - b.map().cast<double>()).cwiseAbs().maxCoeff();
+}
+
+/// A folder that is gone after the test.
+class Folder {
+ public:
+  Folder() : path_(std::filesystem::path(testing::TempDir()) / ("beit_load_" + std::to_string(counter_++))) {
+    std::filesystem::remove_all(path_);
+    std::filesystem::create_directories(path_);
+  }
+  ~Folder() { std::filesystem::remove_all(path_); }
+  std::filesystem::path write(const std::string& name, const std::string& text) const {
+    std::ofstream(path_ / name, std::ios::binary) << text;
+    return path_ / name;
+  }
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  static inline int counter_ = 0;
+  std::filesystem::path path_;
+};
 
 }  // namespace testing_models

@@ -35,6 +35,10 @@ struct Preprocessing {
   CropMode crop_mode = CropMode::center;
   std::vector<float> mean{0.5f, 0.5f, 0.5f};  // (3), red, green, blue, of values in [0, 1]
   std::vector<float> std{0.5f, 0.5f, 0.5f};   // (3), none is 0
+  /// Not 0 x 0: what transformers' image processors do instead of crop_mode and crop_pct. Both edges to this, at least
+  /// input_size, then the centre, whose odd pixel is left below and to the right.
+  Size resize_to{};
+  double rescale_factor = 1.0 / 255;  ///< A byte times this is the value that mean and std are of; finite.
 };
 
 /// "bicubic" -> Interpolation::bicubic. Throws ConfigError for a name that timm doesn't have.
@@ -69,6 +73,14 @@ inline void require_valid(const Preprocessing& config) {
   if (!(config.crop_pct > 0.0) || !std::isfinite(config.crop_pct)) {
     throw ConfigError("crop_pct: found " + std::to_string(config.crop_pct) + ", wanted a number greater than 0");
   }
+  if (config.resize_to != Size{} &&
+      (config.resize_to.height < size.height || config.resize_to.width < size.width ||
+       config.resize_to.height > max_image_side || config.resize_to.width > max_image_side)) {
+    throw ConfigError("resize_to: found " + std::to_string(config.resize_to.height) + " x " +
+                      std::to_string(config.resize_to.width) + ", wanted sides of input_size's to " +
+                      std::to_string(max_image_side));
+  }
+  if (!std::isfinite(config.rescale_factor)) throw ConfigError("rescale_factor: found a number that isn't finite");
   if (config.mean.size() != 3 || config.std.size() != 3) {
     throw ConfigError("mean and std: found " + std::to_string(config.mean.size()) + " and " +
                       std::to_string(config.std.size()) + " values, wanted 3 and 3");
@@ -92,6 +104,7 @@ inline Index to_side(double side) {
 
 /// The size to which timm resizes an image before it crops; a side may be 0 or more than max_image_side.
 inline Size resized_size(Size image, const Preprocessing& config) {
+  if (config.resize_to.area() != 0) return config.resize_to;
   const Size scaled{to_side(std::floor(static_cast<double>(config.input_size.height) / config.crop_pct)),
                     to_side(std::floor(static_cast<double>(config.input_size.width) / config.crop_pct))};
   const bool impossible = scaled.height < 1 || scaled.width < 1;
@@ -119,8 +132,10 @@ struct Placement {
 };
 
 /// torchvision's center_crop, which is timm's CenterCropOrPad too: pads a side that is too short, crops one too long.
-inline Placement place(Index resized, Index wanted) {
+/// transformers' rounds down.
+inline Placement place(Index resized, Index wanted, bool round_down) {
   if (resized <= wanted) return {{0, resized}, (wanted - resized) / 2};
+  if (round_down) return {{(resized - wanted) / 2, wanted}, 0};
   return {{static_cast<Index>(round_half_even(static_cast<double>(resized - wanted) / 2.0)), wanted}, 0};
 }
 
@@ -142,15 +157,18 @@ inline void preprocess(const ImageView& image, const Preprocessing& config, floa
   detail::require_readable(image);
   const Size resized = detail::resized_size({image.height, image.width}, config);
   const Size size = config.input_size;
-  const detail::Placement vertical = detail::place(resized.height, size.height);
-  const detail::Placement horizontal = detail::place(resized.width, size.width);
+  const bool round_down = config.resize_to.area() != 0;
+  const detail::Placement vertical = detail::place(resized.height, size.height, round_down);
+  const detail::Placement horizontal = detail::place(resized.width, size.width, round_down);
   const Index plane = size.height * size.width;
 
-  // Every byte's normalised value, computed with torch's three float operations.
+  // Every byte's normalised value, computed with torch's float operations, or numpy's. Divided by 255 as timm does it,
+  // a byte is the same float.
   std::array<std::array<float, 256>, 3> normalized;
   for (std::size_t c = 0; c < 3; ++c) {
     for (std::size_t value = 0; value < 256; ++value) {
-      normalized[c][value] = (static_cast<float>(value) / 255.0f - config.mean[c]) / config.std[c];
+      normalized[c][value] =
+          (static_cast<float>(static_cast<double>(value) * config.rescale_factor) - config.mean[c]) / config.std[c];
     }
   }
 

@@ -23,6 +23,7 @@
 #include <beit/core/error.hpp>
 #include <beit/core/matrix.hpp>
 #include <beit/core/version.hpp>
+#include <beit/io/foreign_format.hpp>
 #include <beit/io/json.hpp>
 #include <beit/io/mapped_file.hpp>
 #include <beit/io/text.hpp>
@@ -138,6 +139,7 @@ class SafeTensors {
   };
 
   SafeTensors(std::span<const std::byte> bytes, std::string name) : name_(std::move(name)) {
+    if (const std::string_view other = detail::foreign_format(bytes); !other.empty()) fail(std::string(other));
     if (bytes.size() < kLengthBytes) {
       fail("found " + count_text(bytes.size()) + ", wanted at least 8: not a safetensors file");
     }

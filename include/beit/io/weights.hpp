@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstring>
 #include <initializer_list>
+#include <map>
 #include <mutex>
 #include <set>
 #include <span>
@@ -54,22 +55,51 @@ class WeightSource {
   WeightScope root(const Executor& executor = default_thread_pool()) const;
 };
 
-/// Reads parameters from a file and keeps a list of those read. The file must outlive the reader, and the reader its
-/// scopes. All const functions may be called from several threads at once: the list is behind a mutex, the rest is
-/// constant.
+/// Reads parameters from a file, or from the shards of one, and keeps a list of those read. The files must outlive the
+/// reader, and the reader its scopes. All const functions may be called from several threads at once: the list is
+/// behind a mutex, the rest is constant.
 class WeightReader final : public WeightSource {
  public:
-  explicit WeightReader(const SafeTensors& file) : file_(&file) {}
+  explicit WeightReader(const SafeTensors& file) : WeightReader(std::span(&file, 1), file.name()) {}
 
-  bool has(const std::string& name) const override { return file_->tensors().contains(name); }
+  /// `name` stands for all of them in messages. WeightError where two hold a tensor of the same name.
+  WeightReader(std::span<const SafeTensors> shards, std::string name) : name_(std::move(name)) {
+    for (const SafeTensors& file : shards) {
+      for (const auto& [key, tensor] : file.tensors()) {
+        if (entries_.emplace(key, Entry{&tensor, &file}).second) continue;
+        fail(key, "found in two shards, wanted in one");
+      }
+    }
+  }
 
-  std::vector<Index> shape(const std::string& name) const override { return find(name).shape; }
+  bool has(const std::string& name) const override { return entries_.contains(name); }
+
+  std::vector<Index> shape(const std::string& name) const override { return find(name).tensor->shape; }
+
+  /// The path, for messages.
+  const std::string& name() const { return name_; }
+  /// The names of all tensors that end in `end`.
+  std::vector<std::string> names_ending_in(std::string_view end) const {
+    std::vector<std::string> names;
+    for (const auto& [name, entry] : entries_) {
+      if (name.ends_with(end)) names.push_back(name);
+    }
+    return names;
+  }
+  /// Tensors that a caller has no use for: as if they had been read.
+  void ignore(std::string_view prefix) const {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [name, entry] : entries_) {
+      if (name.starts_with(prefix)) used_.insert(name);
+    }
+  }
 
   /// Reads an F32, F16 or BF16 tensor, or an I8 one whose NAME_scale (shape[0],) in F32 each row is to be multiplied
   /// by, and lets go of the pages in the file. WeightError for another dtype, too.
   void read(const std::string& name, std::span<const Index> shape, Index begin, Index count,
             float* out) const override {
-    const Tensor& tensor = find(name);
+    const Entry& entry = find(name);
+    const Tensor& tensor = *entry.tensor;
     if (!std::equal(tensor.shape.begin(), tensor.shape.end(), shape.begin(), shape.end())) {
       fail(name, "found shape " + shape_text(tensor.shape) + ", wanted " + shape_text(shape));
     }
@@ -86,7 +116,7 @@ class WeightReader final : public WeightSource {
       fail(name, std::string("found ") + (nan ? "NaN" : "an infinity") + " at element " +
                      position_text(begin + i, shape) + ", wanted finite weights");
     }
-    file_->release(part);
+    entry.file->release(part);
     const std::lock_guard lock(mutex_);
     used_.insert(name);
   }
@@ -98,20 +128,27 @@ class WeightReader final : public WeightSource {
     std::size_t count = 0;
     std::string names;
     const std::lock_guard lock(mutex_);
-    for (const auto& [name, tensor] : file_->tensors()) {
+    for (const auto& [name, entry] : entries_) {
       if (used_.contains(name) || name.ends_with("relative_position_index")) continue;
-      if (count < shown) names += (count > 0 ? ", " : "") + detail::printable(name) + " " + shape_text(tensor.shape);
+      if (count < shown) {
+        names += (count > 0 ? ", " : "") + detail::printable(name) + " " + shape_text(entry.tensor->shape);
+      }
       ++count;
     }
     if (count == 0) return;
-    throw WeightError(file_->name() + ": " + std::to_string(count) + " unexpected tensor" + (count > 1 ? "s: " : ": ") +
-                      names + (count > shown ? ", ..." : ""));
+    throw WeightError(name_ + ": " + std::to_string(count) + " unexpected tensor" + (count > 1 ? "s: " : ": ") + names +
+                      (count > shown ? ", ..." : ""));
   }
 
  private:
-  const Tensor& find(const std::string& name) const {
-    const auto found = file_->tensors().find(name);
-    if (found == file_->tensors().end()) fail(name, "tensor is missing");
+  struct Entry {
+    const Tensor* tensor;
+    const SafeTensors* file;
+  };
+
+  const Entry& find(const std::string& name) const {
+    const auto found = entries_.find(name);
+    if (found == entries_.end()) fail(name, "tensor is missing");
     return found->second;
   }
 
@@ -132,14 +169,15 @@ class WeightReader final : public WeightSource {
   /// Elements [begin, begin + count) of an I8 tensor, `part`.
   void dequantise(const std::string& name, const Tensor& part, Index begin, Index count, float* out) const {
     const std::string scale_name = name + "_scale";
-    const auto found = file_->tensors().find(scale_name);
-    if (found == file_->tensors().end()) fail(name, "found dtype I8 without " + detail::printable(scale_name));
+    const auto found = entries_.find(scale_name);
+    if (found == entries_.end()) fail(name, "found dtype I8 without " + detail::printable(scale_name));
+    const Tensor& scale_tensor = *found->second.tensor;
     const std::vector<Index> wanted{part.shape.empty() ? 1 : part.shape.front()};
-    if (found->second.shape != wanted || found->second.dtype != DType::F32) {
-      fail(scale_name, "found " + std::string(dtype_name(found->second.dtype)) + " " + shape_text(found->second.shape) +
+    if (scale_tensor.shape != wanted || scale_tensor.dtype != DType::F32) {
+      fail(scale_name, "found " + std::string(dtype_name(scale_tensor.dtype)) + " " + shape_text(scale_tensor.shape) +
                            ", wanted F32 " + shape_text(wanted));
     }
-    const std::byte* scales = found->second.data.data();
+    const std::byte* scales = scale_tensor.data.data();
     const Index columns = part.size() / std::max<Index>(1, wanted.front());
     for (Index i = 0; i < count;) {
       const Index row = (begin + i) / columns, end = std::min(count, (row + 1) * columns - begin);
@@ -164,10 +202,11 @@ class WeightReader final : public WeightSource {
   }
 
   [[noreturn]] void fail(const std::string& name, const std::string& reason) const {
-    throw WeightError(file_->name() + ": " + detail::printable(name) + ": " + reason);
+    throw WeightError(name_ + ": " + detail::printable(name) + ": " + reason);
   }
 
-  const SafeTensors* file_;
+  std::string name_;
+  std::map<std::string, Entry> entries_;
   mutable std::mutex mutex_;
   mutable std::set<std::string> used_;  // guarded by mutex_
 };

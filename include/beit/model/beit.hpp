@@ -35,7 +35,7 @@ class Beit {
   Beit(Config config, const WeightScope& weights)
       : trunk_(std::move(config), weights),
         head_(weights, trunk_.config().embed_dim, trunk_.config().num_classes, trunk_.config().global_pool,
-              trunk_.config().use_fc_norm) {}
+              trunk_.config().use_fc_norm, trunk_.config().layer_norm_eps) {}
 
   const Config& config() const { return trunk_.config(); }
   /// Columns of forward's result: K, or C without a classifier.

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -37,6 +38,9 @@ struct Config {
   Index num_classes = 1000;  ///< K; 0 for features only.
   GlobalPool global_pool = GlobalPool::avg;
   bool use_fc_norm = true;  ///< Norm after pooling (`fc_norm`) instead of before it (`norm`).
+  bool use_final_norm =
+      true;  ///< `norm` where there is no `fc_norm`: Hugging Face's trunks for segmentation have none.
+  float layer_norm_eps = 1e-6f;  ///< Of every norm, at least 0: timm's default; Hugging Face's is 1e-12.
   bool qkv_bias = true;
   bool layer_scale = true;  ///< timm's init_values: gamma_1 and gamma_2.
   bool use_abs_pos_emb = false;
@@ -75,6 +79,8 @@ struct Config {
                 detail::size_text({max_side, max_side}));
     require(preprocessing.input_size == image_size, "found input_size " + detail::size_text(preprocessing.input_size) +
                                                         ", wanted the image size " + detail::size_text(image_size));
+    require(std::isfinite(layer_norm_eps) && layer_norm_eps >= 0,
+            "found layer_norm_eps " + std::to_string(layer_norm_eps) + ", wanted a number of at least 0");
     require(labels.empty() || static_cast<Index>(labels.size()) == num_classes,
             "found " + std::to_string(labels.size()) + " labels, wanted num_classes " + std::to_string(num_classes));
     detail::require_valid(preprocessing);

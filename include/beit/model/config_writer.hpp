@@ -10,6 +10,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <beit/core/error.hpp>
 #include <beit/core/matrix.hpp>
 #include <beit/core/version.hpp>
 #include <beit/image/transform.hpp>
@@ -33,9 +34,13 @@ inline constexpr std::array crop_mode_names{"center", "squash", "border"};
 
 /// The `beit.config` of a converted file, in the keys of timm's config.json: read_config makes the same Config of it,
 /// and timm.create_model(architecture, **model_args) the same model. `license` is that of the weights.
+/// ArgumentError for another layer_norm_eps than timm's, and for preprocessing that is transformers'.
 /// A model without a name is called beit_base_patch16_224: model_args say all that differs from that.
 inline nlohmann::ordered_json config_json(const Config& config, const std::string& license = "unknown") {
   using Json = nlohmann::ordered_json;
+  if (config.layer_norm_eps != Config{}.layer_norm_eps || config.preprocessing.resize_to != Size{}) {
+    throw ArgumentError("config_json: found a model of Hugging Face, wanted what timm's configuration can say");
+  }
   const auto size = [](Size s) { return s.height == s.width ? Json(s.height) : Json{s.height, s.width}; };
   const char* const pool = config.global_pool == GlobalPool::avg ? "avg" : "token";
   // timm computes int(C * ratio): half a channel more where the quotient falls short.

@@ -6,6 +6,7 @@
 #include <string>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
@@ -15,36 +16,61 @@
 #include <beit/io/json.hpp>
 #include <beit/io/safetensors.hpp>
 #include <beit/io/text.hpp>
+#include <beit/io/weight_files.hpp>
 #include <beit/io/weights.hpp>
 #include <beit/model/beit.hpp>
 #include <beit/model/config_reader.hpp>
+#include <beit/model/hugging_face.hpp>
+#include <beit/model/weight_names.hpp>
 
 namespace beit::inline BEIT_ABI {
 
+/// How a model is loaded.
+struct LoadOptions {
+  /// The trunk alone, whatever the head in the file: forward gives the pooled features.
+  bool features_only = false;
+};
+
 namespace detail {
 
-/// The text of a file; FileError where it can't be read.
-inline std::string read_text(const std::filesystem::path& path) {
-  const MappedFile file(path);
-  const std::span<const std::byte> bytes = file.bytes();
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
+/// Where a model's configuration stands beside its weights; empty where there is none.
+struct ConfigFiles {
+  std::filesystem::path config, preprocessor;
 
-/// The model in `file`, configured by `config_path`, or by the file's own metadata where that is empty.
+  nlohmann::json read(const std::filesystem::path& path) const {
+    return path.empty() ? nlohmann::json() : parse_json(read_text(path), path_text(path));
+  }
+};
+
+/// The model in `files`, which are called `name`.
 template <typename Weight>
-Beit<Weight> load_from(const SafeTensors& file, const std::filesystem::path& config_path, const Executor& executor) {
-  nlohmann::json json;
-  std::string where = file.name();
-  if (!config_path.empty()) {
-    where = path_text(config_path);
-    json = parse_json(read_text(config_path), where);
-  } else if (const auto found = file.metadata().find("beit.config"); found != file.metadata().end()) {
+Beit<Weight> load_from(std::span<const SafeTensors> files, std::string name, const ConfigFiles& configs,
+                       const LoadOptions& options, const Executor& executor) {
+  const WeightReader reader(files, std::move(name));
+  const TimmNames names(reader);
+  const WeightScope root = names.root(executor);
+  std::string where = reader.name();
+  nlohmann::json json = configs.read(configs.config);
+  if (!json.is_null()) {
+    where = path_text(configs.config);
+  } else if (const auto found = files[0].metadata().find("beit.config"); found != files[0].metadata().end()) {
     where += ": beit.config";
     json = parse_json(found->second, where);
   }
-  const WeightReader reader(file);
-  const WeightScope root = reader.root(executor);
-  Beit<Weight> model(read_config(root, json, where), root);
+  Config config = names.hugging_face()
+                      ? read_hugging_face_config(root, json, where, configs.read(configs.preprocessor),
+                                                 path_text(configs.preprocessor), options.features_only)
+                      : read_config(root, json, where);
+  if (options.features_only) {
+    config.num_classes = 0;
+    config.labels.clear();
+    for (const char* head :
+         {"head.", "classifier.", "lm_head.", "decode_head.", "auxiliary_head.", "fpn1.", "fpn2.", "fpn3.", "fpn4."}) {
+      reader.ignore(names.outer_prefix() + head);
+    }
+    for (const char* own : {"mask_token", "embeddings.mask_token"}) reader.ignore(names.prefix() + own);
+  }
+  Beit<Weight> model(std::move(config), root);
   reader.finish();
   return model;
 }
@@ -53,32 +79,46 @@ Beit<Weight> load_from(const SafeTensors& file, const std::filesystem::path& con
 
 /// Loads a model.
 ///
-/// `path` is one of: a folder with timm's published pair, `model.safetensors` and `config.json`; a file that
-/// weights_tools/convert.py wrote; a bare safetensors file with timm's names, whose architecture then follows
-/// from its shapes. A file called model.safetensors is read with the config.json beside it, if there is one.
+/// `path` is one of:
+///   a folder with timm's published pair, `model.safetensors` and `config.json`;
+///   a folder of Hugging Face's transformers (BeitForImageClassification, BeitModel, Data2VecVision likewise), with
+///   preprocessor_config.json, whole or in shards;
+///   a file that weights_tools/convert.py wrote;
+///   a bare safetensors file with timm's names, whose architecture then follows from its shapes.
+/// Names may stand under a prefix (`model.`, `module.`, `backbone.`). A file called model.safetensors is read with the
+/// config.json beside it, if there is one.
 /// Weights in the file may be float32, float16, bfloat16 or int8 with scales, whatever Weight is: they are rounded or
 /// quantised here, on the threads of `executor`: a pool's, which isn't needed afterwards.
 /// FileError, WeightError or ConfigError where that fails; the message names the file and what is wrong.
 template <typename Weight = float>
-Beit<Weight> load(const std::filesystem::path& path, const Executor& executor = default_thread_pool()) {
-  std::error_code ignored;  // what can't be looked at can't be opened either, and MappedFile says why
+Beit<Weight> load(const std::filesystem::path& path, const LoadOptions& options,
+                  const Executor& executor = default_thread_pool()) {
+  const std::vector<SafeTensors> files = open_weight_files(path);
+  std::error_code ignored;
   const bool folder = std::filesystem::is_directory(path, ignored);
-  const std::filesystem::path weights = folder ? path / "model.safetensors" : path;
-  const SafeTensors file = SafeTensors::open(weights);
-  std::filesystem::path config;
-  if (weights.filename() == "model.safetensors" && !file.metadata().contains("beit.config")) {
-    config = weights.parent_path() / "config.json";
-    if (std::filesystem::status(config, ignored).type() == std::filesystem::file_type::not_found) config.clear();
+  detail::ConfigFiles configs;
+  const bool named = folder || path.filename() == "model.safetensors" || path.extension() == ".json";
+  if (named && !files[0].metadata().contains("beit.config")) {
+    const std::filesystem::path beside = folder ? path : path.parent_path();
+    if (detail::is_there(beside / "config.json")) configs.config = beside / "config.json";
+    if (detail::is_there(beside / "preprocessor_config.json"))
+      configs.preprocessor = beside / "preprocessor_config.json";
   }
-  return detail::load_from<Weight>(file, config, executor);
+  return detail::load_from<Weight>(files, files.size() == 1 ? files[0].name() : detail::path_text(path), configs,
+                                   options, executor);
+}
+template <typename Weight = float>
+Beit<Weight> load(const std::filesystem::path& path, const Executor& executor = default_thread_pool()) {
+  return load<Weight>(path, LoadOptions{}, executor);
 }
 
 /// Loads a model from the bytes of a converted or bare file, for a model that is part of a program.
 /// `name` stands for the path in messages.
 template <typename Weight = float>
-Beit<Weight> load(std::span<const std::byte> bytes, std::string name,
-                  const Executor& executor = default_thread_pool()) {
-  return detail::load_from<Weight>(SafeTensors::from_memory(bytes, std::move(name)), {}, executor);
+Beit<Weight> load(std::span<const std::byte> bytes, std::string name, const Executor& executor = default_thread_pool(),
+                  const LoadOptions& options = {}) {
+  const SafeTensors file = SafeTensors::from_memory(bytes, std::move(name));
+  return detail::load_from<Weight>({&file, 1}, file.name(), {}, options, executor);
 }
 
 }  // namespace beit::inline BEIT_ABI

@@ -26,7 +26,7 @@ namespace beit::inline BEIT_ABI {
 template <typename Weight>
 class Trunk {
  public:
-  /// Reads its parameters under timm's names; "norm" unless the head has `fc_norm` instead.
+  /// Reads its parameters under timm's names; "norm" as the configuration says.
   /// WeightError where one is missing, mis-shaped or not finite; ConfigError where `config` makes no model.
   Trunk(Config config, const WeightScope& weights)
       : config_(checked(std::move(config))),
@@ -34,12 +34,14 @@ class Trunk {
         patch_embed_(weights.scope("patch_embed"), config_.image_size, config_.patch_size, config_.in_chans,
                      config_.embed_dim) {
     if (config_.use_abs_pos_emb) pos_embed_ = weights.get("pos_embed", {1, config_.num_tokens(), config_.embed_dim});
-    if (!config_.use_fc_norm) norm_.emplace(weights.scope("norm"), config_.embed_dim);
+    if (!config_.use_fc_norm && config_.use_final_norm) {
+      norm_.emplace(weights.scope("norm"), config_.embed_dim, config_.layer_norm_eps);
+    }
     blocks_.reserve(static_cast<std::size_t>(config_.depth));
     for (Index i = 0; i < config_.depth; ++i) {
       const WeightScope block = weights.scope("blocks").scope(std::to_string(i));
       blocks_.emplace_back(block, config_.embed_dim, config_.num_heads, config_.mlp_hidden, config_.qkv_bias,
-                           config_.layer_scale, read_bias(weights, block));
+                           config_.layer_scale, read_bias(weights, block), config_.layer_norm_eps);
     }
   }
 

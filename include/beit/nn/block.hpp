@@ -18,11 +18,12 @@ namespace beit::inline BEIT_ABI {
 template <typename Weight>
 class Block {
  public:
+  /// `eps` is that of both norms.
   Block(const WeightScope& weights, Index dim, Index heads, Index hidden, bool qkv_bias, bool layer_scale,
-        RelativePositionBias bias)
-      : norm1_(weights.scope("norm1"), dim),
+        RelativePositionBias bias, float eps = 1e-6f)
+      : norm1_(weights.scope("norm1"), dim, eps),
         attn_(weights.scope("attn"), dim, heads, qkv_bias, std::move(bias)),
-        norm2_(weights.scope("norm2"), dim),
+        norm2_(weights.scope("norm2"), dim, eps),
         mlp_(weights.scope("mlp"), dim, hidden) {
     if (layer_scale) {
       gamma_1_ = weights.get("gamma_1", {dim});

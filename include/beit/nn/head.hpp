@@ -24,9 +24,9 @@ enum class GlobalPool {
 template <typename Weight>
 class Head {
  public:
-  /// Reads "fc_norm" if `fc_norm`, and "head" unless `classes` is 0.
-  Head(const WeightScope& weights, Index dim, Index classes, GlobalPool pool, bool fc_norm) : pool_(pool) {
-    if (fc_norm) fc_norm_.emplace(weights.scope("fc_norm"), dim);
+  /// Reads "fc_norm" if `fc_norm`, with its `eps`, and "head" unless `classes` is 0.
+  Head(const WeightScope& weights, Index dim, Index classes, GlobalPool pool, bool fc_norm, float eps) : pool_(pool) {
+    if (fc_norm) fc_norm_.emplace(weights.scope("fc_norm"), dim, eps);
     if (classes > 0) head_.emplace(weights.scope("head"), classes, dim);
   }
 

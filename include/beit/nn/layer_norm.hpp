@@ -12,13 +12,12 @@
 
 namespace beit::inline BEIT_ABI {
 
-/// y = (x - mean(x)) / sqrt(var(x) + 1e-6) * weight + bias, for each row.
+/// y = (x - mean(x)) / sqrt(var(x) + eps) * weight + bias, for each row.
 class LayerNorm {
  public:
-  static constexpr float eps = 1e-6f;  // timm.layers.LayerNorm's default
-
-  LayerNorm(const WeightScope& weights, Index dim)
-      : weight_(weights.get("weight", {dim})), bias_(weights.get("bias", {dim})) {}
+  /// eps: timm.layers.LayerNorm's default.
+  LayerNorm(const WeightScope& weights, Index dim, float eps = 1e-6f)
+      : weight_(weights.get("weight", {dim})), bias_(weights.get("bias", {dim})), eps_(eps) {}
 
   /// (m, C) -> (m, C); out may be x.
   void forward(const ConstRows& x, const Executor& executor, Rows out) const {
@@ -26,7 +25,7 @@ class LayerNorm {
     executor.for_each((x.rows() + block - 1) / block, [&](Index item, Index) {
       const Index row = item * block, rows = std::min(block, x.rows() - row);
       kernel_table().layer_norm(x.data() + row * x.outerStride(), x.outerStride(), rows, x.cols(), weight_.data(),
-                                bias_.data(), eps, out.data() + row * out.outerStride(), out.outerStride());
+                                bias_.data(), eps_, out.data() + row * out.outerStride(), out.outerStride());
     });
   }
 
@@ -40,7 +39,7 @@ class LayerNorm {
       const Activations::Tile tile = out.tile(t);
       const float* const from = x.data() + (tile.segment * out.segment_rows + tile.row) * x.outerStride();
       float* const normed = scratch + slot * slot_size;  // (tile.rows, C)
-      kernel_table().layer_norm(from, x.outerStride(), tile.rows, x.cols(), weight_.data(), bias_.data(), eps, normed,
+      kernel_table().layer_norm(from, x.outerStride(), tile.rows, x.cols(), weight_.data(), bias_.data(), eps_, normed,
                                 x.cols());
       out.write(tile, normed, x.cols());
     });
@@ -49,6 +48,7 @@ class LayerNorm {
  private:
   AlignedBuffer<float> weight_;  // (C,)
   AlignedBuffer<float> bias_;    // (C,)
+  float eps_;
 };
 
 }  // namespace beit::inline BEIT_ABI

@@ -31,6 +31,10 @@ inline void save_with_head(const std::filesystem::path& path, const SafeTensors&
     throw ArgumentError("save_with_head: found " + std::to_string(bias.size()) + " biases, wanted " +
                         std::to_string(labels.size()));
   }
+  if (!backbone.tensors().contains("cls_token")) {
+    throw ArgumentError("save_with_head: " + backbone.name() +
+                        ": found no cls_token, wanted a file with timm's names: convert it: weights_tools/convert.py");
+  }
   const Index classes = weight.rows();
   config.num_classes = classes;
   config.labels = std::move(labels);
