@@ -19,6 +19,9 @@ namespace beit::inline BEIT_ABI {
 
 namespace detail {
 
+/// Of images that a model takes: products of sizes can't overflow.
+inline constexpr Index max_model_side = 65536;
+
 /// "320x480": height, then width.
 inline std::string size_text(Size size) { return std::to_string(size.height) + "x" + std::to_string(size.width); }
 
@@ -73,10 +76,9 @@ struct Config {
                 image_size.height % patch_size.height == 0 && image_size.width % patch_size.width == 0,
             "found image size " + detail::size_text(image_size) + ", wanted a multiple of the patch size " +
                 detail::size_text(patch_size));
-    constexpr Index max_side = 65536;  // products of sizes can't overflow
-    require(image_size.height <= max_side && image_size.width <= max_side,
+    require(image_size.height <= detail::max_model_side && image_size.width <= detail::max_model_side,
             "found image size " + detail::size_text(image_size) + ", wanted at most " +
-                detail::size_text({max_side, max_side}));
+                detail::size_text({detail::max_model_side, detail::max_model_side}));
     require(preprocessing.input_size == image_size, "found input_size " + detail::size_text(preprocessing.input_size) +
                                                         ", wanted the image size " + detail::size_text(image_size));
     require(std::isfinite(layer_norm_eps) && layer_norm_eps >= 0,

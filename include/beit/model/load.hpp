@@ -1,6 +1,7 @@
 // From a path to a model.
 #pragma once
 
+#include <algorithm>
 #include <filesystem>
 #include <span>
 #include <string>
@@ -21,6 +22,7 @@
 #include <beit/model/beit.hpp>
 #include <beit/model/config_reader.hpp>
 #include <beit/model/hugging_face.hpp>
+#include <beit/model/resampled_weights.hpp>
 #include <beit/model/weight_names.hpp>
 
 namespace beit::inline BEIT_ABI {
@@ -29,6 +31,9 @@ namespace beit::inline BEIT_ABI {
 struct LoadOptions {
   /// The trunk alone, whatever the head in the file: forward gives the pooled features.
   bool features_only = false;
+  /// Height and width that images are brought to, multiples of the patch size: positions are resampled as timm's
+  /// set_input_size does it. 0 x 0: the size that the model was trained for.
+  Size image_size{};
 };
 
 namespace detail {
@@ -41,6 +46,32 @@ struct ConfigFiles {
     return path.empty() ? nlohmann::json() : parse_json(read_text(path), path_text(path));
   }
 };
+
+/// `config` for another image size. ArgumentError where it is no multiple of the patch size.
+inline void set_image_size(Config& config, Size size) {
+  const Size patch = config.patch_size;
+  const auto below = [](Index side, Index step) { return std::max<Index>(side / step, 1) * step; };
+  const auto above = [](Index side, Index step) { return std::max<Index>((side + step - 1) / step, 1) * step; };
+  if (size.height > max_model_side || size.width > max_model_side) {
+    throw ArgumentError("load: found image size " + size_text(size) + ", wanted at most " +
+                        size_text({max_model_side, max_model_side}));
+  }
+  const Size smaller{below(size.height, patch.height), below(size.width, patch.width)};
+  const Size larger{above(size.height, patch.height), above(size.width, patch.width)};
+  if (size != smaller) {
+    throw ArgumentError(
+        "load: found image size " + size_text(size) + ", wanted a multiple of the patch size " + size_text(patch) +
+        ": the nearest " +
+        (smaller == larger ? "is " + size_text(larger) : "are " + size_text(smaller) + " and " + size_text(larger)));
+  }
+  Preprocessing& preprocessing = config.preprocessing;
+  const auto scaled = [](Index side, Index to, Index from) { return (2 * side * to + from) / (2 * from); };
+  if (preprocessing.resize_to != Size{}) {
+    preprocessing.resize_to = {scaled(preprocessing.resize_to.height, size.height, config.image_size.height),
+                               scaled(preprocessing.resize_to.width, size.width, config.image_size.width)};
+  }
+  config.image_size = preprocessing.input_size = size;
+}
 
 /// The model in `files`, which are called `name`.
 template <typename Weight>
@@ -70,7 +101,11 @@ Beit<Weight> load_from(std::span<const SafeTensors> files, std::string name, con
     }
     for (const char* own : {"mask_token", "embeddings.mask_token"}) reader.ignore(names.prefix() + own);
   }
-  Beit<Weight> model(std::move(config), root);
+  config.check();
+  const Size trained = config.grid();
+  if (options.image_size != Size{}) set_image_size(config, options.image_size);
+  const ResampledWeights resampled(names, trained, config.grid());
+  Beit<Weight> model(std::move(config), resampled.root(executor));
   reader.finish();
   return model;
 }

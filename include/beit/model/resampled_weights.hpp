@@ -1,0 +1,165 @@
+// Positions of a model that was trained at one image size, for another.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <beit/core/matrix.hpp>
+#include <beit/core/version.hpp>
+#include <beit/image/detail/taps.hpp>
+#include <beit/io/weights.hpp>
+#include <beit/kernels/relative_position.hpp>
+
+namespace beit::inline BEIT_ABI {
+
+namespace detail {
+
+/// Where along one axis a resampled table of relative positions reads the old one: between two entries.
+struct TableTap {
+  Index left, right;
+  float to_left, to_right;  // distances, not both 0
+};
+
+/// Both sides of a table are odd: 2G-1. The old entries stand at 0, +-1, +-(1+q), +-(1+q+q^2) ..., so that they reach
+/// as far as the new ones, which stand at whole numbers; beyond the last one it is read at its end.
+inline std::vector<TableTap> table_taps(Index old_side, Index new_side) {
+  const Index reach = old_side / 2, wanted = new_side / 2;
+  double left = 1.01, right = 1.5, q = 0;
+  while (right - left > 1e-6) {
+    q = (left + right) / 2;
+    const double sum = (1 - std::pow(q, static_cast<double>(reach))) / (1 - q);
+    (sum > static_cast<double>(wanted) ? right : left) = q;
+  }
+  std::vector<float> points(static_cast<std::size_t>(old_side), 0.0f);  // (old_side), ascending
+  double distance = 1;
+  for (Index i = 1; i <= reach; ++i) {
+    points[static_cast<std::size_t>(reach + i)] = static_cast<float>(distance);
+    points[static_cast<std::size_t>(reach - i)] = -static_cast<float>(distance);
+    distance += std::pow(q, static_cast<double>(i));
+  }
+  std::vector<TableTap> taps;
+  for (Index i = -wanted; i <= wanted; ++i) {
+    const float x = static_cast<float>(i);
+    const Index above = std::lower_bound(points.begin(), points.end(), x) - points.begin();
+    TableTap tap{std::clamp<Index>(above - 1, 0, old_side - 1), std::min(above, old_side - 1), 0, 0};
+    tap.to_left = std::max(0.0f, x - points[static_cast<std::size_t>(tap.left)]);
+    tap.to_right = std::max(0.0f, points[static_cast<std::size_t>(tap.right)] - x);
+    if (tap.to_left == 0 && tap.to_right == 0) tap.to_left = tap.to_right = 1;
+    taps.push_back(tap);
+  }
+  return taps;
+}
+
+/// A table of relative positions (R, A) of one grid of patches for another: timm.layers.resize_rel_pos_bias_table
+/// without scipy, in its float arithmetic. The three rows of the class token stay.
+inline AlignedBuffer<float> resample_table(const AlignedBuffer<float>& table, Index heads, Size from, Size to) {
+  const Index old_height = 2 * from.height - 1, old_width = 2 * from.width - 1;
+  const Index height = 2 * to.height - 1, width = 2 * to.width - 1;
+  const std::vector<TableTap> rows = table_taps(old_height, height), columns = table_taps(old_width, width);
+  AlignedBuffer<float> result((height * width + 3) * heads);
+  float* out = result.data();
+  for (const TableTap& y : rows) {
+    for (const TableTap& x : columns) {
+      const float all = (y.to_left + y.to_right) * (x.to_left + x.to_right);
+      const auto at = [&](Index row, Index column) { return table.data() + (row * old_width + column) * heads; };
+      const float* const corners[]{at(y.left, x.left), at(y.left, x.right), at(y.right, x.left), at(y.right, x.right)};
+      const float weights[]{y.to_right * x.to_right, y.to_right * x.to_left, y.to_left * x.to_right,
+                            y.to_left * x.to_left};
+      for (Index head = 0; head < heads; ++head) {
+        float sum = 0;
+        for (std::size_t i = 0; i < 4; ++i) sum += corners[i][head] * weights[i];
+        *out++ = sum / all;
+      }
+    }
+  }
+  std::copy_n(table.data() + old_height * old_width * heads, 3 * heads, out);
+  return result;
+}
+
+/// For each of `wanted` positions, the weights of `count` old ones: (wanted, count). torch's interpolate, bicubic with
+/// antialiasing, which is Pillow's filter.
+inline Matrix bicubic_weights(Index count, Index wanted) {
+  const double scale = static_cast<double>(count) / static_cast<double>(wanted), filter_scale = std::max(scale, 1.0);
+  const double support = filter_support(Interpolation::bicubic) * filter_scale;
+  Matrix weights(wanted, count);
+  for (Index i = 0; i < wanted; ++i) {
+    const double center = (static_cast<double>(i) + 0.5) * scale;
+    const Index first = std::max(static_cast<Index>(center - support + 0.5), Index{0});
+    const Index last = std::min(static_cast<Index>(center + support + 0.5), count);
+    std::vector<double> exact(static_cast<std::size_t>(count), 0.0);
+    double sum = 0;
+    for (Index x = first; x < last; ++x) {
+      const double position = static_cast<double>(x) - center + 0.5;
+      sum += exact[static_cast<std::size_t>(x)] = filter_value(Interpolation::bicubic, position / filter_scale);
+    }
+    for (Index x = 0; x < count; ++x) weights(i, x) = static_cast<float>(exact[static_cast<std::size_t>(x)] / sum);
+  }
+  return weights;
+}
+
+/// Absolute positions (1 + Gh*Gw, C) of one grid for another: timm.layers.resample_abs_pos_embed. The class token's
+/// stays.
+inline AlignedBuffer<float> resample_positions(const AlignedBuffer<float>& positions, Index dim, Size from, Size to) {
+  const Matrix rows = bicubic_weights(from.height, to.height), columns = bicubic_weights(from.width, to.width);
+  Matrix narrow(from.height, to.width * dim);  // each old row at the new width
+  narrow.map().setZero();
+  for (Index y = 0; y < from.height; ++y) {
+    for (Index x = 0; x < to.width; ++x) {
+      for (Index i = 0; i < from.width; ++i) {
+        const float* const old = positions.data() + (1 + y * from.width + i) * dim;
+        for (Index c = 0; c < dim; ++c) narrow(y, x * dim + c) += columns(x, i) * old[c];
+      }
+    }
+  }
+  AlignedBuffer<float> result((1 + to.area()) * dim);
+  std::copy_n(positions.data(), dim, result.data());
+  Eigen::Map<RowMajorMatrix>(result.data() + dim, to.height, to.width * dim).noalias() = rows.map() * narrow.map();
+  return result;
+}
+
+}  // namespace detail
+
+/// The parameters of a model trained with the grid of patches `from`, for the grid `to`, as timm's
+/// Beit.set_input_size makes them: tables of relative positions and absolute positions resampled, the rest as it is.
+/// The source, which has timm's names, must outlive it.
+class ResampledWeights final : public WeightSource {
+ public:
+  ResampledWeights(const WeightSource& source, Size from, Size to) : source_(&source), from_(from), to_(to) {}
+
+  bool has(const std::string& name) const override { return source_->has(name); }
+
+  std::vector<Index> shape(const std::string& name) const override {
+    std::vector<Index> shape = source_->shape(name);
+    if (from_ == to_) return shape;
+    if (name.ends_with(table_name) && shape.size() == 2) shape[0] = kernels::relative_positions(to_);
+    if (name == positions_name && shape.size() == 3) shape[1] = 1 + to_.area();
+    return shape;
+  }
+
+  void read(const std::string& name, std::span<const Index> shape, Index begin, Index count,
+            float* out) const override {
+    const bool table = name.ends_with(table_name) && shape.size() == 2;
+    const bool positions = name == positions_name && shape.size() == 3;
+    if (from_ == to_ || (!table && !positions)) return source_->read(name, shape, begin, count, out);
+    std::vector<Index> old(shape.begin(), shape.end());
+    if (table) old[0] = kernels::relative_positions(from_);
+    if (positions) old[1] = 1 + from_.area();
+    if (count == 0) return source_->read(name, old, 0, 0, out);  // only the shape is asked about
+    const AlignedBuffer<float> values = source_->get(name, old);
+    const AlignedBuffer<float> resampled = table ? detail::resample_table(values, old[1], from_, to_)
+                                                 : detail::resample_positions(values, old[2], from_, to_);
+    std::copy_n(resampled.data() + begin, count, out);
+  }
+
+ private:
+  static constexpr std::string_view table_name = "relative_position_bias_table", positions_name = "pos_embed";
+
+  const WeightSource* source_;
+  Size from_, to_;
+};
+
+}  // namespace beit::inline BEIT_ABI
