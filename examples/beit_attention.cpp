@@ -150,7 +150,7 @@ int draw(const CLI::App& app, const Options& options) {
   // Before the work: a name that can't be written.
   beit::AtomicFile file(options.output);
   beit::ThreadPool pool(options.threads);
-  const auto model = programs::load_model(options.model, options.precision, pool);
+  const auto model = programs::load_model(options.model, options.precision, pool, options.image_size);
   const beit::Config& config = model->config();
   require_in_range(options, config);
   beit::Workspace workspace(pool);
@@ -209,6 +209,7 @@ int main(int argc, char** argv) {
       ->check(programs::name_in(".npy"));
   app.add_option("IMAGE", options.image, "An image file")->option_text(" ")->required();
   programs::add_options(app, options, false);
+  programs::add_image_size(app, options);
   app.remove_option(app.get_option("--batch-size"));
   options.batch_size = 1;
   app.callback([&] {

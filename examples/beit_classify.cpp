@@ -72,7 +72,7 @@ void add_listed(const std::string& list, std::vector<programs::Input>& inputs, p
 
 int classify(const CLI::App& app, const Options& options) {
   beit::ThreadPool pool(options.threads);
-  const auto model = programs::load_model(options.model, options.precision, pool);
+  const auto model = programs::load_model(options.model, options.precision, pool, options.image_size);
   const beit::Config& config = model->config();
   if (config.num_classes == 0) throw beit::ConfigError("the model has no classifier: beit-embed takes its features");
 
@@ -135,6 +135,7 @@ int main(int argc, char** argv) {
   app.add_option("--list", options.list, "A file with a line an image, its path; - for standard input")
       ->option_text("FILE");
   programs::add_options(app, options);
+  programs::add_image_size(app, options);
   app.get_option("IMAGE|FOLDER")->required(false);
   app.callback([&] {
     if (options.images.empty() && options.list.empty()) {

@@ -52,7 +52,8 @@ std::vector<beit::Index> row_shape(const beit::Config& config, const std::string
 
 /// What of the options the numbers depend on. The number of tasks and threads and the batch size aren't among it.
 programs::Json job_options(const Options& options) {
-  const std::string model = programs::fingerprint(options.model);
+  std::string model = programs::fingerprint(options.model);
+  if (options.image_size != beit::Size{}) model += " " + beit::detail::size_text(options.image_size);
   return {{"program", "beit-embed " BEIT_VERSION},
           {"model", model},
           {"precision", options.precision},
@@ -87,7 +88,7 @@ class Embedder {
       : app_(app),
         options_(options),
         pool_(options.threads),
-        model_(programs::load_model(options.model, options.precision, pool_)) {
+        model_(programs::load_model(options.model, options.precision, pool_, options.image_size)) {
     if (options.verbose) programs::describe(app, options, model_->config(), workspace_.executor());
   }
 
@@ -305,6 +306,7 @@ int main(int argc, char** argv) {
   num_shards->needs(shard);
   shard->needs(num_shards);
   programs::add_options(app, options);
+  programs::add_image_size(app, options);
   app.get_option("IMAGE|FOLDER")
       ->required(false)
       ->description(

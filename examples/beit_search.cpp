@@ -58,7 +58,7 @@ void print(const Options& options, const programs::Results& results, bool with_n
 int search(const CLI::App& app, const Options& options) {
   const programs::EmbeddingIndex index(options.index);
   beit::ThreadPool pool(options.threads);
-  const auto model = programs::load_model(options.model, options.precision, pool);
+  const auto model = programs::load_model(options.model, options.precision, pool, options.image_size);
   const beit::Config& config = model->config();
   if (index.dim() != config.embed_dim) {
     throw std::runtime_error(options.index + ": found embeddings of " + std::to_string(index.dim()) +
@@ -136,5 +136,6 @@ int main(int argc, char** argv) {
   app.add_option("--html", options.html, "Also write a page with thumbnails, which needs no other file")
       ->option_text("OUT.html");
   programs::add_options(app, options);
+  programs::add_image_size(app, options);
   return programs::run(app, argc, argv, [&] { return search(app, options); });
 }

@@ -35,14 +35,16 @@ class ModelOf final : public Model {
 };
 
 template <typename Weight>
-std::unique_ptr<const Model> load(const std::string& path, const beit::Executor& executor) {
-  return std::make_unique<ModelOf<Weight>>(path.empty() ? beit::load<Weight>(demo_model(), "embedded model", executor)
-                                                        : beit::load<Weight>(path, executor));
+std::unique_ptr<const Model> load(const std::string& path, const beit::Executor& executor,
+                                  const beit::LoadOptions& options) {
+  return std::make_unique<ModelOf<Weight>>(path.empty()
+                                               ? beit::load<Weight>(demo_model(), "embedded model", executor, options)
+                                               : beit::load<Weight>(path, options, executor));
 }
 
 struct Choice {
   beit::Precision precision;
-  std::unique_ptr<const Model> (*load)(const std::string&, const beit::Executor&);
+  std::unique_ptr<const Model> (*load)(const std::string&, const beit::Executor&, const beit::LoadOptions&);
 };
 
 constexpr Choice choices[] = {{beit::Precision::float32, load<float>},
@@ -59,9 +61,10 @@ std::vector<std::string> precision_names() {
 }
 
 std::unique_ptr<const Model> load_model(const std::string& path, std::string_view precision,
-                                        const beit::Executor& executor) {
+                                        const beit::Executor& executor, beit::Size image_size) {
   for (const Choice& choice : choices) {
-    if (precision == beit::precision_name(choice.precision)) return choice.load(path, executor);
+    if (precision == beit::precision_name(choice.precision))
+      return choice.load(path, executor, {.image_size = image_size});
   }
   throw beit::ArgumentError("found the precision '" + std::string(precision) + "', wanted one of precision_names()");
 }

@@ -27,9 +27,10 @@ class Model {
 /// The names that load_model's precision may have: beit::precision_name of each.
 std::vector<std::string> precision_names();
 
-/// The model at `path`, or the embedded one where that is empty, loaded on the threads of `executor`.
+/// The model at `path`, or the embedded one where that is empty, loaded on the threads of `executor`. For images of
+/// `image_size`; 0 x 0: of the size that it was trained for.
 std::unique_ptr<const Model> load_model(const std::string& path, std::string_view precision,
-                                        const beit::Executor& executor);
+                                        const beit::Executor& executor, beit::Size image_size = {});
 
 /// The level of kernels that runs: "avx2".
 std::string_view kernels_name();

@@ -8,7 +8,9 @@
 #include <iostream>
 #include <limits>
 #include <new>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <CLI/CLI.hpp>
@@ -24,6 +26,7 @@ namespace programs {
 struct Options {
   std::string model;
   std::string precision = "float";
+  beit::Size image_size;  // 0 x 0: the model's
   int threads = 0;
   beit::Index batch_size = 8;
   beit::DecodeOptions decode;
@@ -40,6 +43,31 @@ inline CLI::Validator name_in(const std::string& extension) {
                    : "found '" + name + "', wanted a name in " + extension;
       },
       "");
+}
+
+/// "384" or "320x480", height and width; nothing where it is neither.
+inline std::optional<beit::Size> parse_image_size(const std::string& text) {
+  const auto side = [](std::string_view digits) -> beit::Index {
+    if (digits.empty() || digits.size() > 6 || digits.find_first_not_of("0123456789") != digits.npos) return 0;
+    return std::stoll(std::string(digits));
+  };
+  const std::size_t x = text.find('x');
+  const beit::Size size{side(text.substr(0, x)), side(x == text.npos ? text : text.substr(x + 1))};
+  return size.height > 0 && size.width > 0 ? std::optional(size) : std::nullopt;
+}
+
+/// --image-size, of programs that load a model only to run it.
+inline void add_image_size(CLI::App& app, Options& options) {
+  app.add_option_function<std::string>(
+         "--image-size", [&options](const std::string& text) { options.image_size = *parse_image_size(text); },
+         "Height and width that images are brought to, multiples of the model's patch;\n"
+         "its positions are resampled as timm does it [what it was trained for]")
+      ->option_text("SIZE|HxW")
+      ->check(CLI::Validator(
+          [](const std::string& text) {
+            return parse_image_size(text) ? std::string() : "found '" + text + "', wanted a size as 384 or 320x480";
+          },
+          ""));
 }
 
 inline void add_options(CLI::App& app, Options& options, bool takes_images = true) {
