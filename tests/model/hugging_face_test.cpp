@@ -208,8 +208,28 @@ TEST(TimmNames, AreReadUnderAPrefixToo) {
 }
 
 TEST(TimmNames, FeaturesOnlyLeavesTheClassifierOut) {
-  const auto model = beit::load<float>(golden("model_standard.safetensors"), {.features_only = true});
-  EXPECT_EQ(model.num_outputs(), model.config().embed_dim);
+  const ModelFile plain = ModelFile::read("model_standard.safetensors");
+  for (const std::string prefix : {"", "module."}) {
+    ModelFile file;
+    file.metadata = plain.metadata;
+    for (const auto& [name, tensor] : plain.tensors) file.tensors[prefix + name] = tensor;
+    const std::string bytes = file.bytes();
+    const auto model =
+        beit::load<float>(testing_models::as_bytes(bytes), "m", beit::default_thread_pool(), {.features_only = true});
+    EXPECT_EQ(model.num_outputs(), model.config().embed_dim) << prefix;
+  }
+}
+
+TEST(HuggingFace, AMaskTokenIsNoPartOfAClassifier) {
+  ModelFile file = ModelFile::read("hugging_face/classifier/model.safetensors");
+  file.reshape("beit.embeddings.mask_token", {1, 1, 24});
+  const Copy folder("classifier");
+  folder.write("model.safetensors", file.bytes());
+  Matrix x(1, 3 * 16 * 16);
+  for (Index i = 0; i < x.cols(); ++i) x(0, i) = static_cast<float>(i % 7) - 3;
+  EXPECT_LE(largest_difference(beit::load<float>(folder.path()).forward(x),
+                               beit::load<float>(variant("classifier")).forward(x)),
+            0.0);
 }
 
 TEST(WeightFiles, BrokenIndexesAreErrors) {

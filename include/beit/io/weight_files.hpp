@@ -70,7 +70,8 @@ inline std::vector<SafeTensors> open_weight_files(std::filesystem::path path) {
     for (const char* name : {"pytorch_model.bin", "pytorch_model.bin.index.json"}) {
       if (detail::is_there(path) || !detail::is_there(folder / name)) continue;
       throw FileError(detail::path_text(folder) + ": found " + name +
-                      " only, wanted model.safetensors: convert it: weights_tools/convert.py SOURCE OUTPUT");
+                      " only, wanted model.safetensors: convert it: weights_tools/convert.py SOURCE OUTPUT, or a model "
+                      "of transformers by its save_pretrained");
     }
   }
   std::vector<SafeTensors> files;

@@ -97,10 +97,12 @@ Beit<Weight> load_from(std::span<const SafeTensors> files, std::string name, con
     config.labels.clear();
     for (const char* head :
          {"head.", "classifier.", "lm_head.", "decode_head.", "auxiliary_head.", "fpn1.", "fpn2.", "fpn3.", "fpn4."}) {
+      reader.ignore(names.prefix() + head);
       reader.ignore(names.outer_prefix() + head);
     }
-    for (const char* own : {"mask_token", "embeddings.mask_token"}) reader.ignore(names.prefix() + own);
   }
+  // What pre-training puts in the place of masked patches: nothing here is masked.
+  for (const char* token : {"mask_token", "embeddings.mask_token"}) reader.ignore(names.prefix() + token);
   config.check();
   const Size trained = config.grid();
   if (options.image_size != Size{}) set_image_size(config, options.image_size);
