@@ -17,6 +17,8 @@
 #include <beit/io/safetensors.hpp>
 #include <beit/io/weights.hpp>
 
+#include "../io/testing.hpp"
+
 namespace testing_models {
 
 using beit::Index;
@@ -94,22 +96,12 @@ inline double largest_difference(const beit::Matrix& a, const beit::Matrix& b) {
 }
 
 /// A folder that is gone after the test.
-class Folder {
+class Folder : public beit_test::TemporaryFolder {
  public:
-  Folder() : path_(std::filesystem::path(testing::TempDir()) / ("beit_load_" + std::to_string(counter_++))) {
-    std::filesystem::remove_all(path_);
-    std::filesystem::create_directories(path_);
-  }
-  ~Folder() { std::filesystem::remove_all(path_); }
   std::filesystem::path write(const std::string& name, const std::string& text) const {
-    std::ofstream(path_ / name, std::ios::binary) << text;
-    return path_ / name;
+    beit_test::write_file(path() / name, text);
+    return path() / name;
   }
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  static inline int counter_ = 0;
-  std::filesystem::path path_;
 };
 
 }  // namespace testing_models
