@@ -104,7 +104,7 @@ inline Index to_side(double side) {
 
 /// The size to which timm resizes an image before it crops; a side may be 0 or more than max_image_side.
 inline Size resized_size(Size image, const Preprocessing& config) {
-  if (config.resize_to.area() != 0) return config.resize_to;
+  if (config.resize_to != Size{}) return config.resize_to;
   const Size scaled{to_side(std::floor(static_cast<double>(config.input_size.height) / config.crop_pct)),
                     to_side(std::floor(static_cast<double>(config.input_size.width) / config.crop_pct))};
   const bool impossible = scaled.height < 1 || scaled.width < 1;
@@ -157,7 +157,7 @@ inline void preprocess(const ImageView& image, const Preprocessing& config, floa
   detail::require_readable(image);
   const Size resized = detail::resized_size({image.height, image.width}, config);
   const Size size = config.input_size;
-  const bool round_down = config.resize_to.area() != 0;
+  const bool round_down = config.resize_to != Size{};
   const detail::Placement vertical = detail::place(resized.height, size.height, round_down);
   const detail::Placement horizontal = detail::place(resized.width, size.width, round_down);
   const Index plane = size.height * size.width;

@@ -14,8 +14,7 @@ namespace beit::inline BEIT_ABI {
 
 namespace kernels {
 
-/// Rows of A, float or bfloat16 (rounded by the Level's arithmetic), and a cache line of zeros after the last, which
-/// tiles of products may touch.
+/// Rows of A, float or bfloat16 (rounded by the Level's arithmetic), each with zeros to whole cache lines.
 template <typename Level, typename A>
 struct RowLayout {
   static constexpr Index stride(Index columns) { return panels(columns, 32) * 32; }  // elements

@@ -32,7 +32,7 @@ namespace kernels {
 /// What a product does with a finished element `x` of a (m, n) result before it stores it.
 enum class Epilogue {
   bias,           ///< out = x + bias
-  bias_gelu,      ///< out = gelu(x + bias), the exact form with erf
+  bias_gelu,      ///< out = gelu(x + bias), the form with erf; within 1e-4 where it is rounded to bfloat16 or int8 next
   bias_residual,  ///< out += scale * (x + bias); layer scale and residual
 };
 

@@ -40,9 +40,8 @@ struct Config {
   Index mlp_hidden = 3072;   ///< M, timm's int(embed_dim * mlp_ratio).
   Index num_classes = 1000;  ///< K; 0 for features only.
   GlobalPool global_pool = GlobalPool::avg;
-  bool use_fc_norm = true;  ///< Norm after pooling (`fc_norm`) instead of before it (`norm`).
-  bool use_final_norm =
-      true;  ///< `norm` where there is no `fc_norm`: Hugging Face's trunks for segmentation have none.
+  bool use_fc_norm = true;       ///< Norm after pooling (`fc_norm`) instead of before it (`norm`).
+  bool use_final_norm = true;    ///< `norm` where there is no `fc_norm`; trunks of segmentation models have none.
   float layer_norm_eps = 1e-6f;  ///< Of every norm, at least 0: timm's default; Hugging Face's is 1e-12.
   bool qkv_bias = true;
   bool layer_scale = true;  ///< timm's init_values: gamma_1 and gamma_2.

@@ -9,7 +9,7 @@
 
 namespace beit::inline BEIT_ABI {
 
-/// y = gelu(x W1^T + b1) W2^T + b2, with the exact (erf) GELU.
+/// y = gelu(x W1^T + b1) W2^T + b2, with the erf form of GELU (see kernels::Epilogue).
 template <typename Weight>
 class Mlp {
  public:
