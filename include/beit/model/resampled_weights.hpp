@@ -117,7 +117,8 @@ inline AlignedBuffer<float> resample_positions(const AlignedBuffer<float>& posit
   }
   AlignedBuffer<float> result((1 + to.area()) * dim);
   std::copy_n(positions.data(), dim, result.data());
-  Eigen::Map<RowMajorMatrix>(result.data() + dim, to.height, to.width * dim).noalias() = rows.map() * narrow.map();
+  // Lazy, since Eigen's blocked product would be compiled into every program that includes this, for a few rows.
+  Eigen::Map<RowMajorMatrix>(result.data() + dim, to.height, to.width * dim) = rows.map().lazyProduct(narrow.map());
   return result;
 }
 
