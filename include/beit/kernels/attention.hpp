@@ -131,7 +131,8 @@ struct FusedAttention {
   /// sums (MR, NR) = a tile times a panel, summed in chunks.
   static void multiply(const A* tile, const A* panel, Index depth, float* sums) {
     for (Index i = 0; i < depth; i += Product::chunk) {
-      Product::tile(tile + i * MR * group, panel + i * NR * group, std::min(Product::chunk, depth - i), sums, i > 0);
+      Product::tile(tile + i * MR * group, panel + i * NR * group, std::min(Product::chunk, depth - i), sums, i > 0,
+                    NR);
     }
   }
 };

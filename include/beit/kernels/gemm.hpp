@@ -46,7 +46,7 @@ void finish_rows(const Gemm& g, Index segment, Index row, Index rows, Index colu
 ///   Level: arithmetic as kernels/arithmetic.inl has it, and Packing, see kernels/packing.hpp;
 ///   Product: the constants MR x NR (the tile), group and chunk (groups of k at a time), and
 ///     A, Stored, Panel, Sum: elements of a, of a packed panel in memory, of one that tile reads, and of sums;
-///     tile(a, panel, groups, sum, add): see kernels/panel_tile.inl.
+///     tile(a, panel, groups, sum, add, used): see kernels/panel_tile.inl.
 template <typename Level, typename Product>
 struct PackedGemm {
   using A = typename Product::A;
@@ -139,7 +139,7 @@ struct PackedGemm {
       Sum* sum = all_sums + (at.in_parts() ? (at.panel - at.panel0) * tiles * MR * NR : 0);
       for (Index t = tile0; t < tile1; ++t, sum += MR * NR) {
         ahead.fetch(share);
-        Product::tile(Rows::tile(*g.a, t, at.begin), panel, at.count(), sum, !at.first());
+        Product::tile(Rows::tile(*g.a, t, at.begin), panel, at.count(), sum, !at.first(), g.n - at.panel * NR);
         if (at.last()) finish(g, t, at.panel, sum);
       }
     }

@@ -7,9 +7,10 @@
 /// Neighbours along k that are multiplied together.
 static constexpr Index group = 4 / static_cast<Index>(sizeof(A));
 
-/// sum (MR, NR) = a x panel, or that on top where `add`; a (groups, MR, group), panel (groups, NR, group).
-BEIT_TARGET static void tile(const A* a, const Panel* panel, Index groups, Sum* sum, bool add) {
-  constexpr Index columns = NR / V::lanes, vector = V::lanes * group;
+/// The first `columns` vectors of tile's columns.
+template <Index columns>
+BEIT_TARGET static void tile_of(const A* a, const Panel* panel, Index groups, Sum* sum, bool add) {
+  constexpr Index vector = V::lanes * group;
   decltype(V::zeros(sum)) s[MR][columns];
 #pragma GCC unroll 16
   for (Index r = 0; r < MR; ++r) {
@@ -38,4 +39,16 @@ BEIT_TARGET static void tile(const A* a, const Panel* panel, Index groups, Sum* 
       }
     }
   }
+}
+
+/// sum (MR, NR) = a x panel, or that on top where `add`; a (groups, MR, group), panel (groups, NR, group). Of the columns
+/// `used` are wanted: the other vectors are left alone.
+BEIT_TARGET static void tile(const A* a, const Panel* panel, Index groups, Sum* sum, bool add, Index used) {
+  if constexpr (NR / V::lanes > 2) {
+    if (used <= NR - 2 * V::lanes) return tile_of<NR / V::lanes - 2>(a, panel, groups, sum, add);
+  }
+  if constexpr (NR / V::lanes > 1) {
+    if (used <= NR - V::lanes) return tile_of<NR / V::lanes - 1>(a, panel, groups, sum, add);
+  }
+  tile_of<NR / V::lanes>(a, panel, groups, sum, add);
 }
