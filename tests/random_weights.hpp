@@ -26,7 +26,7 @@ class RandomWeights final : public beit::WeightSource {
             float* out) const override {
     beit::Index size = 1;
     for (const beit::Index n : shape) size *= n;
-    const bool matrix = name.ends_with("weight") && shape.size() > 1;
+    const bool matrix = (name.ends_with("weight") || name.ends_with(".w")) && shape.size() > 1;
     const bool norm = name.ends_with("weight") && shape.size() == 1;
     const bool scale = name.find("gamma_") != std::string::npos;
     const float center = norm ? 1.0f : scale ? 0.5f : 0.0f;

@@ -67,6 +67,12 @@ class Linear {
   /// (outputs,) or empty.
   Linear(const WeightScope& weights, std::string_view name, std::initializer_list<Index> shape,
          AlignedBuffer<float> bias)
+      : Linear(weights, name, shape, std::move(bias), [](float*, Index) {}) {}
+  /// The same with `arrange(float* rows, Index count)`: puts the inputs of `count` rows (count, inputs), as they were
+  /// read, into the order in which x has them. On several threads at once.
+  template <typename Arrange>
+  Linear(const WeightScope& weights, std::string_view name, std::initializer_list<Index> shape,
+         AlignedBuffer<float> bias, const Arrange& arrange)
       : bias_(std::move(bias)), outputs_(*shape.begin()) {
     weights.read(name, shape, 0, 0, nullptr);  // checks the shape before memory of that size is asked for
     for (const Index* n = shape.begin() + 1; n != shape.end(); ++n) inputs_ *= *n;
@@ -81,6 +87,7 @@ class Linear {
       const Index row = item * block, count = std::min(block, outputs_ - row);
       float* const own = rows.data() + slot * block * inputs_;
       weights.read(name, shape, row * inputs_, count * inputs_, own);
+      arrange(own, count);
       kernel().pack(own, count, inputs_, packed_.data() + kernel().packed_offset(row, inputs_));
     });
   }

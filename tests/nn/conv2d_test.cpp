@@ -1,0 +1,131 @@
+// Convolutions and pooling against loops in double precision.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <beit/nn/conv2d.hpp>
+#include <beit/nn/max_pool.hpp>
+#include <vector>
+
+#include "../random_weights.hpp"
+
+namespace {
+
+using beit::Index;
+using beit::Matrix;
+using beit::Size;
+
+const testing_weights::RandomWeights numbers(7);
+
+Matrix random(const char* name, Index rows, Index columns) {
+  const auto values = numbers.get(name, std::vector<Index>{rows, columns});
+  return Matrix(Eigen::Map<const beit::RowMajorMatrix>(values.data(), rows, columns));
+}
+
+struct Case {
+  Size size;
+  Index inputs, outputs, kernel;
+  bool relu = false;
+  Index upsampling = 1;
+};
+
+/// y (H*W, outputs) by the definition.
+std::vector<double> convolution(const Matrix& x, const Case& c) {
+  const auto w = numbers.get("c.w", std::vector<Index>{c.outputs, c.inputs, c.kernel, c.kernel});
+  const auto b = numbers.get("c.b", std::vector<Index>{c.outputs});
+  std::vector<double> y;
+  for (Index row = 0; row < c.size.height; ++row) {
+    for (Index column = 0; column < c.size.width; ++column) {
+      for (Index out = 0; out < c.outputs; ++out) {
+        double sum = b[out];
+        for (Index i = 0; i < c.inputs; ++i) {
+          for (Index ky = 0; ky < c.kernel; ++ky) {
+            for (Index kx = 0; kx < c.kernel; ++kx) {
+              const Index from_row = row + ky - c.kernel / 2, from_column = column + kx - c.kernel / 2;
+              if (from_row < 0 || from_column < 0 || from_row >= c.size.height || from_column >= c.size.width) continue;
+              const double pixel =
+                  x(from_row / c.upsampling * (c.size.width / c.upsampling) + from_column / c.upsampling, i);
+              const double weight = w[((out * c.inputs + i) * c.kernel + ky) * c.kernel + kx];
+              sum += (c.relu ? std::max(pixel, 0.0) : pixel) * weight;
+            }
+          }
+        }
+        y.push_back(sum);
+      }
+    }
+  }
+  return y;
+}
+
+template <typename Weight>
+void agrees(double tolerance) {
+  for (const Case& c : {Case{{5, 7}, 3, 8, 7}, Case{{1, 1}, 4, 5, 3}, Case{{6, 4}, 5, 3, 1, true},
+                        Case{{40, 30}, 16, 33, 3, true}, Case{{4, 6}, 7, 10, 3, true, 2},
+                        Case{{8, 2}, 9, 4, 1, false, 2}, Case{{2, 400}, 300, 2, 3}}) {  // wider than a band has pixels
+    const beit::Conv2d<Weight> convolve(numbers.root().scope("c"), c.outputs, c.inputs, c.kernel);
+    const Matrix x = random("x", c.size.area() / c.upsampling / c.upsampling, c.inputs);
+    const Matrix scale = random("scale", 1, c.outputs), before = random("before", c.size.area(), c.outputs);
+    const std::vector<double> wanted = convolution(x, c);
+    for (const int threads : {1, 3}) {
+      beit::ThreadPool pool(threads);
+      beit::Workspace workspace(pool);
+      Matrix plain(c.size.area(), c.outputs), residual = before;
+      const typename beit::Conv2d<Weight>::Input input{.relu = c.relu, .upsampling = c.upsampling};
+      convolve.forward(x, c.size, input, workspace, plain);
+      convolve.forward_residual(x, c.size, input, scale.data(), workspace, residual);
+      for (Index i = 0; i < plain.size(); ++i) {
+        const double y = wanted[static_cast<std::size_t>(i)];
+        ASSERT_NEAR(plain.data()[i], y, tolerance) << c.kernel << "x" << c.kernel << ", element " << i;
+        ASSERT_NEAR(residual.data()[i], before.data()[i] + scale.data()[i % c.outputs] * y, tolerance);
+      }
+    }
+  }
+}
+
+TEST(Conv2d, IsTheDefinition) { agrees<float>(2e-6); }
+// Of sums of products of about 0.2 and 1 / sqrt(inputs), rounded to 8 bits each, or to 127 steps of the largest.
+TEST(Conv2d, IsTheDefinitionInBfloat16) { agrees<Eigen::bfloat16>(6e-3); }
+TEST(Conv2d, IsTheDefinitionInInt8) { agrees<std::int8_t>(2e-2); }
+
+TEST(Conv2d, SameBitsForAnyNumberOfThreads) {
+  const Size size{33, 21};
+  const beit::Conv2d<float> convolve(numbers.root().scope("c"), 40, 24, 3);
+  const Matrix x = random("x", size.area(), 24);
+  Matrix alone(size.area(), 40), together(size.area(), 40);
+  beit::ThreadPool one(1), many(5);
+  beit::Workspace workspace(one), shared(many);
+  convolve.forward(x, size, {.relu = true}, workspace, alone);
+  convolve.forward(x, size, {.relu = true}, shared, together);
+  EXPECT_EQ(alone.map(), together.map());
+}
+
+TEST(Conv2d, RefusesAnotherShape) {
+  class Short final : public beit::WeightSource {
+   public:
+    bool has(const std::string&) const override { return true; }
+    std::vector<Index> shape(const std::string&) const override { return {}; }
+    void read(const std::string& name, std::span<const Index> shape, Index, Index, float*) const override {
+      throw beit::WeightError(name + " " + std::to_string(shape.size()));
+    }
+  };
+  const Short source;
+  EXPECT_THROW(beit::Conv2d<float>(source.root(), 2, 3, 3), beit::WeightError);
+}
+
+TEST(MaxPool, IsTheLargestOfFourPixels) {
+  const Size size{6, 10};
+  const Matrix x = random("x", size.area(), 5);
+  Matrix out(15, 5);
+  beit::ThreadPool pool(2);
+  beit::max_pool(x, size, pool, out);
+  for (Index y = 0; y < 3; ++y) {
+    for (Index column = 0; column < 5; ++column) {
+      for (Index c = 0; c < 5; ++c) {
+        float largest = -1e9f;
+        for (const Index pixel : {0, 1, 10, 11}) largest = std::max(largest, x(20 * y + 2 * column + pixel, c));
+        ASSERT_EQ(out(5 * y + column, c), largest);
+      }
+    }
+  }
+}
+
+}  // namespace
