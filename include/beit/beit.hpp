@@ -19,3 +19,4 @@
 #include <beit/model/classify.hpp>
 #include <beit/model/config.hpp>
 #include <beit/model/load.hpp>
+#include <beit/model/tokenizer.hpp>

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
-#include <ranges>
 #include <span>
 #include <string>
 #include <vector>
@@ -13,8 +12,8 @@
 #include <beit/core/matrix.hpp>
 #include <beit/core/version.hpp>
 #include <beit/image/image.hpp>
-#include <beit/image/transform.hpp>
 #include <beit/model/beit.hpp>
+#include <beit/model/preprocess.hpp>
 #include <beit/nn/workspace.hpp>
 
 namespace beit::inline BEIT_ABI {
@@ -56,24 +55,6 @@ inline std::vector<Prediction> top_k(std::span<const float> logits, Index k, con
                     static_cast<float>(std::exp(logits[index] - largest) / sum)});
   }
   return best;
-}
-
-/// std::vector<Image>, std::span<const ImageView>, std::array ...
-template <typename T>
-concept ImageRange = std::ranges::contiguous_range<T> && std::ranges::sized_range<T> &&
-    std::convertible_to<std::ranges::range_reference_t<T>, ImageView>;
-
-/// The input for images of the model that `config` is of: (B, in_chans*H*W), each as timm's eval transform makes it.
-template <ImageRange Images>
-Matrix preprocess(const Config& config, const Images& images, Workspace& workspace) {
-  if (config.in_chans != 3) {
-    throw ArgumentError("preprocess: the model takes " + std::to_string(config.in_chans) +
-                        " channels, wanted 3: photographs are red, green and blue");
-  }
-  Matrix x(static_cast<Index>(std::ranges::size(images)), 3 * config.image_size.area());
-  workspace.executor().for_each(
-      x.rows(), [&](Index b, Index) { preprocess(std::ranges::data(images)[b], config.preprocessing, x.row(b)); });
-  return x;
 }
 
 /// The `k` most probable classes of each image, best first. All images are one batch: memory grows with them.

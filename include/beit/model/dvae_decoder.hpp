@@ -1,0 +1,128 @@
+// From visual tokens to pixels: dall_e.Decoder.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <beit/core/error.hpp>
+#include <beit/core/matrix.hpp>
+#include <beit/core/version.hpp>
+#include <beit/io/weights.hpp>
+#include <beit/model/dvae_config.hpp>
+#include <beit/nn/conv2d.hpp>
+#include <beit/nn/dvae_block.hpp>
+#include <beit/nn/workspace.hpp>
+
+namespace beit::inline BEIT_ABI {
+
+/// The decoder of DALL-E's discrete VAE. Constant once made, as Beit is.
+template <typename Weight>
+class DvaeDecoder {
+ public:
+  /// Reads the parameters below "blocks", under dall_e's names.
+  /// WeightError where one is missing, mis-shaped or not finite; ConfigError where `config` makes no model.
+  DvaeDecoder(DvaeConfig config, const WeightScope& weights)
+      : config_(checked(config)),
+        embeddings_(read_embeddings(weights.scope("blocks").scope("input"), config)),
+        output_(weights.scope("blocks").scope("output").scope("conv"), 6, config.n_hid, 1) {
+    Index channels = config.n_init;
+    for (Index i = config.group_count; i-- > 0;) {
+      const WeightScope group = weights.scope("blocks").scope(detail::numbered("group", config.group_count - i));
+      std::vector<DvaeBlock<Weight>> blocks;
+      for (Index j = 0; j < config.n_blk_per_group; ++j) {
+        blocks.emplace_back(group.scope(detail::numbered("block", j + 1)), channels, config.n_hid << i,
+                            DvaeBlock<Weight>::decoder, config.residual_scale());
+        channels = config.n_hid << i;
+      }
+      groups_.push_back(std::move(blocks));
+    }
+  }
+
+  const DvaeConfig& config() const { return config_; }
+  /// Height and width of the image of so many tokens down and across.
+  Size image_size(Size grid) const { return {grid.height * config_.stride(), grid.width * config_.stride()}; }
+
+  /// dall_e.Decoder's result, of whose six channels the sigmoid of the first three are the mapped pixels:
+  /// tokens (h*w,), from 0 to V - 1, row by row -> out (H*W, 6), (H, W) = image_size(grid).
+  /// ArgumentError where a shape is wrong or a token isn't one.
+  void forward(std::span<const std::int32_t> tokens, Size grid, Workspace& workspace, Rows out) const {
+    require(tokens, grid);
+    require_shape(out, image_size(grid).area(), 6, "DvaeDecoder: out");
+    Workspace::Frame frame(workspace);
+    Size size = grid;
+    Index channels = config_.n_init;
+    const auto rows = [&](float* data, Index width) { return Eigen::Map<RowMajorMatrix>(data, size.area(), width); };
+    float* x = frame.floats(size.area() * channels);  // (H*W, channels), larger and narrower from group to group
+    for (std::size_t i = 0; i < tokens.size(); ++i) {
+      std::copy_n(embeddings_.data() + tokens[i] * channels, channels, x + static_cast<Index>(i) * channels);
+    }
+    for (std::size_t i = 0; i < groups_.size(); ++i) {
+      for (std::size_t j = 0; j < groups_[i].size(); ++j) {
+        const DvaeBlock<Weight>& block = groups_[i][j];
+        const ConstRows in = rows(x, channels);
+        const Index upsampling = i > 0 && j == 0 ? 2 : 1;
+        size = {size.height * upsampling, size.width * upsampling};
+        if (block.outputs() != channels || upsampling > 1) x = frame.floats(size.area() * block.outputs());
+        channels = block.outputs();
+        block.forward(in, size, upsampling, workspace, rows(x, channels));
+      }
+    }
+    output_.forward(rows(x, channels), size, {.relu = true}, workspace, out);
+  }
+
+  /// The image of tokens, dall_e's unmap_pixels done: out (3*H*W,), of values in [0, 1], planes of red, green and blue.
+  void decode(std::span<const std::int32_t> tokens, Size grid, Workspace& workspace, float* out) const {
+    const Index area = image_size(grid).area();
+    Workspace::Frame frame(workspace);
+    Rows logits = frame.rows(area, 6);
+    forward(tokens, grid, workspace, logits);
+    for (Index i = 0; i < area; ++i) {
+      for (Index c = 0; c < 3; ++c) {
+        const float mapped = 1 / (1 + std::exp(-logits(i, c)));
+        out[c * area + i] = std::clamp((mapped - 0.1f) / 0.8f, 0.0f, 1.0f);
+      }
+    }
+  }
+
+ private:
+  static DvaeConfig checked(const DvaeConfig& config) {
+    config.check();
+    return config;
+  }
+
+  /// A 1x1 convolution of one-hot pixels: w (n_init, V, 1, 1) and b to a row for each token, (V, n_init).
+  static AlignedBuffer<float> read_embeddings(const WeightScope& input, const DvaeConfig& config) {
+    const AlignedBuffer<float> w = input.get("w", {config.n_init, config.vocab_size, 1, 1});
+    const AlignedBuffer<float> b = input.get("b", {config.n_init});
+    AlignedBuffer<float> result(w.size());
+    for (Index token = 0; token < config.vocab_size; ++token) {
+      for (Index c = 0; c < config.n_init; ++c) {
+        result[token * config.n_init + c] = w[c * config.vocab_size + token] + b[c];
+      }
+    }
+    return result;
+  }
+
+  void require(std::span<const std::int32_t> tokens, Size grid) const {
+    if (grid.height < 1 || grid.width < 1 || grid.area() != static_cast<Index>(tokens.size())) {
+      throw ArgumentError("DvaeDecoder: found " + std::to_string(tokens.size()) + " tokens, wanted a grid of " +
+                          detail::size_text(grid));
+    }
+    for (const std::int32_t token : tokens) {
+      if (token >= 0 && token < config_.vocab_size) continue;
+      throw ArgumentError("DvaeDecoder: found token " + std::to_string(token) + ", wanted 0 to " +
+                          std::to_string(config_.vocab_size - 1));
+    }
+  }
+
+  DvaeConfig config_;
+  AlignedBuffer<float> embeddings_;  // (V, n_init)
+  Conv2d<typename WeightTraits<Weight>::Edge> output_;
+  std::vector<std::vector<DvaeBlock<Weight>>> groups_;
+};
+
+}  // namespace beit::inline BEIT_ABI

@@ -1,0 +1,110 @@
+// From pixels to visual tokens: dall_e.Encoder.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <beit/core/error.hpp>
+#include <beit/core/matrix.hpp>
+#include <beit/core/version.hpp>
+#include <beit/io/weights.hpp>
+#include <beit/model/dvae_config.hpp>
+#include <beit/nn/conv2d.hpp>
+#include <beit/nn/dvae_block.hpp>
+#include <beit/nn/max_pool.hpp>
+#include <beit/nn/workspace.hpp>
+
+namespace beit::inline BEIT_ABI {
+
+/// The encoder of DALL-E's discrete VAE. Constant once made, as Beit is.
+template <typename Weight>
+class DvaeEncoder {
+ public:
+  /// Reads the parameters below "blocks", under dall_e's names.
+  /// WeightError where one is missing, mis-shaped or not finite; ConfigError where `config` makes no model.
+  DvaeEncoder(DvaeConfig config, const WeightScope& weights)
+      : config_(checked(config)),
+        input_(weights.scope("blocks").scope("input"), config.n_hid, 3, 7),
+        output_(weights.scope("blocks").scope("output").scope("conv"), config.vocab_size,
+                config.n_hid * config.stride(), 1) {
+    Index channels = config.n_hid;
+    for (Index i = 0; i < config.group_count; ++i) {
+      const WeightScope group = weights.scope("blocks").scope(detail::numbered("group", i + 1));
+      std::vector<DvaeBlock<Weight>> blocks;
+      for (Index j = 0; j < config.n_blk_per_group; ++j) {
+        blocks.emplace_back(group.scope(detail::numbered("block", j + 1)), channels, config.n_hid << i,
+                            DvaeBlock<Weight>::encoder, config.residual_scale());
+        channels = config.n_hid << i;
+      }
+      groups_.push_back(std::move(blocks));
+    }
+  }
+
+  const DvaeConfig& config() const { return config_; }
+
+  /// Tokens down and across of an image. ArgumentError unless both sides are multiples of config().stride().
+  Size grid(Size image) const {
+    const Index stride = config_.stride();
+    if (image.height < 1 || image.width < 1 || image.height % stride != 0 || image.width % stride != 0) {
+      throw ArgumentError("DvaeEncoder: found image size " + detail::size_text(image) + ", wanted multiples of " +
+                          std::to_string(stride));
+    }
+    return {image.height / stride, image.width / stride};
+  }
+
+  /// Logits of the tokens, each the argmax of its row: x (B, 3*H*W), of values in [0, 1], planes of red, green and
+  /// blue -> out (B*h*w, V), (h, w) = grid(size). dall_e's map_pixels is done here. One image at a time: memory doesn't
+  /// grow with B. ArgumentError where a shape is wrong.
+  void forward(const ConstRows& x, Size size, Workspace& workspace, Rows out) const {
+    const Size grid = this->grid(size);
+    require_shape(x, x.rows(), 3 * size.area(), "DvaeEncoder: x");
+    require_shape(out, x.rows() * grid.area(), config_.vocab_size, "DvaeEncoder: out");
+    for (Index b = 0; b < x.rows(); ++b) {
+      encode(x.data() + b * x.outerStride(), size, workspace, out.middleRows(b * grid.area(), grid.area()));
+    }
+  }
+
+ private:
+  static DvaeConfig checked(const DvaeConfig& config) {
+    config.check();
+    return config;
+  }
+
+  /// One image: pixels (3, H, W) -> out (h*w, V).
+  void encode(const float* pixels, Size size, Workspace& workspace, Rows out) const {
+    Workspace::Frame frame(workspace);
+    Rows mapped = frame.rows(size.area(), 3);
+    workspace.executor().for_each(size.height, [&](Index y, Index) {
+      for (Index i = y * size.width; i < (y + 1) * size.width; ++i) {
+        for (Index c = 0; c < 3; ++c) mapped(i, c) = 0.8f * pixels[c * size.area() + i] + 0.1f;
+      }
+    });
+    Index channels = config_.n_hid;
+    const auto rows = [&](float* data) { return Eigen::Map<RowMajorMatrix>(data, size.area(), channels); };
+    float* x = frame.floats(size.area() * channels);  // (H*W, channels), smaller and wider from group to group
+    input_.forward(mapped, size, {}, workspace, rows(x));
+    for (std::size_t i = 0; i < groups_.size(); ++i) {
+      if (i > 0) {
+        const Size half{size.height / 2, size.width / 2};
+        float* const pooled = frame.floats(half.area() * channels);
+        max_pool(rows(x), size, workspace.executor(), Eigen::Map<RowMajorMatrix>(pooled, half.area(), channels));
+        x = pooled;
+        size = half;
+      }
+      for (const DvaeBlock<Weight>& block : groups_[i]) {
+        const ConstRows in = rows(x);
+        if (block.outputs() != channels) x = frame.floats(size.area() * block.outputs());
+        channels = block.outputs();
+        block.forward(in, size, 1, workspace, rows(x));
+      }
+    }
+    output_.forward(rows(x), size, {.relu = true}, workspace, out);
+  }
+
+  DvaeConfig config_;
+  Conv2d<typename WeightTraits<Weight>::Edge> input_, output_;
+  std::vector<std::vector<DvaeBlock<Weight>>> groups_;
+};
+
+}  // namespace beit::inline BEIT_ABI

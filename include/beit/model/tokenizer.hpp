@@ -1,0 +1,219 @@
+// Visual tokens of images, and images of visual tokens: DALL-E's discrete VAE as BEiT's pre-training uses it.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include <beit/core/error.hpp>
+#include <beit/core/matrix.hpp>
+#include <beit/core/thread_pool.hpp>
+#include <beit/core/version.hpp>
+#include <beit/image/image.hpp>
+#include <beit/image/transform.hpp>
+#include <beit/io/json.hpp>
+#include <beit/io/safetensors.hpp>
+#include <beit/io/weights.hpp>
+#include <beit/model/config_reader.hpp>
+#include <beit/model/dvae_decoder.hpp>
+#include <beit/model/dvae_encoder.hpp>
+#include <beit/model/json_field.hpp>
+#include <beit/model/preprocess.hpp>
+#include <beit/nn/workspace.hpp>
+
+namespace beit::inline BEIT_ABI {
+
+/// The visual tokens of an image.
+struct Tokens {
+  Size grid;                         ///< Tokens down and across.
+  std::vector<std::int32_t> values;  // (grid.area(),), row by row; each from 0 to vocab_size - 1
+};
+
+/// The tokenizer of BEiT's pre-training: a discrete VAE with the preprocessing of its images. Constant once made: many
+/// threads may call it at the same time, each with a workspace of its own. Results are the same bits for every batch
+/// size and thread count.
+template <typename Weight>
+class Tokenizer {
+ public:
+  /// One half may be missing. ConfigError where they don't belong together.
+  Tokenizer(Preprocessing preprocessing, std::optional<DvaeEncoder<Weight>> encoder,
+            std::optional<DvaeDecoder<Weight>> decoder)
+      : preprocessing_(std::move(preprocessing)), encoder_(std::move(encoder)), decoder_(std::move(decoder)) {
+    detail::require_valid(preprocessing_);
+    const std::string where = "tokenizer: found ";
+    if (!encoder_ && !decoder_) throw ConfigError(where + "neither an encoder nor a decoder");
+    const Size size = preprocessing_.input_size;
+    const Index stride = config().stride();
+    if (size.height % stride != 0 || size.width % stride != 0) {
+      throw ConfigError(where + "image size " + detail::size_text(size) + ", wanted multiples of " +
+                        std::to_string(stride));
+    }
+    if (!encoder_ || !decoder_) return;
+    const DvaeConfig &in = encoder_->config(), &out = decoder_->config();
+    if (in.vocab_size == out.vocab_size && in.group_count == out.group_count) return;
+    throw ConfigError(where + "an encoder of " + std::to_string(in.vocab_size) + " tokens and " +
+                      std::to_string(in.group_count) + " groups, and a decoder of " + std::to_string(out.vocab_size) +
+                      " and " + std::to_string(out.group_count));
+  }
+
+  /// How images become the encoder's input.
+  const Preprocessing& preprocessing() const { return preprocessing_; }
+  /// V.
+  Index vocab_size() const { return config().vocab_size; }
+  /// Tokens down and across of an image.
+  Size grid() const {
+    return {preprocessing_.input_size.height / config().stride(), preprocessing_.input_size.width / config().stride()};
+  }
+  bool has_encoder() const { return encoder_.has_value(); }
+  bool has_decoder() const { return decoder_.has_value(); }
+  /// ArgumentError where the half isn't there.
+  const DvaeEncoder<Weight>& encoder() const { return half(encoder_, "encoder"); }
+  const DvaeDecoder<Weight>& decoder() const { return half(decoder_, "decoder"); }
+
+  /// The tokens of images that are preprocessed: x (B, 3*H*W), of values in [0, 1] -> out (B*h*w,), (h, w) = grid().
+  /// Of equal logits the first token's. ArgumentError where a shape is wrong or there is no encoder.
+  void encode(const ConstRows& x, Workspace& workspace, std::span<std::int32_t> out) const {
+    const Index count = grid().area();
+    if (static_cast<Index>(out.size()) != x.rows() * count) {
+      throw ArgumentError("Tokenizer: found room for " + std::to_string(out.size()) + " tokens, wanted " +
+                          std::to_string(x.rows() * count));
+    }
+    const DvaeEncoder<Weight>& encoder = this->encoder();
+    for (Index b = 0; b < x.rows(); ++b) {  // an image at a time, so that its logits are all there are
+      Workspace::Frame frame(workspace);
+      Rows logits = frame.rows(count, vocab_size());
+      encoder.forward(x.middleRows(b, 1), preprocessing_.input_size, workspace, logits);
+      workspace.executor().for_each(count, [&](Index i, Index) {
+        const float* const row = logits.data() + i * vocab_size();
+        out[static_cast<std::size_t>(b * count + i)] =
+            static_cast<std::int32_t>(std::max_element(row, row + vocab_size()) - row);
+      });
+    }
+  }
+
+  /// The tokens of each image.
+  template <ImageRange Images>
+  std::vector<Tokens> encode(const Images& images, Workspace& workspace) const {
+    const Matrix x = preprocess(preprocessing_, images, workspace);
+    const std::size_t count = static_cast<std::size_t>(grid().area());
+    std::vector<std::int32_t> values(static_cast<std::size_t>(x.rows()) * count);
+    encode(x, workspace, values);
+    std::vector<Tokens> tokens;
+    for (auto begin = values.begin(); begin != values.end(); begin += static_cast<std::ptrdiff_t>(count)) {
+      tokens.push_back({grid(), {begin, begin + static_cast<std::ptrdiff_t>(count)}});
+    }
+    return tokens;
+  }
+  Tokens encode(const ImageView& image) const {
+    Workspace workspace;
+    return encode(std::span<const ImageView>(&image, 1), workspace).front();
+  }
+
+  /// The image of any grid of tokens. ArgumentError where there is no decoder or a token isn't one.
+  Image decode(const Tokens& tokens, Workspace& workspace) const {
+    const DvaeDecoder<Weight>& decoder = this->decoder();
+    const Size size = decoder.image_size(tokens.grid);
+    Workspace::Frame frame(workspace);
+    float* const planes = frame.floats(3 * size.area());  // (3, H, W)
+    decoder.decode(tokens.values, tokens.grid, workspace, planes);
+    Image image(size.height, size.width);
+    for (Index i = 0; i < size.area(); ++i) {
+      for (Index c = 0; c < 3; ++c) {
+        image.data()[3 * i + c] = static_cast<std::uint8_t>(std::lround(255 * planes[c * size.area() + i]));
+      }
+    }
+    return image;
+  }
+  Image decode(const Tokens& tokens) const {
+    Workspace workspace;
+    return decode(tokens, workspace);
+  }
+
+ private:
+  const DvaeConfig& config() const { return encoder_ ? encoder_->config() : decoder_->config(); }
+
+  template <typename Half>
+  static const Half& half(const std::optional<Half>& half, const char* name) {
+    if (!half) throw ArgumentError(std::string("Tokenizer: found no ") + name + ", wanted one in the file");
+    return *half;
+  }
+
+  Preprocessing preprocessing_;
+  std::optional<DvaeEncoder<Weight>> encoder_;
+  std::optional<DvaeDecoder<Weight>> decoder_;
+};
+
+/// How a tokenizer is loaded.
+struct TokenizerOptions {
+  /// Height and width that images are brought to, multiples of the pixels of a token (8 in DALL-E's). 0 x 0: what the
+  /// file says.
+  Size image_size{};
+  /// What isn't asked for takes no memory.
+  bool encoder = true, decoder = true;
+};
+
+namespace detail {
+
+/// The tokenizer in a file that weights_tools/convert_tokenizer.py wrote.
+template <typename Weight>
+Tokenizer<Weight> tokenizer_from(const SafeTensors& file, const TokenizerOptions& options, const Executor& executor) {
+  const WeightReader reader(file);
+  const auto below = [&](const char* half) { return reader.root(executor).scope(half).scope("blocks"); };
+  const bool encoder = below("encoder").has("input.w"), decoder = below("decoder").has("input.w");
+  if (!encoder && !decoder) {
+    throw WeightError(file.name() +
+                      ": found neither encoder.blocks.input.w nor decoder.blocks.input.w, wanted a "
+                      "tokenizer: weights_tools/convert_tokenizer.py makes one of DALL-E's files");
+  }
+  // What DALL-E's encoder is used with: the crop that the model sees, at half its size.
+  Preprocessing preprocessing{.input_size = {112, 112},
+                              .interpolation = Interpolation::lanczos,
+                              .crop_pct = 1.0,
+                              .mean = {0.0f, 0.0f, 0.0f},
+                              .std = {1.0f, 1.0f, 1.0f}};
+  if (const auto found = file.metadata().find("beit.config"); found != file.metadata().end()) {
+    const std::string where = file.name() + ": beit.config";
+    const nlohmann::json json = parse_json(found->second, where);
+    read_preprocessing(JsonField(json, where), 3, preprocessing);
+  }
+  if (options.image_size != Size{}) preprocessing.input_size = options.image_size;
+  std::optional<DvaeEncoder<Weight>> in;
+  std::optional<DvaeDecoder<Weight>> out;
+  if (!options.encoder) reader.ignore("encoder.");
+  if (!options.decoder) reader.ignore("decoder.");
+  const WeightScope root = reader.root(executor);
+  if (encoder && options.encoder) in.emplace(read_encoder_config(below("encoder")), root.scope("encoder"));
+  if (decoder && options.decoder) out.emplace(read_decoder_config(below("decoder")), root.scope("decoder"));
+  reader.finish();
+  return {std::move(preprocessing), std::move(in), std::move(out)};
+}
+
+}  // namespace detail
+
+/// Loads a tokenizer: a file that weights_tools/convert_tokenizer.py made of DALL-E's encoder.pkl, decoder.pkl or both,
+/// of whatever size its shapes say. FileError, WeightError or ConfigError where that fails; the message names the file
+/// and what is wrong.
+template <typename Weight = float>
+Tokenizer<Weight> load_tokenizer(const std::filesystem::path& path, const TokenizerOptions& options = {},
+                                 const Executor& executor = default_thread_pool()) {
+  return detail::tokenizer_from<Weight>(SafeTensors::open(path), options, executor);
+}
+
+/// Loads a tokenizer from the bytes of such a file. `name` stands for the path in messages.
+template <typename Weight = float>
+Tokenizer<Weight> load_tokenizer(std::span<const std::byte> bytes, std::string name,
+                                 const TokenizerOptions& options = {},
+                                 const Executor& executor = default_thread_pool()) {
+  return detail::tokenizer_from<Weight>(SafeTensors::from_memory(bytes, std::move(name)), options, executor);
+}
+
+}  // namespace beit::inline BEIT_ABI

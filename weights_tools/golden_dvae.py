@@ -1,0 +1,69 @@
+#!/usr/bin/env python3
+"""Make the golden tokenizers: tiny random discrete VAEs of DALL-E's blocks, and what they compute.
+
+For each variant, two files:
+
+    dvae_NAME.safetensors           a converted file, as convert_tokenizer.py writes it
+    dvae_NAME.expected.safetensors  computed in double precision, float32 but for the tokens:
+        x               (B, 3, H, W)  values in [0, 1]
+        logits          (B, V, h, w)  the encoder's
+        tokens          (B, h, w)     int32, the argmax of each
+        decoder_logits  (B, 6, H, W)  the decoder's, of those tokens
+        image           (B, 3, H, W)  what they show, values in [0, 1]
+
+Made with DALL_E 0.1, torch 1.13.0 and numpy 1.24.2; without the package's dependencies but attrs and requests:
+
+    pip install --no-deps DALL_E==0.1 attrs requests
+    python golden_dvae.py ../tests/golden
+"""
+import argparse
+import json
+import zlib
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+import dvae
+
+BATCH = 2
+
+# The size of the images, and what the halves are made from.
+VARIANTS = {
+    "four": ((16, 24), dict(group_count=4, n_hid=4, n_blk_per_group=2, vocab_size=37), dict(n_init=5)),
+    "three": ((12, 8), dict(group_count=3, n_hid=12, n_blk_per_group=1, vocab_size=50), dict(n_init=48)),
+    "two": ((6, 10), dict(group_count=2, n_hid=8, n_blk_per_group=3, vocab_size=33), dict(n_init=8)),
+    "one": ((5, 3), dict(group_count=1, n_hid=4, n_blk_per_group=1, vocab_size=20), dict(n_init=4)),
+}
+
+
+def make(name, folder):
+    """Write the two files of one variant."""
+    size, common, of_decoder = VARIANTS[name]
+    seed = zlib.crc32(name.encode())
+    encoder, decoder = dvae.Encoder(**common), dvae.Decoder(**common, **of_decoder)
+    dvae.randomize(encoder, seed)
+    dvae.randomize(decoder, seed + 1)
+    tensors = {f"{half}.{key}": value.clone() for half, module in (("encoder", encoder), ("decoder", decoder))
+               for key, value in module.state_dict().items()}
+    images = torch.rand((BATCH, 3, *size), generator=torch.Generator().manual_seed(seed + 2))
+    results = dvae.evaluate(encoder, decoder, images)
+    config = {"architecture": "dall_e_dvae", "input_size": [3, *size], "interpolation": "lanczos", "crop_pct": 1.0,
+              "crop_mode": "center"}
+    save_file(tensors, folder / f"dvae_{name}.safetensors", {"beit.config": json.dumps(config)})
+    expected = {key: (value.int() if key == "tokens" else value.float()).contiguous() for key, value in results.items()}
+    save_file({"x": images, **expected}, folder / f"dvae_{name}.expected.safetensors")
+    print(f"{name:6} deviation of the logits {results['logits'].std():.2f}, of the decoder's "
+          f"{results['decoder_logits'].std():.2f}, {results['tokens'].unique().numel()} tokens")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("output", type=Path, help="folder to write to")
+    folder = parser.parse_args().output
+    for name in VARIANTS:
+        make(name, folder)
+
+
+if __name__ == "__main__":
+    main()
