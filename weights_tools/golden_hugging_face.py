@@ -8,11 +8,13 @@ For each variant a folder as save_pretrained writes it, and one file:
         input         (B, 3, H, W)  what the model is given
         features      (B, N, C)     last_hidden_state
         pre_logits    (B, C)        pooler_output; not for trunks without a pooler
-        logits        (B, K)        logits; not for bare models
+        logits        (B, K)        logits; not for bare models. Of masked-image models (B, N - 1, V)
+        mask          (B, N - 1)    int32, 1 where a patch is hidden; for masked-image models
         photograph    (h, w, 3)     bytes
         preprocessed  (3, H, W)     what the image processor makes of them
 
-Made with transformers 4.41.2, timm 1.0.31, torch 1.13.0, Pillow 9.4.0 and numpy 1.24.2; transformers 5 writes the same
+No masked-image model has absolute positions, which transformers 4 adds before it masks and the original, as
+transformers 5, after it. Made with transformers 4.41.2, timm 1.0.31, torch 1.13.0, Pillow 9.4.0 and numpy 1.24.2; transformers 5 writes the same
 names and its image processors of the Pil kind compute the same.
 
     python golden_hugging_face.py ../tests/golden
@@ -48,6 +50,12 @@ VARIANTS = {
     "segmentation": ("BeitForSemanticSegmentation",
                      dict(num_hidden_layers=4, out_indices=[1, 2, 3, 4], pool_scales=[1], auxiliary_channels=2,
                           hidden_size=12, intermediate_size=12, use_mean_pooling=True), PLAIN, "5GB"),
+    "masked": ("BeitForMaskedImageModeling", dict(use_relative_position_bias=False, vocab_size=40,
+                                                  use_shared_relative_position_bias=True, use_mask_token=True), PLAIN,
+               "5GB"),
+    "masked_norms": ("BeitForMaskedImageModeling", dict(use_mean_pooling=False, layer_scale_init_value=0,
+                                                        vocab_size=17, use_mask_token=True, layer_norm_eps=1e-3), PLAIN,
+                     "20KB"),
 }
 
 
@@ -82,15 +90,23 @@ def make(name, folder):
     photograph = generator.integers(0, 256, (37, 53, 3), dtype=np.uint8)
     model = model.double()
     trunk = getattr(model, model.base_model_prefix, model)
-    output = trunk(images.double())
-    results = {"input": images, "features": output.last_hidden_state}
+    results = {"input": images}
+    if kind.endswith("ForMaskedImageModeling"):
+        mask = torch.from_numpy(generator.uniform(size=(BATCH, 16)) < 0.4)
+        output = trunk(images.double(), bool_masked_pos=mask)
+        results["mask"] = mask
+        results["logits"] = model(images.double(), bool_masked_pos=mask).logits
+    else:
+        output = trunk(images.double())
+    results["features"] = output.last_hidden_state
     if output.pooler_output is not None:
         results["pre_logits"] = output.pooler_output
     if kind.endswith("ForImageClassification"):
         results["logits"] = model(images.double()).logits
     results["photograph"] = torch.from_numpy(photograph)
     results["preprocessed"] = torch.from_numpy(processor(photograph).pixel_values[0])
-    save_file({key: value.float().contiguous() for key, value in results.items()},
+    save_file({key: (value.int() if value.dtype == torch.bool else value.float()).contiguous()
+               for key, value in results.items()},
               folder / f"{name}.expected.safetensors")
     size = sum(path.stat().st_size for path in (folder / name).iterdir())
     print(f"{name:14} {size / 1e3:6.1f} kB, standard deviation of the features {results['features'].std():.2f}")

@@ -16,6 +16,7 @@
 #include <beit/io/npy.hpp>
 #include <beit/kernels/kernels.hpp>
 #include <beit/model/beit.hpp>
+#include <beit/model/block_mask.hpp>
 #include <beit/model/classify.hpp>
 #include <beit/model/config.hpp>
 #include <beit/model/load.hpp>

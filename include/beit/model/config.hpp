@@ -39,6 +39,7 @@ struct Config {
   Index num_heads = 12;      ///< A; divides C.
   Index mlp_hidden = 3072;   ///< M, timm's int(embed_dim * mlp_ratio).
   Index num_classes = 1000;  ///< K; 0 for features only.
+  Index vocab_size = 0;      ///< V: visual tokens that a masked-image head tells apart; 0 where there is none.
   GlobalPool global_pool = GlobalPool::avg;
   bool use_fc_norm = true;       ///< Norm after pooling (`fc_norm`) instead of before it (`norm`).
   bool use_final_norm = true;    ///< `norm` where there is no `fc_norm`; trunks of segmentation models have none.
@@ -66,7 +67,7 @@ struct Config {
          {std::pair("in_chans", in_chans), std::pair("embed_dim", embed_dim), std::pair("depth", depth),
           std::pair("num_heads", num_heads), std::pair("mlp_hidden", mlp_hidden),
           std::pair("patch_size", std::min(patch_size.height, patch_size.width)),
-          std::pair("num_classes + 1", num_classes + 1)}) {
+          std::pair("num_classes + 1", num_classes + 1), std::pair("vocab_size + 1", vocab_size + 1)}) {
       require(value > 0, std::string("found ") + name + " " + std::to_string(value) + ", wanted at least 1");
     }
     require(embed_dim % num_heads == 0, "found embed_dim " + std::to_string(embed_dim) +

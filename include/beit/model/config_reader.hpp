@@ -74,6 +74,7 @@ inline Config infer_from_shapes(const WeightScope& weights) {
   config.use_fc_norm = weights.has("fc_norm.weight");
   config.global_pool = config.use_fc_norm ? GlobalPool::avg : GlobalPool::token;
   config.num_classes = weights.has("head.weight") ? shape_of_rank(weights, "head.weight", 2)[0] : 0;
+  config.vocab_size = weights.has("lm_head.weight") ? shape_of_rank(weights, "lm_head.weight", 2)[0] : 0;
 
   config.num_heads = 0;
   std::optional<Index> side;

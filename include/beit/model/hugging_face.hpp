@@ -51,6 +51,7 @@ inline void check_hugging_face(const JsonField& json, const Config& config) {
   integer("num_hidden_layers", config.depth, "encoder.layer");
   integer("num_attention_heads", config.num_heads, "relative_position_bias_table");
   integer("intermediate_size", config.mlp_hidden, "intermediate.dense.weight");
+  if (config.vocab_size > 0) integer("vocab_size", config.vocab_size, "lm_head.weight");
   boolean("use_absolute_position_embeddings", config.use_abs_pos_emb, "position_embeddings");
   boolean("use_relative_position_bias", config.use_rel_pos_bias, "attention.relative_position_bias_table");
   boolean("use_shared_relative_position_bias", config.use_shared_rel_pos_bias, "encoder.relative_position_bias");
@@ -108,8 +109,8 @@ inline Preprocessing read_preprocessor(const JsonField& json) {
 ///
 /// `weights` has timm's names (TimmNames). `json` is config.json and `preprocessor` preprocessor_config.json, either
 /// null where there is none: then images are resized to the model's size, bicubic, and normalised by 0.5.
-/// As in read_config, shapes decide and the JSON may not contradict them. Of a model with another head than a
-/// classifier the trunk is described, if `features_only`.
+/// As in read_config, shapes decide and the JSON may not contradict them. Of a model with a head that isn't in this
+/// library the trunk is described, if `features_only`.
 /// ConfigError for a contradiction, for another kind of model, or what nothing tells.
 inline Config read_hugging_face_config(const WeightScope& weights, const nlohmann::json& json, const std::string& where,
                                        const nlohmann::json& preprocessor, const std::string& preprocessor_where,
@@ -121,10 +122,11 @@ inline Config read_hugging_face_config(const WeightScope& weights, const nlohman
   if (const detail::JsonField f = root["architectures"]; f.present() && !features_only) {
     if (!f.value().is_array() || f.value().empty()) f.fail("a list of names of classes");
     const std::string name = detail::JsonField(f.value()[0], f.where()).string();
-    if (!name.ends_with("ForImageClassification") && !name.ends_with("Model")) {
+    if (!name.ends_with("ForImageClassification") && !name.ends_with("ForMaskedImageModeling") &&
+        !name.ends_with("Model")) {
       throw ConfigError(f.where() + ": found " + detail::printable(name, 60) +
-                        ", whose head isn't in this library, wanted a classifier or a bare model: the features of its "
-                        "trunk are read with LoadOptions::features_only");
+                        ", whose head isn't in this library, wanted a classifier, a masked-image model or a bare one: "
+                        "the features of its trunk are read with LoadOptions::features_only");
     }
   }
   Config config = detail::infer_from_shapes(weights);

@@ -22,6 +22,7 @@
 #include <beit/model/beit.hpp>
 #include <beit/model/config_reader.hpp>
 #include <beit/model/hugging_face.hpp>
+#include <beit/model/masked_image_model.hpp>
 #include <beit/model/resampled_weights.hpp>
 #include <beit/model/weight_names.hpp>
 
@@ -73,10 +74,23 @@ inline void set_image_size(Config& config, Size size) {
   config.image_size = preprocessing.input_size = size;
 }
 
-/// The model in `files`, which are called `name`.
-template <typename Weight>
-Beit<Weight> load_from(std::span<const SafeTensors> files, std::string name, const ConfigFiles& configs,
-                       const LoadOptions& options, const Executor& executor) {
+/// What is made of a file.
+enum class Part { classifier, features, masked_image_model };
+
+/// The parameters of heads that `config` isn't of: as if they had been read.
+inline void ignore_heads(const WeightReader& reader, const TimmNames& names) {
+  for (const char* head : {"head.", "classifier.", "lm_head.", "lm_norm.", "decode_head.", "auxiliary_head.", "fpn1.",
+                           "fpn2.", "fpn3.", "fpn4."}) {
+    reader.ignore(names.prefix() + head);
+    reader.ignore(names.outer_prefix() + head);
+  }
+  if (names.has("lm_norm.weight")) reader.ignore(names.outer_prefix() + "layernorm.");
+}
+
+/// The model, a Beit or a MaskedImageModel, in `files`, which are called `name`.
+template <typename Model>
+Model load_from(std::span<const SafeTensors> files, std::string name, const ConfigFiles& configs, Part part,
+                const LoadOptions& options, const Executor& executor) {
   const WeightReader reader(files, std::move(name));
   const TimmNames names(reader);
   const WeightScope root = names.root(executor);
@@ -90,27 +104,53 @@ Beit<Weight> load_from(std::span<const SafeTensors> files, std::string name, con
   }
   Config config = names.hugging_face()
                       ? read_hugging_face_config(root, json, where, configs.read(configs.preprocessor),
-                                                 path_text(configs.preprocessor), options.features_only)
+                                                 path_text(configs.preprocessor), part == Part::features)
                       : read_config(root, json, where);
-  if (options.features_only) {
+  if (part == Part::features) {
     config.num_classes = 0;
     config.labels.clear();
-    for (const char* head :
-         {"head.", "classifier.", "lm_head.", "decode_head.", "auxiliary_head.", "fpn1.", "fpn2.", "fpn3.", "fpn4."}) {
-      reader.ignore(names.prefix() + head);
-      reader.ignore(names.outer_prefix() + head);
-    }
+    ignore_heads(reader, names);
   }
-  // What pre-training puts in the place of masked patches: nothing here is masked.
-  for (const char* token : {"mask_token", "embeddings.mask_token"}) reader.ignore(names.prefix() + token);
+  if (part == Part::classifier && config.vocab_size > 0) {
+    throw WeightError(reader.name() +
+                      ": found lm_head, the head of a masked-image model, which load_masked_image_model reads; the "
+                      "features of its trunk are read with LoadOptions::features_only");
+  }
+  if (part == Part::masked_image_model && config.vocab_size == 0) {
+    throw WeightError(reader.name() + ": found no lm_head.weight, wanted a masked-image model");
+  }
+  // What pre-training puts in the place of masked patches: nothing is masked elsewhere.
+  if (part != Part::masked_image_model) {
+    for (const char* token : {"mask_token", "embeddings.mask_token"}) reader.ignore(names.prefix() + token);
+    config.vocab_size = 0;
+  }
   config.check();
   const Size trained = config.grid();
   if (options.image_size != Size{}) set_image_size(config, options.image_size);
   const ResampledWeights resampled(names, trained, config.grid());
-  Beit<Weight> model(std::move(config), resampled.root(executor));
+  Model model(std::move(config), resampled.root(executor));
   reader.finish();
   return model;
 }
+
+/// The same from a path that a user names.
+template <typename Model>
+Model load_from(const std::filesystem::path& path, Part part, const LoadOptions& options, const Executor& executor) {
+  const std::vector<SafeTensors> files = open_weight_files(path);
+  std::error_code ignored;
+  const bool folder = std::filesystem::is_directory(path, ignored);
+  ConfigFiles configs;
+  const bool named = folder || path.filename() == "model.safetensors" || path.extension() == ".json";
+  if (named && !files[0].metadata().contains("beit.config")) {
+    const std::filesystem::path beside = folder ? path : path.parent_path();
+    if (is_there(beside / "config.json")) configs.config = beside / "config.json";
+    if (is_there(beside / "preprocessor_config.json")) configs.preprocessor = beside / "preprocessor_config.json";
+  }
+  return load_from<Model>(files, files.size() == 1 ? files[0].name() : path_text(path), configs, part, options,
+                          executor);
+}
+
+inline Part part_of(const LoadOptions& options) { return options.features_only ? Part::features : Part::classifier; }
 
 }  // namespace detail
 
@@ -130,19 +170,7 @@ Beit<Weight> load_from(std::span<const SafeTensors> files, std::string name, con
 template <typename Weight = float>
 Beit<Weight> load(const std::filesystem::path& path, const LoadOptions& options,
                   const Executor& executor = default_thread_pool()) {
-  const std::vector<SafeTensors> files = open_weight_files(path);
-  std::error_code ignored;
-  const bool folder = std::filesystem::is_directory(path, ignored);
-  detail::ConfigFiles configs;
-  const bool named = folder || path.filename() == "model.safetensors" || path.extension() == ".json";
-  if (named && !files[0].metadata().contains("beit.config")) {
-    const std::filesystem::path beside = folder ? path : path.parent_path();
-    if (detail::is_there(beside / "config.json")) configs.config = beside / "config.json";
-    if (detail::is_there(beside / "preprocessor_config.json"))
-      configs.preprocessor = beside / "preprocessor_config.json";
-  }
-  return detail::load_from<Weight>(files, files.size() == 1 ? files[0].name() : detail::path_text(path), configs,
-                                   options, executor);
+  return detail::load_from<Beit<Weight>>(path, detail::part_of(options), options, executor);
 }
 template <typename Weight = float>
 Beit<Weight> load(const std::filesystem::path& path, const Executor& executor = default_thread_pool()) {
@@ -155,7 +183,26 @@ template <typename Weight = float>
 Beit<Weight> load(std::span<const std::byte> bytes, std::string name, const Executor& executor = default_thread_pool(),
                   const LoadOptions& options = {}) {
   const SafeTensors file = SafeTensors::from_memory(bytes, std::move(name));
-  return detail::load_from<Weight>({&file, 1}, file.name(), {}, options, executor);
+  return detail::load_from<Beit<Weight>>({&file, 1}, file.name(), {}, detail::part_of(options), options, executor);
+}
+
+/// Loads the masked-image model of BEiT's pre-training, from what load takes: a folder of transformers'
+/// BeitForMaskedImageModeling, or a file with timm's names and "mask_token", "norm" and "lm_head", as convert.py makes
+/// it of Microsoft's. Of the options image_size alone counts. Errors likewise.
+template <typename Weight = float>
+MaskedImageModel<Weight> load_masked_image_model(const std::filesystem::path& path, const LoadOptions& options = {},
+                                                 const Executor& executor = default_thread_pool()) {
+  return detail::load_from<MaskedImageModel<Weight>>(path, detail::Part::masked_image_model, options, executor);
+}
+
+/// The same from the bytes of such a file. `name` stands for the path in messages.
+template <typename Weight = float>
+MaskedImageModel<Weight> load_masked_image_model(std::span<const std::byte> bytes, std::string name,
+                                                 const Executor& executor = default_thread_pool(),
+                                                 const LoadOptions& options = {}) {
+  const SafeTensors file = SafeTensors::from_memory(bytes, std::move(name));
+  return detail::load_from<MaskedImageModel<Weight>>({&file, 1}, file.name(), {}, detail::Part::masked_image_model,
+                                                     options, executor);
 }
 
 }  // namespace beit::inline BEIT_ABI

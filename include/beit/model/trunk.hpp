@@ -2,7 +2,10 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -26,6 +29,12 @@ namespace beit::inline BEIT_ABI {
 template <typename Weight>
 class Trunk {
  public:
+  /// Patches that pre-training hides: each embedding is replaced by `token`.
+  struct Masked {
+    std::span<const std::uint8_t> patches;  // (B * patches,), not 0 where hidden
+    const float* token;                     // (C,)
+  };
+
   /// Reads its parameters under timm's names; "norm" as the configuration says.
   /// WeightError where one is missing, mis-shaped or not finite; ConfigError where `config` makes no model.
   Trunk(Config config, const WeightScope& weights)
@@ -53,8 +62,9 @@ class Trunk {
   }
 
   /// Tokens after the last block and the norm: x (B, in_chans*H*W) -> out (B*N, C).
-  void forward(const ConstRows& x, Workspace& workspace, Rows out) const {
+  void forward(const ConstRows& x, Workspace& workspace, Rows out, const Masked* masked = nullptr) const {
     embed(x, workspace, out);
+    if (masked != nullptr) hide(*masked, workspace, out);
     for (const Block<Weight>& block : blocks_) block.forward(x.rows(), workspace, out);
     if (norm_) norm_->forward(out, workspace.executor(), out);
   }
@@ -131,6 +141,20 @@ class Trunk {
       }
     });
     patch_embed_.forward_residual(x, workspace, tokens);
+  }
+
+  /// Puts the masked patches' token in their place, before positions: tokens (B*N, C).
+  void hide(const Masked& masked, Workspace& workspace, Rows& tokens) const {
+    const Index patches = config_.grid().area(), dim = config_.embed_dim;
+    workspace.executor().for_each(tokens.rows() / (1 + patches), [&](Index b, Index) {
+      for (Index i = 0; i < patches; ++i) {
+        if (masked.patches[static_cast<std::size_t>(b * patches + i)] == 0) continue;
+        float* const token = tokens.data() + (b * (1 + patches) + 1 + i) * tokens.outerStride();
+        for (Index c = 0; c < dim; ++c) {
+          token[c] = masked.token[c] + (config_.use_abs_pos_emb ? pos_embed_[(1 + i) * dim + c] : 0.0f);
+        }
+      }
+    });
   }
 
   Config config_;

@@ -44,6 +44,10 @@ class TimmNames final : public WeightSource {
   const std::string& outer_prefix() const { return outer_; }
 
   bool has(const std::string& name) const override {
+    // A norm of the head's own, beside the trunk's, where there are both.
+    if (hugging_face_ && name.starts_with(head_norm)) {
+      return prefix_ != outer_ && file_->has(prefix_ + "layernorm.weight") && file_->has(file_name(name));
+    }
     if (!is_joined(name)) return file_->has(file_name(name));
     return file_->has(part_name(name, 0));
   }
@@ -72,7 +76,7 @@ class TimmNames final : public WeightSource {
 
  private:
   static constexpr std::array<std::string_view, 3> parts{"query", "key", "value"};
-  static constexpr std::string_view joined = ".attn.qkv.weight", block = "blocks.";
+  static constexpr std::string_view joined = ".attn.qkv.weight", block = "blocks.", head_norm = "lm_norm.";
 
   bool is_joined(const std::string& name) const { return hugging_face_ && name.ends_with(joined); }
 
@@ -124,6 +128,7 @@ class TimmNames final : public WeightSource {
     }
     if (name.starts_with("head.")) return outer_ + "classifier." + name.substr(5);
     if (name.starts_with("lm_head.")) return outer_ + name;
+    if (name.starts_with(head_norm)) return outer_ + "layernorm." + name.substr(head_norm.size());
     if (name.starts_with("norm.")) {
       const std::string in = prefix_ + "layernorm." + name.substr(5), beside = outer_ + "layernorm." + name.substr(5);
       return !file_->has(in) && file_->has(beside) ? beside : in;

@@ -1,0 +1,100 @@
+// The model of BEiT's pre-training, which names the visual tokens of hidden patches.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+
+#include <beit/core/error.hpp>
+#include <beit/core/matrix.hpp>
+#include <beit/core/version.hpp>
+#include <beit/io/weights.hpp>
+#include <beit/model/config.hpp>
+#include <beit/model/trunk.hpp>
+#include <beit/nn/layer_norm.hpp>
+#include <beit/nn/linear.hpp>
+#include <beit/nn/workspace.hpp>
+
+namespace beit::inline BEIT_ABI {
+
+/// transformers' BeitForMaskedImageModeling, Microsoft's VisionTransformerForMaskedImageModeling: BEiT (section 2.3)
+/// with a mask token in the place of hidden patches, and a softmax classifier of visual tokens over each patch.
+/// Constant once made, as Beit is, which says what Weight and x are. Results are the same bits for every batch size and
+/// thread count; the calls that take a workspace and an output allocate nothing once it has seen the batch size.
+///
+/// Masks are bytes (B*patches,), image by image and row by row, not 0 where a patch is hidden: see block_mask.
+template <typename Weight>
+class MaskedImageModel {
+ public:
+  /// Reads every parameter that `config` calls for under timm's names, and "mask_token" and "lm_head"; "lm_norm", a
+  /// second norm before the head, where it is there.
+  /// WeightError where one is missing, mis-shaped or not finite; ConfigError where `config` makes no such model.
+  MaskedImageModel(Config config, const WeightScope& weights)
+      : trunk_(std::move(config), weights),
+        mask_token_(weights.get("mask_token", {1, 1, trunk_.config().embed_dim})),
+        head_(weights.scope("lm_head"), checked_vocab_size(trunk_.config()), trunk_.config().embed_dim) {
+    if (weights.has("lm_norm.weight")) {
+      norm_.emplace(weights.scope("lm_norm"), trunk_.config().embed_dim, trunk_.config().layer_norm_eps);
+    }
+  }
+
+  const Config& config() const { return trunk_.config(); }
+
+  /// Logits of visual tokens: x (B, in_chans*H*W), mask (B*patches,) -> out (B*patches, V). ArgumentError where a shape
+  /// is wrong.
+  void forward(const ConstRows& x, std::span<const std::uint8_t> mask, Workspace& workspace, Rows out) const {
+    const Index patches = config().grid().area(), dim = config().embed_dim;
+    trunk_.require_input(x);
+    require_shape(out, x.rows() * patches, config().vocab_size, "MaskedImageModel: out");
+    Workspace::Frame frame(workspace);
+    Rows tokens = frame.rows(x.rows() * (1 + patches), dim);
+    forward_features(x, mask, workspace, tokens);
+    if (norm_) norm_->forward(tokens, workspace.executor(), tokens);
+    const Activations of_patches = head_.input(frame, x.rows(), patches);
+    workspace.executor().for_each(of_patches.tiles(), [&](Index t, Index) {
+      const Activations::Tile tile = of_patches.tile(t);
+      of_patches.write(tile, tokens.data() + (tile.segment * (1 + patches) + 1 + tile.row) * dim, dim);
+    });
+    head_.forward(of_patches, workspace, out);
+  }
+  Matrix forward(const ConstRows& x, std::span<const std::uint8_t> mask) const {
+    Workspace workspace;
+    Matrix out(x.rows() * config().grid().area(), config().vocab_size);
+    forward(x, mask, workspace, out);
+    return out;
+  }
+
+  /// Tokens after the last block, and after the trunk's norm where it has one: x, mask -> out (B*N, C), image by image,
+  /// the class token first.
+  void forward_features(const ConstRows& x, std::span<const std::uint8_t> mask, Workspace& workspace, Rows out) const {
+    const Index wanted = x.rows() * config().grid().area();
+    if (static_cast<Index>(mask.size()) != wanted) {
+      throw ArgumentError("MaskedImageModel: found a mask of " + std::to_string(mask.size()) + " patches, wanted " +
+                          std::to_string(wanted));
+    }
+    const typename Trunk<Weight>::Masked masked{mask, mask_token_.data()};
+    trunk_.forward(x, workspace, out, &masked);
+  }
+  Matrix forward_features(const ConstRows& x, std::span<const std::uint8_t> mask) const {
+    trunk_.require_input(x);
+    Workspace workspace;
+    Matrix out(x.rows() * config().num_tokens(), config().embed_dim);
+    forward_features(x, mask, workspace, out);
+    return out;
+  }
+
+ private:
+  static Index checked_vocab_size(const Config& config) {
+    if (config.vocab_size > 0) return config.vocab_size;
+    throw ConfigError("MaskedImageModel: found no masked-image head, wanted a vocab_size of at least 1");
+  }
+
+  Trunk<Weight> trunk_;
+  AlignedBuffer<float> mask_token_;  // (C,)
+  std::optional<LayerNorm> norm_;
+  Linear<typename WeightTraits<Weight>::Edge> head_;  // (V, C)
+};
+
+}  // namespace beit::inline BEIT_ABI
