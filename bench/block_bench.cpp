@@ -16,7 +16,12 @@ void OneBlock(benchmark::State& state) {
   const beit::WeightScope scope = weights.root();
   beit::RelativePositionBias bias(config.grid());
   bias.add(scope.scope("attn"), config.num_heads);
-  const beit::Block<Weight> block(scope, config.embed_dim, config.num_heads, config.mlp_hidden, true, true,
+  const beit::Block<Weight> block(scope,
+                                  {.dim = config.embed_dim,
+                                   .heads = config.num_heads,
+                                   .hidden = config.mlp_hidden,
+                                   .qkv_bias = config.qkv_bias,
+                                   .layer_scale = config.layer_scale},
                                   std::move(bias));
   beit::ThreadPool pool(static_cast<int>(state.range(1)));
   beit::Workspace workspace(pool);

@@ -18,16 +18,27 @@ import safetensors.torch
 import timm
 import torch
 from timm.models.beit import Beit
+from timm.models.vision_transformer import VisionTransformer
 
 CONFIG_KEY = "beit.config"
 DTYPES = {"f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16, "int8": torch.int8}
 SCALE_SUFFIX = "_scale"
 QUANTISED = re.compile(r"blocks\.\d+\.(attn\.(qkv|proj)|mlp\.fc[12])\.weight")
-EDGES = ("patch_embed.proj.weight", "head.weight")
+EDGES = ("patch_embed.proj.weight", "head.weight", "lm_head.weight")
+ARCHITECTURES = timm.list_models(module="beit") + timm.list_models("beit3_*")
 
 
 class ConversionError(Exception):
     """A source that can't be converted. The message is one line."""
+
+
+def is_beit(model):
+    """Whether `model` is one of timm's BEiTs: of its class, or BEiT-3, a VisionTransformer with two more norms."""
+    return isinstance(model, Beit) or is_beit3(model)
+
+
+def is_beit3(model):
+    return isinstance(model, VisionTransformer) and not isinstance(model.blocks[0].attn.norm, torch.nn.Identity)
 
 
 def _plain(size):
@@ -49,20 +60,26 @@ def model_args(model):
     architecture's own value.
     """
     block = model.blocks[0]
-    if not isinstance(block.mlp, timm.layers.Mlp) or not isinstance(block.mlp.norm, torch.nn.Identity):
-        raise ConversionError("a BEiT model with swiglu_mlp or scale_mlp is not supported")
-    recorded = getattr(block, "init_values", None) or 0.0
-    return {
+    arguments = {
         "img_size": _plain(model.patch_embed.img_size),
         "patch_size": _plain(model.patch_embed.patch_size),
-        "in_chans": model.in_chans,
+        "in_chans": model.patch_embed.proj.in_channels,
         "num_classes": model.num_classes,
         "global_pool": model.global_pool,
         "embed_dim": model.embed_dim,
         "depth": len(model.blocks),
         "num_heads": block.attn.num_heads,
+    }
+    ratio = mlp_ratio(model.embed_dim, block.mlp.fc1.out_features)
+    if is_beit3(model):
+        return {**arguments, "mlp_ratio": ratio}
+    if not isinstance(block.mlp, timm.layers.Mlp) or not isinstance(block.mlp.norm, torch.nn.Identity):
+        raise ConversionError("a BEiT model with swiglu_mlp or scale_mlp is not supported")
+    recorded = getattr(block, "init_values", None) or 0.0
+    return {
+        **arguments,
         "qkv_bias": block.attn.q_bias is not None,
-        "mlp_ratio": mlp_ratio(model.embed_dim, block.mlp.fc1.out_features),
+        "mlp_ratio": ratio,
         "init_values": float(recorded) if block.gamma_1 is not None else 0.0,
         "use_abs_pos_emb": model.pos_embed is not None,
         "use_rel_pos_bias": block.attn.relative_position_bias_table is not None,
@@ -83,7 +100,7 @@ def make_config(model, architecture, preprocessing, label_names=(), label_descri
         "label_names": list(label_names),
         "label_descriptions": dict(label_descriptions or {}),
         "pretrained_cfg": {
-            "input_size": [model.in_chans, int(height), int(width)],
+            "input_size": [model.patch_embed.proj.in_channels, int(height), int(width)],
             "interpolation": preprocessing.get("interpolation") or "bicubic",
             "crop_pct": preprocessing.get("crop_pct") or 0.9,
             "crop_mode": preprocessing.get("crop_mode") or "center",
@@ -98,7 +115,7 @@ def make_config(model, architecture, preprocessing, label_names=(), label_descri
 def create_model(config):
     """The timm model that a configuration describes, with timm's initial weights."""
     architecture = config.get("architecture")
-    if architecture not in timm.list_models(module="beit"):
+    if architecture not in ARCHITECTURES:
         raise ConversionError(f"architecture {architecture!r} is not one of timm's BEiT models")
     arguments = dict(config.get("model_args") or {})
     for key in ("num_classes", "global_pool"):
@@ -113,7 +130,7 @@ def create_model(config):
         model = timm.create_model(architecture, pretrained=False, **arguments)
     except (TypeError, ValueError, AssertionError, RuntimeError, ZeroDivisionError) as error:
         raise ConversionError(f"timm can't create {architecture} with these model_args: {one_line(error)}") from error
-    if not isinstance(model, Beit):
+    if not is_beit(model):
         raise ConversionError(f"architecture {architecture!r} is not a BEiT model")
     return model.eval()
 
@@ -121,6 +138,12 @@ def create_model(config):
 def one_line(error):
     """The message of an exception on one line."""
     return " ".join(str(error).split()) or type(error).__name__
+
+
+def split_head(tensors):
+    """`tensors` without what a masked-image model has beside timm's, and that: mask_token and lm_head."""
+    head = {name: value for name, value in tensors.items() if name == "mask_token" or name.startswith("lm_head.")}
+    return {name: value for name, value in tensors.items() if name not in head}, head
 
 
 def load_tensors(model, tensors):
@@ -262,8 +285,8 @@ def read(path):
 
 
 def load(path):
-    """The timm model in a converted file, in float32."""
+    """The timm model in a converted file, in float32, without a masked-image head."""
     tensors, config = read(path)
     if config is None:
         raise ConversionError(f"{path} has no {CONFIG_KEY} in its metadata")
-    return load_tensors(create_model(config), restore_tensors(tensors))
+    return load_tensors(create_model(config), split_head(restore_tensors(tensors))[0])

@@ -31,6 +31,8 @@ ARCHITECTURE = "beit_base_patch16_224"
 BATCH = 2
 COMMON = dict(img_size=16, patch_size=4, embed_dim=24, depth=2, num_heads=3, mlp_ratio=2, num_classes=10,
               use_rel_pos_bias=True, use_abs_pos_emb=False, init_values=0.1)
+BEIT3 = "beit3_base_patch16_224"
+COMMON_BEIT3 = dict(img_size=16, patch_size=4, embed_dim=24, depth=2, num_heads=3, mlp_ratio=2, num_classes=10)
 
 # What differs from COMMON, and the stored type.
 VARIANTS = {
@@ -45,6 +47,8 @@ VARIANTS = {
     "odd": (dict(embed_dim=40, num_heads=5, mlp_ratio=2.5, num_classes=7), "f16"),
     "both": (dict(use_shared_rel_pos_bias=True), "f32"),
     "bf16": (dict(img_size=21, patch_size=7, num_heads=2, depth=3), "bf16"),
+    "beit3": (dict(), "f32"),
+    "beit3_odd": (dict(img_size=(12, 20), embed_dim=20, num_heads=5, mlp_ratio=2.5, num_classes=0), "f32"),
 }
 
 
@@ -53,10 +57,16 @@ def seed_of(name):
     return zlib.crc32(name.encode())
 
 
+def architecture_of(name):
+    return BEIT3 if name.startswith("beit3") else ARCHITECTURE
+
+
 def make_model(name):
     """The variant's timm model with seeded weights, rounded to the stored type, and the name of that type."""
     arguments, dtype = VARIANTS[name]
-    model = timm.create_model(ARCHITECTURE, **{**COMMON, **arguments})
+    architecture = architecture_of(name)
+    common = COMMON_BEIT3 if architecture == BEIT3 else COMMON
+    model = timm.create_model(architecture, **{**common, **arguments})
     randomize(model, seed_of(name))
     rounded = converted.convert_tensors(model.state_dict(), dtype)
     model.load_state_dict({key: value.float() for key, value in rounded.items()})
@@ -65,7 +75,7 @@ def make_model(name):
 
 def make_input(model, seed):
     """A batch of random images with the spread of normalised photographs: (B, 3, H, W)."""
-    shape = (BATCH, model.in_chans, *model.patch_embed.img_size)
+    shape = (BATCH, model.patch_embed.proj.in_channels, *model.patch_embed.img_size)
     return torch.from_numpy(np.random.default_rng(seed).uniform(-1, 1, shape).astype(np.float32))
 
 
@@ -95,7 +105,7 @@ def make(name, folder):
     labels = [f"class {i}" for i in range(model.num_classes)]
     descriptions = {label: f"the {label} of the golden model {name}" for label in labels}
     preprocessing = dict(crop_pct=0.9, license="apache-2.0")
-    config = converted.make_config(model, ARCHITECTURE, preprocessing, labels, descriptions)
+    config = converted.make_config(model, architecture_of(name), preprocessing, labels, descriptions)
     results = expected(model, make_input(model, seed_of(name) + 1))
     converted.write(folder / f"model_{name}.safetensors", tensors, config)
     converted.write(folder / f"model_{name}.expected.safetensors", results)

@@ -49,7 +49,7 @@ TEST_P(Golden, AgreesWithTimmInDoublePrecision) {
 
 INSTANTIATE_TEST_SUITE_P(Variants, Golden,
                          testing::Values("standard", "token", "shared", "absolute", "plain", "headless", "rectangle",
-                                         "avg_norm", "odd", "both", "bf16"),
+                                         "avg_norm", "odd", "both", "bf16", "beit3", "beit3_odd"),
                          [](const auto& test) { return test.param; });
 
 }  // namespace

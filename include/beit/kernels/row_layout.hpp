@@ -51,6 +51,9 @@ struct RowLayout {
                                  &read};
 };
 
+/// Rows of floats as they come, for what is done to whole rows before a product reads them.
+inline constexpr const Layout& float_rows = RowLayout<void, float>::layout;
+
 }  // namespace kernels
 
 }  // namespace beit::inline BEIT_ABI

@@ -13,6 +13,7 @@
 #include <beit/core/matrix.hpp>
 #include <beit/core/version.hpp>
 #include <beit/image/transform.hpp>
+#include <beit/nn/attention.hpp>
 #include <beit/nn/head.hpp>
 
 namespace beit::inline BEIT_ABI {
@@ -43,9 +44,11 @@ struct Config {
   GlobalPool global_pool = GlobalPool::avg;
   bool use_fc_norm = true;       ///< Norm after pooling (`fc_norm`) instead of before it (`norm`).
   bool use_final_norm = true;    ///< `norm` where there is no `fc_norm`; trunks of segmentation models have none.
-  float layer_norm_eps = 1e-6f;  ///< Of every norm, at least 0: timm's default; Hugging Face's is 1e-12.
-  bool qkv_bias = true;
-  bool layer_scale = true;  ///< timm's init_values: gamma_1 and gamma_2.
+  float layer_norm_eps = 1e-6f;  ///< Of every norm, at least 0: timm's default; Hugging Face's is 1e-12, BEiT-3's 1e-5.
+  QkvBias qkv_bias = QkvBias::query_value;
+  bool scale_attn_norm = false;  ///< BEiT-3's norm of attention's result before its last product.
+  bool scale_mlp_norm = false;   ///< BEiT-3's norm of the MLP's hidden features.
+  bool layer_scale = true;       ///< timm's init_values: gamma_1 and gamma_2.
   bool use_abs_pos_emb = false;
   bool use_rel_pos_bias = true;
   bool use_shared_rel_pos_bias = false;
@@ -91,15 +94,20 @@ struct Config {
 
 namespace detail {
 
+inline constexpr float beit3_eps = 1e-5f;
+
 struct Preset {
   std::string_view architecture;
   Index image_size, embed_dim, depth, num_heads;
   float mean[3], std[3];
   double crop_pct;
+
+  /// timm's VisionTransformer with BEiT-3's norms, not its Beit.
+  bool beit3() const { return architecture.starts_with("beit3_"); }
 };
 
-// timm/models/beit.py: the registered functions and default_cfgs.
-inline constexpr std::array<Preset, 7> presets{{
+// timm/models/beit.py and vision_transformer.py: the registered functions and default_cfgs.
+inline constexpr std::array<Preset, 9> presets{{
     {"beit_base_patch16_224", 224, 768, 12, 12, {0.5f, 0.5f, 0.5f}, {0.5f, 0.5f, 0.5f}, 0.9},
     {"beit_base_patch16_384", 384, 768, 12, 12, {0.5f, 0.5f, 0.5f}, {0.5f, 0.5f, 0.5f}, 1.0},
     {"beit_large_patch16_224", 224, 1024, 24, 16, {0.5f, 0.5f, 0.5f}, {0.5f, 0.5f, 0.5f}, 0.9},
@@ -107,6 +115,8 @@ inline constexpr std::array<Preset, 7> presets{{
     {"beit_large_patch16_512", 512, 1024, 24, 16, {0.5f, 0.5f, 0.5f}, {0.5f, 0.5f, 0.5f}, 1.0},
     {"beitv2_base_patch16_224", 224, 768, 12, 12, {0.485f, 0.456f, 0.406f}, {0.229f, 0.224f, 0.225f}, 0.9},
     {"beitv2_large_patch16_224", 224, 1024, 24, 16, {0.485f, 0.456f, 0.406f}, {0.229f, 0.224f, 0.225f}, 0.95},
+    {"beit3_base_patch16_224", 224, 768, 12, 12, {0.485f, 0.456f, 0.406f}, {0.229f, 0.224f, 0.225f}, 1.0},
+    {"beit3_large_patch16_224", 224, 1024, 24, 16, {0.485f, 0.456f, 0.406f}, {0.229f, 0.224f, 0.225f}, 1.0},
 }};
 
 }  // namespace detail
@@ -134,6 +144,12 @@ inline Config preset(std::string_view architecture) {
     config.preprocessing.crop_pct = p.crop_pct;
     config.preprocessing.mean.assign(p.mean, p.mean + 3);
     config.preprocessing.std.assign(p.std, p.std + 3);
+    if (p.beit3()) {
+      config.layer_norm_eps = detail::beit3_eps;
+      config.qkv_bias = QkvBias::all;
+      config.scale_attn_norm = config.scale_mlp_norm = config.use_abs_pos_emb = true;
+      config.layer_scale = config.use_rel_pos_bias = false;
+    }
     return config;
   }
   std::string known;

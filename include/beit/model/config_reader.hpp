@@ -66,7 +66,12 @@ inline Config infer_from_shapes(const WeightScope& weights) {
   while (weights.has("blocks." + std::to_string(config.depth) + ".norm1.weight")) ++config.depth;
   if (config.depth == 0) throw WeightError(weights.path("blocks.0.norm1.weight") + ": tensor is missing");
   config.mlp_hidden = shape_of_rank(weights, "blocks.0.mlp.fc1.weight", 2)[0];
-  config.qkv_bias = weights.has("blocks.0.attn.q_bias");
+  config.qkv_bias = weights.has("blocks.0.attn.qkv.bias") ? QkvBias::all
+                    : weights.has("blocks.0.attn.q_bias") ? QkvBias::query_value
+                                                          : QkvBias::none;
+  config.scale_attn_norm = weights.has("blocks.0.attn.norm.weight");
+  config.scale_mlp_norm = weights.has("blocks.0.mlp.norm.weight");
+  if (config.scale_attn_norm || config.scale_mlp_norm) config.layer_norm_eps = beit3_eps;
   config.layer_scale = weights.has("blocks.0.gamma_1");
   config.use_abs_pos_emb = weights.has("pos_embed");
   config.use_rel_pos_bias = weights.has("blocks.0.attn.relative_position_bias_table");
@@ -148,7 +153,9 @@ inline void check_against_shapes(const JsonField& json, const Config& config) {
   integer(args["in_chans"], config.in_chans, "patch_embed.proj.weight");
   integer(args["depth"], config.depth, "blocks");
   integer(args["num_heads"], config.num_heads, "relative_position_bias_table");
-  boolean(args["qkv_bias"], config.qkv_bias, "attn.q_bias");
+  boolean(args["qkv_bias"], config.qkv_bias != QkvBias::none, "attn.q_bias or attn.qkv.bias");
+  boolean(args["scale_attn_norm"], config.scale_attn_norm, "attn.norm");
+  boolean(args["scale_mlp_norm"], config.scale_mlp_norm, "mlp.norm");
   boolean(args["use_abs_pos_emb"], config.use_abs_pos_emb, "pos_embed");
   boolean(args["use_rel_pos_bias"], config.use_rel_pos_bias, "attn.relative_position_bias_table");
   boolean(args["use_shared_rel_pos_bias"], config.use_shared_rel_pos_bias, "rel_pos_bias");
@@ -215,8 +222,9 @@ inline Config read_config(const WeightScope& weights, const nlohmann::json& json
 
   if (const detail::JsonField field = root["architecture"]; field.present()) {
     config.architecture = field.string();
-    if (!config.architecture.starts_with("beit_") && !config.architecture.starts_with("beitv2_")) {
-      field.fail("a BEiT: a name that starts with beit_ or beitv2_");
+    const auto is = [&](const char* prefix) { return config.architecture.starts_with(prefix); };
+    if (!is("beit_") && !is("beitv2_") && !is("beit3_")) {
+      field.fail("a BEiT: a name that starts with beit_, beitv2_ or beit3_");
     }
   }
   std::optional<Config> known;

@@ -35,10 +35,12 @@ inline constexpr std::array crop_mode_names{"center", "squash", "border"};
 /// The `beit.config` of a converted file, in the keys of timm's config.json: read_config makes the same Config of it,
 /// and timm.create_model(architecture, **model_args) the same model. `license` is that of the weights.
 /// ArgumentError for another layer_norm_eps than timm's, and for preprocessing that is transformers'.
-/// A model without a name is called beit_base_patch16_224: model_args say all that differs from that.
+/// A model without a name is called beit_base_patch16_224, or beit3_base_patch16_224: model_args say all that differs.
 inline nlohmann::ordered_json config_json(const Config& config, const std::string& license = "unknown") {
   using Json = nlohmann::ordered_json;
-  if (config.layer_norm_eps != Config{}.layer_norm_eps || config.preprocessing.resize_to != Size{}) {
+  const bool beit3 = config.scale_attn_norm;
+  const float eps = beit3 ? detail::beit3_eps : Config{}.layer_norm_eps;
+  if (config.layer_norm_eps != eps || config.preprocessing.resize_to != Size{}) {
     throw ArgumentError("config_json: found a model of Hugging Face, wanted what timm's configuration can say");
   }
   const auto size = [](Size s) { return s.height == s.width ? Json(s.height) : Json{s.height, s.width}; };
@@ -50,27 +52,30 @@ inline nlohmann::ordered_json config_json(const Config& config, const std::strin
   Json mean = Json::array(), std = Json::array();
   for (const float x : config.preprocessing.mean) mean.push_back(detail::shortest_double(x));
   for (const float x : config.preprocessing.std) std.push_back(detail::shortest_double(x));
+  Json args = {{"img_size", size(config.image_size)},
+               {"patch_size", size(config.patch_size)},
+               {"in_chans", config.in_chans},
+               {"num_classes", config.num_classes},
+               {"global_pool", pool},
+               {"embed_dim", config.embed_dim},
+               {"depth", config.depth},
+               {"num_heads", config.num_heads},
+               {"qkv_bias", config.qkv_bias != QkvBias::none},
+               {"mlp_ratio", ratio}};
+  if (!beit3) {  // the rest of timm's VisionTransformer is as the architecture has it
+    args["init_values"] = config.layer_scale ? 0.1 : 0.0;  // where training would begin: the weights have the values
+    args["use_abs_pos_emb"] = config.use_abs_pos_emb;
+    args["use_rel_pos_bias"] = config.use_rel_pos_bias;
+    args["use_shared_rel_pos_bias"] = config.use_shared_rel_pos_bias;
+    args["use_fc_norm"] = config.use_fc_norm;
+  }
+  const std::string fallback = beit3 ? "beit3_base_patch16_224" : "beit_base_patch16_224";
   return {
-      {"architecture", config.architecture.empty() ? "beit_base_patch16_224" : config.architecture},
+      {"architecture", config.architecture.empty() ? fallback : config.architecture},
       {"num_classes", config.num_classes},
       {"num_features", config.embed_dim},
       {"global_pool", pool},
-      {"model_args",
-       {{"img_size", size(config.image_size)},
-        {"patch_size", size(config.patch_size)},
-        {"in_chans", config.in_chans},
-        {"num_classes", config.num_classes},
-        {"global_pool", pool},
-        {"embed_dim", config.embed_dim},
-        {"depth", config.depth},
-        {"num_heads", config.num_heads},
-        {"qkv_bias", config.qkv_bias},
-        {"mlp_ratio", ratio},
-        {"init_values", config.layer_scale ? 0.1 : 0.0},  // where training would begin: the weights have the values
-        {"use_abs_pos_emb", config.use_abs_pos_emb},
-        {"use_rel_pos_bias", config.use_rel_pos_bias},
-        {"use_shared_rel_pos_bias", config.use_shared_rel_pos_bias},
-        {"use_fc_norm", config.use_fc_norm}}},
+      {"model_args", args},
       {"label_names", config.labels},
       {"pretrained_cfg",
        {{"input_size", {config.in_chans, config.image_size.height, config.image_size.width}},

@@ -49,8 +49,7 @@ class Trunk {
     blocks_.reserve(static_cast<std::size_t>(config_.depth));
     for (Index i = 0; i < config_.depth; ++i) {
       const WeightScope block = weights.scope("blocks").scope(std::to_string(i));
-      blocks_.emplace_back(block, config_.embed_dim, config_.num_heads, config_.mlp_hidden, config_.qkv_bias,
-                           config_.layer_scale, read_bias(weights, block), config_.layer_norm_eps);
+      blocks_.emplace_back(block, block_options(), read_bias(weights, block));
     }
   }
 
@@ -117,6 +116,17 @@ class Trunk {
   static Config checked(Config config) {
     config.check();
     return config;
+  }
+
+  typename Block<Weight>::Options block_options() const {
+    return {.dim = config_.embed_dim,
+            .heads = config_.num_heads,
+            .hidden = config_.mlp_hidden,
+            .qkv_bias = config_.qkv_bias,
+            .layer_scale = config_.layer_scale,
+            .scale_attn_norm = config_.scale_attn_norm,
+            .scale_mlp_norm = config_.scale_mlp_norm,
+            .eps = config_.layer_norm_eps};
   }
 
   RelativePositionBias read_bias(const WeightScope& weights, const WeightScope& block) const {

@@ -3,29 +3,40 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <utility>
 
 #include <beit/core/matrix.hpp>
 #include <beit/core/version.hpp>
 #include <beit/io/weights.hpp>
 #include <beit/kernels/kernels.hpp>
+#include <beit/kernels/row_layout.hpp>
 #include <beit/nn/attention_weights.hpp>
+#include <beit/nn/layer_norm.hpp>
 #include <beit/nn/linear.hpp>
 #include <beit/nn/relative_position_bias.hpp>
 #include <beit/nn/workspace.hpp>
 
 namespace beit::inline BEIT_ABI {
 
+/// What queries, keys and values have in the way of biases.
+enum class QkvBias {
+  none,
+  /// BEiT's: "q_bias" and "v_bias". A key's would add the same to every score of a query, which softmax ignores.
+  query_value,
+  all,  ///< "qkv.bias", as BEiT-3 has them all the same.
+};
+
 /// Multi-head self-attention with relative position bias R:
-///   q, k, v = x Wq^T + bq, x Wk^T, x Wv^T + bv;  head = softmax(q k^T / sqrt(D) + R) v;  y = heads Wo^T + bo.
-/// Keys have no bias: it would add the same to every score of a query, which softmax ignores.
+///   q, k, v = x Wq^T + bq, x Wk^T + bk, x Wv^T + bv;  head = softmax(q k^T / sqrt(D) + R) v;  y = heads Wo^T + bo.
 template <typename Weight>
 class Attention {
  public:
-  Attention(const WeightScope& weights, Index dim, Index heads, bool qkv_bias, RelativePositionBias bias)
+  Attention(const WeightScope& weights, Index dim, Index heads, QkvBias qkv_bias, RelativePositionBias bias)
       : heads_(heads), bias_(std::move(bias)), proj_(weights.scope("proj"), dim, dim) {
     AlignedBuffer<float> qkv_biases;
-    if (qkv_bias) {
+    if (qkv_bias == QkvBias::all) qkv_biases = weights.get("qkv.bias", {3 * dim});
+    if (qkv_bias == QkvBias::query_value) {
       qkv_biases = AlignedBuffer<float>(3 * dim);
       std::copy_n(weights.get("q_bias", {dim}).data(), dim, qkv_biases.data());
       std::fill_n(qkv_biases.data() + dim, dim, 0.0f);
@@ -33,6 +44,9 @@ class Attention {
     }
     qkv_ = Linear<Weight>(weights, "qkv.weight", {3 * dim, dim}, std::move(qkv_biases));
   }
+
+  /// From here on y = norm(heads) Wo^T + bo: timm.layers.Attention with scale_norm, "attn.norm" of BEiT-3.
+  void norm_context(const WeightScope& norm, float eps) { norm_.emplace(norm, proj_.inputs(), eps); }
 
   /// Memory for x: (B*N, C).
   Activations input(Workspace::Frame& frame, Index batch, Index tokens) const {
@@ -45,14 +59,17 @@ class Attention {
     const kernels::AttentionKernel& kernel = arithmetic<Weight>().attention;
     const Index head_dim = qkv_.inputs() / heads_;
     Workspace::Frame frame(workspace);
-    const Activations qkv = forward_qkv(x, workspace, frame);                          // (B*N, 3*C)
-    const Activations context = proj_.input(frame, x.segments, x.segment_rows, true);  // (B*N, C)
+    const Activations qkv = forward_qkv(x, workspace, frame);                            // (B*N, 3*C)
+    const Activations context = proj_.input(frame, x.segments, x.segment_rows, !norm_);  // (B*N, C)
+    const Activations heads = norm_
+                                  ? frame.activations(kernels::float_rows, x.segments, x.segment_rows, context.columns)
+                                  : context;  // the same before the norm
     const Index scratch_size = kernels::whole_lines(kernel.scratch_bytes(x.segment_rows, head_dim));
     std::byte* const scratch = frame.bytes(executor.size() * scratch_size);
     executor.for_each(x.segments * heads_, [&](Index item, Index slot) {
       const Index head = item % heads_;
       kernel.run({.qkv = &qkv,
-                  .out = &context,
+                  .out = &heads,
                   .segment = item / heads_,
                   .head = head,
                   .heads = heads_,
@@ -61,6 +78,7 @@ class Attention {
                   .grid = bias_.grid()},
                  scratch + slot * scratch_size);
     });
+    if (norm_) norm_->forward(heads, workspace, context);
     complete_rows(context, executor);
     proj_.forward_residual(context, gamma, workspace, out);
   }
@@ -86,6 +104,7 @@ class Attention {
 
   Index heads_;
   RelativePositionBias bias_;
+  std::optional<LayerNorm> norm_;
   Linear<Weight> proj_;  // (C, C)
   Linear<Weight> qkv_;   // (3*C, C)
 };

@@ -18,16 +18,26 @@ namespace beit::inline BEIT_ABI {
 template <typename Weight>
 class Block {
  public:
-  /// `eps` is that of both norms.
-  Block(const WeightScope& weights, Index dim, Index heads, Index hidden, bool qkv_bias, bool layer_scale,
-        RelativePositionBias bias, float eps = 1e-6f)
-      : norm1_(weights.scope("norm1"), dim, eps),
-        attn_(weights.scope("attn"), dim, heads, qkv_bias, std::move(bias)),
-        norm2_(weights.scope("norm2"), dim, eps),
-        mlp_(weights.scope("mlp"), dim, hidden) {
-    if (layer_scale) {
-      gamma_1_ = weights.get("gamma_1", {dim});
-      gamma_2_ = weights.get("gamma_2", {dim});
+  /// What a block is made from.
+  struct Options {
+    Index dim, heads, hidden;  // C, A, M
+    QkvBias qkv_bias;
+    bool layer_scale;              ///< gamma_1 and gamma_2.
+    bool scale_attn_norm = false;  ///< See Attention.
+    bool scale_mlp_norm = false;   ///< See Mlp.
+    float eps = 1e-6f;             ///< Of every norm.
+  };
+
+  Block(const WeightScope& weights, const Options& options, RelativePositionBias bias)
+      : norm1_(weights.scope("norm1"), options.dim, options.eps),
+        attn_(weights.scope("attn"), options.dim, options.heads, options.qkv_bias, std::move(bias)),
+        norm2_(weights.scope("norm2"), options.dim, options.eps),
+        mlp_(weights.scope("mlp"), options.dim, options.hidden) {
+    if (options.scale_attn_norm) attn_.norm_context(weights.scope("attn").scope("norm"), options.eps);
+    if (options.scale_mlp_norm) mlp_.norm_hidden(weights.scope("mlp").scope("norm"), options.eps);
+    if (options.layer_scale) {
+      gamma_1_ = weights.get("gamma_1", {options.dim});
+      gamma_2_ = weights.get("gamma_2", {options.dim});
     }
   }
 

@@ -31,21 +31,37 @@ class LayerNorm {
 
   /// (m, C) -> (m, C) as a product reads it.
   void forward(const ConstRows& x, Workspace& workspace, const Activations& out) const {
-    // Some rows at a time: they are written out of a near cache.
-    Workspace::Frame frame(workspace);
-    const Index slot_size = out.layout->row_tile * x.cols();
-    float* const scratch = frame.floats(workspace.executor().size() * slot_size);
-    workspace.executor().for_each(out.tiles(), [&](Index t, Index slot) {
-      const Activations::Tile tile = out.tile(t);
+    for_each_tile(out, workspace, [&](const Activations::Tile& tile, float* normed) {
       const float* const from = x.data() + (tile.segment * out.segment_rows + tile.row) * x.outerStride();
-      float* const normed = scratch + slot * slot_size;  // (tile.rows, C)
-      kernel_table().layer_norm(from, x.outerStride(), tile.rows, x.cols(), weight_.data(), bias_.data(), eps_, normed,
-                                x.cols());
-      out.write(tile, normed, x.cols());
+      norm_tile(from, x.outerStride(), tile, normed, out);
+    });
+  }
+  /// The same of what another kernel keeps.
+  void forward(const Activations& x, Workspace& workspace, const Activations& out) const {
+    for_each_tile(out, workspace, [&](const Activations::Tile& tile, float* rows) {
+      for (Index i = 0; i < tile.rows; ++i) x.read(tile.segment, tile.row + i, 0, x.columns, rows + i * x.columns);
+      norm_tile(rows, x.columns, tile, rows, out);
     });
   }
 
  private:
+  /// body(tile, rows) for each tile of `out`, with memory of a near cache for its rows.
+  template <typename Body>
+  void for_each_tile(const Activations& out, Workspace& workspace, const Body& body) const {
+    Workspace::Frame frame(workspace);
+    const Index slot_size = out.layout->row_tile * out.columns;
+    float* const scratch = frame.floats(workspace.executor().size() * slot_size);
+    workspace.executor().for_each(out.tiles(),
+                                  [&](Index t, Index slot) { body(out.tile(t), scratch + slot * slot_size); });
+  }
+
+  /// x (tile.rows, C), rows ldx apart, to `normed` without padding, which may be x, and on to `out`.
+  void norm_tile(const float* x, Index ldx, const Activations::Tile& tile, float* normed,
+                 const Activations& out) const {
+    kernel_table().layer_norm(x, ldx, tile.rows, out.columns, weight_.data(), bias_.data(), eps_, normed, out.columns);
+    out.write(tile, normed, out.columns);
+  }
+
   AlignedBuffer<float> weight_;  // (C,)
   AlignedBuffer<float> bias_;    // (C,)
   float eps_;

@@ -1,9 +1,13 @@
 // timm.layers.Mlp.
 #pragma once
 
+#include <optional>
+
 #include <beit/core/matrix.hpp>
 #include <beit/core/version.hpp>
 #include <beit/io/weights.hpp>
+#include <beit/kernels/row_layout.hpp>
+#include <beit/nn/layer_norm.hpp>
 #include <beit/nn/linear.hpp>
 #include <beit/nn/workspace.hpp>
 
@@ -16,6 +20,9 @@ class Mlp {
   Mlp(const WeightScope& weights, Index dim, Index hidden)
       : fc1_(weights.scope("fc1"), hidden, dim), fc2_(weights.scope("fc2"), dim, hidden) {}
 
+  /// From here on y = norm(gelu(x W1^T + b1)) W2^T + b2: "mlp.norm" of BEiT-3, timm's scale_mlp_norm.
+  void norm_hidden(const WeightScope& norm, float eps) { norm_.emplace(norm, fc2_.inputs(), eps); }
+
   /// Memory for x: (B*N, C).
   Activations input(Workspace::Frame& frame, Index batch, Index tokens) const {
     return fc1_.input(frame, batch, tokens);
@@ -24,12 +31,19 @@ class Mlp {
   /// out += gamma * y; x (B*N, C), gamma (C,) or null for 1, out (B*N, C).
   void forward_residual(const Activations& x, const float* gamma, Workspace& workspace, Rows out) const {
     Workspace::Frame frame(workspace);
-    const Activations hidden = fc2_.input(frame, x.segments, x.segment_rows, true);  // (B*N, M)
-    fc1_.forward_gelu(x, workspace, hidden);
+    const Activations hidden = fc2_.input(frame, x.segments, x.segment_rows, !norm_);  // (B*N, M)
+    if (norm_) {
+      const Activations rows = frame.activations(kernels::float_rows, x.segments, x.segment_rows, hidden.columns);
+      fc1_.forward_gelu(x, workspace, rows);
+      norm_->forward(rows, workspace, hidden);
+    } else {
+      fc1_.forward_gelu(x, workspace, hidden);
+    }
     fc2_.forward_residual(hidden, gamma, workspace, out);
   }
 
  private:
+  std::optional<LayerNorm> norm_;
   Linear<Weight> fc1_;  // (M, C)
   Linear<Weight> fc2_;  // (C, M)
 };
