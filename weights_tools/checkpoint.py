@@ -52,10 +52,15 @@ def read_checkpoint(path, unsafe_pickle=False):
             raise ConversionError(f"{path}: tensor {name} has type {value.dtype}, wanted floating point")
         tensors[name] = value
     tensors = converted.restore_tensors(tensors)
-    pretraining = [name for name in tensors if name == "mask_token" or name.startswith("lm_head.")]
-    if pretraining:
-        note(f"dropping the pre-training head ({', '.join(pretraining)})")
-        tensors = {name: value for name, value in tensors.items() if name not in pretraining}
+    # BEiT v2's blocks of pre-training alone; and a mask token that nothing predicts from.
+    dropped = [name for name in tensors if name.startswith("cls_pt_layers.")
+               or name == "mask_token" and "lm_head.weight" not in tensors]
+    if dropped:
+        note(f"dropping what only pre-training uses ({', '.join(dropped[:3])}{', ...' if len(dropped) > 3 else ''})")
+        tensors = {name: value for name, value in tensors.items() if name not in dropped}
+    for name in ("lm_head.bias", "mask_token"):
+        if "lm_head.weight" in tensors and name not in tensors:
+            raise ConversionError(f"{path} has lm_head.weight, but no {name}")
     for name in ("patch_embed.proj.weight", "cls_token", "blocks.0.attn.qkv.weight"):
         if name not in tensors:
             raise ConversionError(f"{path} is not a BEiT checkpoint: it has no {name}")
@@ -125,12 +130,22 @@ def find_table(tensors):
     return next((name for name in tensors if name.endswith("relative_position_bias_table")), None)
 
 
+def is_beit3(tensors):
+    """Whether these are BEiT-3's: only they have a norm before attention's last product."""
+    return "blocks.0.attn.norm.weight" in tensors
+
+
 def parts_of(tensors, options):
     """The constructor arguments that the presence of tensors tells."""
     fc_norm = "fc_norm.weight" in tensors
-    return {
+    parts = {
         "num_classes": shape_of(tensors, "head.weight", 2)[0] if "head.weight" in tensors else 0,
         "global_pool": options.global_pool or ("avg" if fc_norm else "token"),
+    }
+    if is_beit3(tensors):
+        return parts
+    return {
+        **parts,
         "qkv_bias": "blocks.0.attn.q_bias" in tensors,
         "use_abs_pos_emb": "pos_embed" in tensors,
         "use_rel_pos_bias": "blocks.0.attn.relative_position_bias_table" in tensors,
@@ -161,20 +176,23 @@ def infer_config(tensors, options):
         "depth": len(blocks),
         "num_heads": heads,
         "mlp_ratio": converted.mlp_ratio(dim, shape_of(tensors, "blocks.0.mlp.fc1.weight", 2)[0]),
-        "init_values": 0.1 if "blocks.0.gamma_1" in tensors else 0.0,
         **parts_of(tensors, options),
     }
-    architecture = match_architecture(arguments)
+    if is_beit3(tensors):
+        architecture = match_architecture(arguments, timm.list_models("beit3_*"), "beit3_base_patch16_224")
+    else:
+        arguments["init_values"] = 0.1 if "blocks.0.gamma_1" in tensors else 0.0
+        architecture = match_architecture(arguments, timm.list_models(module="beit"), FALLBACK_ARCHITECTURE)
     return {"architecture": architecture, "model_args": arguments, "pretrained_cfg": preprocessing_of(architecture)}
 
 
 def named_config(tensors, options):
     """The configuration of a bare checkpoint of which the user names the architecture."""
-    if options.architecture not in timm.list_models(module="beit"):
+    if options.architecture not in converted.ARCHITECTURES:
         raise ConversionError(f"--architecture {options.architecture!r} is not one of timm's BEiT models: "
-                              + ", ".join(timm.list_models(module="beit")))
+                              + ", ".join(converted.ARCHITECTURES))
     arguments = parts_of(tensors, options)
-    if "blocks.0.gamma_1" not in tensors:
+    if "blocks.0.gamma_1" not in tensors and not is_beit3(tensors):
         arguments["init_values"] = 0.0
     if options.image_size:
         arguments["img_size"] = options.image_size
@@ -189,9 +207,8 @@ def preprocessing_of(architecture):
     return {**timm.get_pretrained_cfg(architecture).to_dict(), "license": "unknown"}
 
 
-def match_architecture(arguments):
-    """The timm architecture with these sizes: BEiT before BEiT v2, which has the same shapes."""
-    names = timm.list_models(module="beit")
+def match_architecture(arguments, names, fallback):
+    """The one of timm's architectures `names` with these sizes: BEiT before BEiT v2, which has the same shapes."""
     for name in names:
         width, depth, heads = (1024, 24, 16) if "_large_" in name else (768, 12, 12)
         patch, side = (int(x) for x in re.search(r"patch(\d+)_(\d+)$", name).groups())
@@ -202,5 +219,5 @@ def match_architecture(arguments):
                 note(f"assuming {name}; BEiT v2 has the same shapes but another mean and std: if it is one, "
                      f"give --architecture {second}")
             return name
-    note(f"the sizes are those of no timm architecture: using {FALLBACK_ARCHITECTURE}'s preprocessing")
-    return FALLBACK_ARCHITECTURE
+    note(f"the sizes are those of no timm architecture: using {fallback}'s preprocessing")
+    return fallback

@@ -11,6 +11,8 @@ SOURCE is one of
 Of a bare checkpoint the architecture is inferred from the shapes, unless --architecture names one; with
 --architecture, timm resizes position tables that belong to another image size.
 
+A masked-image head (mask_token, lm_head) is kept: load_masked_image_model reads it.
+
 OUT gets timm's parameter names and, in the metadata entry "beit.config", the architecture, the preprocessing and
 the labels. It is written under a temporary name and renamed when all is well.
 """
@@ -23,7 +25,7 @@ from pathlib import Path
 import timm
 import torch
 from timm.data import ImageNetInfo
-from timm.models.beit import Beit, checkpoint_filter_fn
+from timm.models.beit import checkpoint_filter_fn
 
 import converted
 from checkpoint import infer_config, named_config, note, read_checkpoint, read_config
@@ -36,7 +38,7 @@ IMAGENET_OF_CLASSES = {1000: "imagenet-1k", 21841: "imagenet-22k"}
 
 def model_of_timm(name):
     """A model that timm downloads, its architecture and its pretrained_cfg."""
-    architectures = timm.list_models(module="beit")
+    architectures = converted.ARCHITECTURES
     if not name.startswith("hf-hub:") and name.split(".")[0] not in architectures:
         raise ConversionError(f"{name!r} is neither a file, a folder, nor one of timm's BEiT models: "
                               + ", ".join(architectures))
@@ -50,8 +52,8 @@ def model_of_timm(name):
         raise ConversionError(f"timm can't download {name} without huggingface_hub: {one_line(error)}") from error
     except Exception as error:  # whatever the hub's client, the network or the files may raise
         raise ConversionError(f"timm can't load {name}: {type(error).__name__}: {one_line(error)[:300]}") from error
-    if not isinstance(model, Beit):
-        raise ConversionError(f"{name} is a {type(model).__name__}, wanted a Beit")
+    if not converted.is_beit(model):
+        raise ConversionError(f"{name} is a {type(model).__name__}, wanted a BEiT")
     return model.eval(), model.pretrained_cfg["architecture"], model.pretrained_cfg
 
 
@@ -71,7 +73,8 @@ def fit(tensors, model):
 
 
 def model_of_path(path, options):
-    """The model in a file or folder, its architecture, and its labels and preprocessing as a pretrained_cfg."""
+    """The model in a file or folder, its architecture, its labels and preprocessing as a pretrained_cfg, and what a
+    masked-image head has."""
     if path.is_dir():
         weights = next((path / name for name in WEIGHT_NAMES if (path / name).is_file()), None)
         if weights is None:
@@ -92,12 +95,13 @@ def model_of_path(path, options):
                               "and --global-pool are for bare checkpoints")
     else:
         model = converted.create_model(config)
+    tensors, head = converted.split_head(tensors)
     converted.load_tensors(model, tensors)
     preprocessing = dict(config["pretrained_cfg"])
     for key in ("label_names", "label_descriptions"):
         if config.get(key):
             preprocessing[key] = config[key]
-    return model, config["architecture"], preprocessing
+    return model, config["architecture"], preprocessing, head
 
 
 def labels_of(model, preprocessing):
@@ -123,7 +127,7 @@ def verify(path, model, dtype):
 
     The file must give what the model gives whose weights are rounded to `dtype`: the rounding explains the rest.
     """
-    images = torch.rand(2, model.in_chans, *model.patch_embed.img_size, dtype=torch.float64,
+    images = torch.rand(2, model.patch_embed.proj.in_channels, *model.patch_embed.img_size, dtype=torch.float64,
                         generator=torch.Generator().manual_seed(0)) * 2 - 1
     source = model.double()(images)
     loaded = converted.load(path).double()(images)
@@ -145,18 +149,19 @@ def convert(options):
     if path.exists() or (looks_like_path and not options.source.startswith("hf-hub:")):
         if not path.exists():
             raise ConversionError(f"{path}: no such file or folder")
-        model, architecture, preprocessing = model_of_path(path, options)
+        model, architecture, preprocessing, head = model_of_path(path, options)
     else:
-        model, architecture, preprocessing = model_of_timm(options.source)
+        (model, architecture, preprocessing), head = model_of_timm(options.source), {}
     if options.out.is_dir():
         raise ConversionError(f"{options.out} is a folder, wanted a file name")
     names, descriptions = labels_of(model, preprocessing)
     config = converted.make_config(model, architecture, preprocessing, names, descriptions)
-    tensors = converted.convert_tensors(model.state_dict(), options.dtype)
+    tensors = converted.convert_tensors({**model.state_dict(), **head}, options.dtype)
     check = (lambda temporary: verify(temporary, model, options.dtype)) if options.verify else None
     converted.write(options.out, tensors, config, check)
     print(f"{options.out}: {architecture}, {sum(x.numel() for x in model.parameters())} parameters in {options.dtype}, "
-          f"{model.num_classes} classes, {len(names)} labels, {options.out.stat().st_size / 1e6:.1f} MB")
+          f"{model.num_classes} classes, {len(names)} labels, {options.out.stat().st_size / 1e6:.1f} MB"
+          + (f", with the masked-image head of {len(head['lm_head.weight'])} tokens" if head else ""))
     return config
 
 

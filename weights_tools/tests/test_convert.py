@@ -216,13 +216,54 @@ def test_architecture_resizes(tmp_path, capsys):
     assert tensors["blocks.0.attn.relative_position_bias_table"].shape == (27 * 27 + 3, 12)
 
 
-def test_pretraining_head_is_dropped(tmp_path, capsys):
+def pretrained_tensors(vocabulary=8):
+    """A masked-image model as Microsoft publishes it: one shared table, no pooling, the head and the mask token."""
     model = make_model(num_classes=0, global_pool="token", use_rel_pos_bias=False, use_shared_rel_pos_bias=True)
-    tensors = {**model.state_dict(), "mask_token": torch.zeros(1, 1, 24), "lm_head.weight": torch.zeros(8, 24)}
-    torch.save({"model": tensors}, tmp_path / "source.pth")
-    assert run(tmp_path / "source.pth", tmp_path / "out.safetensors") == 0
+    head = {"mask_token": torch.full((1, 1, 24), 0.25), "lm_head.weight": torch.rand(vocabulary, 24),
+            "lm_head.bias": torch.rand(vocabulary)}
+    return model, head
+
+
+def test_masked_image_head_is_kept(tmp_path, capsys):
+    """Also of BEiT v2, whose extra blocks only pre-training uses; and once more, from the converted file."""
+    model, head = pretrained_tensors()
+    extra = {f"cls_pt_layers.0.{name}": value for name, value in model.blocks[0].state_dict().items()}
+    torch.save({"model": {**model.state_dict(), **head, **extra}}, tmp_path / "source.pth")
+    assert run(tmp_path / "source.pth", tmp_path / "out.safetensors", "--verify") == 0
+    assert run(tmp_path / "out.safetensors", tmp_path / "again.safetensors") == 0
+    captured = capsys.readouterr()
+    assert "dropping what only pre-training uses (cls_pt_layers.0." in captured.err
+    assert "with the masked-image head of 8 tokens" in captured.out
+    for name in ("out", "again"):
+        tensors, config = converted.read(tmp_path / f"{name}.safetensors")
+        assert config["model_args"]["use_shared_rel_pos_bias"] and config["num_classes"] == 0
+        assert tensors.keys() == {*model.state_dict(), *head}
+        assert all(torch.equal(tensors[key], value) for key, value in {**model.state_dict(), **head}.items())
+
+
+def test_half_a_masked_image_head(tmp_path, capsys):
+    model, head = pretrained_tensors()
+    torch.save({"model": {**model.state_dict(), "mask_token": head["mask_token"]}}, tmp_path / "token.pth")
+    assert run(tmp_path / "token.pth", tmp_path / "out.safetensors") == 0
     same_weights(tmp_path / "out.safetensors", model)
-    assert "dropping the pre-training head" in capsys.readouterr().err
+    del head["mask_token"]
+    torch.save({"model": {**model.state_dict(), **head}}, tmp_path / "head.pth")
+    assert run(tmp_path / "head.pth", tmp_path / "none.safetensors") == 1
+    assert "has lm_head.weight, but no mask_token" in capsys.readouterr().err
+
+
+def test_beit3(tmp_path):
+    """timm's VisionTransformer with two more norms: a pair, and a bare checkpoint."""
+    model = randomize(timm.create_model("beit3_base_patch16_224", img_size=32, embed_dim=24, depth=2, num_heads=3,
+                                        num_classes=5), seed=6)
+    for source, arguments in ((save_pair(tmp_path / "pair", model, label_names=[], label_descriptions={},
+                                           architecture="beit3_base_patch16_224"), ()),
+                              (tmp_path / "bare.pth", ("--num-heads", "3"))):
+        if source.suffix:
+            torch.save(model.state_dict(), source)
+        out = tmp_path / "out.safetensors"
+        assert run(source, out, "--verify", *arguments) == 0
+        assert same_weights(out, model)["architecture"] == "beit3_base_patch16_224"
 
 
 def hub_cache(home, repository, pair):
