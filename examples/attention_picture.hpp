@@ -14,6 +14,7 @@
 
 #include "colour_map.hpp"
 #include "text_picture.hpp"
+#include "what_the_model_sees.hpp"
 
 namespace programs {
 
@@ -83,26 +84,6 @@ class PatchMap {
   std::vector<double> values_;  // (Gh, Gw)
   beit::Size grid_, picture_;
 };
-
-/// The model's input x (3, H, W) as the image that it is, its longer side enlarged to `side` pixels.
-inline beit::Image what_the_model_sees(const float* x, const beit::Preprocessing& config, beit::Index side) {
-  const beit::Size size = config.input_size;
-  beit::Image small(size.height, size.width);
-  for (beit::Index c = 0; c < 3; ++c) {
-    const double mean = double{config.mean[static_cast<std::size_t>(c)]};
-    const double deviation = double{config.std[static_cast<std::size_t>(c)]};
-    for (beit::Index i = 0; i < size.area(); ++i) {
-      const double value = 255 * (double{x[c * size.area() + i]} * deviation + mean);
-      small.data()[3 * i + c] = static_cast<std::uint8_t>(std::clamp(std::lround(value), 0L, 255L));
-    }
-  }
-  const beit::Index longer = std::max(size.height, size.width);
-  const beit::Size large{std::max<beit::Index>(1, size.height * side / longer),
-                         std::max<beit::Index>(1, size.width * side / longer)};
-  beit::Image image(large.height, large.width);
-  beit::resize_window(small, large, {0, large.height}, {0, large.width}, beit::Interpolation::bicubic, image.data());
-  return image;
-}
 
 /// The image, beside it the same in grey under the map's colours, and a legend at the right and below.
 class AttentionPicture {

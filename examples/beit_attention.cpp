@@ -154,7 +154,7 @@ int draw(const CLI::App& app, const Options& options) {
   const beit::Config& config = model->config();
   require_in_range(options, config);
   beit::Workspace workspace(pool);
-  if (options.verbose) programs::describe(app, options, config, workspace.executor());
+  if (options.verbose) programs::describe(app, options, programs::model_text(config), workspace.executor());
 
   const beit::Image image = beit::read_image(options.image, options.decode);
   const beit::Matrix x = beit::preprocess(config, std::vector{image}, workspace);

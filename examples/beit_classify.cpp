@@ -77,7 +77,7 @@ int classify(const CLI::App& app, const Options& options) {
   if (config.num_classes == 0) throw beit::ConfigError("the model has no classifier: beit-embed takes its features");
 
   beit::Workspace workspace(pool);
-  if (options.verbose) programs::describe(app, options, config, workspace.executor());
+  if (options.verbose) programs::describe(app, options, programs::model_text(config), workspace.executor());
   std::optional<programs::RowFiles> files;
   if (!options.logits.empty()) files.emplace(options.logits, std::vector{config.num_classes});
 

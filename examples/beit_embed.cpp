@@ -14,6 +14,7 @@
 
 #include <beit/beit.hpp>
 
+#include "demo_tokenizer.hpp"
 #include "embed/batches.hpp"
 #include "embed/folder_lock.hpp"
 #include "embed/hash.hpp"
@@ -26,6 +27,7 @@
 #include "embed/task.hpp"
 #include "output.hpp"
 #include "program.hpp"
+#include "tokenizer.hpp"
 
 namespace {
 
@@ -40,10 +42,15 @@ struct Options : programs::Options {
   std::optional<std::int64_t> num_shards;
 
   bool to_file() const { return std::filesystem::path(output).extension() == ".npy"; }
-  beit::NpyType npy_type() const { return dtype == "float16" ? beit::NpyType::float16 : beit::NpyType::float32; }
+  /// Not a model's features, but the tokenizer's tokens.
+  bool visual() const { return tokens == "visual"; }
+  beit::NpyType npy_type() const {
+    if (visual()) return beit::NpyType::int32;
+    return dtype == "float16" ? beit::NpyType::float16 : beit::NpyType::float32;
+  }
 };
 
-/// What an image's row of the output is: (C,), (Gh, Gw, C) or (N, C).
+/// What an image's row of a model's output is: (C,), (Gh, Gw, C) or (N, C).
 std::vector<beit::Index> row_shape(const beit::Config& config, const std::string& tokens) {
   if (tokens == "patch") return {config.grid().height, config.grid().width, config.embed_dim};
   if (tokens == "all") return {config.num_tokens(), config.embed_dim};
@@ -52,7 +59,8 @@ std::vector<beit::Index> row_shape(const beit::Config& config, const std::string
 
 /// What of the options the numbers depend on. The number of tasks and threads and the batch size aren't among it.
 programs::Json job_options(const Options& options) {
-  std::string model = programs::fingerprint(options.model);
+  std::string model = options.visual() && options.model.empty() ? programs::fingerprint(programs::demo_tokenizer())
+                                                                : programs::fingerprint(options.model);
   if (options.image_size != beit::Size{}) model += " " + beit::detail::size_text(options.image_size);
   return {{"program", "beit-embed " BEIT_VERSION},
           {"model", model},
@@ -84,15 +92,25 @@ void require_arguments(const std::vector<std::string>& names) {
 /// Features of the images of a plan, into `output`.
 class Embedder {
  public:
-  Embedder(const CLI::App& app, const Options& options)
-      : app_(app),
-        options_(options),
-        pool_(options.threads),
-        model_(programs::load_model(options.model, options.precision, pool_, options.image_size)) {
-    if (options.verbose) programs::describe(app, options, model_->config(), workspace_.executor());
+  Embedder(const CLI::App& app, const Options& options) : app_(app), options_(options), pool_(options.threads) {
+    if (options.visual()) {
+      tokenizer_ = programs::load_token_encoder(options.model, options.precision, pool_, options.image_size);
+      config_.preprocessing = tokenizer_->preprocessing();
+      config_.image_size = config_.preprocessing.input_size;
+    } else {
+      model_ = programs::load_model(options.model, options.precision, pool_, options.image_size);
+      config_ = model_->config();
+    }
+    const std::string what = tokenizer_ ? "tokenizer: image " + beit::detail::size_text(config_.image_size) +
+                                              ", tokens " + beit::detail::size_text(tokenizer_->grid())
+                                        : programs::model_text(config_);
+    if (options.verbose) programs::describe(app, options, what, workspace_.executor());
   }
 
-  std::vector<beit::Index> row_shape() const { return ::row_shape(model_->config(), options_.tokens); }
+  std::vector<beit::Index> row_shape() const {
+    if (tokenizer_) return {tokenizer_->grid().height, tokenizer_->grid().width};
+    return ::row_shape(config_, options_.tokens);
+  }
 
   /// Images with a row, and images that can't be read.
   struct Counts {
@@ -125,15 +143,17 @@ class Embedder {
   }
 
   programs::Batches batches(programs::Plan& plan) {
-    return programs::Batches(plan, model_->config(), options_.decode, options_.batch_size,
-                             workspace_.executor().size());
+    return programs::Batches(plan, config_, options_.decode, options_.batch_size, workspace_.executor().size());
   }
 
  private:
-  beit::Index rows_per_image() const { return options_.tokens == "pooled" ? 1 : model_->config().num_tokens(); }
+  beit::Index rows_per_image() const {
+    return options_.tokens == "pooled" || tokenizer_ ? 1 : model_->config().num_tokens();
+  }
 
-  /// (B * rows_per_image, C)
+  /// (B * rows_per_image, C), or tokens (B, h*w).
   beit::Matrix forward(const beit::ConstRows& x) {
+    if (tokenizer_) return tokenizer_->encode(x, workspace_);
     beit::Matrix features(x.rows() * rows_per_image(), model_->config().embed_dim);
     if (options_.tokens == "pooled") {
       model_->forward(x, workspace_, features, true);
@@ -146,7 +166,9 @@ class Embedder {
   const CLI::App& app_;
   const Options& options_;
   beit::ThreadPool pool_;
-  std::unique_ptr<const programs::Model> model_;
+  std::unique_ptr<const programs::Model> model_;             // one of the two
+  std::unique_ptr<const programs::TokenEncoder> tokenizer_;  // is there
+  beit::Config config_;                                      // its preprocessing
   beit::Workspace workspace_{pool_};
 };
 
@@ -285,12 +307,14 @@ int main(int argc, char** argv) {
                  "pooled  what the classifier sees (images, C)\n"
                  "class   the class token (images, C)\n"
                  "patch   the patch tokens (images, rows, columns, C)\n"
-                 "all     class token, then patches (images, 1 + rows * columns, C)")
+                 "all     class token, then patches (images, 1 + rows * columns, C)\n"
+                 "visual  the visual tokens of a tokenizer, which --model then names: DALL-E's as\n"
+                 "        convert_tokenizer.py makes it; int32 (images, rows, columns)")
       ->option_text("WHICH")
-      ->check(CLI::IsMember({"pooled", "class", "patch", "all"}));
-  app.add_option("--dtype", options.dtype, "float32, or float16 for half the space [float32]")
-      ->option_text("TYPE")
-      ->check(CLI::IsMember({"float32", "float16"}));
+      ->check(CLI::IsMember({"pooled", "class", "patch", "all", "visual"}));
+  auto* const dtype = app.add_option("--dtype", options.dtype, "float32, or float16 for half the space [float32]")
+                          ->option_text("TYPE")
+                          ->check(CLI::IsMember({"float32", "float16"}));
   auto* const shard_size = app.add_option("--shard-size", options.shard_size,
                                           "Images in a shard, which is what an interruption costs at most [1000]")
                                ->option_text("N")
@@ -323,6 +347,9 @@ int main(int argc, char** argv) {
     if (options.to_file() && (*shard_size || *shard)) {
       throw CLI::ValidationError("--shard-size, --shard and --num-shards are for a folder: found --output " +
                                  options.output);
+    }
+    if (options.visual() && *dtype) {
+      throw CLI::ValidationError("--dtype is for features: found it beside --tokens visual, which are int32");
     }
     if (!options.plot.empty() && !is_vector(options.tokens)) {
       throw CLI::ValidationError("--plot is for one vector an image: found --tokens " + options.tokens);

@@ -65,7 +65,7 @@ int search(const CLI::App& app, const Options& options) {
                              " numbers, wanted " + std::to_string(config.embed_dim) + " as the model makes them");
   }
   beit::Workspace workspace(pool);
-  if (options.verbose) programs::describe(app, options, config, workspace.executor());
+  if (options.verbose) programs::describe(app, options, programs::model_text(config), workspace.executor());
   if (!options.html.empty()) beit::AtomicFile(options.html);  // before the work: a name that can't be written
 
   if (options.csv) programs::print_csv({"query", "rank", "path", "score", "error"});

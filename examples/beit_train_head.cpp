@@ -215,7 +215,7 @@ int train_head(const CLI::App& app, const Options& options) {
   const beit::Config& config = model->config();
   InterruptiblePool pool{threads};
   beit::Workspace workspace(pool);
-  if (options.verbose) programs::describe(app, options, config, workspace.executor());
+  if (options.verbose) programs::describe(app, options, programs::model_text(config), workspace.executor());
   programs::EmbeddingCache cache(
       options.no_cache ? "" : options.cache,
       programs::fingerprint(options.model) + " " + options.precision + " " + std::string(programs::kernels_name()) +

@@ -110,16 +110,21 @@ inline void add_options(CLI::App& app, Options& options, bool takes_images = tru
   app.add_flag("--verbose", options.verbose, "Say on standard error what runs");
 }
 
-/// For --verbose: what runs, on standard error.
-inline void describe(const CLI::App& app, const Options& options, const beit::Config& config,
-                     const beit::Executor& executor) {
+/// "beit_base_patch16_224: image 224x224, patch 16x16, ...", for describe.
+inline std::string model_text(const beit::Config& config) {
   const auto text = [](beit::Size size) { return std::to_string(size.height) + "x" + std::to_string(size.width); };
+  return one_line(config.architecture.empty() ? "beit" : config.architecture) + ": image " + text(config.image_size) +
+         ", patch " + text(config.patch_size) + ", width " + std::to_string(config.embed_dim) + ", depth " +
+         std::to_string(config.depth) + ", heads " + std::to_string(config.num_heads) + ", classes " +
+         std::to_string(config.num_classes);
+}
+
+/// For --verbose: what runs, on standard error.
+inline void describe(const CLI::App& app, const Options& options, const std::string& model,
+                     const beit::Executor& executor) {
   std::cerr << app.get_name() << ": model " << one_line(options.model.empty() ? "embedded" : options.model) << " ("
-            << one_line(config.architecture.empty() ? "beit" : config.architecture) << ": image "
-            << text(config.image_size) << ", patch " << text(config.patch_size) << ", width " << config.embed_dim
-            << ", depth " << config.depth << ", heads " << config.num_heads << ", classes " << config.num_classes
-            << "), precision " << options.precision << ", kernels " << kernels_name() << ", threads " << executor.size()
-            << ", batch size " << options.batch_size << '\n';
+            << model << "), precision " << options.precision << ", kernels " << kernels_name() << ", threads "
+            << executor.size() << ", batch size " << options.batch_size << '\n';
 }
 
 inline void print_error(const CLI::App& app, const std::string& text) {

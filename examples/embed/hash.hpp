@@ -61,21 +61,24 @@ inline void add_file(Hash& hash, const std::filesystem::path& path) {
   }
 }
 
+inline std::string fingerprint(std::span<const std::byte> bytes) {
+  Hash hash;
+  hash.add(bytes.data(), bytes.size());
+  return "xxh3:" + hash.hex();
+}
+
 /// What the results of load_model(path) depend on: the weights' files, and the configurations beside them where
 /// beit::load looks for some.
 inline std::string fingerprint(const std::string& path) {
+  if (path.empty()) return fingerprint(demo_model());
   Hash hash;
-  if (path.empty()) {
-    hash.add(demo_model().data(), demo_model().size());
-  } else {
-    std::error_code ignored;
-    const bool folder = std::filesystem::is_directory(path, ignored);
-    const std::filesystem::path given = path, beside = folder ? given : given.parent_path();
-    for (const beit::SafeTensors& file : beit::open_weight_files(given)) add_file(hash, file.name());
-    if (folder || given.filename() == "model.safetensors" || given.extension() == ".json") {
-      for (const char* name : {"config.json", "preprocessor_config.json"}) {
-        if (std::filesystem::exists(beside / name, ignored)) add_file(hash, beside / name);
-      }
+  std::error_code ignored;
+  const bool folder = std::filesystem::is_directory(path, ignored);
+  const std::filesystem::path given = path, beside = folder ? given : given.parent_path();
+  for (const beit::SafeTensors& file : beit::open_weight_files(given)) add_file(hash, file.name());
+  if (folder || given.filename() == "model.safetensors" || given.extension() == ".json") {
+    for (const char* name : {"config.json", "preprocessor_config.json"}) {
+      if (std::filesystem::exists(beside / name, ignored)) add_file(hash, beside / name);
     }
   }
   return "xxh3:" + hash.hex();

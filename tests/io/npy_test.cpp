@@ -1,5 +1,6 @@
 #include <beit/io/npy.hpp>
 
+#include <cstdint>
 #include <numeric>
 #include <string>
 #include <utility>
@@ -89,6 +90,19 @@ TEST_F(NpyTest, Float16AsNumpyRoundsIt) {
   writer.write(ties.data(), 1);
   writer.close();
   EXPECT_THAT(file_text(path_), EndsWith(std::string("\x00\x3c\x02\x3c\x00\x00\x02\x00\xff\x7b\x00\x7c", 12)));
+}
+
+TEST_F(NpyTest, WholeNumbersAsInt32) {
+  NpyWriter writer(path_, {2}, beit::NpyType::int32);
+  const std::vector<float> rows{0, 8191, -3, 16777216};
+  writer.write(rows.data(), 2);
+  writer.close();
+  const std::string text = file_text(path_);
+  EXPECT_THAT(text, HasSubstr("{'descr': '<i4', 'fortran_order': False, 'shape': (2, 2), }"));
+  const std::int32_t wanted[]{0, 8191, -3, 16777216};
+  EXPECT_EQ(text.substr(text.size() - sizeof wanted),
+            std::string(reinterpret_cast<const char*>(wanted), sizeof wanted));
+  EXPECT_THROW(read_npy(path_), FileError);
 }
 
 TEST_F(NpyTest, NoRows) {

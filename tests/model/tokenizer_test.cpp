@@ -134,9 +134,23 @@ TEST(Tokenizer, PreprocessesImagesToValuesFromZeroToOne) {
   EXPECT_EQ(tokenizer.encode(both, workspace)[1].values, wanted);
 }
 
+TEST(Tokenizer, SeesTheCropThatAModelSees) {
+  const auto tokenizer = beit::load_tokenizer<float>(golden("dvae_four.safetensors"), {.grid = {14, 14}});
+  beit::Preprocessing model{.input_size = {224, 224}, .crop_pct = 0.9, .crop_mode = beit::CropMode::squash};
+  const beit::Preprocessing beside = tokenizer.preprocessing_beside(model);
+  EXPECT_EQ(beside.input_size, (Size{112, 112}));
+  EXPECT_EQ(beside.crop_pct, 0.9);
+  EXPECT_EQ(beside.crop_mode, beit::CropMode::squash);
+  EXPECT_EQ(beside.interpolation, beit::Interpolation::lanczos);
+  EXPECT_EQ(beside.std[0], 1.0f);
+  EXPECT_EQ(beside.resize_to, Size{});
+  model.resize_to = {256, 256};
+  EXPECT_EQ(tokenizer.preprocessing_beside(model).resize_to, (Size{128, 128}));
+}
+
 TEST(Tokenizer, LoadsHalvesAndOtherSizes) {
-  const auto encoder = beit::load_tokenizer<float>(golden("dvae_four.safetensors"),
-                                                   {.image_size = {32, 8}, .encoder = true, .decoder = false});
+  const auto encoder =
+      beit::load_tokenizer<float>(golden("dvae_four.safetensors"), {.grid = {4, 1}, .encoder = true, .decoder = false});
   EXPECT_TRUE(encoder.has_encoder());
   EXPECT_EQ(encoder.grid(), (Size{4, 1}));
   EXPECT_THAT([&] { encoder.decode({{1, 1}, {0}}); }, ThrowsMessage<beit::ArgumentError>(HasSubstr("no decoder")));

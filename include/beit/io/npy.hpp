@@ -1,4 +1,4 @@
-// NumPy's .npy files, version 1.0, in C order: float32 and float16.
+// NumPy's .npy files, version 1.0, in C order: float32 and float16, and int32 to write.
 // https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
 #pragma once
 
@@ -28,8 +28,8 @@ namespace beit::inline BEIT_ABI {
 
 static_assert(std::endian::native == std::endian::little, "numbers are written and read in place");
 
-/// What the elements of a file are.
-enum class NpyType { float32, float16 };
+/// What the elements of a file are. int32: of floats that are whole numbers; MappedNpy reads none.
+enum class NpyType { float32, float16, int32 };
 
 namespace detail {
 
@@ -43,7 +43,9 @@ inline std::string npy_preamble(NpyType type, Index rows, const std::vector<Inde
   for (std::size_t i = 0; i < shape.size(); ++i) dims += (i > 0 ? ", " : "") + std::to_string(shape[i]);
   if (shape.size() == 1) dims += ",";
   const std::string dict = std::string("{'descr': '")
-                               .append(type == NpyType::float32 ? "<f4" : "<f2")
+                               .append(type == NpyType::float32   ? "<f4"
+                                       : type == NpyType::float16 ? "<f2"
+                                                                  : "<i4")
                                .append("', 'fortran_order': False, 'shape': (" + dims + "), }");
 
   const std::size_t before = npy_magic.size() + sizeof(std::uint16_t);
@@ -150,6 +152,9 @@ class NpyWriter {
       halves_.resize(size);
       for (std::size_t i = 0; i < size; ++i) halves_[i] = Eigen::half(rows[i]);
       file_.write(halves_.data(), size * sizeof(Eigen::half));
+    } else if (type_ == NpyType::int32) {
+      const std::vector<std::int32_t> numbers(rows, rows + size);
+      file_.write(numbers.data(), size * sizeof(std::int32_t));
     } else {
       file_.write(rows, size * sizeof(float));
     }

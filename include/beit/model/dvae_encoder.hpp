@@ -82,21 +82,23 @@ class DvaeEncoder {
     });
     Index channels = config_.n_hid;
     const auto rows = [&](float* data) { return Eigen::Map<RowMajorMatrix>(data, size.area(), channels); };
-    float* x = frame.floats(size.area() * channels);  // (H*W, channels), smaller and wider from group to group
+    // (H*W, channels): from group to group half as large, and what is pooled of it a quarter.
+    float* const x = frame.floats(size.area() * channels);
+    float* const pooled = frame.floats(size.area() * channels / 4);
     input_.forward(mapped, size, {}, workspace, rows(x));
     for (std::size_t i = 0; i < groups_.size(); ++i) {
+      const float* in = x;
       if (i > 0) {
         const Size half{size.height / 2, size.width / 2};
-        float* const pooled = frame.floats(half.area() * channels);
         max_pool(rows(x), size, workspace.executor(), Eigen::Map<RowMajorMatrix>(pooled, half.area(), channels));
-        x = pooled;
         size = half;
+        in = pooled;
       }
       for (const DvaeBlock<Weight>& block : groups_[i]) {
-        const ConstRows in = rows(x);
-        if (block.outputs() != channels) x = frame.floats(size.area() * block.outputs());
+        const Eigen::Map<const RowMajorMatrix> from(in, size.area(), channels);
         channels = block.outputs();
-        block.forward(in, size, 1, workspace, rows(x));
+        block.forward(from, size, 1, workspace, rows(x));
+        in = x;
       }
     }
     output_.forward(rows(x), size, {.relu = true}, workspace, out);

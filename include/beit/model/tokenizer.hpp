@@ -67,6 +67,19 @@ class Tokenizer {
 
   /// How images become the encoder's input.
   const Preprocessing& preprocessing() const { return preprocessing_; }
+  /// How an image becomes it beside a model that sees the image too: the same crop at the tokenizer's size, by its own
+  /// filter, as BEiT's pre-training shows each image twice.
+  Preprocessing preprocessing_beside(const Preprocessing& model) const {
+    Preprocessing result = preprocessing_;
+    result.crop_pct = model.crop_pct;
+    result.crop_mode = model.crop_mode;
+    if (model.resize_to != Size{}) {
+      const Size own = result.input_size, other = model.input_size;
+      result.resize_to = {model.resize_to.height * own.height / other.height,
+                          model.resize_to.width * own.width / other.width};
+    }
+    return result;
+  }
   /// V.
   Index vocab_size() const { return config().vocab_size; }
   /// Tokens down and across of an image.
@@ -154,8 +167,10 @@ class Tokenizer {
 
 /// How a tokenizer is loaded.
 struct TokenizerOptions {
-  /// Height and width that images are brought to, multiples of the pixels of a token (8 in DALL-E's). 0 x 0: what the
-  /// file says.
+  /// Tokens down and across of the images, the grid of a model's patches. 0 x 0: as many as the size that the file says
+  /// has, 14 x 14 of 112 x 112 pixels.
+  Size grid{};
+  /// The same in pixels, multiples of those of a token (8 in DALL-E's); not both.
   Size image_size{};
   /// What isn't asked for takes no memory.
   bool encoder = true, decoder = true;
@@ -185,7 +200,6 @@ Tokenizer<Weight> tokenizer_from(const SafeTensors& file, const TokenizerOptions
     const nlohmann::json json = parse_json(found->second, where);
     read_preprocessing(JsonField(json, where), 3, preprocessing);
   }
-  if (options.image_size != Size{}) preprocessing.input_size = options.image_size;
   std::optional<DvaeEncoder<Weight>> in;
   std::optional<DvaeDecoder<Weight>> out;
   if (!options.encoder) reader.ignore("encoder.");
@@ -194,6 +208,11 @@ Tokenizer<Weight> tokenizer_from(const SafeTensors& file, const TokenizerOptions
   if (encoder && options.encoder) in.emplace(read_encoder_config(below("encoder")), root.scope("encoder"));
   if (decoder && options.decoder) out.emplace(read_decoder_config(below("decoder")), root.scope("decoder"));
   reader.finish();
+  if (options.image_size != Size{}) preprocessing.input_size = options.image_size;
+  if (options.grid != Size{} && (in || out)) {
+    const Index stride = in ? in->config().stride() : out->config().stride();
+    preprocessing.input_size = {options.grid.height * stride, options.grid.width * stride};
+  }
   return {std::move(preprocessing), std::move(in), std::move(out)};
 }
 

@@ -63,7 +63,7 @@ class Conv2d {
   /// Rows of pixels whose windows are gathered before they are multiplied: enough that the weights are read seldom,
   /// few enough that the windows, each pixel nine times over where the kernel is 3x3, stay in a cache.
   Index band_rows(Size size, const Executor& executor) const {
-    constexpr Index floats = Index{1} << 20, least_pixels = 197;
+    constexpr Index floats = Index{1} << 20, least_pixels = 98;
     const Index pixels = std::max(least_pixels, floats / product_.inputs()) * std::max<Index>(1, executor.size() / 2);
     return std::clamp<Index>(pixels / size.width, 1, size.height);
   }

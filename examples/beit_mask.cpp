@@ -1,0 +1,267 @@
+// beit-mask: hides patches of images, and shows which visual tokens a masked-image model names for them.
+#include <algorithm>
+#include <cstdint>
+#include <iostream>
+#include <numeric>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+
+#include <beit/beit.hpp>
+
+#include "demo_masked_model.hpp"
+#include "demo_tokenizer.hpp"
+#include "inputs.hpp"
+#include "json_lines.hpp"
+#include "mask_picture.hpp"
+#include "output.hpp"
+#include "png.hpp"
+#include "program.hpp"
+#include "what_the_model_sees.hpp"
+
+namespace {
+
+using beit::Index;
+
+struct Options : programs::Options {
+  std::string tokenizer;
+  std::string output;
+  std::string npy;
+  double ratio = 0.4;
+  std::uint64_t seed = 0;
+  std::string mask;
+  Index size = 224;
+  bool json = false;
+};
+
+/// More rows make no picture that anybody looks at.
+constexpr Index most_rows = 64;
+
+/// "0110,1001": a digit a patch, a row of patches after the other. ArgumentError unless it is of this grid.
+std::vector<std::uint8_t> parse_mask(const std::string& text, beit::Size grid) {
+  std::vector<std::uint8_t> mask;
+  std::string rows = text + ",";
+  const auto fail = [&] {
+    throw beit::ArgumentError("--mask: found '" + text.substr(0, 60) + "', wanted " + std::to_string(grid.height) +
+                              " rows of " + std::to_string(grid.width) +
+                              " digits, 1 where a patch is hidden, with "
+                              "commas between rows");
+  };
+  for (std::size_t end = 0; (end = rows.find(',')) != rows.npos; rows.erase(0, end + 1)) {
+    if (static_cast<Index>(end) != grid.width || rows.find_first_not_of("01") < end) fail();
+    for (std::size_t i = 0; i < end; ++i) mask.push_back(rows[i] == '1');
+  }
+  if (static_cast<Index>(mask.size()) != grid.area()) fail();
+  return mask;
+}
+
+/// What of one image is known: tokens (patches,) of the tokenizer and of the model, and how many of those hidden are
+/// right.
+struct Result {
+  beit::Tokens wanted, predicted;
+  Index hidden = 0, right = 0, among_five = 0;
+};
+
+class Masker {
+ public:
+  Masker(const Options& options, const beit::Executor& executor)
+      : model_(options.model.empty()
+                   ? beit::load_masked_image_model<float>(programs::demo_masked_model(), "embedded model", executor,
+                                                          {.image_size = options.image_size})
+                   : beit::load_masked_image_model<float>(options.model, {.image_size = options.image_size}, executor)),
+        tokenizer_(load_tokenizer(options.tokenizer, {.grid = model_.config().grid()}, executor)),
+        preprocessing_(tokenizer_.preprocessing_beside(model_.config().preprocessing)) {
+    if (tokenizer_.vocab_size() == model_.config().vocab_size) return;
+    throw beit::ArgumentError("found a model of " + std::to_string(model_.config().vocab_size) +
+                              " visual tokens and a tokenizer of " + std::to_string(tokenizer_.vocab_size()) +
+                              ", wanted the one that it was trained with");
+  }
+
+  const beit::Config& config() const { return model_.config(); }
+  const beit::Tokenizer<float>& tokenizer() const { return tokenizer_; }
+
+  /// x (3*H*W,): the image as the model sees it.
+  Result run(const beit::Image& image, const float* x, const std::vector<std::uint8_t>& mask,
+             beit::Workspace& workspace) const {
+    const Index patches = config().grid().area(), vocabulary = config().vocab_size;
+    Result result{{config().grid(), std::vector<std::int32_t>(static_cast<std::size_t>(patches))}, {}};
+    beit::Matrix small(1, 3 * preprocessing_.input_size.area());
+    beit::preprocess(image, preprocessing_, small.data());
+    tokenizer_.encode(small, workspace, result.wanted.values);
+    result.predicted = result.wanted;
+    beit::Matrix logits(patches, vocabulary);
+    model_.forward(Eigen::Map<const beit::RowMajorMatrix>(x, 1, 3 * config().image_size.area()), mask, workspace,
+                   logits);
+    for (Index i = 0; i < patches; ++i) {
+      if (mask[static_cast<std::size_t>(i)] == 0) continue;
+      const float* const row = logits.row(i);
+      const std::int32_t wanted = result.wanted.values[static_cast<std::size_t>(i)];
+      const Index better = std::count_if(row, row + vocabulary, [&](float y) { return y > row[wanted]; });
+      ++result.hidden;
+      result.right += better == 0;
+      result.among_five += better < 5;
+      result.predicted.values[static_cast<std::size_t>(i)] =
+          static_cast<std::int32_t>(std::max_element(row, row + vocabulary) - row);
+    }
+    return result;
+  }
+
+ private:
+  static beit::Tokenizer<float> load_tokenizer(const std::string& path, const beit::TokenizerOptions& options,
+                                               const beit::Executor& executor) {
+    if (!path.empty()) return beit::load_tokenizer<float>(path, options, executor);
+    return beit::load_tokenizer<float>(programs::demo_tokenizer(), "embedded tokenizer", options, executor);
+  }
+
+  beit::MaskedImageModel<float> model_;
+  beit::Tokenizer<float> tokenizer_;
+  beit::Preprocessing preprocessing_;  // of the crop that the model sees, for the tokenizer
+};
+
+std::string percent(Index part, Index whole) {
+  return std::to_string(whole == 0 ? 0 : (100 * part + whole / 2) / whole) + " %";
+}
+
+/// "8 of 20 hidden tokens right (40 %), 15 among the five best (75 %)"
+std::string summary(Index right, Index among_five, Index hidden) {
+  return std::to_string(right) + " of " + std::to_string(hidden) + " hidden tokens right (" + percent(right, hidden) +
+         "), " + std::to_string(among_five) + " among the five best (" + percent(among_five, hidden) + ")";
+}
+
+/// The numbers of an image: tokens as they are, as predicted, and the mask, (3, h*w).
+beit::Matrix rows_of(const Result& result, const std::vector<std::uint8_t>& mask) {
+  beit::Matrix rows(3, static_cast<Index>(mask.size()));
+  std::copy(result.wanted.values.begin(), result.wanted.values.end(), rows.row(0));
+  std::copy(result.predicted.values.begin(), result.predicted.values.end(), rows.row(1));
+  std::copy(mask.begin(), mask.end(), rows.row(2));
+  return rows;
+}
+
+int mask_images(const CLI::App& app, const Options& options) {
+  std::optional<beit::AtomicFile> picture_file;  // before the work: a name that can't be written
+  if (!options.output.empty()) picture_file.emplace(options.output);
+  beit::ThreadPool pool(options.threads);
+  const Masker masker(options, pool);
+  const beit::Config& config = masker.config();
+  const beit::Size grid = config.grid();
+  beit::Workspace workspace(pool);
+  if (options.verbose) programs::describe(app, options, programs::model_text(config), workspace.executor());
+
+  programs::Skipped skipped;
+  std::vector<programs::Input> inputs = programs::list_inputs(options.images, skipped);
+  programs::print_skipped(app, skipped);
+  if (picture_file && static_cast<Index>(inputs.size()) > most_rows) {
+    throw beit::ArgumentError("--output: found " + std::to_string(inputs.size()) + " images, wanted at most " +
+                              std::to_string(most_rows) + " in a picture");
+  }
+  std::optional<programs::RowFiles> npy;
+  if (!options.npy.empty())
+    npy.emplace(options.npy, std::vector{Index{3}, grid.height, grid.width}, beit::NpyType::int32);
+  std::optional<programs::MaskPicture> picture;
+  const Index rows = static_cast<Index>(inputs.size());
+  Index hidden = 0, right = 0, among_five = 0, failed = 0;
+  std::uint64_t seed = options.seed;
+  for (programs::Input& input : inputs) {
+    if (programs::stop_signal != 0) throw programs::Interrupted();
+    const std::uint64_t own_seed = seed++;
+    beit::Image image;
+    if (input.error.empty()) {
+      try {
+        image = beit::read_image(input.path, options.decode);
+      } catch (const beit::Error& error) {
+        input.error = error.what();
+      }
+    }
+    if (!input.error.empty()) {
+      const bool named = input.error.starts_with(input.name + ": ");
+      programs::print_error(app, named ? input.error : input.name + ": " + input.error);
+      ++failed;
+      continue;
+    }
+    const std::vector<std::uint8_t> mask =
+        options.mask.empty() ? beit::block_mask(grid, options.ratio, own_seed) : parse_mask(options.mask, grid);
+    const beit::Matrix x = beit::preprocess(config, std::vector{image}, workspace);
+    const Result result = masker.run(image, x.data(), mask, workspace);
+    hidden += result.hidden;
+    right += result.right;
+    among_five += result.among_five;
+    const std::string text = summary(result.right, result.among_five, result.hidden);
+    if (options.json) {
+      programs::print_json({{"image", input.name},
+                            {"hidden", result.hidden},
+                            {"right", result.right},
+                            {"among_five", result.among_five},
+                            {"seed", own_seed}});
+    } else {
+      std::cout << programs::one_line(input.name) << ": " << text << '\n';
+    }
+    if (npy) npy->write(input.name, rows_of(result, mask).data());
+    if (!picture_file) continue;
+    const beit::Image seen = programs::what_the_model_sees(x.data(), config.preprocessing, options.size);
+    const auto shown = [&](const beit::Tokens& tokens) {
+      return programs::enlarged(masker.tokenizer().decode(tokens, workspace), options.size,
+                                beit::Interpolation::bicubic);
+    };
+    if (!picture) picture.emplace(beit::Size{seen.height(), seen.width()}, rows);
+    picture->draw({seen, programs::with_mask(seen, mask, grid), shown(result.wanted), shown(result.predicted)}, text);
+  }
+  if (inputs.size() > 1 && !options.json) std::cout << "all: " << summary(right, among_five, hidden) << '\n';
+  if (npy) npy->close();
+  if (picture) {
+    const programs::TextPicture& drawn = picture->picture();
+    picture_file->write(programs::encode_png(drawn.pixels(), drawn.height(), drawn.width()));
+    picture_file->close();
+  }
+  return failed > 0 ? 1 : 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Options options;
+  CLI::App app("Hides patches of images from a BEiT, and shows which visual tokens it names for them.", "beit-mask");
+  app.footer(
+      "That is BEiT's pre-training: a tokenizer, DALL-E's discrete VAE, makes a token of each patch, and the model "
+      "names\n"
+      "those of the hidden ones. The picture has a row an image: the image, the same with the hidden patches in grey,\n"
+      "what the tokenizer makes of the image's own tokens, and of those with the predicted ones in their place.");
+  app.add_option("-o,--output", options.output, "Picture to write, of up to 64 images")
+      ->option_text("OUT.png")
+      ->check(programs::name_in(".png"));
+  app.add_option("--tokenizer", options.tokenizer,
+                 "Tokenizer that the model was trained with (convert_tokenizer.py makes it of\n"
+                 "DALL-E's files); without it, that of the small model")
+      ->option_text("PATH");
+  auto* const ratio = app.add_option("--ratio", options.ratio, "Part of the patches to hide, in blocks [0.4]")
+                          ->option_text("R")
+                          ->check(CLI::Range(0.0, 1.0));
+  auto* const seed =
+      app.add_option("--seed", options.seed, "Of the blocks; the next image has the next one [0]")->option_text("N");
+  auto* const mask = app.add_option("--mask", options.mask,
+                                    "Which patches to hide instead: a digit each, 1 for hidden, with a comma after\n"
+                                    "each row of patches but the last: 0110,0110,0000,0000")
+                         ->option_text("ROWS");
+  mask->excludes(ratio);
+  mask->excludes(seed);
+  app.add_flag("--json", options.json, "A JSON object a line");
+  app.add_option("--npy", options.npy,
+                 "Also write tokens, int32 (images, 3, rows, columns): the tokenizer's, the same with\n"
+                 "the predicted ones in place, and the mask; OUT.txt names the image of each row")
+      ->option_text("OUT.npy")
+      ->check(programs::name_in(".npy"));
+  app.add_option("--size", options.size, "Pixels of each image's longer side in the picture [224]")
+      ->option_text("N")
+      ->check(CLI::Range(160, 4096));
+  programs::add_options(app, options);
+  programs::add_image_size(app, options);
+  for (const char* name : {"--precision", "--batch-size"}) app.remove_option(app.get_option(name));
+  app.get_option("--model")->description(
+      "A masked-image model: a file that convert.py made of a pre-trained checkpoint, or a\n"
+      "folder of transformers' BeitForMaskedImageModeling; without it, a small one of ten kinds\n"
+      "of clothes that is part of this program");
+  options.batch_size = 1;
+  return programs::run(app, argc, argv, [&] { return mask_images(app, options); });
+}

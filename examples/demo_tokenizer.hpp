@@ -1,0 +1,12 @@
+// The tokenizer that the programs use when they are given none.
+#pragma once
+
+#include <cstddef>
+#include <span>
+
+namespace programs {
+
+/// The bytes of examples/data/dvae_fashion_mnist.safetensors; the build makes the source (cmake/embed_model.cmake).
+std::span<const std::byte> demo_tokenizer();
+
+}  // namespace programs

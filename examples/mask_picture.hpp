@@ -1,0 +1,69 @@
+// What pre-training learns, as a picture: a row an image.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <beit/beit.hpp>
+
+#include "text_picture.hpp"
+
+namespace programs {
+
+/// Images side by side under their titles, row after row, with a line of text below each row.
+class MaskPicture {
+ public:
+  static constexpr beit::Index margin = 12, line_height = 20, columns = 4;
+  static constexpr std::array<const char*, columns> titles{"image", "hidden patches", "its own tokens",
+                                                           "predicted tokens"};
+
+  /// For `rows` rows of images of this size.
+  MaskPicture(beit::Size size, beit::Index rows)
+      : size_(size),
+        picture_(margin + line_height + rows * row_height(), margin + columns * (size.width + margin), white) {
+    for (beit::Index i = 0; i < columns; ++i) {
+      picture_.write(left(i), margin, titles[static_cast<std::size_t>(i)], 2, black);
+    }
+  }
+
+  void draw(const std::array<beit::Image, columns>& images, const std::string& caption) {
+    const beit::Index top = margin + line_height + row_++ * row_height();
+    for (beit::Index i = 0; i < columns; ++i) {
+      const beit::Image& image = images[static_cast<std::size_t>(i)];
+      for (beit::Index pixel = 0; pixel < image.height() * image.width(); ++pixel) {
+        const std::uint8_t* const p = image.data() + 3 * pixel;
+        picture_.fill(left(i) + pixel % image.width(), top + pixel / image.width(), 1, 1, {p[0], p[1], p[2]});
+      }
+    }
+    picture_.write(margin, top + size_.height + 4, caption, 2, black);
+  }
+
+  const TextPicture& picture() const { return picture_; }
+
+ private:
+  static constexpr Colour white{255, 255, 255}, black{0, 0, 0};
+
+  beit::Index row_height() const { return size_.height + line_height + margin; }
+  beit::Index left(beit::Index column) const { return margin + column * (size_.width + margin); }
+
+  beit::Size size_;
+  TextPicture picture_;
+  beit::Index row_ = 0;
+};
+
+/// The patches that a mask hides in one even grey; `image` is of any multiple of the grid's size, or nearly so.
+inline beit::Image with_mask(beit::Image image, const std::vector<std::uint8_t>& mask, beit::Size grid) {
+  for (beit::Index y = 0; y < image.height(); ++y) {
+    for (beit::Index x = 0; x < image.width(); ++x) {
+      const beit::Index patch = y * grid.height / image.height() * grid.width + x * grid.width / image.width();
+      if (mask[static_cast<std::size_t>(patch)] == 0) continue;
+      for (beit::Index c = 0; c < 3; ++c) image.data()[3 * (y * image.width() + x) + c] = 128;
+    }
+  }
+  return image;
+}
+
+}  // namespace programs

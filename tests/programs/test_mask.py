@@ -1,0 +1,131 @@
+"""beit-mask and beit-embed --tokens visual, from outside: options, numbers, pictures, files.
+
+    BEIT_BUILD_DIR=build python -m pytest tests/programs/test_mask.py
+"""
+import json
+import os
+import pathlib
+import subprocess
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get("BEIT_BUILD_DIR", ROOT / "build")).resolve()
+GOLDEN = ROOT / "tests" / "golden"
+SAMPLES = ROOT / "examples" / "data" / "fashion_mnist"
+
+
+def run(program, *arguments, status=0):
+    """Lines of standard output, or of standard error where another status than 0 is wanted."""
+    result = subprocess.run([str(BUILD / program), *map(str, arguments)], capture_output=True, text=True, timeout=120)
+    assert result.returncode == status, result.stderr
+    return (result.stderr if status else result.stdout).splitlines()
+
+
+def test_demo(tmp_path):
+    """The numbers that are printed are those of the files, and the model has learned something."""
+    lines = run("beit-mask", "--json", "--npy", tmp_path / "out.npy", "--output", tmp_path / "out.png", SAMPLES)
+    objects = [json.loads(line) for line in lines]
+    tokens = np.load(tmp_path / "out.npy")
+    assert tokens.shape == (10, 3, 7, 7) and tokens.dtype == np.int32
+    wanted, predicted, mask = tokens[:, 0], tokens[:, 1], tokens[:, 2].astype(bool)
+    assert ((tokens[:, :2] >= 0) & (tokens[:, :2] < 256)).all()
+    assert np.array_equal(wanted[~mask], predicted[~mask])
+    assert [o["hidden"] for o in objects] == mask.sum((1, 2)).tolist() == [20] * 10
+    assert [o["right"] for o in objects] == ((wanted == predicted) & mask).sum((1, 2)).tolist()
+    assert sum(o["right"] for o in objects) > 0.2 * mask.sum()  # 256 tokens: by chance 1 of 200
+    assert all(o["right"] <= o["among_five"] <= o["hidden"] for o in objects)
+    assert [o["seed"] for o in objects] == list(range(10))
+    assert (tmp_path / "out.txt").read_text().split() == [o["image"] for o in objects]
+    assert run("beit-mask", "--json", SAMPLES) == lines  # the same masks again
+    with Image.open(tmp_path / "out.png") as picture:
+        assert (picture.format, picture.mode) == ("PNG", "RGB")
+        assert picture.width == 12 + 4 * (224 + 12) and picture.height == 32 + 10 * (224 + 32)
+    assert lines != run("beit-mask", "--json", "--seed", 1, SAMPLES)
+    run("beit-embed", "--tokens", "visual", "--output", tmp_path / "tokens.npy", SAMPLES)
+    alone = np.load(tmp_path / "tokens.npy")
+    assert alone.dtype == np.int32 and np.array_equal(alone, wanted)
+
+
+def test_picture(tmp_path):
+    """What is hidden is grey in the second image; with nothing hidden the last two are the same."""
+    sample = SAMPLES / "bag.png"
+    rows = ",".join(["1111111"] * 2 + ["0000000"] * 5)
+    run("beit-mask", "--mask", rows, "-o", tmp_path / "out.png", sample)
+    first, second, third, fourth = panels(tmp_path / "out.png")
+    assert (second[:64] == 128).all() and np.array_equal(second[64:], first[64:])
+    assert not np.array_equal(third, fourth)
+    run("beit-mask", "--ratio", 0, "-o", tmp_path / "none.png", sample)
+    first, second, third, fourth = panels(tmp_path / "none.png")
+    assert np.array_equal(first, second) and np.array_equal(third, fourth)
+    assert np.abs(third.astype(int) - first).mean() < 30  # the tokens show the bag
+
+
+def panels(path):
+    picture = np.asarray(Image.open(path))
+    return [picture[32:256, 12 + 236 * i:236 * (i + 1)] for i in range(4)]
+
+
+def test_other_models(tmp_path):
+    """A folder of transformers needs the tokenizer that it was trained with; without one, the message says so."""
+    model = GOLDEN / "hugging_face" / "masked"
+    assert "found a model of 40 visual tokens and a tokenizer of 256" in run(
+        "beit-mask", "--model", model, SAMPLES / "bag.png", status=1)[0]
+    assert "which load_masked_image_model reads" in run(
+        "beit-classify", "--model", model, SAMPLES / "bag.png", status=1)[0]
+    assert "found no lm_head.weight" in run(
+        "beit-mask", "--model", GOLDEN / "model_plain.safetensors", SAMPLES / "bag.png", status=1)[0]
+
+
+def test_golden_tokens(tmp_path):
+    """The tokenizer in a file, over a folder and in shards: what DALL-E's own blocks give."""
+    safetensors = pytest.importorskip("safetensors.numpy")
+    expected = safetensors.load_file(GOLDEN / "dvae_three.expected.safetensors")
+    folder = tmp_path / "images"
+    folder.mkdir()
+    pixels = np.random.default_rng(0).integers(0, 256, (12, 8, 3), dtype=np.uint8)
+    for i in range(3):
+        Image.fromarray(np.roll(pixels, i, axis=1)).save(folder / f"{i}.png")
+    model = GOLDEN / "dvae_three.safetensors"
+    run("beit-embed", "--model", model, "--tokens", "visual", "--output", tmp_path / "out.npy", folder)
+    run("beit-embed", "--model", model, "--tokens", "visual", "--output", tmp_path / "shards", "--shard-size", 2, folder)
+    tokens = np.load(tmp_path / "out.npy")
+    assert tokens.shape == (3, *expected["tokens"].shape[1:]) and tokens.dtype == np.int32
+    shards = [np.load(path) for path in sorted((tmp_path / "shards" / "img_emb").iterdir())]
+    assert np.array_equal(np.concatenate(shards), tokens)
+    run("beit-embed", "--model", model, "--tokens", "visual", "--image-size", "16x8", "--output", tmp_path / "tall.npy",
+        folder)
+    assert np.load(tmp_path / "tall.npy").shape == (3, 4, 2)
+
+
+@pytest.mark.parametrize("arguments, status, message", [
+    (["--mask", "01,10"], 1, "--mask: found '01,10', wanted 7 rows of 7 digits"),
+    (["--mask", "0000000", "--seed", "1"], 2, "--seed excludes --mask"),
+    (["--ratio", "1.5"], 2, "--ratio"),
+    (["-o", "out.jpg"], 2, "found 'out.jpg', wanted a name in .png"),
+    (["--image-size", "30"], 1, "found image size 30x30, wanted a multiple of the patch size 4x4"),
+    (["--tokenizer", "none.safetensors"], 1, "none.safetensors"),
+])
+def test_wrong_use(arguments, status, message):
+    lines = run("beit-mask", *arguments, SAMPLES / "bag.png", status=status)
+    assert len(lines) == 1 and message in lines[0]
+
+
+def test_broken_images(tmp_path):
+    """They are named, the rest is done, and the status says that something failed."""
+    (tmp_path / "broken.png").write_bytes(b"\x89PNG")
+    lines = run("beit-mask", tmp_path / "broken.png", SAMPLES / "bag.png", "--npy", tmp_path / "out.npy", status=1)
+    assert len(lines) == 1 and "broken.png" in lines[0]
+    assert np.load(tmp_path / "out.npy").shape == (1, 3, 7, 7)
+
+
+def test_image_size(tmp_path):
+    """--image-size reaches the model, its tokens and the tokenizer: 8 x 9 patches of 32 x 36 pixels."""
+    run("beit-mask", "--image-size", "32x36", "--npy", tmp_path / "out.npy", SAMPLES / "bag.png")
+    assert np.load(tmp_path / "out.npy").shape == (1, 3, 8, 9)
+    run("beit-embed", "--image-size", "32x36", "--tokens", "patch", "--output", tmp_path / "patch.npy", SAMPLES / "bag.png")
+    assert np.load(tmp_path / "patch.npy").shape[:3] == (1, 8, 9)
+    at_24 = run("beit-classify", "--image-size", "24", "--json", SAMPLES / "bag.png")
+    assert at_24 != run("beit-classify", "--json", SAMPLES / "bag.png")
