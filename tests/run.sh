@@ -18,12 +18,13 @@ declare -A packages=(
   [gcc]="libbenchmark-dev"
   # PyTorch from Debian; without OpenBLAS it multiplies by the reference BLAS, 100 times slower.
   [python]="libbenchmark-dev python3-venv python3-torch python3-torchvision libopenblas0-pthread ca-certificates
-            dataset-fashion-mnist opencv-doc python3-matplotlib python3-sklearn libavif-bin libheif-examples"
+            dataset-fashion-mnist opencv-doc python3-matplotlib python3-sklearn libavif-bin libheif-examples
+            python3-attr python3-requests"
   [slurm]="slurm-wlm munge libbenchmark-dev"
   [clang]="clang"
   [asan]="clang libclang-rt-14-dev"
   [tsan]=""
-  [aarch64]="g++-aarch64-linux-gnu qemu-user"
+  [aarch64]="g++-aarch64-linux-gnu qemu-user python3"
   [bochs]="make xz-utils curl ca-certificates xorriso isolinux syslinux-common seabios"
   [fuzz]="clang libclang-rt-14-dev"
 )
@@ -58,7 +59,9 @@ stage_gcc() {
 stage_python() {
   if [[ ! -e build-venv/ready ]]; then
     /usr/bin/python3 -m venv --clear --system-site-packages build-venv
-    $python -m pip install -q --no-cache-dir --disable-pip-version-check -r weights_tools/requirements.txt
+    local install=("$python" -m pip install -q --no-cache-dir --disable-pip-version-check)
+    "${install[@]}" -r weights_tools/requirements.txt
+    "${install[@]}" --no-deps DALL_E==0.1  # its declared dependencies are its notebooks'
     touch build-venv/ready
   fi
   build_release
@@ -109,7 +112,14 @@ stage_aarch64() {
   build aarch64 beit_unit_tests
   # Mutated files meet no code of this processor's, and take minutes in an emulator.
   run_ctest aarch64 --label-regex unit --exclude-regex Mutat
+  # The best level of processors with and without the dot product, and the kernels of the latter.
+  on_arm max beit_cpu_tests | grep "^best level: neon_dot$"
+  on_arm cortex-a53 beit_cpu_tests | grep "^best level: neon$"
+  on_arm cortex-a53 beit_kernels_tests | tail -1
+  python3 bench/count_instructions.py build-aarch64/tests/beit_kernels_tests
 }
+# on_arm PROCESSOR PROGRAM: one of the tests' programs, on such a processor.
+on_arm() { qemu-aarch64 -cpu "$1" -L /usr/aarch64-linux-gnu "build-aarch64/tests/$2"; }
 
 # emulate PROCESSOR LEVEL TESTS [FILTER]: these tests, on an emulated processor whose best level of kernels this is.
 emulate() {

@@ -28,6 +28,9 @@ TEST(Isa, DetectionAgreesWithTheCompilersOwn) {
 #if !defined(__clang__)  // whose version 14 doesn't know it
   EXPECT_EQ(features.avx2_vnni, features.avx2_fma && __builtin_cpu_supports("avxvnni"));
 #endif
+#elif defined(__aarch64__) && defined(__GNUC__)
+  EXPECT_TRUE(beit::detect_cpu_features().neon);
+  EXPECT_GE(beit::best_isa(), beit::Isa::neon);
 #else
   EXPECT_EQ(beit::best_isa(), beit::Isa::portable);
 #endif
@@ -65,6 +68,11 @@ TEST(Isa, TheBestLevelIsOneThatTheProcessorHas) {
   EXPECT_EQ(best_isa(server, Isa::amx), Isa::avx512_bf16);
   EXPECT_EQ(best_isa(server, Isa::avx2_vnni), Isa::avx2);
   EXPECT_EQ(best_isa(server, Isa::portable), Isa::portable);
+  EXPECT_EQ(best_isa(server, beit::highest_isa), Isa::avx512_bf16);
+  const beit::CpuFeatures old{.neon = true}, telephone{.neon = true, .neon_dot = true};
+  EXPECT_EQ(best_isa(old, beit::highest_isa), Isa::neon);
+  EXPECT_EQ(best_isa(telephone, beit::highest_isa), Isa::neon_dot);
+  EXPECT_EQ(best_isa(telephone, Isa::amx), Isa::portable);
   std::cout << "best level: " << beit::isa_name(beit::best_isa()) << '\n';  // which tests/run.sh looks for
 }
 
@@ -74,7 +82,8 @@ TEST(Isa, UnknownNameSaysWhatThereIs) {
     FAIL() << "took an unknown level";
   } catch (const beit::ConfigError& error) {
     EXPECT_EQ(std::string(error.what()),
-              "BEIT_ISA: found 'avx9', wanted one of portable, avx2, avx2_vnni, avx512, avx512_vnni, avx512_bf16, amx");
+              "BEIT_ISA: found 'avx9', wanted one of portable, avx2, avx2_vnni, avx512, avx512_vnni, avx512_bf16, amx, "
+              "neon, neon_dot");
   }
 }
 

@@ -26,15 +26,17 @@ void put(std::vector<std::byte>& packed, Index at, T value) {
 /// Numbers along k that stand together.
 Index group(beit::Isa isa, Precision precision, const GemmKernel& kernel) {
   if (precision == Precision::int8) {
-    const bool words = isa == beit::Isa::portable || isa == beit::Isa::avx2 || isa == beit::Isa::avx512;
-    return words ? 2 : 4;
+    for (const beit::Isa words : {beit::Isa::portable, beit::Isa::avx2, beit::Isa::avx512, beit::Isa::neon}) {
+      if (isa == words) return 2;
+    }
+    return 4;
   }
   return isa == beit::Isa::amx || kernel.layout->rounding == Rounding::bfloat16 ? 2 : 1;
 }
 
 /// w (n, k) in panels of kernel.column_tile, one number after the other.
-std::vector<std::byte> expected(const GemmKernel& kernel, Index G, Precision precision, const float* w, Index n,
-                                Index k) {
+std::vector<std::byte> expected(const GemmKernel& kernel, Index G, bool is_unsigned, Precision precision,
+                                const float* w, Index n, Index k) {
   const Index NR = kernel.column_tile, bytes = kernel.panel_bytes(k);
   std::vector<std::byte> result;
   for (Index column = 0; column < n; column += NR) {
@@ -60,7 +62,7 @@ std::vector<std::byte> expected(const GemmKernel& kernel, Index G, Precision pre
       if (precision == Precision::int8) {
         const Index tail = (bytes - NR * 8) / 4;  // in words; NR * 8 bytes are whole cache lines
         put(panel, tail + j, scale);
-        put(panel, tail + NR + j, G == 4 ? 128 * sum : 0);  // activations are unsigned
+        put(panel, tail + NR + j, is_unsigned ? 128 * sum : 0);
       }
     }
     result.insert(result.end(), panel.begin(), panel.end());
@@ -81,7 +83,9 @@ TEST_P(Packing, IsTheFormulasByteForByte) {
       const GemmKernel& kernel = level.of(precision).gemm;
       std::vector<std::byte> packed(static_cast<std::size_t>(kernel.packed_bytes(n, k) + 64), std::byte{0x55});
       kernel.pack(w.data(), n, k, packed.data());
-      std::vector<std::byte> wanted = expected(kernel, group(level.isa, precision, kernel), precision, w.data(), n, k);
+      const Index G = group(level.isa, precision, kernel);
+      const bool is_unsigned = G == 4 && level.isa != beit::Isa::neon_dot;  // activations: 128 on top
+      std::vector<std::byte> wanted = expected(kernel, G, is_unsigned, precision, w.data(), n, k);
       wanted.resize(packed.size(), std::byte{0x55});  // nothing is written after the last panel
       ASSERT_EQ(packed, wanted);
     }

@@ -1,11 +1,17 @@
-// What this processor and its operating system can do, from CPUID and XCR0.
+// What this processor and its operating system can do: from CPUID and XCR0, or on ARM from the system.
 #pragma once
+
+#include <cstddef>
 
 #include <beit/core/version.hpp>
 #include <beit/cpu/target.hpp>
 
 #if BEIT_X86_KERNELS
 #include <cpuid.h>
+#elif BEIT_NEON_KERNELS && defined(__linux__)
+#include <sys/auxv.h>
+#elif BEIT_NEON_KERNELS && defined(__APPLE__)
+#include <sys/sysctl.h>
 #endif
 
 namespace beit::inline BEIT_ABI {
@@ -18,6 +24,8 @@ struct CpuFeatures {
   bool avx512_vnni = false;  ///< Those and VNNI.
   bool avx512_bf16 = false;  ///< Those and BF16.
   bool amx = false;          ///< Those and tiles of bfloat16 and int8; Linux must still permit their use.
+  bool neon = false;         ///< 64-bit ARM.
+  bool neon_dot = false;     ///< That and the dot product of bytes.
 };
 
 /// Asks the processor.
@@ -45,6 +53,16 @@ inline CpuFeatures detect_cpu_features() {
   features.avx2_vnni = features.avx2_fma && (eax & avx_vnni) != 0;
   features.avx512_bf16 = features.avx512_vnni && (eax & bf16) != 0;
   features.amx = BEIT_AMX_KERNELS && features.avx512_bf16 && has_tiles;
+#elif BEIT_NEON_KERNELS
+  features.neon = true;
+#if defined(__linux__)
+  constexpr unsigned long dot_product = 1ul << 20;  // HWCAP_ASIMDDP of <asm/hwcap.h>
+  features.neon_dot = (getauxval(AT_HWCAP) & dot_product) != 0;
+#elif defined(__APPLE__)
+  int there = 0;
+  std::size_t size = sizeof(there);
+  features.neon_dot = sysctlbyname("hw.optional.arm.FEAT_DotProd", &there, &size, nullptr, 0) == 0 && there != 0;
+#endif
 #endif
   return features;
 }

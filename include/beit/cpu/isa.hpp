@@ -13,8 +13,8 @@
 
 namespace beit::inline BEIT_ABI {
 
-/// A level of kernels, from the slowest to the fastest. Each needs all that the ones before it need, but for
-/// avx2_vnni: most processors with AVX-512 lack it, and most with it lack AVX-512.
+/// A level of kernels, for each kind of processor from the slowest to the fastest. Each needs all that the ones before
+/// it need, but for avx2_vnni: most processors with AVX-512 lack it, and most with it lack AVX-512.
 enum class Isa {
   portable,     ///< Plain C++ for any processor, and the oracle of every other level.
   avx2,         ///< AVX2 and FMA.
@@ -23,7 +23,12 @@ enum class Isa {
   avx512_vnni,  ///< Those and VNNI: products of bytes.
   avx512_bf16,  ///< Those and BF16: products of bfloat16.
   amx,          ///< Those and tiles of bfloat16 and int8.
+  neon,         ///< 64-bit ARM.
+  neon_dot,     ///< That and the dot product of bytes.
 };
+
+/// The last one.
+inline constexpr Isa highest_isa = Isa::neon_dot;
 
 namespace detail {
 /// What there is to know of a level beside its kernels (kernels/kernels.hpp).
@@ -39,7 +44,9 @@ inline constexpr Level levels[] = {{Isa::portable, "portable", nullptr, nullptr}
                                    {Isa::avx512, "avx512", &CpuFeatures::avx512, nullptr},
                                    {Isa::avx512_vnni, "avx512_vnni", &CpuFeatures::avx512_vnni, nullptr},
                                    {Isa::avx512_bf16, "avx512_bf16", &CpuFeatures::avx512_bf16, nullptr},
-                                   {Isa::amx, "amx", &CpuFeatures::amx, &request_tile_permission}};
+                                   {Isa::amx, "amx", &CpuFeatures::amx, &request_tile_permission},
+                                   {Isa::neon, "neon", &CpuFeatures::neon, nullptr},
+                                   {Isa::neon_dot, "neon_dot", &CpuFeatures::neon_dot, nullptr}};
 
 inline const Level& level(Isa isa) { return levels[static_cast<std::size_t>(isa)]; }
 
@@ -70,7 +77,7 @@ inline Isa isa_from_name(std::string_view name) {
 inline bool has_isa(Isa isa) { return detail::has_isa(detect_cpu_features(), isa); }
 
 /// The best level that this processor has, of those up to `highest`.
-inline Isa best_isa(Isa highest = Isa::amx) { return detail::best_isa(detect_cpu_features(), highest); }
+inline Isa best_isa(Isa highest = highest_isa) { return detail::best_isa(detect_cpu_features(), highest); }
 
 /// Asks the system for what the level needs of it, for the whole process; false where it is refused. Before the level's
 /// kernels run.

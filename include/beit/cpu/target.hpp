@@ -15,6 +15,18 @@
 #define BEIT_X86_KERNELS 0
 #endif
 
+// Little-endian 64-bit ARM, where NEON is always there.
+#if defined(__aarch64__) && defined(__GNUC__) && defined(__ARM_NEON) && !defined(__AARCH64EB__)
+#define BEIT_NEON_KERNELS 1
+#if defined(__clang__)
+#define BEIT_TARGET_NEON_DOT __attribute__((target("dotprod")))
+#else
+#define BEIT_TARGET_NEON_DOT __attribute__((target("arch=armv8.2-a+dotprod")))
+#endif
+#else
+#define BEIT_NEON_KERNELS 0
+#endif
+
 // Tiles exist in 64-bit mode only, and Linux must be asked for them (cpu/tile_permission.hpp).
 #if BEIT_X86_KERNELS && defined(__x86_64__) && defined(__linux__)
 #define BEIT_AMX_KERNELS 1

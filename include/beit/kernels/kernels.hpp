@@ -12,6 +12,8 @@
 #include <beit/kernels/avx512.hpp>
 #include <beit/kernels/avx512_bf16.hpp>
 #include <beit/kernels/avx512_vnni.hpp>
+#include <beit/kernels/neon.hpp>
+#include <beit/kernels/neon_dot.hpp>
 #include <beit/kernels/portable.hpp>
 #include <beit/kernels/types.hpp>
 
@@ -33,6 +35,8 @@ inline const Kernels& kernels_of(Isa isa) {
     Amx::table()
 #endif
   };
+#elif BEIT_NEON_KERNELS
+  static constexpr Kernels tables[] = {Portable::table(), Neon::table(), NeonDot::table()};
 #else
   static constexpr Kernels tables[] = {Portable::table()};
 #endif

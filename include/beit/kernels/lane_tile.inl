@@ -1,0 +1,39 @@
+// The product of a row tile and a panel where an instruction takes one number of the rows from a lane of a register.
+//
+// This file doesn't compile alone. As panel_tile.inl, but for a product's struct that has `Vector`, of four sums, and
+//   step<columns>(a, panel, s): adds the products of a step of k, of the first `columns` vectors of the panel's columns;
+//     inlined whatever the compiler thinks, or the sums would go through memory.
+
+/// Neighbours along k that are multiplied together.
+static constexpr Index group = 4 / static_cast<Index>(sizeof(A));
+
+/// The first `columns` vectors of tile's columns.
+template <Index columns>
+BEIT_TARGET static void tile_of(const A* a, const Panel* panel, Index groups, Sum* sum, bool add) {
+  Vector s[MR][columns];
+#pragma GCC unroll 8
+  for (Index r = 0; r < MR; ++r) {
+#pragma GCC unroll 4
+    for (Index c = 0; c < columns; ++c) s[r][c] = Vector{};
+  }
+  for (Index i = 0; i < groups; ++i, a += MR * group, panel += NR * group) step<columns>(a, panel, s);
+#pragma GCC unroll 8
+  for (Index r = 0; r < MR; ++r) {
+#pragma GCC unroll 4
+    for (Index c = 0; c < columns; ++c) {
+      if (add) {
+        V::add_to(sum + r * NR + c * V::lanes, s[r][c]);
+      } else {
+        V::put(sum + r * NR + c * V::lanes, s[r][c]);
+      }
+    }
+  }
+}
+
+/// As panel_tile.inl's.
+BEIT_TARGET static void tile(const A* a, const Panel* panel, Index groups, Sum* sum, bool add, Index used) {
+  if (used <= V::lanes) return tile_of<1>(a, panel, groups, sum, add);
+  if (used <= 2 * V::lanes) return tile_of<2>(a, panel, groups, sum, add);
+  if (used <= 3 * V::lanes) return tile_of<3>(a, panel, groups, sum, add);
+  tile_of<4>(a, panel, groups, sum, add);
+}

@@ -1,0 +1,106 @@
+// Four floats in a register of NEON, for arithmetic.inl and the levels' products.
+#pragma once
+
+#include <beit/cpu/target.hpp>
+
+#if BEIT_NEON_KERNELS
+
+#include <arm_neon.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include <beit/core/matrix.hpp>
+#include <beit/core/version.hpp>
+
+namespace beit::inline BEIT_ABI {
+
+namespace kernels {
+
+/// As VectorAvx2, which documents what arithmetic.inl asks of a vector. NEON is part of every 64-bit ARM processor.
+struct VectorNeon {
+  using Floats = float32x4_t;
+  static constexpr Index lanes = 4;
+
+  static Floats zero() { return vdupq_n_f32(0); }
+  static Floats set(float x) { return vdupq_n_f32(x); }
+  static Floats load(const float* p) { return vld1q_f32(p); }
+  static Floats load(const float* p, Index count) {
+    if (count >= lanes) return load(p);
+    float first[lanes] = {};
+    if (count > 0) std::memcpy(first, p, static_cast<std::size_t>(count) * sizeof(float));
+    return load(first);
+  }
+  static void store(float* p, Floats x) { vst1q_f32(p, x); }
+  static void store(float* p, Floats x, Index count) { store_first(x, count, p); }
+  static Floats first(Floats x, Index count, Floats rest) {
+    constexpr std::int32_t numbers[] = {0, 1, 2, 3};
+    const int32x4_t limit = vdupq_n_s32(static_cast<std::int32_t>(std::clamp<Index>(count, 0, lanes)));
+    return vbslq_f32(vcgtq_s32(limit, vld1q_s32(numbers)), x, rest);
+  }
+
+  static Floats add(Floats a, Floats b) { return vaddq_f32(a, b); }
+  static Floats sub(Floats a, Floats b) { return vsubq_f32(a, b); }
+  static Floats mul(Floats a, Floats b) { return vmulq_f32(a, b); }
+  static Floats div(Floats a, Floats b) { return vdivq_f32(a, b); }
+  static Floats fma(Floats a, Floats b, Floats c) { return vfmaq_f32(c, a, b); }
+  static Floats fnma(Floats a, Floats b, Floats c) { return vfmsq_f32(c, a, b); }
+  static Floats max(Floats a, Floats b) { return vmaxq_f32(a, b); }
+  static Floats min(Floats a, Floats b) { return vminq_f32(a, b); }
+  static Floats abs(Floats x) { return vabsq_f32(x); }
+  static Floats round(Floats x) { return vrndnq_f32(x); }
+  static Floats times_power_of_two(Floats x, Floats n) {
+    return vreinterpretq_f32_s32(vaddq_s32(vreinterpretq_s32_f32(x), vshlq_n_s32(vcvtnq_s32_f32(n), 23)));
+  }
+  static float sum(Floats x) { return vaddvq_f32(x); }
+  static float largest(Floats x) { return vmaxvq_f32(x); }
+
+  static Floats difference(const std::int32_t* a, const std::int32_t* b) {
+    return vcvtq_f32_s32(vsubq_s32(vld1q_s32(a), vld1q_s32(b)));
+  }
+  static void store_integers(Floats x, Index count, std::int16_t* p) { store_first(to_int16(x), count, p); }
+  static void store_integers(Floats x, Index count, std::int8_t* p) {
+    const int16x4_t integers = to_int16(x);
+    store_first(vqmovn_s16(vcombine_s16(integers, integers)), count, p);
+  }
+  static void store_bfloat16(Floats x, Index count, std::uint16_t* p) {
+    const uint32x4_t bits = vreinterpretq_u32_f32(x);
+    const uint32x4_t odd = vandq_u32(vshrq_n_u32(bits, 16), vdupq_n_u32(1));
+    const uint32x4_t rounded = vaddq_u32(vaddq_u32(bits, vdupq_n_u32(0x7FFF)), odd);
+    const uint32x4_t result = vbslq_u32(vceqq_f32(x, x), rounded, vdupq_n_u32(0x7FC00000));
+    store_first(vshrn_n_u32(result, 16), count, p);
+  }
+  static void widen(const std::uint16_t* in, float* out) {
+    store(out, vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(in), 16)));
+  }
+  static void widen(const std::int8_t* in, std::int16_t* out) {
+    int8x8_t bytes = vdup_n_s8(0);
+    std::memcpy(&bytes, in, lanes);
+    vst1_s16(out, vget_low_s16(vmovl_s8(bytes)));
+  }
+
+  /// p += x, and p = x, for sums of either type.
+  static void add_to(float* p, Floats x) { store(p, add(load(p), x)); }
+  static void add_to(std::int32_t* p, int32x4_t x) { put(p, vaddq_s32(vld1q_s32(p), x)); }
+  static void put(float* p, Floats x) { store(p, x); }
+  static void put(std::int32_t* p, int32x4_t x) { vst1q_s32(p, x); }
+
+ private:
+  static int16x4_t to_int16(Floats x) { return vqmovn_s32(vcvtnq_s32_f32(x)); }
+  template <typename Vector, typename T>
+  static void store_first(Vector x, Index count, T* p) {
+    if (count >= lanes) {
+      std::memcpy(p, &x, lanes * sizeof(T));
+    } else if (count > 0) {
+      std::memcpy(p, &x, static_cast<std::size_t>(count) * sizeof(T));
+    }
+  }
+};
+
+}  // namespace kernels
+
+}  // namespace beit::inline BEIT_ABI
+
+#endif  // BEIT_NEON_KERNELS
