@@ -1,0 +1,32 @@
+"""Some of full_size.py: the largest architectures and what has no tests of its own here."""
+import full_size
+
+
+def check(figure, name, difference, deviation, bound):
+    figure(f"{name}: largest difference {difference:.2e} of at most {bound:.0e}, deviation {deviation:.2f}")
+    assert difference <= bound
+
+
+def test_beit3(tmp_path, figure):
+    tag = "beit3_base_patch16_224.in22k_ft_in1k"
+    check(figure, tag, *full_size.timm_tag(tag, tmp_path), full_size.LOGITS_BOUND)
+
+
+def test_large(tmp_path, figure):
+    tag = "beitv2_large_patch16_224.in1k_ft_in22k_in1k"
+    check(figure, tag, *full_size.timm_tag(tag, tmp_path), full_size.LOGITS_BOUND)
+
+
+def test_other_sizes(tmp_path, figure):
+    for size, arguments in full_size.SIZES[1:2] + full_size.SIZES[3:]:
+        check(figure, f"{size} {arguments}", *full_size.image_size(size, arguments, tmp_path), full_size.LOGITS_BOUND)
+
+
+def test_masked_image_model(tmp_path, figure):
+    check(figure, "masked-image model", *full_size.masked(tmp_path), full_size.LOGITS_BOUND)
+
+
+def test_tokenizer(tmp_path, figure):
+    for half, difference, deviation, wrong in full_size.tokenizer(tmp_path):
+        check(figure, half, difference, deviation, full_size.TOKENS_BOUND * deviation)
+        assert wrong == 0

@@ -1,0 +1,65 @@
+// Runs a model on numbers as they are, for comparisons with other programs' arithmetic:
+//   beit_run_model beit WEIGHTS X.npy OUT.npy [HxW]         x (B, 3*H*W) -> logits (B, K)
+//   beit_run_model masked WEIGHTS X.npy MASK.npy OUT.npy    mask (B, patches) -> logits (B*patches, V)
+//   beit_run_model encode WEIGHTS X.npy HxW OUT.npy         values in [0, 1] -> logits of tokens (B*h*w, V)
+//   beit_run_model decode WEIGHTS TOKENS.npy hxw OUT.npy    tokens (1, h*w) -> (H*W, 6)
+#include <cstdint>
+#include <iostream>
+#include <string>
+#include <vector>
+
+#include <beit/beit.hpp>
+
+namespace {
+
+using beit::Matrix;
+using beit::Size;
+
+Size size_of(const std::string& text) { return {std::stol(text), std::stol(text.substr(text.find('x') + 1))}; }
+
+template <typename Number>
+std::vector<Number> numbers(const std::string& path) {
+  const Matrix values = beit::read_npy(path);
+  return {values.data(), values.data() + values.size()};
+}
+
+Matrix run(const std::vector<std::string>& a) {
+  const std::string what = a.at(0), weights = a.at(1);
+  beit::Workspace workspace;
+  if (what == "beit") {
+    const beit::LoadOptions options{.image_size = a.size() > 4 ? size_of(a[4]) : Size{}};
+    return beit::load<float>(weights, options).forward(beit::read_npy(a.at(2)));
+  }
+  if (what == "masked") {
+    return beit::load_masked_image_model<float>(weights).forward(beit::read_npy(a.at(2)),
+                                                                 numbers<std::uint8_t>(a.at(3)));
+  }
+  const Size size = size_of(a.at(3));
+  if (what == "encode") {
+    const auto tokenizer = beit::load_tokenizer<float>(weights, {.decoder = false});
+    const Matrix x = beit::read_npy(a.at(2));
+    Matrix out(x.rows() * tokenizer.encoder().grid(size).area(), tokenizer.vocab_size());
+    tokenizer.encoder().forward(x, size, workspace, out);
+    return out;
+  }
+  const auto tokenizer = beit::load_tokenizer<float>(weights, {.encoder = false});
+  Matrix out(tokenizer.decoder().image_size(size).area(), 6);
+  tokenizer.decoder().forward(numbers<std::int32_t>(a.at(2)), size, workspace, out);
+  return out;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    const std::vector<std::string> arguments(argv + 1, argv + argc);
+    const Matrix out = run(arguments);
+    beit::NpyWriter file(arguments.back().ends_with(".npy") ? arguments.back() : arguments.at(3), {out.cols()});
+    file.write(out.data(), out.rows());
+    file.close();
+    return 0;
+  } catch (const std::exception& error) {
+    std::cerr << error.what() << '\n';
+    return 1;
+  }
+}
