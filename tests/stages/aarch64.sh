@@ -1,0 +1,17 @@
+# 64-bit ARM, by a cross compiler and an emulator.
+packages=(g++-aarch64-linux-gnu qemu-user python3)
+
+# on_arm PROCESSOR PROGRAM: one of the tests' programs, on such a processor.
+on_arm() { qemu-aarch64 -cpu "$1" -L /usr/aarch64-linux-gnu "build-aarch64/tests/$2"; }
+
+run() {
+  configure aarch64 -DBEIT_BUILD_EXAMPLES=OFF
+  build aarch64 beit_unit_tests
+  # Mutated files meet no code of this processor's, and take minutes in an emulator.
+  run_ctest aarch64 --label-regex unit --exclude-regex Mutat
+  # The best level of processors with and without the dot product, and the kernels of the latter.
+  on_arm max beit_cpu_tests | grep "^best level: neon_dot$"
+  on_arm cortex-a53 beit_cpu_tests | grep "^best level: neon$"
+  on_arm cortex-a53 beit_kernels_tests | tail -1
+  python3 bench/count_instructions.py build-aarch64/tests/beit_kernels_tests
+}

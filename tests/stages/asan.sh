@@ -1,0 +1,8 @@
+# All unit tests, by clang with its sanitizers of addresses and undefined behaviour.
+packages=(clang libclang-rt-14-dev)
+
+run() {
+  configure asan -DBEIT_BUILD_EXAMPLES=OFF
+  build asan beit_unit_tests
+  run_ctest asan --label-regex unit
+}

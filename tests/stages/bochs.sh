@@ -1,0 +1,27 @@
+# The kernels of every level, and of laptops' that no other has below it, on emulated processors.
+packages=(make xz-utils curl ca-certificates xorriso isolinux syslinux-common seabios)
+
+# emulate PROCESSOR LEVEL TESTS [FILTER]: these tests, on an emulated processor whose best level of kernels this is.
+emulate() {
+  local log=build-static/$1.$3.log
+  {
+    tests/bochs/run.sh "$1" build-static/tests/beit_cpu_tests &&
+      tests/bochs/run.sh "$1" "build-static/tests/beit_$3_tests" "--gtest_filter=${4:-*}"
+  } >"$log" 2>&1 && grep -q "^best level: $2\$" "$log" && ! grep -E 'PASSED *\] 0 tests|SKIPPED' "$log" && return
+  cat "$log"
+  return 1
+}
+
+run() {
+  configure static -DCMAKE_CXX_COMPILER=g++
+  cmake --build --preset static -j "$jobs"
+  tests/bochs/run.sh arrow_lake build-static/tests/beit_cpu_tests  # builds Bochs
+  local failed=0 others
+  emulate sapphire_rapids amx kernels &
+  others=$!
+  emulate arrow_lake avx2_vnni kernels '-Amx.*' || failed=$((failed + 1))
+  emulate sapphire_rapids amx image 'Resize*' || failed=$((failed + 1))
+  wait "$others" || failed=$((failed + 1))
+  echo "$((3 - failed)) passed, $failed failed"
+  return $((failed > 0))
+}

@@ -1,0 +1,46 @@
+# What the stages share. A stage's file defines `packages`, Debian's, beside those below, and `run`.
+libraries=(g++ cmake ninja-build libeigen3-dev nlohmann-json3-dev libstb-dev libjpeg62-turbo-dev libcli11-dev
+           libarchive-dev liblbfgspp-dev libxxhash-dev libgtest-dev libgmock-dev
+           pkg-config libwebp-dev libtiff-dev libavif-dev libheif-dev)
+jobs=$(nproc)
+python=build-venv/bin/python
+export PYTHONDONTWRITEBYTECODE=1 OMP_NUM_THREADS=$jobs OPENBLAS_NUM_THREADS=$jobs
+
+# configure PRESET [CMAKE ARGUMENT...]
+configure() {
+  local launcher=()
+  if command -v ccache >/dev/null; then
+    export CCACHE_DIR=${CCACHE_DIR:-$PWD/build-ccache}
+    launcher=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
+  fi
+  cmake --preset "$1" "${launcher[@]}" "${@:2}"
+}
+
+build() { cmake --build "build-$1" -j "$jobs" -- -k 0 "${@:2}"; }
+run_ctest() { ctest --test-dir "build-$1" --output-on-failure --no-tests=error -j "$jobs" "${@:2}"; }
+
+# Release with the files of each program joined, as in most presets; headers are compiled alone by beit_headers_alone.
+build_release() {
+  configure release -DCMAKE_CXX_COMPILER=g++ -DCMAKE_UNITY_BUILD=ON
+  build release "$@"
+}
+
+# An environment with timm and what else the Python tests import.
+make_venv() {
+  [[ ! -e build-venv/ready ]] || return 0
+  /usr/bin/python3 -m venv --clear --system-site-packages build-venv
+  local install=("$python" -m pip install -q --no-cache-dir --disable-pip-version-check)
+  "${install[@]}" -r weights_tools/requirements.txt
+  "${install[@]}" --no-deps DALL_E==0.1  # its declared dependencies are its notebooks'
+  touch build-venv/ready
+}
+
+# run_pytest FOLDER|FILE...: one after the other; all of them, whatever fails.
+run_pytest() {
+  export BEIT_BUILD_DIR=$PWD/build-release
+  local what failed=0
+  for what in "$@"; do
+    $python -m pytest -q -p no:cacheprovider --durations=5 "$what" || failed=1
+  done
+  return $failed
+}

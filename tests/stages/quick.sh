@@ -1,0 +1,14 @@
+# What a newcomer runs: one build, unit tests, the programs, a project that uses the library, and timm as the oracle on
+# small models.
+packages=(libbenchmark-dev python3-venv python3-torch python3-torchvision libopenblas0-pthread ca-certificates opencv-doc
+          python3-sklearn libavif-bin libheif-examples)
+
+run() {
+  echo "--- building the programs and the unit tests"
+  build_release examples/all beit_unit_tests
+  echo "--- unit tests, and a project that uses this one"
+  run_ctest release --tests-regex '^(core|cpu|io|image|kernels|nn|model|transfer|examples|allocation|turbo)\.|add_subdirectory'
+  echo "--- the programs, and timm"
+  make_venv
+  run_pytest tests/programs weights_tools/tests/test_golden.py
+}
