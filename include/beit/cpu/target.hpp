@@ -38,11 +38,12 @@
 #define BEIT_AMX_KERNELS 0
 #endif
 
-// Around intrinsics: GCC 12 warns of its own "undefined" registers in their headers.
+// Around intrinsics: GCC 12 warns of its own "undefined" registers in their headers, and without optimisation of what
+// their macros expand to.
 #if defined(__GNUC__) && !defined(__clang__)
 #define BEIT_INTRINSICS_BEGIN                                                                \
   _Pragma("GCC diagnostic push") _Pragma("GCC diagnostic ignored \"-Wmaybe-uninitialized\"") \
-      _Pragma("GCC diagnostic ignored \"-Wuninitialized\"")
+      _Pragma("GCC diagnostic ignored \"-Wuninitialized\"") _Pragma("GCC diagnostic ignored \"-Wsign-conversion\"")
 #define BEIT_INTRINSICS_END _Pragma("GCC diagnostic pop")
 #else
 #define BEIT_INTRINSICS_BEGIN

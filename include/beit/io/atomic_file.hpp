@@ -138,7 +138,7 @@ class AtomicFile {
 #if defined(_WIN32)
     return ::_getpid();
 #else
-    return static_cast<int>(::getpid());
+    return ::getpid();
 #endif
   }
 

@@ -154,7 +154,7 @@ class SafeTensors {
       fail("file ends inside its header: found " + count_text(bytes.size()) + ", wanted at least " +
            std::to_string(kLengthBytes + length) + " (a truncated download?)");
     }
-    const auto header_size = static_cast<std::size_t>(length);
+    const std::size_t header_size = length;  // within the file
     const std::string_view header(reinterpret_cast<const char*>(bytes.data()) + kLengthBytes, header_size);
     if (header.front() != '{') fail("header doesn't begin with '{': not a safetensors file");
     const Json json = detail::parse_json_as<WeightError>(header, name_ + ": header");
@@ -173,8 +173,8 @@ class SafeTensors {
     }
     check_extents(extents, data.size());
     for (const Extent& extent : extents) {
-      tensors_.at(*extent.name).data =
-          data.subspan(static_cast<std::size_t>(extent.begin), static_cast<std::size_t>(extent.end - extent.begin));
+      const std::size_t begin = extent.begin, size = extent.end - extent.begin;  // within the file
+      tensors_.at(*extent.name).data = data.subspan(begin, size);
     }
   }
 

@@ -103,7 +103,7 @@ class WeightReader final : public WeightSource {
     if (!std::equal(tensor.shape.begin(), tensor.shape.end(), shape.begin(), shape.end())) {
       fail(name, "found shape " + shape_text(tensor.shape) + ", wanted " + shape_text(shape));
     }
-    const std::size_t element = dtype_bits(tensor.dtype) / 8;
+    const auto element = static_cast<std::size_t>(dtype_bits(tensor.dtype) / 8);
     Tensor part = tensor;
     part.data =
         tensor.data.subspan(static_cast<std::size_t>(begin) * element, static_cast<std::size_t>(count) * element);

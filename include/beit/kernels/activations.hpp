@@ -16,6 +16,10 @@ constexpr Index panels(Index n, Index tile) { return (n + tile - 1) / tile; }
 /// Bytes in whole cache lines.
 constexpr Index whole_lines(Index bytes) { return panels(bytes, 64) * 64; }
 
+/// T[size] of a size that is an Index.
+template <typename T, Index size>
+using Array = T[static_cast<std::size_t>(size)];
+
 /// What is left of a float where it is multiplied.
 enum class Rounding {
   none,       ///< All of it.

@@ -63,7 +63,7 @@ struct TileAttention {
     std::fill_n(scratch.weights, MR * padded(n), A{});
     std::fill_n(scratch.bias, padded(n), 0.0f);
     Tiles tiles;
-    alignas(64) float sums[MR * NR];
+    alignas(64) Array<float, MR * NR> sums;
     for (Index row = 0; row < n; row += MR) {
       const Index rows = std::min(MR, n - row);
       const A* q = queries + row * ld;
@@ -76,7 +76,7 @@ struct TileAttention {
       for (Index key = 0; key < n; key += NR) {
         multiply(tiles, rows, q, q_ld, scratch.keys + key * padded(d), padded(d), scratch.scores + key, padded(n));
       }
-      float reciprocal[MR];
+      Array<float, MR> reciprocal;
       for (Index i = 0; i < rows; ++i) {
         if (a.bias_table != nullptr) expand_relative_position_bias<Avx512>(a.bias_table, a.grid, row + i, scratch.bias);
         reciprocal[i] = Avx512Bf16::softmax_rounded(scratch.scores + i * padded(n), a.scale, scratch.bias, n,

@@ -113,7 +113,7 @@ struct TileLayout {
   /// `last`.
   BEIT_TARGET_AMX static void merge(const float* x, Index count, Index offset, bool last, float inverse,
                                     std::byte* out) {
-    alignas(64) std::byte encoded[parts * tile_bytes];
+    alignas(64) Array<std::byte, parts * tile_bytes> encoded;
     Product::encode(x, count, inverse, encoded);
     const Index size = last ? row_bytes - offset : count * element;
     for (Index part = 0; part < parts; ++part) {

@@ -50,7 +50,7 @@ struct TilePanels {
       std::byte* to = packed;
       for (Index begin = 0; begin < blocks(k) * block; begin += K, to += K / Product::group * NR * group_bytes) {
         for (Index j = 0; j < NR; j += strip_rows) {
-          alignas(64) Stored strip[strip_rows][K] = {};
+          alignas(64) Array<Array<Stored, K>, strip_rows> strip = {};
           const float* column = columns + j * k + begin;
           for (Index i = 0; begin < k && i < std::min(strip_rows, count - j); ++i, column += k) {
             encoder.encode(column, std::min(K, k - begin), j + i, strip[i]);

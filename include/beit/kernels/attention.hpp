@@ -50,7 +50,7 @@ struct FusedAttention {
     pack_rows<Packing, NR>(queries + a.out->columns, ld, n, d, groups(d) * group, scratch.keys);
     pack_columns<Packing, NR>(queries + 2 * a.out->columns, ld, n, d, groups(n) * group, scratch.values);
     std::fill_n(scratch.scores, MR * padded_n, 0.0f);  // rows that aren't there are multiplied, too
-    alignas(64) float sums[MR * NR];
+    alignas(64) Array<float, MR * NR> sums;
     for (Index row = 0; row < n; row += MR) {
       const Index rows = std::min(MR, n - row);
       for (Index i = 0; i < rows; ++i) {
@@ -68,7 +68,7 @@ struct FusedAttention {
           Level::add_scaled(scratch.scores + i * padded_n + key, sums + i * NR, a.scale, std::min(NR, n - key));
         }
       }
-      float reciprocal[MR];
+      Array<float, MR> reciprocal;
       for (Index i = 0; i < rows; ++i) {
         reciprocal[i] = Level::template softmax_row<rounded>(scratch.scores + i * padded_n, n);
       }
@@ -121,7 +121,7 @@ struct FusedAttention {
     }
     for (Index begin = 0; begin < d; begin += strip, out += strip * MR) {
       const Index count = std::min(strip, d - begin);
-      A padded_rows[MR][strip] = {};
+      Array<Array<A, strip>, MR> padded_rows = {};
       for (Index i = 0; i < rows; ++i) std::copy_n(x + i * ld + begin, count, padded_rows[i]);
       Level::Packing::template interleave<MR>(reinterpret_cast<const std::byte*>(padded_rows), strip * size,
                                               groups(count), reinterpret_cast<std::byte*>(out));

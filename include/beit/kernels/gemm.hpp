@@ -80,7 +80,7 @@ struct PackedGemm {
       for (Index begin = 0; begin < k; begin += K) {
         const Index depth = std::min(K, k - begin);
         for (Index j = 0; j < NR; j += strip_rows) {
-          alignas(64) Stored strip[strip_rows][K] = {};
+          alignas(64) Array<Array<Stored, K>, strip_rows> strip = {};
           const std::byte* rows = reinterpret_cast<const std::byte*>(strip);
           Index stride = strip_bytes;
           const float* column = columns + j * k + begin;

@@ -10,7 +10,7 @@ static constexpr Index group = 4 / static_cast<Index>(sizeof(A));
 /// The first `columns` vectors of tile's columns.
 template <Index columns>
 BEIT_TARGET static void tile_of(const A* a, const Panel* panel, Index groups, Sum* sum, bool add) {
-  Vector s[MR][columns];
+  Array<Array<Vector, columns>, MR> s;
 #pragma GCC unroll 8
   for (Index r = 0; r < MR; ++r) {
 #pragma GCC unroll 4

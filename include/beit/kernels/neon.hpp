@@ -50,7 +50,8 @@ struct Neon {
 
     /// A step of k: a (MR, 1), panel (NR, 1).
     template <Index columns>
-    __attribute__((always_inline)) static void step(const float* a, const float* panel, Vector (&s)[MR][columns]) {
+    __attribute__((always_inline)) static void step(const float* a, const float* panel,
+                                                    Array<Array<Vector, columns>, MR>& s) {
       const float32x4_t x = vld1q_f32(a);
       const float32x2_t y = vld1_f32(a + 4);
 #pragma GCC unroll 4
@@ -85,7 +86,7 @@ struct Neon {
     /// A step of two neighbours along k: a (MR, 2), panel (NR, 2).
     template <Index columns>
     __attribute__((always_inline)) static void step(const std::int16_t* a, const std::int16_t* panel,
-                                                    Vector (&s)[MR][columns]) {
+                                                    Array<Array<Vector, columns>, MR>& s) {
       const int16x8_t x = vld1q_s16(a);
       const int16x4_t y = vld1_s16(a + 8);
 #pragma GCC unroll 4

@@ -33,7 +33,7 @@ struct NeonDot : Neon {
     /// A step of four neighbours along k: a (MR, 4), panel (NR, 4).
     template <Index columns>
     BEIT_TARGET __attribute__((always_inline)) static void step(const std::int8_t* a, const std::int8_t* panel,
-                                                                Vector (&s)[MR][columns]) {
+                                                                Array<Array<Vector, columns>, MR>& s) {
       const int8x16_t x = vld1q_s8(a);
       const int8x16_t y = vcombine_s8(vld1_s8(a + 16), vdup_n_s8(0));
 #pragma GCC unroll 4

@@ -111,7 +111,7 @@ void interleave(const std::byte* in, Index in_stride, Index groups, std::byte* o
     Packing::template transpose<group_bytes>(in + 32, in_stride, out + whole / 2 * out_stride, out_stride);
     return;
   }
-  alignas(64) std::byte rows[whole * row_bytes];
+  alignas(64) Array<std::byte, whole * row_bytes> rows;
   interleave<Packing, group_bytes>(in, in_stride, whole, rows, row_bytes);
   for (Index i = 0; i < groups; ++i) std::memcpy(out + i * out_stride, rows + i * row_bytes, row_bytes);
 }
@@ -127,7 +127,7 @@ void pack_rows(const T* x, Index ld, Index n, Index d, Index depth, T* out) {
       for (Index j = 0; j < NR; j += strip_rows) {
         const T* from = x + (panel + j) * ld + begin;
         Index stride = ld;
-        alignas(64) T strip[strip_rows][K];
+        alignas(64) Array<Array<T, K>, strip_rows> strip;
         if (begin + K > d || panel + j + strip_rows > n) {
           std::fill_n(strip[0], strip_rows * K, T{});
           for (Index i = 0; i < std::min(strip_rows, n - panel - j); ++i) {
@@ -152,8 +152,8 @@ void pack_columns(const T* x, Index ld, Index n, Index d, Index depth, T* out) {
   for (Index panel = 0; panel < d; panel += NR) {
     const Index columns = std::min(NR, d - panel);
     for (Index i = 0; i < depth; i += G, out += NR * G) {
-      const T* rows[G];
-      T padded[G][NR];
+      Array<const T*, G> rows;
+      Array<Array<T, NR>, G> padded;
       for (Index g = 0; g < G; ++g) {
         rows[g] = x + (i + g) * ld + panel;
         if (columns == NR && i + g < n) continue;
@@ -187,7 +187,7 @@ struct PanelEncoder {
 
   /// The next `count` numbers of column j, at most a strip's, as they are stored; zeros after them.
   void encode(const float* x, Index count, Index j, Stored* out) {
-    float padded[strip];
+    Array<float, strip> padded;
     if (count < strip) {
       std::fill(std::copy_n(x, count, padded), padded + strip, 0.0f);
       x = padded;
@@ -210,8 +210,8 @@ struct PanelEncoder {
 
  private:
   static constexpr Index scales = std::is_same_v<Stored, std::int8_t> ? NR : 1;
-  float scale[scales] = {}, inverse[scales] = {};
-  std::int32_t sum[scales] = {};
+  Array<float, scales> scale = {}, inverse = {};
+  Array<std::int32_t, scales> sum = {};
 };
 
 }  // namespace kernels

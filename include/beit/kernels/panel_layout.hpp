@@ -45,7 +45,7 @@ struct PanelLayout {
       const Index tile = segment * to.segment_tiles + row / MR;
       const bool whole = row == begin && count == std::min(MR, to.segment_rows - begin) && column % G == 0 &&
                          (columns % G == 0 || column + columns == to.columns);
-      float inverse[MR] = {};
+      Array<float, MR> inverse = {};
       if constexpr (rounding == Rounding::int8) {
         for (Index r = 0; r < count; ++r) {
           const float largest = Level::largest_magnitude(from + r * ld, columns);
@@ -63,7 +63,7 @@ struct PanelLayout {
           Level::Packing::template interleave<MR>(reinterpret_cast<const std::byte*>(x), ld * 4, n,
                                                   reinterpret_cast<std::byte*>(out));
         } else {
-          alignas(64) A encoded[MR][strip];
+          alignas(64) Array<Array<A, strip>, MR> encoded;
           if (count < MR) std::fill_n(encoded[0], MR * strip, A{});
           for (Index r = 0; r < count; ++r) encode(x + r * ld, n, padded, inverse[r], encoded[r]);
           if (whole) {

@@ -11,14 +11,14 @@ static constexpr Index group = 4 / static_cast<Index>(sizeof(A));
 template <Index columns>
 BEIT_TARGET static void tile_of(const A* a, const Panel* panel, Index groups, Sum* sum, bool add) {
   constexpr Index vector = V::lanes * group;
-  decltype(V::zeros(sum)) s[MR][columns];
+  decltype(V::zeros(sum)) s[static_cast<std::size_t>(MR)][static_cast<std::size_t>(columns)];
 #pragma GCC unroll 16
   for (Index r = 0; r < MR; ++r) {
 #pragma GCC unroll 4
     for (Index c = 0; c < columns; ++c) s[r][c] = V::zeros(sum);
   }
   for (Index i = 0; i < groups; ++i, a += MR * group, panel += NR * group) {
-    decltype(V::factors(panel)) b[columns];
+    decltype(V::factors(panel)) b[static_cast<std::size_t>(columns)];
 #pragma GCC unroll 4
     for (Index c = 0; c < columns; ++c) b[c] = V::factors(panel + c * vector);
 #pragma GCC unroll 16

@@ -174,7 +174,7 @@ struct Portable {
     double sum = 0;
     for (Index i = 0; i < n; ++i) {
       x[i] = std::exp(x[i] - largest);
-      sum += x[i];
+      sum += static_cast<double>(x[i]);
     }
     return static_cast<float>(1 / sum);
   }
@@ -183,13 +183,13 @@ struct Portable {
                          float eps, float* out, Index ldo) {
     for (Index row = 0; row < rows; ++row, x += ldx, out += ldo) {
       double sum = 0;
-      for (Index i = 0; i < c; ++i) sum += x[i];
+      for (Index i = 0; i < c; ++i) sum += static_cast<double>(x[i]);
       const double mean = sum / static_cast<double>(c);
       double squares = 0;
-      for (Index i = 0; i < c; ++i) squares += (x[i] - mean) * (x[i] - mean);
-      const double scale = 1 / std::sqrt(squares / static_cast<double>(c) + eps);
+      for (Index i = 0; i < c; ++i) squares += (static_cast<double>(x[i]) - mean) * (static_cast<double>(x[i]) - mean);
+      const double scale = 1 / std::sqrt(squares / static_cast<double>(c) + static_cast<double>(eps));
       for (Index i = 0; i < c; ++i) {
-        out[i] = static_cast<float>((x[i] - mean) * scale) * weight[i] + bias[i];
+        out[i] = static_cast<float>((static_cast<double>(x[i]) - mean) * scale) * weight[i] + bias[i];
       }
     }
   }
@@ -200,7 +200,7 @@ struct Portable {
       const Index width = std::min(chunk, c - begin);
       double sums[chunk] = {};
       for (Index row = 0; row < rows; ++row) {
-        for (Index i = 0; i < width; ++i) sums[i] += x[row * ldx + begin + i];
+        for (Index i = 0; i < width; ++i) sums[i] += static_cast<double>(x[row * ldx + begin + i]);
       }
       for (Index i = 0; i < width; ++i) out[begin + i] = static_cast<float>(sums[i] / static_cast<double>(rows));
     }

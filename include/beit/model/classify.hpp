@@ -45,14 +45,14 @@ inline std::vector<Prediction> top_k(std::span<const float> logits, Index k, con
     const float x = logits[static_cast<std::size_t>(a)], y = logits[static_cast<std::size_t>(b)];
     return x != y ? x > y : a < b;
   });
-  const double largest = logits[static_cast<std::size_t>(order[0])];
+  const double largest = static_cast<double>(logits[static_cast<std::size_t>(order[0])]);
   double sum = 0;
-  for (const float x : logits) sum += std::exp(x - largest);
+  for (const float x : logits) sum += std::exp(static_cast<double>(x) - largest);
   std::vector<Prediction> best;
   for (Index i = 0; i < k; ++i) {
     const std::size_t index = static_cast<std::size_t>(order[static_cast<std::size_t>(i)]);
     best.push_back({static_cast<Index>(index), labels.empty() ? std::string() : labels[index],
-                    static_cast<float>(std::exp(logits[index] - largest) / sum)});
+                    static_cast<float>(std::exp(static_cast<double>(logits[index]) - largest) / sum)});
   }
   return best;
 }

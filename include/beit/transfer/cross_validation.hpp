@@ -23,7 +23,7 @@ namespace detail {
 
 /// Softmax of one row of logits (K,) at `label`: its log-probability.
 inline double log_probability(const float* logits, Index classes, Index label) {
-  const double largest = *std::max_element(logits, logits + classes);
+  const double largest = static_cast<double>(*std::max_element(logits, logits + classes));
   double sum = 0;
   for (Index k = 0; k < classes; ++k) sum += std::exp(static_cast<double>(logits[k]) - largest);
   return static_cast<double>(logits[label]) - largest - std::log(sum);

@@ -66,7 +66,8 @@ inline double filter_value(Interpolation interpolation, double x) {
       if (distance >= 1.0) return 0.0;
       const double angle = distance * std::numbers::pi;
       // Pillow's constants are floats.
-      return std::sin(angle) / angle * (double{0.54f} + product(double{0.46f}, std::cos(angle)));
+      return std::sin(angle) / angle *
+             (static_cast<double>(0.54f) + product(static_cast<double>(0.46f), std::cos(angle)));
     }
     case Interpolation::bicubic: {
       constexpr double a = -0.5;
