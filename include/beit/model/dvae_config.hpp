@@ -1,10 +1,7 @@
 // What the two halves of DALL-E's discrete VAE are made from.
 #pragma once
 
-#include <algorithm>
-#include <initializer_list>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include <beit/core/error.hpp>
@@ -32,8 +29,15 @@ struct DvaeConfig {
     return 1 / (blocks * blocks);
   }
 
-  /// ConfigError unless a model can be made of this.
-  void check() const {
+  /// Channels at the images' size, at half of it, and so on: (group_count,).
+  std::vector<Index> widths() const {
+    std::vector<Index> widths;
+    for (Index i = 0; i < group_count; ++i) widths.push_back(n_hid << i);
+    return widths;
+  }
+
+  /// This; ConfigError unless a model can be made of it.
+  const DvaeConfig& checked() const {
     for (const auto& [name, value, least, most] :
          {Field{"group_count", group_count, 1, 16}, Field{"n_blk_per_group", n_blk_per_group, 1, 1024},
           Field{"n_hid", n_hid, 4, 65536}, Field{"n_init", n_init, 1, 65536},
@@ -43,6 +47,7 @@ struct DvaeConfig {
                         std::to_string(least) + " to " + std::to_string(most));
     }
     if (n_hid % 4 != 0) throw ConfigError("dVAE: found n_hid " + std::to_string(n_hid) + ", wanted a multiple of 4");
+    return *this;
   }
 
  private:

@@ -13,6 +13,7 @@
 #include <beit/core/version.hpp>
 #include <beit/io/weights.hpp>
 #include <beit/model/dvae_config.hpp>
+#include <beit/model/dvae_groups.hpp>
 #include <beit/nn/conv2d.hpp>
 #include <beit/nn/dvae_block.hpp>
 #include <beit/nn/workspace.hpp>
@@ -26,20 +27,13 @@ class DvaeDecoder {
   /// Reads the parameters below "blocks", under dall_e's names.
   /// WeightError where one is missing, mis-shaped or not finite; ConfigError where `config` makes no model.
   DvaeDecoder(DvaeConfig config, const WeightScope& weights)
-      : config_(checked(config)),
+      : config_(config.checked()),
         embeddings_(read_embeddings(weights.scope("blocks").scope("input"), config)),
         output_(weights.scope("blocks").scope("output").scope("conv"), 6, config.n_hid, 1) {
-    Index channels = config.n_init;
-    for (Index i = config.group_count; i-- > 0;) {
-      const WeightScope group = weights.scope("blocks").scope(detail::numbered("group", config.group_count - i));
-      std::vector<DvaeBlock<Weight>> blocks;
-      for (Index j = 0; j < config.n_blk_per_group; ++j) {
-        blocks.emplace_back(group.scope(detail::numbered("block", j + 1)), channels, config.n_hid << i,
-                            DvaeBlock<Weight>::decoder, config.residual_scale());
-        channels = config.n_hid << i;
-      }
-      groups_.push_back(std::move(blocks));
-    }
+    std::vector<Index> widths = config.widths();
+    std::reverse(widths.begin(), widths.end());
+    groups_ = detail::read_dvae_groups<Weight>(weights.scope("blocks"), config, config.n_init, widths,
+                                               DvaeBlock<Weight>::decoder);
   }
 
   const DvaeConfig& config() const { return config_; }
@@ -89,11 +83,6 @@ class DvaeDecoder {
   }
 
  private:
-  static DvaeConfig checked(const DvaeConfig& config) {
-    config.check();
-    return config;
-  }
-
   /// A 1x1 convolution of one-hot pixels: w (n_init, V, 1, 1) and b to a row for each token, (V, n_init).
   static AlignedBuffer<float> read_embeddings(const WeightScope& input, const DvaeConfig& config) {
     const AlignedBuffer<float> w = input.get("w", {config.n_init, config.vocab_size, 1, 1});
@@ -122,7 +111,7 @@ class DvaeDecoder {
   DvaeConfig config_;
   AlignedBuffer<float> embeddings_;  // (V, n_init)
   Conv2d<typename WeightTraits<Weight>::Edge> output_;
-  std::vector<std::vector<DvaeBlock<Weight>>> groups_;
+  detail::DvaeGroups<Weight> groups_;
 };
 
 }  // namespace beit::inline BEIT_ABI

@@ -2,14 +2,13 @@
 #pragma once
 
 #include <string>
-#include <utility>
-#include <vector>
 
 #include <beit/core/error.hpp>
 #include <beit/core/matrix.hpp>
 #include <beit/core/version.hpp>
 #include <beit/io/weights.hpp>
 #include <beit/model/dvae_config.hpp>
+#include <beit/model/dvae_groups.hpp>
 #include <beit/nn/conv2d.hpp>
 #include <beit/nn/dvae_block.hpp>
 #include <beit/nn/max_pool.hpp>
@@ -24,22 +23,12 @@ class DvaeEncoder {
   /// Reads the parameters below "blocks", under dall_e's names.
   /// WeightError where one is missing, mis-shaped or not finite; ConfigError where `config` makes no model.
   DvaeEncoder(DvaeConfig config, const WeightScope& weights)
-      : config_(checked(config)),
+      : config_(config.checked()),
         input_(weights.scope("blocks").scope("input"), config.n_hid, 3, 7),
         output_(weights.scope("blocks").scope("output").scope("conv"), config.vocab_size,
-                config.n_hid * config.stride(), 1) {
-    Index channels = config.n_hid;
-    for (Index i = 0; i < config.group_count; ++i) {
-      const WeightScope group = weights.scope("blocks").scope(detail::numbered("group", i + 1));
-      std::vector<DvaeBlock<Weight>> blocks;
-      for (Index j = 0; j < config.n_blk_per_group; ++j) {
-        blocks.emplace_back(group.scope(detail::numbered("block", j + 1)), channels, config.n_hid << i,
-                            DvaeBlock<Weight>::encoder, config.residual_scale());
-        channels = config.n_hid << i;
-      }
-      groups_.push_back(std::move(blocks));
-    }
-  }
+                config.n_hid * config.stride(), 1),
+        groups_(detail::read_dvae_groups<Weight>(weights.scope("blocks"), config, config.n_hid, config.widths(),
+                                                 DvaeBlock<Weight>::encoder)) {}
 
   const DvaeConfig& config() const { return config_; }
 
@@ -66,11 +55,6 @@ class DvaeEncoder {
   }
 
  private:
-  static DvaeConfig checked(const DvaeConfig& config) {
-    config.check();
-    return config;
-  }
-
   /// One image: pixels (3, H, W) -> out (h*w, V).
   void encode(const float* pixels, Size size, Workspace& workspace, Rows out) const {
     Workspace::Frame frame(workspace);
@@ -106,7 +90,7 @@ class DvaeEncoder {
 
   DvaeConfig config_;
   Conv2d<typename WeightTraits<Weight>::Edge> input_, output_;
-  std::vector<std::vector<DvaeBlock<Weight>>> groups_;
+  detail::DvaeGroups<Weight> groups_;
 };
 
 }  // namespace beit::inline BEIT_ABI

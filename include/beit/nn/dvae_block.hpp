@@ -1,6 +1,7 @@
 // dall_e.encoder.EncoderBlock and dall_e.decoder.DecoderBlock.
 #pragma once
 
+#include <algorithm>
 #include <optional>
 
 #include <beit/core/matrix.hpp>

@@ -1,0 +1,38 @@
+// The blocks of either half of DALL-E's discrete VAE.
+#pragma once
+
+#include <iterator>
+#include <vector>
+
+#include <beit/core/matrix.hpp>
+#include <beit/core/version.hpp>
+#include <beit/io/weights.hpp>
+#include <beit/model/dvae_config.hpp>
+#include <beit/nn/dvae_block.hpp>
+
+namespace beit::inline BEIT_ABI {
+
+namespace detail {
+
+template <typename Weight>
+using DvaeGroups = std::vector<std::vector<DvaeBlock<Weight>>>;
+
+/// "group_1" and so on below `blocks`, one of each of `widths`, of which the first reads `channels`.
+template <typename Weight>
+DvaeGroups<Weight> read_dvae_groups(const WeightScope& blocks, const DvaeConfig& config, Index channels,
+                                    const std::vector<Index>& widths, typename DvaeBlock<Weight>::Kernels kernels) {
+  DvaeGroups<Weight> groups;
+  for (const Index width : widths) {
+    const WeightScope group = blocks.scope(numbered("group", std::ssize(groups) + 1));
+    groups.emplace_back();
+    for (Index i = 0; i < config.n_blk_per_group; ++i, channels = width) {
+      groups.back().emplace_back(group.scope(numbered("block", i + 1)), channels, width, kernels,
+                                 config.residual_scale());
+    }
+  }
+  return groups;
+}
+
+}  // namespace detail
+
+}  // namespace beit::inline BEIT_ABI
