@@ -141,6 +141,8 @@ TEST(MaskedImageModel, TheWrongCallSaysWhichIsRight) {
               ThrowsMessage<beit::WeightError>(HasSubstr("which load_masked_image_model reads")));
   EXPECT_THAT([] { beit::load_masked_image_model<float>(folder("classifier")); },
               ThrowsMessage<beit::WeightError>(HasSubstr("found no lm_head.weight, wanted a masked-image model")));
+  EXPECT_THAT([] { beit::load<float>(golden("dvae_one.safetensors")); },
+              ThrowsMessage<beit::WeightError>(HasSubstr("found a tokenizer, which load_tokenizer reads")));
 }
 
 TEST(BlockMask, HidesSoManyPatchesInBlocks) {

@@ -6,6 +6,7 @@
     BEIT_BUILD_DIR=build-release python tests/timm/full_size.py masked              the masked-image model, of timm's class
     BEIT_BUILD_DIR=build-release python tests/timm/full_size.py transformers        folders of transformers
     BEIT_BUILD_DIR=build-release python tests/timm/full_size.py tokenizer           DALL-E's discrete VAE
+    BEIT_BUILD_DIR=build-release python tests/timm/full_size.py demo                tokens of the small one that is trained
 
 Each prints a line with the largest difference and what it may be; the tests run some of them.
 """
@@ -177,6 +178,24 @@ def tokenizer(folder):
             ("decoder", np.abs(decoded - wanted).max(), wanted.std(), 0)]
 
 
+@torch.no_grad()
+def demo_tokens(count, folder):
+    """How many tokens of test images of Fashion-MNIST the demo tokenizer gives otherwise than DALL-E's blocks do in double
+    precision, of how many; and by how much the two best logits of those differ at most, in deviations."""
+    import dvae
+    from train_demo import read_images
+    from train_masked_demo import load_tokenizer, pixels
+    path = ROOT / "examples" / "data" / "dvae_fashion_mnist.safetensors"
+    images = pixels(read_images(Path("/usr/share/datasets/fashion-mnist/t10k-images-idx3-ubyte.gz"))[:count])
+    encoder = load_tokenizer(path)[0].double()
+    logits = torch.cat([encoder(dvae.map_pixels(x.double())).flatten(2).transpose(1, 2).flatten(0, 1)
+                        for x in images.split(100)])
+    best = logits.topk(2).values
+    gaps = ((best[:, 0] - best[:, 1]) / logits.std()).numpy()
+    wrong = run_model(folder, "encode", path, images.numpy(), texts=["28x28"]).argmax(1) != logits.argmax(1).numpy()
+    return int(wrong.sum()), len(wrong), gaps[wrong].max(initial=0.0)
+
+
 def main(what, *names):
     def line(name, difference, deviation, bound):
         print(f"{name}: largest difference {difference:.2e} (wanted {bound:.0e}), deviation {deviation:.2f}"
@@ -203,6 +222,10 @@ def main(what, *names):
             for half, difference, deviation, wrong in tokenizer(folder):
                 right.append(line(half, difference, deviation, TOKENS_BOUND * deviation) and wrong == 0)
                 print(f"{half}: {wrong} tokens differ whose two best logits do by more than that")
+        elif what == "demo":
+            wrong, tokens, gap = demo_tokens(2000, folder)
+            print(f"demo: {wrong} of {tokens} tokens differ, whose two best logits do by at most {gap:.1e} deviations")
+            right.append(gap <= TOKENS_BOUND)
         else:
             sys.exit(__doc__)
     return 0 if all(right) else 1

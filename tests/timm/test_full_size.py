@@ -30,3 +30,9 @@ def test_tokenizer(tmp_path, figure):
     for half, difference, deviation, wrong in full_size.tokenizer(tmp_path):
         check(figure, half, difference, deviation, full_size.TOKENS_BOUND * deviation)
         assert wrong == 0
+
+
+def test_demo_tokens(tmp_path, figure):
+    wrong, tokens, gap = full_size.demo_tokens(1000, tmp_path)
+    figure(f"demo tokenizer: {wrong} of {tokens} tokens differ, two best logits apart by at most {gap:.1e} deviations")
+    assert wrong <= 1e-4 * tokens and gap <= full_size.TOKENS_BOUND

@@ -92,6 +92,9 @@ template <typename Model>
 Model load_from(std::span<const SafeTensors> files, std::string name, const ConfigFiles& configs, Part part,
                 const LoadOptions& options, const Executor& executor) {
   const WeightReader reader(files, std::move(name));
+  if (reader.has("encoder.blocks.input.w") || reader.has("decoder.blocks.input.w")) {
+    throw WeightError(reader.name() + ": found a tokenizer, which load_tokenizer reads, wanted a BEiT");
+  }
   const TimmNames names(reader);
   const WeightScope root = names.root(executor);
   std::string where = reader.name();
