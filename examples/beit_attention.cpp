@@ -78,8 +78,8 @@ void write_npy(const std::string& path, const beit::Matrix& values, std::vector<
 }
 
 /// The attention of one token to all patches, or a rollout of it.
-programs::AttentionPicture attention_picture(const programs::Model& model, const beit::Matrix& x,
-                                             const Options& options, beit::Workspace& workspace) {
+programs::AttentionPicture attention_picture(const beit::AnyBeit& model, const beit::Matrix& x, const Options& options,
+                                             beit::Workspace& workspace) {
   const beit::Config& config = model.config();
   const Index tokens = config.num_tokens();
   std::vector<Index> blocks;
@@ -123,7 +123,7 @@ programs::AttentionPicture attention_picture(const programs::Model& model, const
 }
 
 /// The first three principal components of the patches' features after a block.
-programs::AttentionPicture pca_picture(const programs::Model& model, const beit::Matrix& x, const Options& options,
+programs::AttentionPicture pca_picture(const beit::AnyBeit& model, const beit::Matrix& x, const Options& options,
                                        beit::Workspace& workspace) {
   const beit::Config& config = model.config();
   const beit::Intermediates features = model.forward_intermediates(
@@ -151,7 +151,7 @@ int draw(const CLI::App& app, const Options& options) {
   beit::AtomicFile file(options.output);
   beit::ThreadPool pool(options.threads);
   const auto model = programs::load_model(options.model, options.precision, pool, options.image_size);
-  const beit::Config& config = model->config();
+  const beit::Config& config = model.config();
   require_in_range(options, config);
   beit::Workspace workspace(pool);
   if (options.verbose) programs::describe(app, options, programs::model_text(config), workspace.executor());
@@ -159,7 +159,7 @@ int draw(const CLI::App& app, const Options& options) {
   const beit::Image image = beit::read_image(options.image, options.decode);
   const beit::Matrix x = beit::preprocess(config, std::vector{image}, workspace);
   const programs::AttentionPicture result =
-      options.pca ? pca_picture(*model, x, options, workspace) : attention_picture(*model, x, options, workspace);
+      options.pca ? pca_picture(model, x, options, workspace) : attention_picture(model, x, options, workspace);
   const programs::TextPicture& picture = result.picture();
   file.write(programs::encode_png(picture.pixels(), picture.height(), picture.width()));
   if (programs::stop_signal != 0) throw programs::Interrupted();

@@ -73,7 +73,7 @@ void add_listed(const std::string& list, std::vector<programs::Input>& inputs, p
 int classify(const CLI::App& app, const Options& options) {
   beit::ThreadPool pool(options.threads);
   const auto model = programs::load_model(options.model, options.precision, pool, options.image_size);
-  const beit::Config& config = model->config();
+  const beit::Config& config = model.config();
   if (config.num_classes == 0) throw beit::ConfigError("the model has no classifier: beit-embed takes its features");
 
   beit::Workspace workspace(pool);
@@ -90,7 +90,7 @@ int classify(const CLI::App& app, const Options& options) {
   while (reader.next()) {
     const beit::ConstRows x = reader.x();
     beit::Matrix logits(x.rows(), config.num_classes);
-    if (x.rows() > 0) model->forward(x, workspace, logits);
+    if (x.rows() > 0) model.forward(x, workspace, logits);
     const float* row = logits.data();
     for (const auto& [name, error, path] : reader.inputs()) {
       if (!error.empty()) {

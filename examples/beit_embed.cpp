@@ -166,7 +166,7 @@ class Embedder {
   const CLI::App& app_;
   const Options& options_;
   beit::ThreadPool pool_;
-  std::unique_ptr<const programs::Model> model_;             // one of the two
+  std::optional<beit::AnyBeit> model_;                       // one of the two
   std::unique_ptr<const programs::TokenEncoder> tokenizer_;  // is there
   beit::Config config_;                                      // its preprocessing
   beit::Workspace workspace_{pool_};

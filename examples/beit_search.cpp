@@ -59,7 +59,7 @@ int search(const CLI::App& app, const Options& options) {
   const programs::EmbeddingIndex index(options.index);
   beit::ThreadPool pool(options.threads);
   const auto model = programs::load_model(options.model, options.precision, pool, options.image_size);
-  const beit::Config& config = model->config();
+  const beit::Config& config = model.config();
   if (index.dim() != config.embed_dim) {
     throw std::runtime_error(options.index + ": found embeddings of " + std::to_string(index.dim()) +
                              " numbers, wanted " + std::to_string(config.embed_dim) + " as the model makes them");
@@ -78,7 +78,7 @@ int search(const CLI::App& app, const Options& options) {
   while (reader.next()) {
     const beit::ConstRows x = reader.x();
     beit::Matrix rows(x.rows(), config.embed_dim);
-    model->forward(x, workspace, rows, true);
+    model.forward(x, workspace, rows, true);
     values.insert(values.end(), rows.data(), rows.data() + rows.size());
     for (const auto& [name, error, path] : reader.inputs()) {
       if (error.empty()) {

@@ -96,7 +96,7 @@ Embedded select(const Embedded& from, const std::vector<Index>& rows) {
 
 /// The embeddings of a data set, from the cache where it has them. An image that can't be read gets a line on standard
 /// error and sets `failed`.
-Embedded embed(const CLI::App& app, const Options& options, const programs::Model& model, programs::DataSet data,
+Embedded embed(const CLI::App& app, const Options& options, const beit::AnyBeit& model, programs::DataSet data,
                programs::EmbeddingCache& cache, beit::Workspace& workspace, bool& failed) {
   const beit::Config& config = model.config();
   std::vector<std::string> keys(data.inputs.size());
@@ -212,7 +212,7 @@ int train_head(const CLI::App& app, const Options& options) {
 
   beit::ThreadPool threads(options.threads);
   const auto model = programs::load_model(options.model, options.precision, threads);
-  const beit::Config& config = model->config();
+  const beit::Config& config = model.config();
   InterruptiblePool pool{threads};
   beit::Workspace workspace(pool);
   if (options.verbose) programs::describe(app, options, programs::model_text(config), workspace.executor());
@@ -225,8 +225,8 @@ int train_head(const CLI::App& app, const Options& options) {
       config.embed_dim);
 
   bool failed = false;
-  Embedded all = embed(app, options, *model, std::move(data), cache, workspace, failed), test;
-  if (!options.val.empty()) test = embed(app, options, *model, std::move(val), cache, workspace, failed);
+  Embedded all = embed(app, options, model, std::move(data), cache, workspace, failed), test;
+  if (!options.val.empty()) test = embed(app, options, model, std::move(val), cache, workspace, failed);
   if (!options.no_cache) {
     try {
       cache.save();

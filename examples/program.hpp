@@ -71,6 +71,8 @@ inline void add_image_size(CLI::App& app, Options& options) {
 }
 
 inline void add_options(CLI::App& app, Options& options, bool takes_images = true) {
+  std::vector<std::string> names;
+  for (const beit::Precision precision : beit::precisions) names.emplace_back(beit::precision_name(precision));
   app.get_formatter()->column_width(32);
   app.set_help_flag("-h,--help", "Show this help and exit");
   app.set_version_flag("--version", app.get_name() + " " BEIT_VERSION, "Show the version and exit");
@@ -93,7 +95,7 @@ inline void add_options(CLI::App& app, Options& options, bool takes_images = tru
                  "bfloat16    8 bits, half the memory\n"
                  "int8        integers, a quarter of the memory")
       ->option_text("TYPE")
-      ->check(CLI::IsMember(precision_names()));
+      ->check(CLI::IsMember(names));
   app.add_option("--threads", options.threads, "Threads to run on; 0: one a processor [0]")
       ->option_text("N")
       ->check(CLI::Range(0, 1024));

@@ -21,6 +21,10 @@ enum class Precision {
   int8,        ///< Weights quantised per output channel, activations per token; attention as for bfloat16.
 };
 
+/// All of them.
+inline constexpr Precision precisions[] = {Precision::float32, Precision::float_fast, Precision::bfloat16,
+                                           Precision::int8};
+
 /// "float", ...: what the programs' --precision takes.
 constexpr std::string_view precision_name(Precision precision) {
   constexpr std::string_view names[] = {"float", "float-fast", "bfloat16", "int8"};

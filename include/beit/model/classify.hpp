@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <concepts>
 #include <numeric>
 #include <span>
 #include <string>
@@ -57,11 +58,17 @@ inline std::vector<Prediction> top_k(std::span<const float> logits, Index k, con
   return best;
 }
 
+/// Beit of any weight type, and AnyBeit.
+template <typename T>
+concept BeitModel = requires(const T& model, const ConstRows& x, Workspace& workspace, Rows out) {
+  { model.config() } -> std::same_as<const Config&>;
+  model.forward(x, workspace, out, true);
+};
+
 /// The `k` most probable classes of each image, best first. All images are one batch: memory grows with them.
 /// ArgumentError where the model has no classifier.
-template <typename Weight, ImageRange Images>
-std::vector<std::vector<Prediction>> classify(const Beit<Weight>& model, const Images& images, Index k,
-                                              Workspace& workspace) {
+template <BeitModel Model, ImageRange Images>
+std::vector<std::vector<Prediction>> classify(const Model& model, const Images& images, Index k, Workspace& workspace) {
   const Config& config = model.config();
   if (config.num_classes == 0) throw ArgumentError("classify: the model has no classifier (num_classes is 0)");
   const Matrix x = preprocess(config, images, workspace);
@@ -75,16 +82,16 @@ std::vector<std::vector<Prediction>> classify(const Beit<Weight>& model, const I
 }
 
 /// The `k` most probable classes of one image, best first.
-template <typename Weight>
-std::vector<Prediction> classify(const Beit<Weight>& model, const ImageView& image, Index k = 5) {
+template <BeitModel Model>
+std::vector<Prediction> classify(const Model& model, const ImageView& image, Index k = 5) {
   Workspace workspace;
   return classify(model, std::span<const ImageView>(&image, 1), k, workspace).front();
 }
 
 /// The pooled features (B, C) of images, timm's forward_head(..., pre_logits=True): what a small classifier is
 /// trained on. All images are one batch.
-template <typename Weight, ImageRange Images>
-Matrix embed(const Beit<Weight>& model, const Images& images, Workspace& workspace) {
+template <BeitModel Model, ImageRange Images>
+Matrix embed(const Model& model, const Images& images, Workspace& workspace) {
   const Matrix x = preprocess(model.config(), images, workspace);
   Matrix out(x.rows(), model.config().embed_dim);
   model.forward(x, workspace, out, true);
@@ -92,8 +99,8 @@ Matrix embed(const Beit<Weight>& model, const Images& images, Workspace& workspa
 }
 
 /// The pooled features (C,) of one image.
-template <typename Weight>
-std::vector<float> embed(const Beit<Weight>& model, const ImageView& image) {
+template <BeitModel Model>
+std::vector<float> embed(const Model& model, const ImageView& image) {
   Workspace workspace;
   const Matrix row = embed(model, std::span<const ImageView>(&image, 1), workspace);
   return {row.data(), row.data() + row.size()};

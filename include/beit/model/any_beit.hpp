@@ -1,0 +1,143 @@
+// A model whose precision is chosen at run time.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <beit/core/error.hpp>
+#include <beit/core/matrix.hpp>
+#include <beit/core/thread_pool.hpp>
+#include <beit/core/version.hpp>
+#include <beit/model/beit.hpp>
+#include <beit/model/load.hpp>
+#include <beit/nn/linear.hpp>
+#include <beit/nn/workspace.hpp>
+
+namespace beit::inline BEIT_ABI {
+
+/// A Beit of any weight type, with its calls: Beit says what they do. Constant once made, and movable.
+class AnyBeit {
+ public:
+  template <typename Weight>
+  explicit AnyBeit(Beit<Weight> model) : model_(std::make_unique<Of<Weight>>(std::move(model))) {}
+
+  Precision precision() const { return model_->precision(); }
+  const Config& config() const { return model_->config(); }
+  Index num_outputs() const { return model_->num_outputs(); }
+
+  void forward(const ConstRows& x, Workspace& workspace, Rows out, bool pre_logits = false) const {
+    model_->forward(x, workspace, out, pre_logits);
+  }
+  void forward_features(const ConstRows& x, Workspace& workspace, Rows out) const {
+    model_->forward_features(x, workspace, out);
+  }
+  void forward_head(const ConstRows& tokens, Workspace& workspace, Rows out, bool pre_logits = false) const {
+    model_->forward_head(tokens, workspace, out, pre_logits);
+  }
+  Intermediates forward_intermediates(const ConstRows& x, const IntermediatesOptions& options,
+                                      Workspace& workspace) const {
+    return model_->forward_intermediates(x, options, workspace);
+  }
+  std::vector<Matrix> forward_attention(const ConstRows& x, const std::vector<Index>& indices,
+                                        Workspace& workspace) const {
+    return model_->forward_attention(x, indices, workspace);
+  }
+
+ private:
+  /// What a program calls doesn't make its compiler instantiate a model in every precision: only loading does.
+  class Interface {
+   public:
+    virtual ~Interface() = default;
+    virtual Precision precision() const = 0;
+    virtual const Config& config() const = 0;
+    virtual Index num_outputs() const = 0;
+    virtual void forward(const ConstRows& x, Workspace& workspace, Rows out, bool pre_logits) const = 0;
+    virtual void forward_features(const ConstRows& x, Workspace& workspace, Rows out) const = 0;
+    virtual void forward_head(const ConstRows& tokens, Workspace& workspace, Rows out, bool pre_logits) const = 0;
+    virtual Intermediates forward_intermediates(const ConstRows& x, const IntermediatesOptions& options,
+                                                Workspace& workspace) const = 0;
+    virtual std::vector<Matrix> forward_attention(const ConstRows& x, const std::vector<Index>& indices,
+                                                  Workspace& workspace) const = 0;
+  };
+
+  template <typename Weight>
+  class Of final : public Interface {
+   public:
+    explicit Of(Beit<Weight> model) : model_(std::move(model)) {}
+
+    Precision precision() const override { return WeightTraits<Weight>::precision; }
+    const Config& config() const override { return model_.config(); }
+    Index num_outputs() const override { return model_.num_outputs(); }
+    void forward(const ConstRows& x, Workspace& workspace, Rows out, bool pre_logits) const override {
+      model_.forward(x, workspace, out, pre_logits);
+    }
+    void forward_features(const ConstRows& x, Workspace& workspace, Rows out) const override {
+      model_.forward_features(x, workspace, out);
+    }
+    void forward_head(const ConstRows& tokens, Workspace& workspace, Rows out, bool pre_logits) const override {
+      model_.forward_head(tokens, workspace, out, pre_logits);
+    }
+    Intermediates forward_intermediates(const ConstRows& x, const IntermediatesOptions& options,
+                                        Workspace& workspace) const override {
+      return model_.forward_intermediates(x, options, workspace);
+    }
+    std::vector<Matrix> forward_attention(const ConstRows& x, const std::vector<Index>& indices,
+                                          Workspace& workspace) const override {
+      return model_.forward_attention(x, indices, workspace);
+    }
+
+   private:
+    Beit<Weight> model_;
+  };
+
+  std::unique_ptr<const Interface> model_;
+};
+
+namespace detail {
+
+/// make.template operator()<Weight>() for the weight type of a precision.
+template <typename Make>
+AnyBeit of_precision(Precision precision, const Make& make) {
+  switch (precision) {
+    case Precision::float_fast:
+      return AnyBeit(make.template operator()<FloatFast>());
+    case Precision::bfloat16:
+      return AnyBeit(make.template operator()<Eigen::bfloat16>());
+    case Precision::int8:
+      return AnyBeit(make.template operator()<std::int8_t>());
+    case Precision::float32:
+      break;
+  }
+  return AnyBeit(make.template operator()<float>());
+}
+
+}  // namespace detail
+
+/// "float" -> Precision::float32. ArgumentError for a name that precision_name has not.
+inline Precision precision_from_name(std::string_view name) {
+  std::string known;
+  for (const Precision precision : precisions) {
+    if (precision_name(precision) == name) return precision;
+    known += (known.empty() ? "" : ", ") + std::string(precision_name(precision));
+  }
+  throw ArgumentError("precision: found '" + std::string(name) + "', wanted one of " + known);
+}
+
+/// As load<Weight>, in a precision that is chosen at run time. Compiles the model in all of them: four times as long.
+inline AnyBeit load(const std::filesystem::path& path, Precision precision, const LoadOptions& options = {},
+                    const Executor& executor = default_thread_pool()) {
+  return detail::of_precision(precision, [&]<typename Weight>() { return load<Weight>(path, options, executor); });
+}
+inline AnyBeit load(std::span<const std::byte> bytes, std::string name, Precision precision,
+                    const LoadOptions& options = {}, const Executor& executor = default_thread_pool()) {
+  return detail::of_precision(
+      precision, [&]<typename Weight>() { return load<Weight>(bytes, std::move(name), executor, options); });
+}
+
+}  // namespace beit::inline BEIT_ABI
