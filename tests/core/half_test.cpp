@@ -1,12 +1,13 @@
 #include <beit/core/half.hpp>
 
-#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <limits>
 #include <vector>
 
 #include <gtest/gtest.h>
+
+#include <beit/core/bit_cast.hpp>
 
 namespace {
 
@@ -32,7 +33,8 @@ void expect_same(float found, float wanted, int pattern) {
     EXPECT_TRUE(std::isnan(found)) << "pattern " << pattern;
   } else {
     // Bits, because 0 == -0.
-    EXPECT_EQ(std::bit_cast<std::uint32_t>(found), std::bit_cast<std::uint32_t>(wanted)) << "pattern " << pattern;
+    EXPECT_EQ(beit::detail::bit_cast<std::uint32_t>(found), beit::detail::bit_cast<std::uint32_t>(wanted))
+        << "pattern " << pattern;
   }
 }
 
@@ -51,8 +53,8 @@ TEST(HalfTest, Bfloat16IsExactForEveryPattern) {
 }
 
 TEST(HalfTest, NanKeepsSignAndPayload) {
-  EXPECT_EQ(std::bit_cast<std::uint32_t>(beit::float16_to_float(0xFE03)), 0xFFC06000U);
-  EXPECT_EQ(std::bit_cast<std::uint32_t>(beit::bfloat16_to_float(0xFFC1)), 0xFFC10000U);
+  EXPECT_EQ(beit::detail::bit_cast<std::uint32_t>(beit::float16_to_float(0xFE03)), 0xFFC06000U);
+  EXPECT_EQ(beit::detail::bit_cast<std::uint32_t>(beit::bfloat16_to_float(0xFFC1)), 0xFFC10000U);
 }
 
 TEST(HalfTest, WidenAgreesWithOneAtATimeAtEveryPositionAndAlignment) {

@@ -31,7 +31,7 @@ TEST(Matrix, IsAlignedToAHugePageThatItFills) {
 }
 
 TEST(Matrix, RefusesSizesThatOverflow) {
-  const beit::Index large = beit::Index{1} << 32;
+  const beit::Index large = beit::Index{1} << (sizeof(beit::Index) * 4);
   EXPECT_THROW(Matrix(large, large), beit::ArgumentError);
   EXPECT_THROW(Matrix(large, large / 4), beit::ArgumentError);
   EXPECT_THROW(Matrix(-1, 3), beit::ArgumentError);

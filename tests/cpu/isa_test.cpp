@@ -8,6 +8,14 @@
 
 namespace {
 
+void set_level(const std::string& name) {
+#if defined(_WIN32)
+  _putenv_s("BEIT_ISA", name.c_str());
+#else
+  setenv("BEIT_ISA", name.c_str(), 1);
+#endif
+}
+
 TEST(Isa, NamesGoBothWays) {
   int number = 0;
   for (const beit::detail::Level& level : beit::detail::levels) {
@@ -31,6 +39,8 @@ TEST(Isa, DetectionAgreesWithTheCompilersOwn) {
 #elif defined(__aarch64__) && defined(__GNUC__)
   EXPECT_TRUE(beit::detect_cpu_features().neon);
   EXPECT_GE(beit::best_isa(), beit::Isa::neon);
+#elif defined(__wasm_simd128__)
+  EXPECT_EQ(beit::best_isa(), beit::Isa::simd128);
 #else
   EXPECT_EQ(beit::best_isa(), beit::Isa::portable);
 #endif
@@ -39,20 +49,20 @@ TEST(Isa, DetectionAgreesWithTheCompilersOwn) {
 TEST(Isa, EnvironmentLowersTheChoiceAndNeverRaisesIt) {
   const char* before = std::getenv("BEIT_ISA");
   const std::string saved = before == nullptr ? "" : before;
-  setenv("BEIT_ISA", "portable", 1);
+  set_level("portable");
   EXPECT_EQ(beit::select_isa(), beit::Isa::portable);
   for (const auto& [isa, name, needs, permit] : beit::detail::levels) {
-    setenv("BEIT_ISA", std::string(name).c_str(), 1);
+    set_level(std::string(name));
     const beit::Isa selected = beit::select_isa();
     EXPECT_TRUE(beit::has_isa(selected)) << name;
     EXPECT_LE(selected, isa);
     EXPECT_EQ(selected == isa, beit::has_isa(isa)) << name;
   }
-  setenv("BEIT_ISA", "sse9", 1);
+  set_level("sse9");
   EXPECT_THROW(beit::select_isa(), beit::ConfigError);
-  setenv("BEIT_ISA", "", 1);
+  set_level("");
   EXPECT_EQ(beit::select_isa(), beit::best_isa());
-  setenv("BEIT_ISA", saved.c_str(), 1);
+  set_level(saved);
 }
 
 // Processors with AVX-512 and without AVX-VNNI pass over the level of the latter.
@@ -83,7 +93,7 @@ TEST(Isa, UnknownNameSaysWhatThereIs) {
   } catch (const beit::ConfigError& error) {
     EXPECT_EQ(std::string(error.what()),
               "BEIT_ISA: found 'avx9', wanted one of portable, avx2, avx2_vnni, avx512, avx512_vnni, avx512_bf16, amx, "
-              "neon, neon_dot");
+              "neon, neon_dot, simd128");
   }
 }
 

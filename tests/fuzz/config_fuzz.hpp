@@ -67,7 +67,10 @@ class TinyWeights final : public beit::WeightSource {
   }
   void read(const std::string& name, std::span<const Index> wanted, Index begin, Index count,
             float* out) const override {
-    if (!std::ranges::equal(shape(name), wanted)) throw beit::WeightError(name + ": wrong shape");
+    const std::vector<Index> found = shape(name);
+    if (!std::equal(found.begin(), found.end(), wanted.begin(), wanted.end())) {
+      throw beit::WeightError(name + ": wrong shape");
+    }
     for (Index i = 0; i < count; ++i) out[i] = 0.5f * std::sin(static_cast<float>(begin + i));
   }
 

@@ -157,6 +157,7 @@ TEST(Resize, LevelsAgreeOnLargeImages) {
 }
 
 TEST(Resize, NeedsNoMemoryForWhatIsNotShown) {
+  if (sizeof(beit::Index) < 8) GTEST_SKIP() << "sides are shorter there";
   // The whole would take 400 terabytes.
   const std::vector<std::uint8_t> bytes = random_bytes(5000 * 3);
   const beit::ImageView image{bytes.data(), 5000, 1, 3};

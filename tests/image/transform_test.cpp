@@ -130,6 +130,7 @@ TEST(Preprocess, RefusesImagesThatPillowCannotResize) {
 }
 
 TEST(Preprocess, TakesLongAndNarrowImages) {
+  if (sizeof(beit::Index) < 8) GTEST_SKIP() << "sides are shorter there";
   const std::vector<std::uint8_t> bytes(5000, 255);
   beit::Preprocessing config;
   config.input_size = {224, 224};

@@ -200,6 +200,7 @@ TEST(SafeTensorsTest, Shape) {
 }
 
 TEST(SafeTensorsTest, ElementCountOverflow) {
+  if (sizeof(beit::Index) < 8) GTEST_SKIP() << "numbers that no Index holds are refused before they are multiplied";
   EXPECT_EQ(entry_error("\"U8\"", "[4294967296,4294967296]", "[0,8]"),
             "m: a: shape (4294967296, 4294967296) overflows");
   EXPECT_EQ(entry_error("\"F64\"", "[1152921504606846976,1]", "[0,8]"),

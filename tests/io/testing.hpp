@@ -49,7 +49,9 @@ inline void write_file(const std::filesystem::path& path, std::string_view text)
   std::ofstream(path, std::ios::binary) << text;
 }
 
-inline std::span<const std::byte> as_bytes(std::string_view text) { return std::as_bytes(std::span(text)); }
+inline std::span<const std::byte> as_bytes(std::string_view text) {
+  return std::as_bytes(std::span(text.data(), text.size()));
+}
 
 /// The message of the ErrorType that `action` throws; fails the test when it throws nothing.
 template <typename ErrorType, typename Action>

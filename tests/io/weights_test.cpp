@@ -1,7 +1,6 @@
 #include <beit/io/weights.hpp>
 
 #include <atomic>
-#include <bit>
 #include <cstdint>
 #include <string>
 #include <thread>
@@ -10,6 +9,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <beit/core/bit_cast.hpp>
 #include <beit/io/npy.hpp>
 
 #include "testing.hpp"
@@ -32,7 +32,7 @@ using ::testing::ElementsAre;
 void expect_same(const AlignedBuffer<float>& found, const beit::Matrix& wanted) {
   ASSERT_EQ(found.size(), wanted.size());
   for (Index i = 0; i < found.size(); ++i) {
-    ASSERT_EQ(std::bit_cast<std::uint32_t>(found[i]), std::bit_cast<std::uint32_t>(wanted.data()[i]))
+    ASSERT_EQ(beit::detail::bit_cast<std::uint32_t>(found[i]), beit::detail::bit_cast<std::uint32_t>(wanted.data()[i]))
         << "element " << i;
   }
 }

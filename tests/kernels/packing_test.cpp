@@ -26,7 +26,8 @@ void put(std::vector<std::byte>& packed, Index at, T value) {
 /// Numbers along k that stand together.
 Index group(beit::Isa isa, Precision precision, const GemmKernel& kernel) {
   if (precision == Precision::int8) {
-    for (const beit::Isa words : {beit::Isa::portable, beit::Isa::avx2, beit::Isa::avx512, beit::Isa::neon}) {
+    for (const beit::Isa words :
+         {beit::Isa::portable, beit::Isa::avx2, beit::Isa::avx512, beit::Isa::neon, beit::Isa::simd128}) {
       if (isa == words) return 2;
     }
     return 4;

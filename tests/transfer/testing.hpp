@@ -15,7 +15,10 @@ class Golden {
   const std::vector<beit::Index>& shape(const std::string& name) const { return file_.tensors().at(name).shape; }
 
   std::vector<double> doubles(const std::string& name) const { return read<double>(name); }
-  std::vector<beit::Index> labels(const std::string& name) const { return read<beit::Index>(name); }
+  std::vector<beit::Index> labels(const std::string& name) const {
+    const std::vector<std::int64_t> values = read<std::int64_t>(name);
+    return {values.begin(), values.end()};
+  }
   beit::Matrix matrix(const std::string& name) const {
     const std::vector<float> values = read<float>(name);
     beit::Matrix result(shape(name)[0], shape(name)[1]);

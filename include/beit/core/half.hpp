@@ -1,11 +1,11 @@
 // Float16 and bfloat16 to float, exactly, on any processor.
 #pragma once
 
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 
+#include <beit/core/bit_cast.hpp>
 #include <beit/core/matrix.hpp>
 #include <beit/core/version.hpp>
 
@@ -26,7 +26,7 @@ inline std::uint32_t float16_to_float_bits(std::uint16_t value) {
   const std::uint32_t normal = (static_cast<std::uint32_t>(magnitude) << 13) + rebias;
   // A subnormal is its magnitude times 2^-24: two exact steps through normal floats, whatever the rounding mode and
   // even when the processor flushes subnormal floats to zero.
-  const auto subnormal = std::bit_cast<std::uint32_t>(static_cast<float>(magnitude) * 0x1p-24F);
+  const auto subnormal = detail::bit_cast<std::uint32_t>(static_cast<float>(magnitude) * 0x1p-24F);
   // All bits or none, because GCC at -O2 makes branches of `?:` here.
   const std::uint32_t if_subnormal = 0U - static_cast<std::uint32_t>(magnitude < 0x0400);
   const std::uint32_t if_special = 0U - static_cast<std::uint32_t>(magnitude >= 0x7C00);
@@ -62,18 +62,18 @@ bool widen(const std::byte* in, Index count, float* out) {
 
 /// Exact value of an IEEE 754 binary16 pattern, subnormals, infinities and NaNs included.
 inline float float16_to_float(std::uint16_t value) {
-  return std::bit_cast<float>(detail::float16_to_float_bits(value));
+  return detail::bit_cast<float>(detail::float16_to_float_bits(value));
 }
 
 /// The nearest bfloat16, ties to even; the argument is finite.
 inline std::uint16_t round_to_bfloat16(float value) {
-  const auto bits = std::bit_cast<std::uint32_t>(value);
+  const auto bits = detail::bit_cast<std::uint32_t>(value);
   return static_cast<std::uint16_t>((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
 }
 
 /// Exact value of a bfloat16 pattern.
 inline float bfloat16_to_float(std::uint16_t value) {
-  return std::bit_cast<float>(detail::bfloat16_to_float_bits(value));
+  return detail::bit_cast<float>(detail::bfloat16_to_float_bits(value));
 }
 
 }  // namespace beit::inline BEIT_ABI

@@ -26,6 +26,7 @@ struct CpuFeatures {
   bool amx = false;          ///< Those and tiles of bfloat16 and int8; Linux must still permit their use.
   bool neon = false;         ///< 64-bit ARM.
   bool neon_dot = false;     ///< That and the dot product of bytes.
+  bool simd128 = false;      ///< WebAssembly's vectors.
 };
 
 /// Asks the processor.
@@ -63,6 +64,8 @@ inline CpuFeatures detect_cpu_features() {
   std::size_t size = sizeof(there);
   features.neon_dot = sysctlbyname("hw.optional.arm.FEAT_DotProd", &there, &size, nullptr, 0) == 0 && there != 0;
 #endif
+#elif BEIT_WASM_KERNELS
+  features.simd128 = true;
 #endif
   return features;
 }

@@ -25,10 +25,11 @@ enum class Isa {
   amx,          ///< Those and tiles of bfloat16 and int8.
   neon,         ///< 64-bit ARM.
   neon_dot,     ///< That and the dot product of bytes.
+  simd128,      ///< WebAssembly's vectors.
 };
 
 /// The last one.
-inline constexpr Isa highest_isa = Isa::neon_dot;
+inline constexpr Isa highest_isa = Isa::simd128;
 
 namespace detail {
 /// What there is to know of a level beside its kernels (kernels/kernels.hpp).
@@ -46,7 +47,8 @@ inline constexpr Level levels[] = {{Isa::portable, "portable", nullptr, nullptr}
                                    {Isa::avx512_bf16, "avx512_bf16", &CpuFeatures::avx512_bf16, nullptr},
                                    {Isa::amx, "amx", &CpuFeatures::amx, &request_tile_permission},
                                    {Isa::neon, "neon", &CpuFeatures::neon, nullptr},
-                                   {Isa::neon_dot, "neon_dot", &CpuFeatures::neon_dot, nullptr}};
+                                   {Isa::neon_dot, "neon_dot", &CpuFeatures::neon_dot, nullptr},
+                                   {Isa::simd128, "simd128", &CpuFeatures::simd128, nullptr}};
 
 inline const Level& level(Isa isa) { return levels[static_cast<std::size_t>(isa)]; }
 

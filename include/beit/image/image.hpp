@@ -31,8 +31,9 @@ struct ImageView {
 
 namespace detail {
 
-/// No side may be longer than this: Pillow's sizes are ints, and so no product of sizes below overflows.
-inline constexpr Index max_image_side = std::numeric_limits<std::int32_t>::max();
+/// No side may be longer than this: Pillow's sizes are ints, and so no product of sizes below overflows. Where an Index
+/// has 32 bits itself, a square of three channels still fits one.
+inline constexpr Index max_image_side = sizeof(Index) > 4 ? std::numeric_limits<std::int32_t>::max() : 26754;
 
 /// Throws ImageError unless the view can be read.
 inline void require_readable(const ImageView& image) {

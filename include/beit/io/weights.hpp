@@ -2,7 +2,6 @@
 #pragma once
 
 #include <algorithm>
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -16,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include <beit/core/bit_cast.hpp>
 #include <beit/core/error.hpp>
 #include <beit/core/half.hpp>
 #include <beit/core/matrix.hpp>
@@ -112,7 +112,7 @@ class WeightReader final : public WeightSource {
     } else if (!widen(name, part, count, out)) {
       Index i = 0;
       while (is_finite(out[i])) ++i;
-      const bool nan = (std::bit_cast<std::uint32_t>(out[i]) & 0x007FFFFF) != 0;
+      const bool nan = (detail::bit_cast<std::uint32_t>(out[i]) & 0x007FFFFF) != 0;
       fail(name, std::string("found ") + (nan ? "NaN" : "an infinity") + " at element " +
                      position_text(begin + i, shape) + ", wanted finite weights");
     }
@@ -192,7 +192,7 @@ class WeightReader final : public WeightSource {
   }
 
   /// By its bits, because -ffast-math lets a compiler assume that no float is anything else.
-  static bool is_finite(float x) { return (std::bit_cast<std::uint32_t>(x) & 0x7F800000) != 0x7F800000; }
+  static bool is_finite(float x) { return (detail::bit_cast<std::uint32_t>(x) & 0x7F800000) != 0x7F800000; }
 
   /// Flat index to "(row, column)".
   static std::string position_text(Index flat, std::span<const Index> shape) {

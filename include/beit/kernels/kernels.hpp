@@ -15,6 +15,7 @@
 #include <beit/kernels/neon.hpp>
 #include <beit/kernels/neon_dot.hpp>
 #include <beit/kernels/portable.hpp>
+#include <beit/kernels/simd128.hpp>
 #include <beit/kernels/types.hpp>
 
 namespace beit::inline BEIT_ABI {
@@ -37,6 +38,8 @@ inline const Kernels& kernels_of(Isa isa) {
   };
 #elif BEIT_NEON_KERNELS
   static constexpr Kernels tables[] = {Portable::table(), Neon::table(), NeonDot::table()};
+#elif BEIT_WASM_KERNELS
+  static constexpr Kernels tables[] = {Portable::table(), Simd128::table()};
 #else
   static constexpr Kernels tables[] = {Portable::table()};
 #endif

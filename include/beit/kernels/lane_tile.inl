@@ -30,10 +30,11 @@ BEIT_TARGET static void tile_of(const A* a, const Panel* panel, Index groups, Su
   }
 }
 
-/// As panel_tile.inl's.
+/// As panel_tile.inl's. `columns`: the fewest vectors that `used` may ask for.
+template <Index columns = 1>
 BEIT_TARGET static void tile(const A* a, const Panel* panel, Index groups, Sum* sum, bool add, Index used) {
-  if (used <= V::lanes) return tile_of<1>(a, panel, groups, sum, add);
-  if (used <= 2 * V::lanes) return tile_of<2>(a, panel, groups, sum, add);
-  if (used <= 3 * V::lanes) return tile_of<3>(a, panel, groups, sum, add);
-  tile_of<4>(a, panel, groups, sum, add);
+  if constexpr (columns * V::lanes < NR) {
+    if (used > columns * V::lanes) return tile<columns + 1>(a, panel, groups, sum, add, used);
+  }
+  tile_of<columns>(a, panel, groups, sum, add);
 }

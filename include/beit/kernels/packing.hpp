@@ -6,7 +6,6 @@
 #pragma once
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -17,6 +16,7 @@
 #include <emmintrin.h>
 #endif
 
+#include <beit/core/bit_cast.hpp>
 #include <beit/core/half.hpp>
 #include <beit/core/version.hpp>
 #include <beit/kernels/types.hpp>
@@ -47,7 +47,7 @@ inline float inverse_int8_scale(float largest) { return largest > 1e-30f ? int8_
 /// The scale of a column of weights: largest / 127, rounded up to 16 bits, so that an integer times the scale is exact
 /// and quantising that again gives both back. weights_tools/convert.py makes the same.
 inline float int8_weight_scale(float largest) {
-  return std::bit_cast<float>((std::bit_cast<std::uint32_t>(largest / int8_limit) + 0xFF) & ~0xFFu);
+  return detail::bit_cast<float>((detail::bit_cast<std::uint32_t>(largest / int8_limit) + 0xFF) & ~0xFFu);
 }
 
 struct PortablePacking {
