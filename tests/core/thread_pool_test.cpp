@@ -3,7 +3,8 @@
 #include <atomic>
 #include <beit/core/thread_pool.hpp>
 #include <chrono>
-#include <latch>
+#include <condition_variable>
+#include <mutex>
 #include <numeric>
 #include <set>
 #include <stdexcept>
@@ -18,6 +19,26 @@
 namespace {
 
 using beit::Index;
+
+/// As std::latch, which hangs in libstdc++ where there is no futex (core/waitable_atomic.hpp says why).
+class Latch {
+ public:
+  explicit Latch(int count) : count_(count) {}
+  void arrive_and_wait() {
+    std::unique_lock lock(mutex_);
+    if (--count_ == 0) all_.notify_all();
+    all_.wait(lock, [this] { return count_ == 0; });
+  }
+  bool try_wait() {
+    const std::lock_guard lock(mutex_);
+    return count_ == 0;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable all_;
+  int count_;
+};
 
 TEST(ThreadPool, RunsEveryTaskOnce) {
   for (const int threads : {1, 2, 3, 5}) {
@@ -67,7 +88,7 @@ TEST(ThreadPool, WakesAThreadForEveryTask) {
       if (round % 2 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));  // till all are asleep
       for (int tasks = 2; tasks <= threads; ++tasks) {
         // No task ends before the last has begun.
-        std::latch begun(tasks);
+        Latch begun(tasks);
         pool.parallel_for(tasks, [&](Index) { begun.arrive_and_wait(); });
         EXPECT_TRUE(begun.try_wait());
       }
@@ -79,7 +100,7 @@ TEST(ThreadPool, WaitsForATaskThatTakesLong) {
   beit::ThreadPool pool(3);
   std::atomic<int> finished{0};
   for (int round = 0; round < 5; ++round) {
-    std::latch begun(3);
+    Latch begun(3);
     const std::thread::id caller = std::this_thread::get_id();
     pool.parallel_for(3, [&](Index) {
       begun.arrive_and_wait();

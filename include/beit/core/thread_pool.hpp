@@ -20,6 +20,7 @@
 #include <beit/core/affinity.hpp>
 #include <beit/core/matrix.hpp>
 #include <beit/core/version.hpp>
+#include <beit/core/waitable_atomic.hpp>
 
 #if defined(__x86_64__) || defined(_M_X64)
 #include <immintrin.h>
@@ -176,10 +177,10 @@ class ThreadPool {
   void (*call_)(void*, Index) = nullptr;
   void* context_ = nullptr;
   Index count_ = 0;
-  alignas(64) std::atomic<std::uint32_t> epoch_{0};  // counts the calls
-  std::atomic<Index> asleep_{0};                     // workers that sleep or are about to
-  alignas(64) std::atomic<Index> left_{0};           // tasks not yet taken; below 0 by those who found none
-  alignas(64) std::atomic<Index> finished_{0};
+  alignas(64) detail::WaitableAtomic<std::uint32_t> epoch_{0};  // counts the calls
+  std::atomic<Index> asleep_{0};                                // workers that sleep or are about to
+  alignas(64) std::atomic<Index> left_{0};                      // tasks not yet taken; below 0 by those who found none
+  alignas(64) detail::WaitableAtomic<Index> finished_{0};
   std::vector<std::thread> workers_;
 };
 
