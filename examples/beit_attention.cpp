@@ -13,6 +13,7 @@
 #include <beit/beit.hpp>
 
 #include "attention_picture.hpp"
+#include "paths.hpp"
 #include "pca.hpp"
 #include "png.hpp"
 #include "program.hpp"
@@ -72,7 +73,7 @@ void write_npy(const std::string& path, const beit::Matrix& values, std::vector<
   if (path.empty()) return;
   Index row_size = 1;
   for (const Index n : shape) row_size *= n;
-  beit::NpyWriter file(path, std::move(shape));
+  beit::NpyWriter file(programs::path_of(path), std::move(shape));
   file.write(values.data(), values.size() / row_size);
   file.close();
 }
@@ -148,7 +149,7 @@ programs::AttentionPicture pca_picture(const beit::AnyBeit& model, const beit::M
 
 int draw(const CLI::App& app, const Options& options) {
   // Before the work: a name that can't be written.
-  beit::AtomicFile file(options.output);
+  beit::AtomicFile file(programs::path_of(options.output));
   beit::ThreadPool pool(options.threads);
   const auto model = programs::load_model(options.model, options.precision, pool, options.image_size);
   const beit::Config& config = model.config();
@@ -156,7 +157,7 @@ int draw(const CLI::App& app, const Options& options) {
   beit::Workspace workspace(pool);
   if (options.verbose) programs::describe(app, options, programs::model_text(config), workspace.executor());
 
-  const beit::Image image = beit::read_image(options.image, options.decode);
+  const beit::Image image = beit::read_image(programs::path_of(options.image), options.decode);
   const beit::Matrix x = beit::preprocess(config, std::vector{image}, workspace);
   const programs::AttentionPicture result =
       options.pca ? pca_picture(model, x, options, workspace) : attention_picture(model, x, options, workspace);

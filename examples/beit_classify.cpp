@@ -2,6 +2,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <iomanip>
 #include <iostream>
 #include <optional>
@@ -19,6 +20,7 @@
 #include "inputs.hpp"
 #include "json_lines.hpp"
 #include "output.hpp"
+#include "paths.hpp"
 #include "program.hpp"
 
 namespace {
@@ -60,12 +62,13 @@ void add_listed(const std::string& list, std::vector<programs::Input>& inputs, p
   const std::atomic<bool> stopping{false};  // a signal alone ends it
   programs::LineReader lines(list, stopping);
   for (std::string line; lines.next(line);) {
-    const std::string path = line.substr(0, line.find('\t'));
-    if (path.empty()) continue;
+    const std::string name = line.substr(0, line.find('\t'));
+    if (name.empty()) continue;
+    const std::filesystem::path path = programs::path_of(name);
     if (programs::is_apple_double(path)) {  // `find` lists them too
       skipped.add(path);
     } else {
-      inputs.push_back({path, {}, path});
+      inputs.push_back({name, {}, path});
     }
   }
 }

@@ -26,6 +26,7 @@
 #include "embed/shard_folder.hpp"
 #include "embed/task.hpp"
 #include "output.hpp"
+#include "paths.hpp"
 #include "program.hpp"
 #include "tokenizer.hpp"
 
@@ -41,7 +42,7 @@ struct Options : programs::Options {
   std::optional<std::int64_t> shard;
   std::optional<std::int64_t> num_shards;
 
-  bool to_file() const { return std::filesystem::path(output).extension() == ".npy"; }
+  bool to_file() const { return programs::path_of(output).extension() == ".npy"; }
   /// Not a model's features, but the tokenizer's tokens.
   bool visual() const { return tokens == "visual"; }
   beit::NpyType npy_type() const {
@@ -83,7 +84,7 @@ programs::Task task_of(const Options& options) {
 void require_arguments(const std::vector<std::string>& names) {
   for (const std::string& name : names) {
     std::error_code error;
-    if (name != "-" && !std::filesystem::exists(name, error)) {
+    if (name != "-" && !std::filesystem::exists(programs::path_of(name), error)) {
       throw beit::FileError(name + ": found nothing there, wanted an image, a tar file or a folder");
     }
   }
@@ -195,15 +196,16 @@ int embed_to_folder(const CLI::App& app, const Options& options) {
       throw beit::ArgumentError("--plot: found one of " + std::to_string(task.count) +
                                 " processes that share the work: 'beit-embed merge OUT --plot PLOT.svg' draws all");
     }
-    beit::AtomicFile(options.plot);  // before the work: a name that can't be written
+    beit::AtomicFile(programs::path_of(options.plot));  // before the work: a name that can't be written
   }
   require_arguments(options.images);
   // Before the work, where there is a folder; a new one isn't made for a model that can't be loaded.
   std::optional<programs::FolderLock> lock;
   std::error_code error;
-  if (std::filesystem::is_directory(options.output, error)) lock.emplace(options.output, task);
+  if (std::filesystem::is_directory(programs::path_of(options.output), error))
+    lock.emplace(programs::path_of(options.output), task);
   Embedder embedder(app, options);
-  const programs::ShardFolder folder(options.output);
+  const programs::ShardFolder folder(programs::path_of(options.output));
   folder.make();
   if (!lock) lock.emplace(options.output, task);
   const programs::Json job = job_options(options);
@@ -234,16 +236,16 @@ int embed_to_folder(const CLI::App& app, const Options& options) {
 bool is_vector(const std::string& tokens) { return tokens == "pooled" || tokens == "class"; }
 
 int merge(const std::string& path, const std::string& plot) {
-  const programs::ShardFolder folder(path);
+  const programs::ShardFolder folder(programs::path_of(path));
   if (!plot.empty()) {
     if (const std::string tokens = folder.job_options().value("tokens", ""); !is_vector(tokens)) {
       throw beit::ArgumentError(path + ": found features of the tokens \"" + tokens +
                                 "\", wanted one vector an image to plot");
     }
-    const beit::AtomicFile writable(plot);  // before the work: a name that can't be written
+    const beit::AtomicFile writable(programs::path_of(plot));  // before the work: a name that can't be written
   }
   folder.job_options();  // which says so where there is none
-  const programs::FolderLock lock(path, {});
+  const programs::FolderLock lock(programs::path_of(path), {});
   const programs::MergeResult result = programs::merge(folder);
   std::cout << path << ": complete: " << result.images << " images in " << result.shards << " shards, " << result.failed
             << " failed\n";

@@ -16,6 +16,7 @@
 #include "json_lines.hpp"
 #include "mask_picture.hpp"
 #include "output.hpp"
+#include "paths.hpp"
 #include "png.hpp"
 #include "program.hpp"
 #include "what_the_model_sees.hpp"
@@ -69,7 +70,8 @@ class Masker {
       : model_(options.model.empty()
                    ? beit::load_masked_image_model<float>(programs::demo_masked_model(), "embedded model", executor,
                                                           {.image_size = options.image_size})
-                   : beit::load_masked_image_model<float>(options.model, {.image_size = options.image_size}, executor)),
+                   : beit::load_masked_image_model<float>(programs::path_of(options.model),
+                                                          {.image_size = options.image_size}, executor)),
         tokenizer_(load_tokenizer(options.tokenizer, {.grid = model_.config().grid()}, executor)),
         preprocessing_(tokenizer_.preprocessing_beside(model_.config().preprocessing)) {
     if (tokenizer_.vocab_size() == model_.config().vocab_size) return;
@@ -110,7 +112,7 @@ class Masker {
  private:
   static beit::Tokenizer<float> load_tokenizer(const std::string& path, const beit::TokenizerOptions& options,
                                                const beit::Executor& executor) {
-    if (!path.empty()) return beit::load_tokenizer<float>(path, options, executor);
+    if (!path.empty()) return beit::load_tokenizer<float>(programs::path_of(path), options, executor);
     return beit::load_tokenizer<float>(programs::demo_tokenizer(), "embedded tokenizer", options, executor);
   }
 

@@ -18,6 +18,7 @@
 #include "inputs.hpp"
 #include "json_lines.hpp"
 #include "output.hpp"
+#include "paths.hpp"
 #include "program.hpp"
 #include "search/index.hpp"
 #include "search/page.hpp"
@@ -56,7 +57,7 @@ void print(const Options& options, const programs::Results& results, bool with_n
 }
 
 int search(const CLI::App& app, const Options& options) {
-  const programs::EmbeddingIndex index(options.index);
+  const programs::EmbeddingIndex index(programs::path_of(options.index));
   beit::ThreadPool pool(options.threads);
   const auto model = programs::load_model(options.model, options.precision, pool, options.image_size);
   const beit::Config& config = model.config();
@@ -66,7 +67,8 @@ int search(const CLI::App& app, const Options& options) {
   }
   beit::Workspace workspace(pool);
   if (options.verbose) programs::describe(app, options, programs::model_text(config), workspace.executor());
-  if (!options.html.empty()) beit::AtomicFile(options.html);  // before the work: a name that can't be written
+  if (!options.html.empty())
+    beit::AtomicFile(programs::path_of(options.html));  // before the work: a name that can't be written
 
   if (options.csv) programs::print_csv({"query", "rank", "path", "score", "error"});
   std::vector<float> values;  // (Q, C)
@@ -108,7 +110,7 @@ int search(const CLI::App& app, const Options& options) {
     print(options, results[i], results.size() > 1);
   }
   if (!options.html.empty() && !results.empty()) {
-    beit::AtomicFile file(options.html);
+    beit::AtomicFile file(programs::path_of(options.html));
     file.write(programs::html_page(results, options.decode));
     file.close();
   }

@@ -25,6 +25,7 @@
 
 #include "demo_model.hpp"
 #include "embed/hash.hpp"
+#include "paths.hpp"
 #include "program.hpp"
 #include "train_head/dataset.hpp"
 #include "train_head/embedding_cache.hpp"
@@ -161,7 +162,7 @@ Embedded embed(const CLI::App& app, const Options& options, const beit::AnyBeit&
 /// The file that beit::load reads, for its tensors.
 beit::SafeTensors open_weights(const Options& options) {
   if (options.model.empty()) return beit::SafeTensors::from_memory(programs::demo_model(), "embedded model");
-  const std::filesystem::path path(options.model);
+  const std::filesystem::path path = programs::path_of(options.model);
   return beit::SafeTensors::open(std::filesystem::is_directory(path) ? path / "model.safetensors" : path);
 }
 
@@ -198,17 +199,17 @@ beit::LinearProbe train(const Embedded& data, Index classes, const Options& opti
 
 int train_head(const CLI::App& app, const Options& options) {
   programs::Skipped skipped;
-  programs::DataSet data = programs::read_data_set(options.data, skipped);
+  programs::DataSet data = programs::read_data_set(programs::path_of(options.data), skipped);
   const std::vector<std::string> classes = data.classes;
   programs::DataSet val;
   if (!options.val.empty()) {
-    val = programs::read_data_set(options.val, skipped);
+    val = programs::read_data_set(programs::path_of(options.val), skipped);
     programs::require_same_classes(classes, val.classes, options.val);
   }
   programs::print_skipped(app, skipped);
   // Before the work: names that can't be written.
-  if (!options.output.empty()) beit::AtomicFile(options.output);
-  if (!options.confusion.empty()) beit::AtomicFile(options.confusion);
+  if (!options.output.empty()) beit::AtomicFile(programs::path_of(options.output));
+  if (!options.confusion.empty()) beit::AtomicFile(programs::path_of(options.confusion));
 
   beit::ThreadPool threads(options.threads);
   const auto model = programs::load_model(options.model, options.precision, threads);
@@ -217,7 +218,7 @@ int train_head(const CLI::App& app, const Options& options) {
   beit::Workspace workspace(pool);
   if (options.verbose) programs::describe(app, options, programs::model_text(config), workspace.executor());
   programs::EmbeddingCache cache(
-      options.no_cache ? "" : options.cache,
+      programs::path_of(options.no_cache ? "" : options.cache),
       programs::fingerprint(options.model) + " " + options.precision + " " + std::string(programs::kernels_name()) +
           (options.decode.apply_exif_orientation ? " upright" : "") +
           (options.decode.allow_truncated ? " truncated" : "") + " max_pixels " +
@@ -247,7 +248,7 @@ int train_head(const CLI::App& app, const Options& options) {
     const programs::Confusion confusion(test.labels, predicted, classes.size());
     programs::print_evaluation(std::cout, confusion, classes);
     if (options.confusion.empty()) return;
-    beit::AtomicFile file(options.confusion);
+    beit::AtomicFile file(programs::path_of(options.confusion));
     file.write(programs::confusion_png(confusion, classes));
     file.close();
   };
@@ -259,7 +260,8 @@ int train_head(const CLI::App& app, const Options& options) {
     const beit::LinearProbe probe = train(all, count, options, workspace.executor());
     report(probe.predict(test.features));
     const beit::SafeTensors weights = open_weights(options);
-    beit::save_with_head(options.output, weights, config, probe.weight(), probe.bias(), classes, license_of(weights));
+    beit::save_with_head(programs::path_of(options.output), weights, config, probe.weight(), probe.bias(), classes,
+                         license_of(weights));
   }
   std::cout.flush();
   if (!std::cout) throw std::runtime_error("standard output: can't write");
@@ -270,7 +272,7 @@ int train_head(const CLI::App& app, const Options& options) {
 
 int main(int argc, char** argv) {
   Options options;
-  options.cache = programs::default_cache_folder().string();
+  options.cache = programs::name_of(programs::default_cache_folder());
   CLI::App app("Trains a new head for a BEiT model on a folder of images: one subfolder a class.", "beit-train-head");
   app.add_option("--data", options.data, "Folder of images to train on, with a subfolder for each class")
       ->option_text("FOLDER")

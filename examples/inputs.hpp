@@ -16,6 +16,7 @@
 #include <beit/beit.hpp>
 
 #include "output.hpp"
+#include "paths.hpp"
 #include "skipped.hpp"
 
 namespace programs {
@@ -45,11 +46,11 @@ inline std::vector<Input> list_folder(const std::filesystem::path& folder, Skipp
       is_apple_double(entry->path().filename()) ? skipped.add_apple_folder(entry->path()) : skipped.add_folder();
     }
   }
-  if (error) return {{folder.string(), "can't read the folder: " + error.message()}};
-  if (paths.empty()) return {{folder.string(), "found no image files in the folder"}};
+  if (error) return {{name_of(folder), "can't read the folder: " + error.message()}};
+  if (paths.empty()) return {{name_of(folder), "found no image files in the folder"}};
   std::sort(paths.begin(), paths.end());
   std::vector<Input> inputs;
-  for (const fs::path& path : paths) inputs.push_back({path.string(), {}, path});
+  for (const fs::path& path : paths) inputs.push_back({name_of(path), {}, path});
   return inputs;
 }
 
@@ -62,11 +63,11 @@ inline std::vector<Input> list_inputs(const std::vector<std::string>& arguments,
       inputs.push_back({argument, "found an empty name, wanted an image or a folder"});
       continue;
     }
-    if (!std::filesystem::is_directory(argument, ignored)) {
-      inputs.push_back({argument, {}, argument});
+    if (!std::filesystem::is_directory(path_of(argument), ignored)) {
+      inputs.push_back({argument, {}, path_of(argument)});
       continue;
     }
-    for (Input& input : list_folder(argument, skipped)) inputs.push_back(std::move(input));
+    for (Input& input : list_folder(path_of(argument), skipped)) inputs.push_back(std::move(input));
   }
   return inputs;
 }

@@ -1,6 +1,7 @@
 #include "model.hpp"
 
 #include "demo_model.hpp"
+#include "paths.hpp"
 
 namespace programs {
 
@@ -9,7 +10,7 @@ beit::AnyBeit load_model(const std::string& path, std::string_view precision, co
   const beit::LoadOptions options{.image_size = image_size};
   const beit::Precision wanted = beit::precision_from_name(precision);
   return path.empty() ? beit::load(demo_model(), "embedded model", wanted, options, executor)
-                      : beit::load(path, wanted, options, executor);
+                      : beit::load(path_of(path), wanted, options, executor);
 }
 
 std::string_view kernels_name() { return beit::isa_name(beit::kernel_table().isa); }

@@ -13,6 +13,13 @@
 #include <string_view>
 #include <vector>
 
+#if defined(_WIN32)
+#if !defined(NOMINMAX)
+#define NOMINMAX
+#endif
+#include <windows.h>
+#endif
+
 #include <CLI/CLI.hpp>
 
 #include <beit/beit.hpp>
@@ -20,6 +27,7 @@
 #include "inputs.hpp"
 #include "model.hpp"
 #include "output.hpp"
+#include "paths.hpp"
 
 namespace programs {
 
@@ -38,9 +46,8 @@ struct Options {
 inline CLI::Validator name_in(const std::string& extension) {
   return CLI::Validator(
       [extension](const std::string& name) {
-        return std::filesystem::path(name).extension() == extension
-                   ? std::string()
-                   : "found '" + name + "', wanted a name in " + extension;
+        return path_of(name).extension() == extension ? std::string()
+                                                      : "found '" + name + "', wanted a name in " + extension;
       },
       "");
 }
@@ -151,6 +158,9 @@ inline void catch_signal(int signal) {
 /// on standard error.
 template <typename Body>
 int run(CLI::App& app, int argc, char** argv, const Body& body) {
+#if defined(_WIN32)
+  SetConsoleOutputCP(CP_UTF8);  // what comes in is UTF-8, too: cmake/utf8.manifest
+#endif
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

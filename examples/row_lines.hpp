@@ -11,6 +11,8 @@
 
 #include <beit/beit.hpp>
 
+#include "paths.hpp"
+
 namespace programs {
 
 /// Goes through a text file with a line for each of `rows` rows.
@@ -22,7 +24,7 @@ class RowLines {
   /// Moves on to the next row's line. beit::FileError where the file has ended.
   const std::string& next() {
     if (!std::getline(stream_, line_)) {
-      throw beit::FileError(path_.string() + ": found " + std::to_string(read_) + " lines, wanted one for each of " +
+      throw beit::FileError(name_of(path_) + ": found " + std::to_string(read_) + " lines, wanted one for each of " +
                             std::to_string(rows_) + " rows");
     }
     ++read_;
@@ -39,7 +41,7 @@ class RowLines {
   }
 
   /// For messages.
-  std::string where() const { return path_.string() + ": line " + std::to_string(read_); }
+  std::string where() const { return name_of(path_) + ": line " + std::to_string(read_); }
 
  private:
   std::filesystem::path path_;

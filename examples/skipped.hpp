@@ -12,11 +12,13 @@
 
 #include <beit/image/formats.hpp>
 
+#include "paths.hpp"
+
 namespace programs {
 
 /// macOS's second file beside each on a foreign file system: no image, whatever its name ends in.
 inline bool is_apple_double(const std::filesystem::path& path) {
-  return path.filename().string().starts_with("._") ||
+  return name_of(path.filename()).starts_with("._") ||
          std::any_of(path.begin(), path.end(), [](const std::filesystem::path& part) { return part == "__MACOSX"; });
 }
 
@@ -70,10 +72,10 @@ class Skipped {
  private:
   static std::string kind_of(const std::filesystem::path& path) {
     if (is_apple_double(path)) return "AppleDouble";
-    std::string extension = path.extension().string();
+    std::string extension = name_of(path.extension());
     for (char& c : extension) c = 'A' <= c && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
     if (extension.size() > 1) return extension;
-    const std::string name = path.filename().string();
+    const std::string name = name_of(path.filename());
     return name.starts_with('.') ? name : "without extension";
   }
 

@@ -1,4 +1,5 @@
 #include "tokenizer.hpp"
+#include "paths.hpp"
 
 #include <cstdint>
 #include <utility>
@@ -35,7 +36,7 @@ std::unique_ptr<const TokenEncoder> load(const std::string& path, const beit::Ex
   const beit::TokenizerOptions options{.image_size = image_size, .decoder = false};
   beit::Tokenizer<Weight> tokenizer =
       path.empty() ? beit::load_tokenizer<Weight>(demo_tokenizer(), "embedded tokenizer", options, executor)
-                   : beit::load_tokenizer<Weight>(path, options, executor);
+                   : beit::load_tokenizer<Weight>(path_of(path), options, executor);
   tokenizer.encoder();  // which says so where there is none
   return std::make_unique<TokenEncoderOf<Weight>>(std::move(tokenizer));
 }

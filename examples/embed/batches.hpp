@@ -17,6 +17,7 @@
 #include <beit/beit.hpp>
 
 #include "../inputs.hpp"
+#include "../paths.hpp"
 #include "item.hpp"
 #include "plan.hpp"
 
@@ -149,8 +150,8 @@ class Batches {
   void decode(Item& item, float* row) const {
     if (!item.error.empty()) return;
     try {
-      const beit::Image image =
-          item.bytes ? beit::decode_image(*item.bytes, options_, item.path) : beit::read_image(item.path, options_);
+      const beit::Image image = item.bytes ? beit::decode_image(*item.bytes, options_, item.path)
+                                           : beit::read_image(path_of(item.path), options_);
       item.bytes.reset();
       item.height = image.height();
       item.width = image.width();

@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <numeric>
+#include <optional>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -17,13 +18,37 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#else
+#include <fcntl.h>
+#include <io.h>
+#include <share.h>
+#include <sys/stat.h>
 #endif
 
 #include <beit/beit.hpp>
 
+#include "../paths.hpp"
 #include "task.hpp"
 
 namespace programs {
+
+inline std::string task_file_name(const Task& task) {
+  return "running-" + std::to_string(task.index) + "-of-" + std::to_string(task.count);
+}
+
+/// The task whose lock a file of this name is; nothing for any other file.
+inline std::optional<Task> task_of_file(const std::filesystem::path& path) {
+  long long index = 0, count = 0;
+  const std::string name = name_of(path.filename());
+  if (std::sscanf(name.c_str(), "running-%lld-of-%lld", &index, &count) != 2 || count < 1) return std::nullopt;
+  const Task task{index, count};
+  return task_file_name(task) == name ? std::optional(task) : std::nullopt;
+}
+
+inline bool share_a_shard(const Task& a, const Task& b) {
+  const std::int64_t common = std::gcd(a.count, b.count);
+  return a.index % common == b.index % common;
+}
 
 #if !defined(_WIN32)
 
@@ -33,11 +58,12 @@ namespace programs {
 class FolderLock {
  public:
   /// beit::FileError where another process is writing shards of this task's, or the file can't be made.
-  FolderLock(std::filesystem::path folder, const Task& task) : folder_(std::move(folder)), path_(name_of(task)) {
+  FolderLock(std::filesystem::path folder, const Task& task)
+      : folder_(std::move(folder)), path_(folder_ / task_file_name(task)) {
     do {
       file_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
       if (file_ < 0) {
-        throw beit::FileError(path_.string() + ": can't make the file: " + std::generic_category().message(errno));
+        throw beit::FileError(name_of(path_) + ": can't make the file: " + std::generic_category().message(errno));
       }
       if (!take(file_)) fail(path_);
     } while (!is_in_place());  // the process before removed the file between the two steps
@@ -59,10 +85,6 @@ class FolderLock {
   ~FolderLock() { release(); }
 
  private:
-  std::filesystem::path name_of(const Task& task) const {
-    return folder_ / ("running-" + std::to_string(task.index) + "-of-" + std::to_string(task.count));
-  }
-
   /// False where somebody else has it.
   static bool take(int file) { return ::flock(file, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK; }
 
@@ -80,19 +102,14 @@ class FolderLock {
     std::error_code error;
     for (std::filesystem::directory_iterator entry(folder_, error), end; !error && entry != end;
          entry.increment(error)) {
-      long long index = 0, count = 0;
-      const std::string name = entry->path().filename().string();
-      if (std::sscanf(name.c_str(), "running-%lld-of-%lld", &index, &count) != 2 || count < 1) continue;
-      const Task other{index, count};
-      if (entry->path() != name_of(other) || entry->path() == path_) continue;
-      const std::int64_t common = std::gcd(task.count, other.count);
-      const bool shares = task.index % common == other.index % common;
+      const std::optional<Task> other = task_of_file(entry->path());
+      if (!other || entry->path() == path_) continue;
       const int file = ::open(entry->path().c_str(), O_RDWR | O_CLOEXEC);
       if (file < 0) continue;
       const bool is_held = !take(file);
       if (!is_held) ::unlink(entry->path().c_str());
       ::close(file);
-      if (is_held && shares) fail(entry->path());
+      if (is_held && share_a_shard(task, *other)) fail(entry->path());
     }
   }
 
@@ -104,7 +121,7 @@ class FolderLock {
       std::fclose(file);
     }
     holder.erase(holder.find_last_not_of('\n') + 1);
-    throw beit::FileError(folder_.string() + ": " + holder +
+    throw beit::FileError(name_of(folder_) + ": " + holder +
                           " is writing to it: wait until that has ended, or give another folder");
   }
 
@@ -121,10 +138,50 @@ class FolderLock {
 
 #else
 
-/// Not on Windows yet.
+/// A file OUT/running-I-of-N for task I of N that nobody else can open, held from its making on and gone with the
+/// process, however that ends. Tasks that share no shard may run at once.
 class FolderLock {
  public:
-  FolderLock(const std::filesystem::path&, const Task&) {}
+  /// beit::FileError where another process is writing shards of this task's, or the file can't be made.
+  FolderLock(const std::filesystem::path& folder, const Task& task) : path_(folder / task_file_name(task)) {
+    file_ = take(path_);
+    if (file_ < 0) fail(folder, errno);
+    std::error_code error;
+    for (std::filesystem::directory_iterator entry(folder, error), end; !error && entry != end;
+         entry.increment(error)) {
+      const std::optional<Task> other = task_of_file(entry->path());
+      if (!other || entry->path() == path_ || !share_a_shard(task, *other)) continue;
+      const int file = take(entry->path());  // what a killed process left is gone when this is closed
+      if (file < 0) {
+        ::_close(file_);
+        fail(folder, errno);
+      }
+      ::_close(file);
+    }
+  }
+  FolderLock(const FolderLock&) = delete;
+  FolderLock& operator=(const FolderLock&) = delete;
+  ~FolderLock() { ::_close(file_); }
+
+ private:
+  static int take(const std::filesystem::path& path) {
+    int file = -1;
+    const int error = ::_wsopen_s(&file, path.c_str(), _O_RDWR | _O_CREAT | _O_TEMPORARY | _O_NOINHERIT, _SH_DENYRW,
+                                  _S_IREAD | _S_IWRITE);
+    if (error != 0) errno = error;
+    return error == 0 ? file : -1;
+  }
+
+  [[noreturn]] static void fail(const std::filesystem::path& folder, int error) {
+    if (error != EACCES) {
+      throw beit::FileError(name_of(folder) + ": can't make a file in it: " + std::generic_category().message(error));
+    }
+    throw beit::FileError(name_of(folder) +
+                          ": another process is writing to it: wait until that has ended, or give another folder");
+  }
+
+  std::filesystem::path path_;
+  int file_ = -1;
 };
 
 #endif

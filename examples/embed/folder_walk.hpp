@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "../paths.hpp"
 #include "../skipped.hpp"
 #include "item.hpp"
 #include "tar_reader.hpp"
@@ -38,7 +39,7 @@ class FolderWalk {
         continue;
       }
       found_ = true;
-      return Item{.path = path.string(), .label = open_.size() > 1 ? open_[1].path.filename().string() : ""};
+      return Item{.path = name_of(path), .label = open_.size() > 1 ? name_of(open_[1].path.filename()) : ""};
     }
     if (errors_.empty()) return std::nullopt;
     found_ = true;
@@ -81,7 +82,7 @@ class FolderWalk {
       }
     }
     if (error) {
-      errors_.push_back({.path = path.string(), .error = "can't read the folder: " + error.message()});
+      errors_.push_back({.path = name_of(path), .error = "can't read the folder: " + error.message()});
       return;
     }
     std::sort(folder.entries.begin(), folder.entries.end(),

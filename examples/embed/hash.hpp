@@ -18,6 +18,7 @@
 #include <beit/beit.hpp>
 
 #include "../demo_model.hpp"
+#include "../paths.hpp"
 
 namespace programs {
 
@@ -73,9 +74,9 @@ inline std::string fingerprint(const std::string& path) {
   if (path.empty()) return fingerprint(demo_model());
   Hash hash;
   std::error_code ignored;
-  const bool folder = std::filesystem::is_directory(path, ignored);
-  const std::filesystem::path given = path, beside = folder ? given : given.parent_path();
-  for (const beit::SafeTensors& file : beit::open_weight_files(given)) add_file(hash, file.name());
+  const bool folder = std::filesystem::is_directory(path_of(path), ignored);
+  const std::filesystem::path given = path_of(path), beside = folder ? given : given.parent_path();
+  for (const beit::SafeTensors& file : beit::open_weight_files(given)) add_file(hash, path_of(file.name()));
   if (folder || given.filename() == "model.safetensors" || given.extension() == ".json") {
     for (const char* name : {"config.json", "preprocessor_config.json"}) {
       if (std::filesystem::exists(beside / name, ignored)) add_file(hash, beside / name);

@@ -12,6 +12,7 @@
 
 #include <beit/beit.hpp>
 
+#include "../paths.hpp"
 #include "shard_folder.hpp"
 
 namespace programs {
@@ -46,7 +47,7 @@ inline MergeResult merge(const ShardFolder& folder) {
     const std::int64_t shard = ShardFolder::shard_of(entry->path());
     if (shard >= 0 && entry->path() == folder.done(shard)) found.insert(shard);
   }
-  if (error) throw beit::FileError(folder.done_folder().string() + ": can't be read: " + error.message());
+  if (error) throw beit::FileError(name_of(folder.done_folder()) + ": can't be read: " + error.message());
 
   MergeResult result;
   std::set<std::int64_t> missing;
@@ -59,7 +60,7 @@ inline MergeResult merge(const ShardFolder& folder) {
       continue;
     }
     if (has_last)
-      throw beit::ArgumentError(folder.path().string() + ": the tasks had different inputs: for one, shard " +
+      throw beit::ArgumentError(name_of(folder.path()) + ": the tasks had different inputs: for one, shard " +
                                 std::to_string(shard - 1) + " was the last");
     has_last = done->at("last").get<bool>();
     ++result.shards;
@@ -70,7 +71,7 @@ inline MergeResult merge(const ShardFolder& folder) {
       ++result.failed;
     }
   }
-  const std::string where = folder.path().string() + ": incomplete: ";
+  const std::string where = name_of(folder.path()) + ": incomplete: ";
   if (!missing.empty()) throw beit::FileError(where + "wanted shard " + list_text(missing));
   if (!has_last) throw beit::FileError(where + "wanted the shards after the first " + std::to_string(result.shards));
   failed.close(beit::Sync::yes);

@@ -11,6 +11,7 @@
 
 #include "../model.hpp"
 #include "../output.hpp"
+#include "../paths.hpp"
 #include "item.hpp"
 #include "shard_folder.hpp"
 
@@ -32,7 +33,7 @@ class Output {
 class FileOutput : public Output {
  public:
   FileOutput(const std::string& path, std::vector<beit::Index> row_shape, beit::NpyType type)
-      : files_(path, std::move(row_shape), type) {}
+      : files_(path_of(path), std::move(row_shape), type) {}
 
   void write(const Item& item, const float* row) override {
     if (row != nullptr) files_.write(item.path, row);

@@ -11,6 +11,7 @@
 
 #include <beit/beit.hpp>
 
+#include "../paths.hpp"
 #include "hash.hpp"
 #include "item.hpp"
 #include "shard_folder.hpp"
@@ -91,7 +92,7 @@ class Plan {
     if (!state.contents) return;
     ++shards_done_before_;
     if (*state.contents == item.shard_contents && state.last == item.ends_input) return;
-    throw beit::ArgumentError(folder_->path().string() + ": the input has changed: shard " + std::to_string(shard) +
+    throw beit::ArgumentError(name_of(folder_->path()) + ": the input has changed: shard " + std::to_string(shard) +
                               " was made from other images than it would be now; wanted the same input, or another "
                               "folder");
   }

@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "../output.hpp"
+#include "../paths.hpp"
 #include "plan.hpp"
 #include "sources.hpp"
 
@@ -24,7 +25,7 @@ class PlanProgress {
     std::error_code ignored;
     if (!is_terminal(stderr)) return;
     if (std::find(names.arguments.begin(), names.arguments.end(), "-") != names.arguments.end()) return;
-    if (!names.list.empty() && !std::filesystem::is_regular_file(names.list, ignored)) return;
+    if (!names.list.empty() && !std::filesystem::is_regular_file(path_of(names.list), ignored)) return;
     counter_ = std::thread([this, names] { count(names); });
   }
   PlanProgress(const PlanProgress&) = delete;

@@ -11,6 +11,7 @@
 
 #include <beit/beit.hpp>
 
+#include "../paths.hpp"
 #include "../plot.hpp"
 #include "../row_lines.hpp"
 #include "item.hpp"
@@ -73,7 +74,8 @@ inline void write_plot(const RowSample& sample, beit::AtomicFile& file) {
 /// What it is given goes to another output; after the last image, a plot is written too.
 class PlotOutput : public Output {
  public:
-  PlotOutput(Output& next, const std::string& path, beit::Index dim) : next_(next), file_(path), sample_(dim) {}
+  PlotOutput(Output& next, const std::string& path, beit::Index dim)
+      : next_(next), file_(path_of(path)), sample_(dim) {}
 
   void write(const Item& item, const float* row) override {
     next_.write(item, row);
@@ -92,7 +94,7 @@ class PlotOutput : public Output {
 
 /// Draws the first `shards` shards of a folder, which are done and of one vector an image.
 inline void plot_shards(const ShardFolder& folder, std::int64_t shards, const std::string& path) {
-  beit::AtomicFile file(path);
+  beit::AtomicFile file(path_of(path));
   std::optional<RowSample> sample;
   beit::AlignedBuffer<float> buffer;
   for (std::int64_t shard = 0; shard < shards; ++shard) {

@@ -21,6 +21,7 @@
 
 #include <beit/beit.hpp>
 
+#include "../paths.hpp"
 #include "../skipped.hpp"
 
 namespace programs {
@@ -72,7 +73,7 @@ class ShardFolder {
     if (has_output) require_same(*found, job_options);
     for (const char* const name : {"img_emb", "metadata", "done"}) {
       if (fs::create_directories(path_ / name, error); error) {
-        throw beit::FileError((path_ / name).string() + ": can't make the folder: " + error.message());
+        throw beit::FileError(name_of(path_ / name) + ": can't make the folder: " + error.message());
       }
     }
     if (!found || without_skipped(*found) != job_options) write_synced(job(), json_line(job_options));
@@ -103,7 +104,7 @@ class ShardFolder {
                          std::filesystem::file_size(metadata(shard), no_file) == found->at("metadata_bytes");
       return whole ? std::move(found) : std::nullopt;
     } catch (const Json::exception& error) {
-      throw beit::FileError(done(shard).string() + ": damaged: " + error.what());
+      throw beit::FileError(name_of(done(shard)) + ": damaged: " + error.what());
     }
   }
 
@@ -123,7 +124,7 @@ class ShardFolder {
 
   /// The number in the name of a shard's file; -1 for any other file.
   static std::int64_t shard_of(const std::filesystem::path& path) {
-    const std::string stem = path.stem().string();
+    const std::string stem = name_of(path.stem());
     const std::string digits = stem.substr(stem.rfind('_') + 1);
     if (digits.size() < 5 || digits.size() > 18 || digits.find_first_not_of("0123456789") != std::string::npos) {
       return -1;
@@ -139,7 +140,7 @@ class ShardFolder {
     return job;
   }
 
-  std::string text() const { return path_.string(); }
+  std::string text() const { return name_of(path_); }
 
   std::filesystem::path file(const std::string& kind, std::int64_t shard, const char* extension) const {
     std::ostringstream name;
@@ -159,7 +160,7 @@ class ShardFolder {
     const beit::MappedFile file(path);
     const std::string_view json(reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size());
     Json found = Json::parse(json, nullptr, false);
-    if (!found.is_object()) throw beit::FileError(path.string() + ": damaged: wanted a JSON object");
+    if (!found.is_object()) throw beit::FileError(name_of(path) + ": damaged: wanted a JSON object");
     return found;
   }
 

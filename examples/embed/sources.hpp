@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "../paths.hpp"
 #include "folder_walk.hpp"
 #include "item.hpp"
 #include "line_reader.hpp"
@@ -52,7 +53,7 @@ class Sources {
         const std::string argument = std::move(arguments_.front());
         arguments_.pop_front();
         std::error_code ignored;
-        if (std::filesystem::is_directory(argument, ignored)) {
+        if (std::filesystem::is_directory(path_of(argument), ignored)) {
           folder_ = argument;
           walk_.emplace(argument, skipped_);
         } else if (argument.empty()) {
@@ -64,8 +65,8 @@ class Sources {
         if (line.empty()) continue;
         const std::size_t tab = line.find('\t');
         const std::string path = line.substr(0, tab);
-        if (is_apple_double(path)) {  // `find` lists them too
-          skipped_.add(path);
+        if (is_apple_double(path_of(path))) {  // `find` lists them too
+          skipped_.add(path_of(path));
           continue;
         }
         if (open_tar(path)) continue;
@@ -85,7 +86,7 @@ class Sources {
  private:
   /// Whether it is a tar file; one that can't be opened is an error of the next item.
   bool open_tar(const std::string& path) {
-    if (path != "-" && !is_tar_name(path)) return false;
+    if (path != "-" && !is_tar_name(path_of(path))) return false;
     tar_.emplace(path, count_, wanted_, skipped_, stopping_);
     return true;
   }

@@ -18,6 +18,7 @@
 #include <utility>
 #include <vector>
 
+#include "../paths.hpp"
 #include "input_file.hpp"
 
 namespace programs {
@@ -65,12 +66,13 @@ class TarArchive {
     }
     if (archive_entry_filetype(entry_) != AE_IFLNK) return std::nullopt;
     const std::string target = text(archive_entry_symlink(entry_), archive_entry_symlink_utf8(entry_));
-    return normal((std::filesystem::path(name()).parent_path() / target).string());
+    return normal(name_of(path_of(name()).parent_path() / path_of(target)));
   }
 
   /// "./a/../b.png" -> "b.png"
   static std::string normal(const std::string& name) {
-    return std::filesystem::path(name).lexically_normal().generic_string();
+    const std::u8string text = path_of(name).lexically_normal().generic_u8string();
+    return {text.begin(), text.end()};
   }
 
   /// At most `limit` bytes of the member. False where the archive is damaged.

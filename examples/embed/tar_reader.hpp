@@ -18,6 +18,7 @@
 
 #include <beit/beit.hpp>
 
+#include "../paths.hpp"
 #include "../skipped.hpp"
 #include "item.hpp"
 #include "tar_archive.hpp"
@@ -25,7 +26,7 @@
 namespace programs {
 
 inline bool is_tar_name(const std::filesystem::path& path) {
-  const std::string name = path.filename().string();
+  const std::string name = name_of(path.filename());
   return std::ranges::any_of(std::array{".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst"},
                              [&name](std::string_view ending) { return name.ends_with(ending); });
 }
@@ -92,12 +93,12 @@ class TarReader {
       sample_ = sample;
       labels_.clear();
     }
-    if (normal.substr(stem.size()) == ".cls" && !is_apple_double(name)) {
+    if (normal.substr(stem.size()) == ".cls" && !is_apple_double(path_of(name))) {
       add_label(name, stem);
-    } else if (is_image_file(name)) {
+    } else if (is_image_file(path_of(name))) {
       add_image(name, stem);
     } else if (!is_link) {
-      skipped_.add(name);
+      skipped_.add(path_of(name));
     }
   }
 

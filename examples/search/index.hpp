@@ -15,6 +15,7 @@
 
 #include <beit/beit.hpp>
 
+#include "../paths.hpp"
 #include "../row_lines.hpp"
 
 namespace programs {
@@ -33,11 +34,11 @@ class EmbeddingIndex {
     std::error_code error;
     std::vector<std::string> names;
     for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
-      const std::string name = entry->path().stem().string();
+      const std::string name = name_of(entry->path().stem());
       if (name.starts_with(prefix) && entry->path().extension() == ".npy") names.push_back(name.substr(prefix.size()));
     }
-    if (error) throw std::runtime_error(folder.string() + ": can't read the folder: " + error.message());
-    if (names.empty()) throw std::runtime_error(folder.string() + ": found no img_emb_*.npy");
+    if (error) throw std::runtime_error(name_of(folder) + ": can't read the folder: " + error.message());
+    if (names.empty()) throw std::runtime_error(name_of(folder) + ": found no img_emb_*.npy");
     std::sort(names.begin(), names.end());
     for (const std::string& name : names) {
       add(folder / (std::string(prefix) + name + ".npy"), path / "metadata" / ("metadata_" + name + ".jsonl"));
@@ -92,12 +93,12 @@ class EmbeddingIndex {
   void add(const std::filesystem::path& embeddings, const std::filesystem::path& names) {
     Shard shard{beit::MappedNpy(embeddings), names, rows_};
     if (!shards_.empty() && shard.embeddings.cols() != dim()) {
-      throw std::runtime_error(embeddings.string() + ": found " + std::to_string(shard.embeddings.cols()) +
+      throw std::runtime_error(name_of(embeddings) + ": found " + std::to_string(shard.embeddings.cols()) +
                                " columns, wanted " + std::to_string(dim()) + " as in the shards before");
     }
     std::error_code ignored;
     if (!std::filesystem::is_regular_file(names, ignored)) {
-      throw std::runtime_error(names.string() + ": found no such file, wanted the names of the embeddings");
+      throw std::runtime_error(name_of(names) + ": found no such file, wanted the names of the embeddings");
     }
     rows_ += shard.embeddings.rows();
     shards_.push_back(std::move(shard));

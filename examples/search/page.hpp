@@ -15,6 +15,7 @@
 #include <beit/beit.hpp>
 
 #include "../markup.hpp"
+#include "../paths.hpp"
 #include "../png.hpp"
 
 namespace programs {
@@ -47,7 +48,7 @@ inline std::string base64(std::string_view bytes) {
 inline std::string thumbnail(const std::string& path, const beit::DecodeOptions& options) {
   constexpr beit::Index side = 160;
   try {
-    const beit::Image image = beit::read_image(path, options);
+    const beit::Image image = beit::read_image(path_of(path), options);
     const beit::Index longest = std::max(image.height(), image.width());
     // Small images are enlarged in whole steps, so that they can be seen.
     const auto sized = [&](beit::Index length) {

@@ -12,6 +12,7 @@
 #include <beit/beit.hpp>
 
 #include "../inputs.hpp"
+#include "../paths.hpp"
 
 namespace programs {
 
@@ -33,16 +34,16 @@ inline DataSet read_data_set(const std::filesystem::path& folder, Skipped& skipp
       skipped.add(entry->path().filename());
     } else if (is_apple_double(entry->path().filename())) {
       skipped.add_apple_folder(entry->path());
-    } else if (entry->path().filename().string().starts_with('.')) {
+    } else if (name_of(entry->path().filename()).starts_with('.')) {
       skipped.add_folder();
     } else {
       subfolders.push_back(entry->path());
     }
   }
-  if (error) throw std::runtime_error(folder.string() + ": can't read the folder: " + error.message());
+  if (error) throw std::runtime_error(name_of(folder) + ": can't read the folder: " + error.message());
   std::sort(subfolders.begin(), subfolders.end());
   if (subfolders.size() < 2) {
-    throw std::runtime_error(folder.string() + ": found " + std::to_string(subfolders.size()) +
+    throw std::runtime_error(name_of(folder) + ": found " + std::to_string(subfolders.size()) +
                              (subfolders.size() == 1 ? " subfolder" : " subfolders") +
                              ", wanted one for each of at least 2 classes");
   }
@@ -51,7 +52,7 @@ inline DataSet read_data_set(const std::filesystem::path& folder, Skipped& skipp
     std::vector<Input> images = list_folder(subfolder, skipped);
     if (!images.front().error.empty()) throw std::runtime_error(images.front().name + ": " + images.front().error);
     data.labels.insert(data.labels.end(), images.size(), static_cast<beit::Index>(data.classes.size()));
-    data.classes.push_back(subfolder.filename().string());
+    data.classes.push_back(name_of(subfolder.filename()));
     std::move(images.begin(), images.end(), std::back_inserter(data.inputs));
   }
   return data;

@@ -17,16 +17,20 @@
 #include <beit/io/safetensors_writer.hpp>
 
 #include "../embed/hash.hpp"
+#include "../paths.hpp"
 
 namespace programs {
 
-/// $XDG_CACHE_HOME/beit, ~/.cache/beit, or the system's folder for temporary files.
+/// $XDG_CACHE_HOME/beit, ~/.cache/beit, on Windows %LOCALAPPDATA%/beit, or the system's folder for temporary files.
 inline std::filesystem::path default_cache_folder() {
   if (const char* folder = std::getenv("XDG_CACHE_HOME"); folder != nullptr && *folder != '\0') {
-    return std::filesystem::path(folder) / "beit";
+    return path_of(folder) / "beit";
   }
+#if defined(_WIN32)
+  if (const char* local = std::getenv("LOCALAPPDATA"); local != nullptr) return path_of(local) / "beit";
+#endif
   if (const char* home = std::getenv("HOME"); home != nullptr && *home != '\0') {
-    return std::filesystem::path(home) / ".cache" / "beit";
+    return path_of(home) / ".cache" / "beit";
   }
   return std::filesystem::temp_directory_path() / "beit";
 }

@@ -7,7 +7,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#if !defined(_WIN32)
+#if !defined(_WIN32) && !defined(__EMSCRIPTEN__)
 #include <signal.h>
 #include <sys/resource.h>
 #endif
@@ -135,7 +135,7 @@ TEST_F(AtomicFileTest, DirectoryThatAppearsBeforeClose) {
   EXPECT_EQ(folder_.file_count(), 1);  // the directory alone
 }
 
-#if !defined(_WIN32)
+#if !defined(_WIN32) && !defined(__EMSCRIPTEN__)
 TEST_F(AtomicFileTest, SyncsInAFolderThatIsTheWorkingFolder) {
   const std::filesystem::path before = std::filesystem::current_path();
   std::filesystem::current_path(folder_.path());

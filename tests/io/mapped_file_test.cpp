@@ -74,12 +74,24 @@ TEST_F(MappedFileTest, MissingFile) {
   EXPECT_THAT(message, StartsWith((folder_ / "none").string() + ": can't read: "));
 }
 
+TEST_F(MappedFileTest, MoreThanFourGigabytes) {
+  if (sizeof(std::size_t) < 8) GTEST_SKIP() << "more than there is room for";
+  const std::filesystem::path path = folder_ / "large";
+  beit_test::write_file(path, "first");
+  constexpr std::uintmax_t size = (std::uintmax_t{1} << 32) + 5;
+  std::filesystem::resize_file(path, size);  // takes no room on the disk
+  const MappedFile file(path);
+  ASSERT_EQ(file.bytes().size(), size);
+  EXPECT_EQ(file.bytes()[0], std::byte{'f'});
+  EXPECT_EQ(file.bytes()[size - 1], std::byte{0});
+}
+
 TEST_F(MappedFileTest, Directory) {
   EXPECT_EQ(message_of<FileError>([&] { MappedFile file(folder_.path()); }),
             folder_.path().string() + ": is a directory, wanted a file");
 }
 
-#if !defined(_WIN32)
+#if !defined(_WIN32) && !defined(__EMSCRIPTEN__)
 TEST_F(MappedFileTest, NamedPipeNeitherBlocksNorMaps) {
   const std::filesystem::path path = folder_ / "pipe";
   ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);

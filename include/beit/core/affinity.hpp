@@ -11,11 +11,24 @@
 #include <string>
 #endif
 
+#if defined(_WIN32)
+#include <bit>
+#include <cstdint>
+#endif
+
 #include <beit/core/version.hpp>
 
 namespace beit::inline BEIT_ABI {
 
 namespace detail {
+
+#if defined(_WIN32)
+// As the Windows headers declare them, which aren't included for their macros (io/mapped_file.hpp).
+extern "C" {
+__declspec(dllimport) void* __stdcall GetCurrentProcess();
+__declspec(dllimport) int __stdcall GetProcessAffinityMask(void*, std::uintptr_t*, std::uintptr_t*);
+}
+#endif
 
 #if defined(__linux__)
 /// Processors that a control group's quota amounts to, rounded up; 0 where it has none. `group` is the group's folder:
@@ -64,6 +77,12 @@ inline int usable_processors() {
   cpu_set_t set;
   if (sched_getaffinity(0, sizeof(set), &set) == 0) count = std::max(1, CPU_COUNT(&set));
   if (const int limit = container_processors(); limit > 0) count = std::min(count, limit);
+#elif defined(_WIN32)
+  // Both masks are 0 for a process with threads in several groups of 64 processors.
+  std::uintptr_t mask = 0, system = 0;
+  if (GetProcessAffinityMask(GetCurrentProcess(), &mask, &system) != 0 && mask != 0) {
+    count = std::min(count, std::popcount(mask));
+  }
 #endif
   return count;
 }

@@ -19,6 +19,7 @@
 
 #include <beit/core/error.hpp>
 #include <beit/core/matrix.hpp>
+#include <beit/core/path_text.hpp>
 #include <beit/core/version.hpp>
 #include <beit/image/detail/avif.hpp>
 #include <beit/image/detail/bytes.hpp>
@@ -186,7 +187,7 @@ inline Image decode_image(const std::uint8_t* bytes, std::size_t size, const Dec
 
 /// The RGB image in a file. Throws FileError for a path that can't be read, and what decode_image throws.
 inline Image read_image(const std::filesystem::path& path, const DecodeOptions& options = {}) {
-  const std::string name = path.string();
+  const std::string name = detail::path_text(path);
   std::error_code error;
   const std::filesystem::file_status status = std::filesystem::status(path, error);
   if (!std::filesystem::exists(status)) throw FileError(name + ": found nothing there, wanted an image file");

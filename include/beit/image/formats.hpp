@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include <beit/core/path_text.hpp>
 #include <beit/core/version.hpp>
 #include <beit/image/detail/bytes.hpp>
 
@@ -42,7 +43,7 @@ inline std::string image_formats() {
 inline bool is_image_name(const std::filesystem::path& path) {
   static constexpr std::array<std::string_view, 12> always{".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp",
                                                            ".gif", ".tga",  ".pbm", ".pgm",  ".ppm", ".pnm"};
-  std::string extension = path.extension().string();
+  std::string extension = detail::path_text(path.extension());
   for (char& c : extension) c = 'A' <= c && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
   if (extension.empty()) return false;
   const auto has = [&](const auto& list) { return std::find(list.begin(), list.end(), extension) != list.end(); };

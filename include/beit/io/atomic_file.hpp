@@ -11,8 +11,11 @@
 #include <utility>
 
 #if defined(_WIN32)
+#include <fcntl.h>
 #include <io.h>
 #include <process.h>
+#include <share.h>
+#include <sys/stat.h>
 #else
 #include <fcntl.h>
 #include <unistd.h>
@@ -104,10 +107,13 @@ class AtomicFile {
  private:
   static std::FILE* open_new(const std::filesystem::path& path) {
 #if defined(_WIN32)
-    // Not _wfopen, which MSVC reports as deprecated in the user's own build.
-    std::FILE* stream = nullptr;
-    ::_wfopen_s(&stream, path.c_str(), L"wbx");
-    return stream;
+    // Not by the mode "wbx": Windows' older C library ignores the x.
+    int file = -1;
+    constexpr int flags = _O_WRONLY | _O_CREAT | _O_EXCL | _O_BINARY | _O_NOINHERIT;
+    const int error = ::_wsopen_s(&file, path.c_str(), flags, _SH_DENYNO, _S_IREAD | _S_IWRITE);
+    if (error == 0) return ::_fdopen(file, "wb");
+    errno = error;
+    return nullptr;
 #else
     return std::fopen(path.c_str(), "wbx");
 #endif

@@ -1,12 +1,12 @@
-// Text for messages: paths, names and shapes as they appear in errors.
+// Text for messages: names and shapes as they appear in errors.
 #pragma once
 
-#include <filesystem>
 #include <span>
 #include <string>
 #include <string_view>
 
 #include <beit/core/matrix.hpp>
+#include <beit/core/path_text.hpp>
 #include <beit/core/version.hpp>
 
 namespace beit::inline BEIT_ABI {
@@ -24,16 +24,6 @@ inline std::string shape_text(std::span<const Index> shape) {
 }
 
 namespace detail {
-
-/// A path as UTF-8 on every system.
-inline std::string path_text(const std::filesystem::path& path) {
-#if defined(_WIN32)
-  const std::u8string text = path.u8string();
-  return std::string(text.begin(), text.end());
-#else
-  return path.string();
-#endif
-}
 
 /// What a file says, fit for one line of a message: no control characters, at most `limit` bytes and "...".
 inline std::string printable(std::string_view text, std::size_t limit = 200) {

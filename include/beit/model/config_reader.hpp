@@ -43,7 +43,7 @@ inline std::vector<Index> shape_of_rank(const WeightScope& weights, const char* 
 /// G where `count` is G*G, or nothing.
 inline std::optional<Index> exact_square_root(Index count) {
   if (count < 1) return {};
-  const Index root = static_cast<Index>(std::llround(std::sqrt(static_cast<double>(count))));
+  const auto root = static_cast<Index>(std::round(std::sqrt(static_cast<double>(count))));
   return root * root == count ? std::optional(root) : std::nullopt;
 }
 

@@ -1,0 +1,19 @@
+// Paths and their names: UTF-8 in the programs on every system, where std::filesystem::path takes a std::string to be
+// in whatever encoding the system is set to.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+#include <beit/core/path_text.hpp>
+
+namespace programs {
+
+inline std::filesystem::path path_of(std::string_view name) {
+  return std::filesystem::path(std::u8string(name.begin(), name.end()));
+}
+
+inline std::string name_of(const std::filesystem::path& path) { return beit::detail::path_text(path); }
+
+}  // namespace programs
