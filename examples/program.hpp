@@ -159,7 +159,8 @@ inline void catch_signal(int signal) {
 template <typename Body>
 int run(CLI::App& app, int argc, char** argv, const Body& body) {
 #if defined(_WIN32)
-  SetConsoleOutputCP(CP_UTF8);  // what comes in is UTF-8, too: cmake/utf8.manifest
+  SetConsoleOutputCP(CP_UTF8);             // what comes in is UTF-8, too: cmake/utf8.manifest
+  app.allow_windows_style_options(false);  // /photos is a path
 #endif
   try {
     app.parse(argc, argv);

@@ -175,7 +175,7 @@ TEST_F(Probe, CrossValidationFindsTheLeastLoss) {
   EXPECT_EQ(best->C, found.best_C);
   EXPECT_LT(best->loss, std::log(4.0) / 2);
   EXPECT_GT(best->accuracy, 0.7);
-  EXPECT_EQ(found.trials.front().C, 1e-4);
+  EXPECT_DOUBLE_EQ(found.trials.front().C, 1e-4);
 
   // One trial by hand.
   const std::vector<Index> parts = beit::stratified_folds(y, classes, 5, 0);

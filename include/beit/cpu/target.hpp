@@ -2,8 +2,12 @@
 // Templates may carry them; a lambda inside doesn't inherit them, so there are none.
 #pragma once
 
-// Not for GCC on Windows, which doesn't align the stack for vectors of 32 bytes and more.
-#if (defined(__x86_64__) || defined(__i386__)) && defined(__GNUC__) && !(defined(_WIN32) && !defined(__clang__))
+// GCC on Windows doesn't align the stack for vectors of 32 bytes and more (its bug 54412), so there its assembler must
+// be told to make moves that need no alignment: -Wa,-muse-unaligned-vector-move, which CMake's target adds with this
+// macro.
+#if defined(_WIN32) && defined(__GNUC__) && !defined(__clang__) && !defined(BEIT_UNALIGNED_VECTOR_MOVES)
+#define BEIT_X86_KERNELS 0
+#elif (defined(__x86_64__) || defined(__i386__)) && (defined(__GNUC__) || defined(__clang__))
 #define BEIT_X86_KERNELS 1
 #define BEIT_TARGET_AVX2 __attribute__((target("avx2,fma")))
 #define BEIT_TARGET_AVX2_VNNI __attribute__((target("avx2,fma,avxvnni")))
@@ -25,6 +29,13 @@
 #endif
 #else
 #define BEIT_NEON_KERNELS 0
+#endif
+
+// WebAssembly has one level: a module with vectors (-msimd128) doesn't load where there are none.
+#if defined(__wasm_simd128__)
+#define BEIT_WASM_KERNELS 1
+#else
+#define BEIT_WASM_KERNELS 0
 #endif
 
 // Tiles exist in 64-bit mode only, and Linux must be asked for them (cpu/tile_permission.hpp).

@@ -1,0 +1,24 @@
+# For compilers of other systems (CMAKE_PROJECT_INCLUDE of their presets): the packages of headers alone that Debian has
+# for this one. They lie beside the C library's own headers, which another system's compiler must not see.
+set(beit_headers "${CMAKE_BINARY_DIR}/debian-headers")
+file(MAKE_DIRECTORY "${beit_headers}")
+foreach(name IN ITEMS eigen3/Eigen eigen3/unsupported nlohmann stb CLI LBFGS.h LBFGSB.h LBFGSpp xxhash.h)
+  cmake_path(GET name FILENAME link)
+  if(EXISTS "/usr/include/${name}" AND NOT EXISTS "${beit_headers}/${link}")
+    file(CREATE_LINK "/usr/include/${name}" "${beit_headers}/${link}" SYMBOLIC)
+  endif()
+endforeach()
+
+# beit_headers_target(TARGET NAME): one of them; where it isn't there, it is fetched as elsewhere.
+macro(beit_headers_target target name)
+  if(NOT TARGET ${target} AND EXISTS "${beit_headers}/${name}")
+    add_library(${target} INTERFACE IMPORTED GLOBAL)
+    target_include_directories(${target} INTERFACE "${beit_headers}")
+  endif()
+endmacro()
+beit_headers_target(Eigen3::Eigen Eigen)
+beit_headers_target(nlohmann_json::nlohmann_json nlohmann)
+beit_headers_target(CLI11::CLI11 CLI)
+beit_headers_target(lbfgspp::lbfgspp LBFGS.h)
+find_path(stb_INCLUDE_DIR stb_image.h PATHS "${beit_headers}/stb" NO_DEFAULT_PATH NO_CMAKE_FIND_ROOT_PATH)
+find_path(XXHASH_INCLUDE_DIR xxhash.h PATHS "${beit_headers}" NO_DEFAULT_PATH NO_CMAKE_FIND_ROOT_PATH)
