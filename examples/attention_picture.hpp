@@ -1,4 +1,4 @@
-// What of an image the model attends to, as numbers a patch and as a picture.
+// What of an image the model attends to, as a picture.
 #pragma once
 
 #include <algorithm>
@@ -12,78 +12,12 @@
 
 #include <beit/beit.hpp>
 
+#include "attention_map.hpp"
 #include "colour_map.hpp"
 #include "text_picture.hpp"
 #include "what_the_model_sees.hpp"
 
 namespace programs {
-
-/// The mean over the heads of a block's attention weights: (A*N, N) of one image -> (N, N).
-inline Eigen::MatrixXd mean_of_heads(const beit::Matrix& weights) {
-  const beit::Index tokens = weights.cols(), heads = weights.rows() / tokens;
-  Eigen::MatrixXd sum = Eigen::MatrixXd::Zero(tokens, tokens);
-  for (beit::Index head = 0; head < heads; ++head) {
-    sum += weights.map().middleRows(head * tokens, tokens).cast<double>();
-  }
-  return sum / static_cast<double>(heads);
-}
-
-/// Attention rollout through all blocks: the product of their mean attention, to each of which the residual connection
-/// adds the identity; rows are normalised. An entry a block, (A*N, N), the first block first -> (N, N): row i says how
-/// much of each input token reaches token i. Source: Abnar and Zuidema, "Quantifying Attention Flow in Transformers",
-/// 2020.
-inline Eigen::MatrixXd attention_rollout(const std::vector<beit::Matrix>& blocks) {
-  const beit::Index tokens = blocks.front().cols();
-  Eigen::MatrixXd result = Eigen::MatrixXd::Identity(tokens, tokens);
-  for (const beit::Matrix& weights : blocks) {
-    Eigen::MatrixXd step = mean_of_heads(weights) + Eigen::MatrixXd::Identity(tokens, tokens);
-    step.array().colwise() /= step.rowwise().sum().array().eval();
-    result = (step * result).eval();
-  }
-  return result;
-}
-
-/// Numbers on a grid of patches, (Gh, Gw), as a smooth surface over a picture: at the centre of a patch its number,
-/// bilinear between.
-class PatchMap {
- public:
-  PatchMap(std::vector<double> values, beit::Size grid, beit::Size picture)
-      : values_(std::move(values)), grid_(grid), picture_(picture) {}
-
-  double at(beit::Index y, beit::Index x) const {
-    const auto [top, bottom, down] = neighbours(y, picture_.height, grid_.height);
-    const auto [left, right, across] = neighbours(x, picture_.width, grid_.width);
-    const double above = (1 - across) * value(top, left) + across * value(top, right);
-    const double below = (1 - across) * value(bottom, left) + across * value(bottom, right);
-    return (1 - down) * above + down * below;
-  }
-
-  double smallest() const { return *std::min_element(values_.begin(), values_.end()); }
-  double largest() const { return *std::max_element(values_.begin(), values_.end()); }
-  /// 0 for the smallest of the numbers, 1 for the largest.
-  double share(double value) const {
-    return largest() > smallest() ? (value - smallest()) / (largest() - smallest()) : 0.0;
-  }
-
- private:
-  struct Neighbours {
-    beit::Index before, after;
-    double weight;  // of `after`
-  };
-  static Neighbours neighbours(beit::Index pixel, beit::Index pixels, beit::Index patches) {
-    const double place =
-        (static_cast<double>(pixel) + 0.5) * static_cast<double>(patches) / static_cast<double>(pixels);
-    const double inside = std::clamp(place - 0.5, 0.0, static_cast<double>(patches - 1));
-    const auto before = static_cast<beit::Index>(inside);
-    return {before, std::min(before + 1, patches - 1), inside - static_cast<double>(before)};
-  }
-  double value(beit::Index row, beit::Index col) const {
-    return values_[static_cast<std::size_t>(row * grid_.width + col)];
-  }
-
-  std::vector<double> values_;  // (Gh, Gw)
-  beit::Size grid_, picture_;
-};
 
 /// The image, beside it the same in grey under the map's colours, and a legend at the right and below.
 class AttentionPicture {
@@ -92,12 +26,12 @@ class AttentionPicture {
 
   /// `caption`: lines below the images.
   AttentionPicture(const beit::Image& image, const std::vector<std::string>& caption)
-      : size_{image.height(), image.width()}, picture_(height(image, caption), width(image, caption), white) {
+      : image_(image),
+        size_{image.height(), image.width()},
+        picture_(height(image, caption), width(image, caption), white) {
     for (beit::Index i = 0; i < size_.area(); ++i) {
       const std::uint8_t* const p = image.data() + 3 * i;
       picture_.fill(margin + i % size_.width, margin + i / size_.width, 1, 1, {p[0], p[1], p[2]});
-      // From dark to light grey: black and white would take the colours away.
-      grey_.push_back(static_cast<std::uint8_t>(64 + (299 * p[0] + 587 * p[1] + 114 * p[2]) * 160 / 255'000));
     }
     beit::Index y = 2 * margin + size_.height;
     for (const std::string& line : caption) {
@@ -177,11 +111,10 @@ class AttentionPicture {
   /// colour(y, x) over the grey image.
   template <typename ColourAt>
   void overlay(const ColourAt& colour) {
-    constexpr double opacity = 0.65;
     for (beit::Index y = 0; y < size_.height; ++y) {
       for (beit::Index x = 0; x < size_.width; ++x) {
-        const std::uint8_t grey = grey_[static_cast<std::size_t>(y * size_.width + x)];
-        picture_.fill(overlay_x() + x, margin + y, 1, 1, blend(colour(y, x), {grey, grey, grey}, opacity));
+        const std::uint8_t* const pixel = image_.data() + 3 * (y * size_.width + x);
+        picture_.fill(overlay_x() + x, margin + y, 1, 1, over_grey(colour(y, x), pixel));
       }
     }
   }
@@ -193,9 +126,9 @@ class AttentionPicture {
     picture_.fill(x + width - 2, y, 2, height, colour);
   }
 
+  beit::Image image_;
   beit::Size size_;  // of the image
   TextPicture picture_;
-  std::vector<std::uint8_t> grey_;  // (height, width)
 };
 
 }  // namespace programs

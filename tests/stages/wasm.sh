@@ -1,0 +1,19 @@
+# WebAssembly: unit tests under node, and the page examples/web in Chromium.
+packages=(emscripten node-acorn nodejs chromium chromium-driver python3-pytest python3-selenium)
+
+run() {
+  export NODE_PATH=/usr/share/nodejs  # where Debian's emscripten has what it runs
+  configure wasm
+  build wasm beit_unit_tests
+  # Newer versions of node have a fetch() that this emscripten takes for a browser's.
+  export NODE_OPTIONS=--no-experimental-fetch
+  local folder
+  for folder in core cpu io image kernels nn model transfer; do
+    node "build-wasm/tests/beit_${folder}_tests.js" --gtest_brief=1
+  done
+  node build-wasm/tests/beit_cpu_tests.js 2>&1 | grep "^best level: simd128$"
+  configure web
+  build web
+  build_release beit-classify
+  BEIT_BUILD_DIR=$PWD/build-release /usr/bin/python3 -m pytest -q -p no:cacheprovider -rP tests/web
+}

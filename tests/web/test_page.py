@@ -1,0 +1,160 @@
+"""The page examples/web in Chromium: its answers are the program's."""
+
+import functools
+import http.server
+import json
+import os
+import pathlib
+import subprocess
+import threading
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
+
+ROOT = pathlib.Path(__file__).parents[2]
+SITE = ROOT / "build-web" / "site"
+DATA = ROOT / "examples" / "data"
+SECONDS = 120
+
+
+@pytest.fixture(scope="module")
+def address():
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=SITE))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    options = webdriver.ChromeOptions()
+    for flag in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1280,1000",
+                 "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(options=options)
+    driver.set_script_timeout(SECONDS)
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture
+def page(browser, address):
+    browser.get(address)
+    wait_for(browser, "loaded in")
+    yield browser
+    assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"
+            and "favicon" not in entry["message"]] == []
+
+
+def state(page):
+    return page.find_element(By.ID, "state").text
+
+
+def wait_for(page, text):
+    WebDriverWait(page, SECONDS, 0.1).until(lambda _: text in state(page), f"the page says: {state(page)}")
+
+
+def classes(page):
+    """[(label, per cent)] as the page shows them."""
+    rows = page.find_elements(By.CSS_SELECTOR, "#classes li")
+    return [tuple(span.text for span in row.find_elements(By.TAG_NAME, "span")) for row in rows]
+
+
+def program(*arguments):
+    """What beit-classify says of an image: [(label, score)]."""
+    directory = pathlib.Path(os.environ.get("BEIT_BUILD_DIR", ROOT / "build-release"))
+    line = subprocess.run([directory / "beit-classify", "--json", *arguments], check=True, capture_output=True).stdout
+    return [(entry["label"], entry["score"]) for entry in json.loads(line)["predictions"]]
+
+
+def drawn(page, canvas):
+    """How many colours a canvas has."""
+    return page.execute_script(
+        "const c = document.getElementById(arguments[0]);"
+        "return new Set(new Uint32Array(c.getContext('2d').getImageData(0, 0, c.width, c.height).data.buffer)).size;",
+        canvas)
+
+
+@pytest.mark.parametrize("image", ["fashion_mnist/sandal.png", "rocket.jpg", "chelsea.png"])
+def test_answers_are_the_programs(page, image):
+    page.find_element(By.ID, "photograph").send_keys(str(DATA / image))
+    wait_for(page, "attention in")
+    # The program without libjpeg-turbo would decode by the same code; by two hundredths of a per cent they may differ.
+    wanted = program(str(DATA / image))
+    found = classes(page)
+    assert [label for label, _ in found] == [label for label, _ in wanted]
+    for (_, text), (_, score) in zip(found, wanted):
+        assert float(text.removesuffix(" %")) == pytest.approx(100 * score, abs=0.2 if image.endswith("jpg") else 0.006)
+    assert drawn(page, "input") > 100 and drawn(page, "attention") > 100
+    print(image, state(page))
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "int8"])
+def test_other_precisions(page, precision):
+    page.find_element(By.CSS_SELECTOR, "[data-sample='bag.png']").click()
+    wait_for(page, "attention in")
+    page.find_element(By.CSS_SELECTOR, f"#precision option[value={precision}]").click()
+    page.find_element(By.ID, "photograph").send_keys(str(DATA / "fashion_mnist" / "bag.png"))
+    wait_for(page, "attention in")
+    # The two round in another order, int8 more than the other.
+    wanted = program("--precision", precision, str(DATA / "fashion_mnist" / "bag.png"))
+    label, text = classes(page)[0]
+    assert label == wanted[0][0]
+    assert float(text.removesuffix(" %")) == pytest.approx(100 * wanted[0][1], abs=0.5)
+
+
+def test_a_model_that_is_opened(page, tmp_path):
+    model = tmp_path / "clothes.safetensors"
+    model.write_bytes((DATA / "beit_fashion_mnist.safetensors").read_bytes())
+    page.find_element(By.ID, "model").send_keys(str(model))
+    wait_for(page, "loaded in")
+    broken = tmp_path / "broken.safetensors"
+    broken.write_bytes(model.read_bytes()[:-10])
+    page.find_element(By.ID, "model").send_keys(str(broken))
+    wait_for(page, "broken.safetensors: ")
+    # The model before stays.
+    page.find_element(By.CSS_SELECTOR, "[data-sample='dress.png']").click()
+    wait_for(page, "attention in")
+    assert classes(page)[0][0] == "Dress"
+
+
+def test_what_is_no_image(page, tmp_path):
+    (tmp_path / "image.png").write_bytes(b"no image")
+    page.find_element(By.ID, "photograph").send_keys(str(tmp_path / "image.png"))
+    wait_for(page, "image.png: ")
+
+
+def test_the_camera(page):
+    page.find_element(By.ID, "camera").click()
+    WebDriverWait(page, SECONDS).until(
+        lambda _: page.execute_script("return document.getElementById('video').videoWidth > 0"))
+    page.find_element(By.ID, "shutter").click()
+    wait_for(page, "attention in")
+    assert len(classes(page)) == 5
+
+
+def test_the_page_stays_alive_while_it_works(page):
+    """Frames are drawn while the worker classifies."""
+    page.execute_script("""
+        window.frames_seen = 0;
+        const count = () => { ++window.frames_seen; requestAnimationFrame(count); };
+        requestAnimationFrame(count);""")
+    page.find_element(By.ID, "photograph").send_keys(str(DATA / "coffee.png"))
+    wait_for(page, "attention in")
+    assert page.execute_script("return window.frames_seen") > 2
+
+
+def test_screenshot(page, request):
+    """For the README: written where BEIT_SCREENSHOT says."""
+    page.find_element(By.CSS_SELECTOR, "[data-sample='ankle_boot.png']").click()
+    wait_for(page, "attention in")
+    assert page.execute_script("return document.documentElement.scrollWidth <= innerWidth")
+    if "BEIT_SCREENSHOT" in os.environ:
+        page.save_screenshot(os.environ["BEIT_SCREENSHOT"])
