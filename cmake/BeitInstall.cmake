@@ -21,8 +21,18 @@ install(
   EXPORT beitTargets
   NAMESPACE beit::
   DESTINATION "${beit_config_dir}")
+# Where it was built: libraries are not the same for every architecture, and lie elsewhere.
+set(beit_compiled_dir "${CMAKE_INSTALL_LIBDIR}/cmake/beit")
+if(BEIT_BUILD_COMPILED)
+  install(TARGETS beit_compiled EXPORT beitCompiledTargets)
+  install(
+    EXPORT beitCompiledTargets
+    NAMESPACE beit::
+    DESTINATION "${beit_compiled_dir}")
+endif()
 configure_package_config_file("${PROJECT_SOURCE_DIR}/cmake/beitConfig.cmake.in"
-                              "${PROJECT_BINARY_DIR}/beitConfig.cmake" INSTALL_DESTINATION "${beit_config_dir}")
+                              "${PROJECT_BINARY_DIR}/beitConfig.cmake" INSTALL_DESTINATION "${beit_config_dir}"
+                              PATH_VARS beit_compiled_dir)
 # Headers alone are the same for every architecture.
 write_basic_package_version_file("${PROJECT_BINARY_DIR}/beitConfigVersion.cmake" COMPATIBILITY SameMinorVersion
                                  ARCH_INDEPENDENT)
@@ -41,6 +51,16 @@ else()
 endif()
 configure_file("${PROJECT_SOURCE_DIR}/cmake/beit.pc.in" "${PROJECT_BINARY_DIR}/beit.pc" @ONLY)
 install(FILES "${PROJECT_BINARY_DIR}/beit.pc" DESTINATION "${beit_pc_dir}")
+if(BEIT_BUILD_COMPILED)
+  set(beit_lib_pc_dir "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
+  if(IS_ABSOLUTE "${CMAKE_INSTALL_LIBDIR}")
+    set(beit_pc_libdir "${CMAKE_INSTALL_FULL_LIBDIR}")
+  else()
+    set(beit_pc_libdir "\${pcfiledir}/..")
+  endif()
+  configure_file("${PROJECT_SOURCE_DIR}/cmake/beit-compiled.pc.in" "${PROJECT_BINARY_DIR}/beit-compiled.pc" @ONLY)
+  install(FILES "${PROJECT_BINARY_DIR}/beit-compiled.pc" DESTINATION "${beit_lib_pc_dir}")
+endif()
 install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" "${PROJECT_SOURCE_DIR}/NOTICE" DESTINATION "${CMAKE_INSTALL_DOCDIR}")
 install(
   FILES "${PROJECT_SOURCE_DIR}/examples/data/README.md"

@@ -18,6 +18,7 @@
 #include <nlohmann/json.hpp>
 
 #include <beit/beit.hpp>
+#include <beit/io/json.hpp>
 #include <beit/transfer/cross_validation.hpp>
 #include <beit/transfer/linear_probe.hpp>
 #include <beit/transfer/nearest.hpp>

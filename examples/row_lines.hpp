@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include <beit/beit.hpp>
+#include <beit/io/json.hpp>
 
 #include "paths.hpp"
 

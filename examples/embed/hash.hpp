@@ -16,6 +16,7 @@
 #include <xxhash.h>
 
 #include <beit/beit.hpp>
+#include <beit/io/weight_files.hpp>
 
 #include "../demo_model.hpp"
 #include "../paths.hpp"

@@ -1,7 +1,7 @@
 # One packaging test: cmake -DWAY=... -P run.cmake, called by CTest. Each starts from an empty folder.
 cmake_policy(VERSION 3.21)
 
-set(consumer "${CMAKE_CURRENT_LIST_DIR}/${WAY}")
+string(REGEX REPLACE "_(static|shared)$" "" consumer "${CMAKE_CURRENT_LIST_DIR}/${WAY}")
 set(build "${WORK}/${WAY}")
 set(prefix "${WORK}/installed")
 set(model "${SOURCE}/tests/golden/model_standard.safetensors")
@@ -85,9 +85,43 @@ if(WAY STREQUAL "install")
   endforeach()
 
 elseif(WAY STREQUAL "find_package")
-  configure_and_build("-DCMAKE_PREFIX_PATH=${prefix}")
+  configure_and_build("-DCMAKE_PREFIX_PATH=${prefix}" -DBEIT_TARGET=beit)
   check_flags("${prefix}/include")
   check_program("${build}/app")
+
+elseif(WAY MATCHES "^find_package_(static|shared)$")
+  # Compiled once, installed, moved, and used by a program that isn't optimised, by CMake and by pkg-config.
+  if(CMAKE_MATCH_1 STREQUAL "shared")
+    set(shared ON)
+  else()
+    set(shared OFF)
+  endif()
+  run("${CMAKE_COMMAND}" -S "${SOURCE}" -B "${build}/beit" -G "${GENERATOR}" "-DCMAKE_CXX_COMPILER=${CXX}"
+      "-DCMAKE_INSTALL_PREFIX=${build}/prefix" -DCMAKE_BUILD_TYPE=Release -DBEIT_BUILD_TESTS=OFF
+      -DBEIT_BUILD_EXAMPLES=OFF -DBEIT_BUILD_COMPILED=ON -DBUILD_SHARED_LIBS=${shared}
+      -DCMAKE_CXX_COMPILER_LAUNCHER=${LAUNCHER})
+  run("${CMAKE_COMMAND}" --build "${build}/beit")
+  run("${CMAKE_COMMAND}" --install "${build}/beit")
+  file(RENAME "${build}/prefix" "${build}/moved")
+  configure_and_build("-DCMAKE_PREFIX_PATH=${build}/moved" -DBEIT_TARGET=compiled -DCMAKE_BUILD_TYPE=Debug)
+  check_program("${build}/app")
+  file(GLOB library "${build}/moved/lib*/libbeit.*" "${build}/moved/lib*/*/libbeit.*")
+  list(GET library 0 library)
+  cmake_path(GET library PARENT_PATH library)
+  set(ENV{PKG_CONFIG_PATH} "${build}/moved/share/pkgconfig:${library}/pkgconfig:$ENV{PKG_CONFIG_PATH}")
+  set(ENV{LD_LIBRARY_PATH} "${library}")
+  run(pkg-config --cflags beit-compiled)
+  separate_arguments(cflags UNIX_COMMAND "${output}")
+  run(pkg-config --libs beit-compiled)
+  separate_arguments(libs UNIX_COMMAND "${output}")
+  run("${CXX}" -O2 -Wall -Wextra -Wpedantic -Wshadow -Werror ${cflags} -c "${CMAKE_CURRENT_LIST_DIR}/app.cpp" -o
+      "${build}/app_pc.o")
+  run("${CXX}" "${build}/app_pc.o" ${libs} -o "${build}/app_pc")
+  check_program("${build}/app_pc")
+  file(SIZE "${build}/app_pc.o" size)
+  if(size GREATER 150000)
+    message(FATAL_ERROR "the program's object has ${size} bytes, wanted at most 150000")
+  endif()
 
 elseif(WAY STREQUAL "add_subdirectory")
   configure_and_build("-DBEIT_SOURCE=${SOURCE}")
@@ -96,7 +130,7 @@ elseif(WAY STREQUAL "add_subdirectory")
 
 elseif(WAY STREQUAL "fetch_content")
   # The library comes as an archive, and what it needs is fetched too: from copies, for want of a network.
-  foreach(part IN ITEMS CMakeLists.txt cmake include)
+  foreach(part IN ITEMS CMakeLists.txt cmake include src)
     file(COPY "${SOURCE}/${part}" DESTINATION "${build}/archive/beit")
   endforeach()
   run("${CMAKE_COMMAND}" -E chdir "${build}/archive" "${CMAKE_COMMAND}" -E tar czf "${build}/beit.tar.gz" beit)

@@ -7,7 +7,7 @@ in_wine() { LC_ALL=C.UTF-8 wine "$@"; }
 run() {
   export WINEPREFIX=$PWD/build-wine WINEDEBUG=-all
   configure mingw
-  build mingw
+  build mingw beit_unit_tests beit-classify beit-embed
   wine wineboot --init >/dev/null 2>&1
   local folder
   for folder in core cpu io image kernels nn model transfer examples; do

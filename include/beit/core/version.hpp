@@ -81,8 +81,13 @@
 #define BEIT_ABI_HEIF
 #endif
 
+// A library is compiled with flags of its own, which a program that uses it needn't share.
+#if defined(BEIT_COMPILED)
+#define BEIT_ABI v0_1_compiled
+#else
 #define BEIT_ABI_JOIN_(a, b, c, d, e, f, g, h, i, j) a##b##c##d##e##f##g##h##i##j
 #define BEIT_ABI_JOIN(a, b, c, d, e, f, g, h, i, j) BEIT_ABI_JOIN_(a, b, c, d, e, f, g, h, i, j)
 #define BEIT_ABI                                                                                                 \
   BEIT_ABI_JOIN(v0_1, BEIT_ABI_SIMD, BEIT_ABI_FMA, BEIT_ABI_MATH, BEIT_ABI_ASSERT, BEIT_ABI_JPEG, BEIT_ABI_WEBP, \
                 BEIT_ABI_TIFF, BEIT_ABI_AVIF, BEIT_ABI_HEIF)
+#endif

@@ -7,7 +7,7 @@
 // macro.
 #if defined(_WIN32) && defined(__GNUC__) && !defined(__clang__) && !defined(BEIT_UNALIGNED_VECTOR_MOVES)
 #define BEIT_X86_KERNELS 0
-#elif (defined(__x86_64__) || defined(__i386__)) && (defined(__GNUC__) || defined(__clang__))
+#elif (defined(__x86_64__) || defined(__i386__)) && defined(__GNUC__)
 #define BEIT_X86_KERNELS 1
 #define BEIT_TARGET_AVX2 __attribute__((target("avx2,fma")))
 #define BEIT_TARGET_AVX2_VNNI __attribute__((target("avx2,fma,avxvnni")))

@@ -1,73 +1,27 @@
 // Pillow's resampling of 8-bit images, bit for bit, for a window of the resized image.
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
-#include <string>
 
-#include <beit/core/error.hpp>
+#include <beit/core/compiled.hpp>
 #include <beit/core/matrix.hpp>
 #include <beit/core/version.hpp>
-#include <beit/cpu/isa.hpp>
-#include <beit/image/detail/resize_avx2.hpp>
-#include <beit/image/detail/resize_avx512.hpp>
-#include <beit/image/detail/resize_portable.hpp>
 #include <beit/image/detail/taps.hpp>
 #include <beit/image/image.hpp>
 
 namespace beit::inline BEIT_ABI {
-
-namespace detail {
-
-/// resize_window on a level that this processor has; the arguments are checked.
-inline void resize_window_on([[maybe_unused]] Isa isa, const ImageView& image, Size resized, Window rows, Window cols,
-                             Interpolation interpolation, std::uint8_t* out) {  // (rows.count, cols.count, 3)
-  if (resized == Size{image.height, image.width} || interpolation == Interpolation::nearest) {
-    return resize_nearest(image, resized, rows, cols, out);
-  }
-  // Pillow skips the pass over a side that keeps its size. Its taps are one pixel each, of weight 1: the same.
-  const Taps across = make_taps(image.width, resized.width, cols, interpolation);
-  const Taps down = make_taps(image.height, resized.height, rows, interpolation);
-#if BEIT_X86_KERNELS
-  if (isa != Isa::portable && across.stride <= max_strip_pixels) {
-    return isa < Isa::avx512 ? resize_by_strips<ResizeAvx2>(image, across, down, out)
-                             : resize_by_strips<ResizeAvx512>(image, across, down, out);
-  }
-#endif
-  resize_portable(image, across, down, out);
-}
-
-}  // namespace detail
 
 /// What `Image.resize(resized, interpolation).crop(window)` gives in Pillow for the image as RGB.
 ///
 /// Only the window is computed, from only the source rows that it needs, a few rows in memory at a time: the
 /// resized image never exists. Throws ImageError for an image or a size that can't be, ArgumentError for a window
 /// that isn't inside `resized`.
-inline void resize_window(const ImageView& image, Size resized, Window rows, Window cols, Interpolation interpolation,
-                          std::uint8_t* out) {  // (rows.count, cols.count, 3)
-  detail::require_readable(image);
-  if (resized.height < 1 || resized.width < 1 || resized.height > detail::max_image_side ||
-      resized.width > detail::max_image_side) {
-    throw ImageError("resize: found " + std::to_string(image.height) + " x " + std::to_string(image.width) +
-                     " pixels to be resized to " + std::to_string(resized.height) + " x " +
-                     std::to_string(resized.width) + ", wanted sides of 1 to " +
-                     std::to_string(detail::max_image_side));
-  }
-  const auto inside = [](Window window, Index size) {
-    return window.first >= 0 && window.count >= 0 && window.first <= size && window.count <= size - window.first;
-  };
-  if (!inside(rows, resized.height) || !inside(cols, resized.width)) {
-    throw ArgumentError("resize: found a window of rows " + std::to_string(rows.first) + " + " +
-                        std::to_string(rows.count) + " and columns " + std::to_string(cols.first) + " + " +
-                        std::to_string(cols.count) + ", wanted it inside " + std::to_string(resized.height) + " x " +
-                        std::to_string(resized.width));
-  }
-  if (rows.count == 0 || cols.count == 0) return;
-
-  // select_isa() asks the processor, which takes long on a virtual one.
-  static const Isa isa = select_isa();
-  detail::resize_window_on(isa, image, resized, rows, cols, interpolation, out);
-}
+BEIT_INLINE void resize_window(const ImageView& image, Size resized, Window rows, Window cols,
+                               Interpolation interpolation,
+                               std::uint8_t* out);  // (rows.count, cols.count, 3)
 
 }  // namespace beit::inline BEIT_ABI
+
+#if BEIT_HAS_DEFINITIONS
+#include <beit/image/resize_impl.hpp>
+#endif

@@ -4,14 +4,12 @@
 // and torchvision.transforms.functional.
 #pragma once
 
-#include <algorithm>
-#include <array>
-#include <cmath>
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include <beit/core/compiled.hpp>
 #include <beit/core/error.hpp>
 #include <beit/core/matrix.hpp>
 #include <beit/core/version.hpp>
@@ -62,133 +60,18 @@ inline CropMode crop_mode_from_name(std::string_view name) {
 }
 
 namespace detail {
-
 /// Throws ConfigError unless the values can be used.
-inline void require_valid(const Preprocessing& config) {
-  const Size size = config.input_size;
-  if (size.height < 1 || size.width < 1 || size.height > max_image_side || size.width > max_image_side) {
-    throw ConfigError("input_size: found " + std::to_string(size.height) + " x " + std::to_string(size.width) +
-                      ", wanted sides of 1 to " + std::to_string(max_image_side));
-  }
-  if (!(config.crop_pct > 0.0) || !std::isfinite(config.crop_pct)) {
-    throw ConfigError("crop_pct: found " + std::to_string(config.crop_pct) + ", wanted a number greater than 0");
-  }
-  if (config.resize_to != Size{} &&
-      (config.resize_to.height < size.height || config.resize_to.width < size.width ||
-       config.resize_to.height > max_image_side || config.resize_to.width > max_image_side)) {
-    throw ConfigError("resize_to: found " + std::to_string(config.resize_to.height) + " x " +
-                      std::to_string(config.resize_to.width) + ", wanted sides of input_size's to " +
-                      std::to_string(max_image_side));
-  }
-  if (!std::isfinite(config.rescale_factor)) throw ConfigError("rescale_factor: found a number that isn't finite");
-  if (config.mean.size() != 3 || config.std.size() != 3) {
-    throw ConfigError("mean and std: found " + std::to_string(config.mean.size()) + " and " +
-                      std::to_string(config.std.size()) + " values, wanted 3 and 3");
-  }
-  for (std::size_t c = 0; c < 3; ++c) {
-    if (!std::isfinite(config.mean[c])) {
-      throw ConfigError("mean: found " + std::to_string(config.mean[c]) + " for channel " + std::to_string(c) +
-                        ", wanted a finite number");
-    }
-    if (!std::isfinite(config.std[c]) || config.std[c] == 0.0f) {
-      throw ConfigError("std: found " + std::to_string(config.std[c]) + " for channel " + std::to_string(c) +
-                        ", wanted a finite number other than 0");
-    }
-  }
-}
-
-/// A side that was computed in floating point; a side of 0 or one that is too long is the caller's to refuse.
-inline Index to_side(double side) {
-  return side < static_cast<double>(max_image_side) ? static_cast<Index>(side) : max_image_side + 1;
-}
-
-/// The size to which timm resizes an image before it crops; a side may be 0 or more than max_image_side.
-inline Size resized_size(Size image, const Preprocessing& config) {
-  if (config.resize_to != Size{}) return config.resize_to;
-  const Size scaled{to_side(std::floor(static_cast<double>(config.input_size.height) / config.crop_pct)),
-                    to_side(std::floor(static_cast<double>(config.input_size.width) / config.crop_pct))};
-  const bool impossible = scaled.height < 1 || scaled.width < 1;
-  if (config.crop_mode == CropMode::squash || impossible) return scaled;
-
-  const double height = static_cast<double>(image.height);
-  const double width = static_cast<double>(image.width);
-  if (config.crop_mode == CropMode::center && scaled.height == scaled.width) {  // torchvision's Resize(int)
-    const double edge = static_cast<double>(scaled.height);
-    if (image.width <= image.height) return {to_side(edge * height / width), scaled.width};
-    return {scaled.height, to_side(edge * width / height)};
-  }
-  // timm's ResizeKeepRatio with longest=1 for border, longest=0 for center.
-  const double height_ratio = height / static_cast<double>(scaled.height);
-  const double width_ratio = width / static_cast<double>(scaled.width);
-  const double ratio =
-      config.crop_mode == CropMode::border ? std::max(height_ratio, width_ratio) : std::min(height_ratio, width_ratio);
-  return {to_side(round_half_even(height / ratio)), to_side(round_half_even(width / ratio))};
-}
-
-/// How one side of the resized image falls on the same side of the result.
-struct Placement {
-  Window window;      ///< Of the resized image.
-  Index padding = 0;  ///< Pixels of the result before the window.
-};
-
-/// torchvision's center_crop, which is timm's CenterCropOrPad too: pads a side that is too short, crops one too long.
-/// transformers' rounds down.
-inline Placement place(Index resized, Index wanted, bool round_down) {
-  if (resized <= wanted) return {{0, resized}, (wanted - resized) / 2};
-  if (round_down) return {{(resized - wanted) / 2, wanted}, 0};
-  return {{static_cast<Index>(round_half_even(static_cast<double>(resized - wanted) / 2.0)), wanted}, 0};
-}
-
-/// The colour of the border: round(255 * mean), clipped as Pillow clips a colour.
-inline std::uint8_t border_value(float mean) {
-  // A mean of 0.3 in a config is a double to timm: 76.5 exactly, hence 76. Rounding to 7 decimals gives it back.
-  const double decimal = round_half_even(static_cast<double>(mean) * 1e7) / 1e7;
-  return static_cast<std::uint8_t>(std::clamp(round_half_even(255.0 * decimal), 0.0, 255.0));
-}
-
+BEIT_INLINE void require_valid(const Preprocessing& config);
 }  // namespace detail
 
 /// timm's `create_transform(**config, is_training=False)` of the image as RGB, bit for bit.
 ///
 /// Throws ConfigError for values in `config` that can't be, ImageError for an empty image or one so long and narrow
 /// that Pillow couldn't resize it.
-inline void preprocess(const ImageView& image, const Preprocessing& config, float* out) {  // (3, height, width)
-  detail::require_valid(config);
-  detail::require_readable(image);
-  const Size resized = detail::resized_size({image.height, image.width}, config);
-  const Size size = config.input_size;
-  const bool round_down = config.resize_to != Size{};
-  const detail::Placement vertical = detail::place(resized.height, size.height, round_down);
-  const detail::Placement horizontal = detail::place(resized.width, size.width, round_down);
-  const Index plane = size.height * size.width;
-
-  // Every byte's normalised value, computed with torch's float operations, or numpy's. Divided by 255 as timm does it,
-  // a byte is the same float.
-  std::array<std::array<float, 256>, 3> normalized;
-  for (std::size_t c = 0; c < 3; ++c) {
-    for (std::size_t value = 0; value < 256; ++value) {
-      normalized[c][value] =
-          (static_cast<float>(static_cast<double>(value) * config.rescale_factor) - config.mean[c]) / config.std[c];
-    }
-  }
-
-  const Index height = vertical.window.count, width = horizontal.window.count;
-  std::vector<std::uint8_t> pixels(static_cast<std::size_t>(std::max<Index>(height * width * 3, 0)));
-  resize_window(image, resized, vertical.window, horizontal.window, config.interpolation, pixels.data());
-
-  for (std::size_t c = 0; c < 3; ++c) {
-    const std::array<float, 256>& table = normalized[c];
-    float* to = out + static_cast<Index>(c) * plane;
-    if (height < size.height || width < size.width) {
-      const std::uint8_t fill = config.crop_mode == CropMode::border ? detail::border_value(config.mean[c]) : 0;
-      std::fill_n(to, plane, table[fill]);
-    }
-    for (Index y = 0; y < height; ++y) {
-      const std::uint8_t* row = pixels.data() + y * width * 3 + static_cast<Index>(c);
-      float* to_row = to + (vertical.padding + y) * size.width + horizontal.padding;
-      for (Index x = 0; x < width; ++x) to_row[x] = table[row[3 * x]];
-    }
-  }
-}
+BEIT_INLINE void preprocess(const ImageView& image, const Preprocessing& config, float* out);  // (3, height, width)
 
 }  // namespace beit::inline BEIT_ABI
+
+#if BEIT_HAS_DEFINITIONS
+#include <beit/image/transform_impl.hpp>
+#endif

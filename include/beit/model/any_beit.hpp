@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include <beit/core/compiled.hpp>
 #include <beit/core/error.hpp>
 #include <beit/core/matrix.hpp>
 #include <beit/core/thread_pool.hpp>
@@ -99,26 +100,6 @@ class AnyBeit {
   std::unique_ptr<const Interface> model_;
 };
 
-namespace detail {
-
-/// make.template operator()<Weight>() for the weight type of a precision.
-template <typename Make>
-AnyBeit of_precision(Precision precision, const Make& make) {
-  switch (precision) {
-    case Precision::float_fast:
-      return AnyBeit(make.template operator()<FloatFast>());
-    case Precision::bfloat16:
-      return AnyBeit(make.template operator()<Eigen::bfloat16>());
-    case Precision::int8:
-      return AnyBeit(make.template operator()<std::int8_t>());
-    case Precision::float32:
-      break;
-  }
-  return AnyBeit(make.template operator()<float>());
-}
-
-}  // namespace detail
-
 /// "float" -> Precision::float32. ArgumentError for a name that precision_name has not.
 inline Precision precision_from_name(std::string_view name) {
   std::string known;
@@ -130,14 +111,13 @@ inline Precision precision_from_name(std::string_view name) {
 }
 
 /// As load<Weight>, in a precision that is chosen at run time. Compiles the model in all of them: four times as long.
-inline AnyBeit load(const std::filesystem::path& path, Precision precision, const LoadOptions& options = {},
-                    const Executor& executor = default_thread_pool()) {
-  return detail::of_precision(precision, [&]<typename Weight>() { return load<Weight>(path, options, executor); });
-}
-inline AnyBeit load(std::span<const std::byte> bytes, std::string name, Precision precision,
-                    const LoadOptions& options = {}, const Executor& executor = default_thread_pool()) {
-  return detail::of_precision(
-      precision, [&]<typename Weight>() { return load<Weight>(bytes, std::move(name), executor, options); });
-}
+BEIT_INLINE AnyBeit load(const std::filesystem::path& path, Precision precision, const LoadOptions& options = {},
+                         const Executor& executor = default_thread_pool());
+BEIT_INLINE AnyBeit load(std::span<const std::byte> bytes, std::string name, Precision precision,
+                         const LoadOptions& options = {}, const Executor& executor = default_thread_pool());
 
 }  // namespace beit::inline BEIT_ABI
+
+#if BEIT_HAS_DEFINITIONS
+#include <beit/model/any_beit_impl.hpp>
+#endif

@@ -2,10 +2,9 @@
 #pragma once
 
 #include <string>
-#include <utility>
 #include <vector>
 
-#include <beit/core/error.hpp>
+#include <beit/core/compiled.hpp>
 #include <beit/core/matrix.hpp>
 #include <beit/core/version.hpp>
 #include <beit/io/weights.hpp>
@@ -32,87 +31,37 @@ class Beit {
  public:
   /// Reads every parameter that `config` calls for under timm's names.
   /// WeightError where one is missing, mis-shaped or not finite; ConfigError where `config` makes no model.
-  Beit(Config config, const WeightScope& weights)
-      : trunk_(std::move(config), weights),
-        head_(weights, trunk_.config().embed_dim, trunk_.config().num_classes, trunk_.config().global_pool,
-              trunk_.config().use_fc_norm, trunk_.config().layer_norm_eps) {}
+  Beit(Config config, const WeightScope& weights);
 
   const Config& config() const { return trunk_.config(); }
   /// Columns of forward's result: K, or C without a classifier.
   Index num_outputs() const { return config().num_classes > 0 ? config().num_classes : config().embed_dim; }
 
   /// Logits: x (B, in_chans*H*W) -> out (B, K), or (B, C) where num_classes is 0 or with pre_logits, as forward_head.
-  void forward(const ConstRows& x, Workspace& workspace, Rows out, bool pre_logits = false) const {
-    trunk_.require_input(x);
-    require_shape(out, x.rows(), pre_logits ? config().embed_dim : num_outputs(), "forward: out");
-    Workspace::Frame frame(workspace);
-    Rows tokens = frame.rows(x.rows() * config().num_tokens(), config().embed_dim);
-    forward_features(x, workspace, tokens);
-    forward_head(tokens, workspace, out, pre_logits);
-  }
-  Matrix forward(const ConstRows& x) const {
-    Workspace workspace;
-    Matrix out(x.rows(), num_outputs());
-    forward(x, workspace, out);
-    return out;
-  }
+  void forward(const ConstRows& x, Workspace& workspace, Rows out, bool pre_logits = false) const;
+  Matrix forward(const ConstRows& x) const;
 
   /// Tokens after the last block, and after `norm` where the model has it: x -> out (B*N, C), image by image,
   /// the class token first.
-  void forward_features(const ConstRows& x, Workspace& workspace, Rows out) const { trunk_.forward(x, workspace, out); }
-  Matrix forward_features(const ConstRows& x) const {
-    trunk_.require_input(x);
-    Workspace workspace;
-    Matrix out(x.rows() * config().num_tokens(), config().embed_dim);
-    forward_features(x, workspace, out);
-    return out;
-  }
+  void forward_features(const ConstRows& x, Workspace& workspace, Rows out) const;
+  Matrix forward_features(const ConstRows& x) const;
 
   /// Pooling, `fc_norm` and, unless pre_logits, the classifier: tokens (B*N, C) -> out (B, K) or (B, C).
-  void forward_head(const ConstRows& tokens, Workspace& workspace, Rows out, bool pre_logits = false) const {
-    const Index batch = tokens.rows() / config().num_tokens();
-    if (tokens.rows() % config().num_tokens() != 0 || tokens.cols() != config().embed_dim) {
-      throw ArgumentError("forward_head: tokens: found shape " + shape_text(tokens.rows(), tokens.cols()) +
-                          ", wanted a multiple of " + std::to_string(config().num_tokens()) + " rows of " +
-                          std::to_string(config().embed_dim));
-    }
-    require_shape(out, batch, pre_logits ? config().embed_dim : num_outputs(), "forward_head: out");
-    if (batch == 0) return;
-    if (pre_logits) {
-      head_.pre_logits(tokens, workspace, out);
-    } else {
-      head_.forward(tokens, workspace, out);
-    }
-  }
-  Matrix forward_head(const ConstRows& tokens, bool pre_logits = false) const {
-    Workspace workspace;
-    Matrix out(tokens.rows() / config().num_tokens(), pre_logits ? config().embed_dim : num_outputs());
-    forward_head(tokens, workspace, out, pre_logits);
-    return out;
-  }
+  void forward_head(const ConstRows& tokens, Workspace& workspace, Rows out, bool pre_logits = false) const;
+  Matrix forward_head(const ConstRows& tokens, bool pre_logits = false) const;
 
   /// The tokens after chosen blocks, besides the features. ArgumentError where an index names no block.
-  Intermediates forward_intermediates(const ConstRows& x, const IntermediatesOptions& options = {}) const {
-    Workspace workspace;
-    return forward_intermediates(x, options, workspace);
-  }
+  Intermediates forward_intermediates(const ConstRows& x, const IntermediatesOptions& options = {}) const;
   Intermediates forward_intermediates(const ConstRows& x, const IntermediatesOptions& options,
-                                      Workspace& workspace) const {
-    return trunk_.forward_intermediates(x, options, workspace);
-  }
+                                      Workspace& workspace) const;
 
   /// The attention weights of chosen blocks, softmax(q k^T / sqrt(D) + R): an entry a block, in the order of the
   /// blocks, each (B*A*N, N): row (b*A + head)*N + query holds what the query takes of each token, the class token
   /// first; its sum is 1. Blocks from 0, a negative index counts from the end; none chosen: all. Made beside the
   /// forward pass, of the same q and k. ArgumentError where an index names no block.
-  std::vector<Matrix> forward_attention(const ConstRows& x, const std::vector<Index>& indices = {}) const {
-    Workspace workspace;
-    return forward_attention(x, indices, workspace);
-  }
+  std::vector<Matrix> forward_attention(const ConstRows& x, const std::vector<Index>& indices = {}) const;
   std::vector<Matrix> forward_attention(const ConstRows& x, const std::vector<Index>& indices,
-                                        Workspace& workspace) const {
-    return trunk_.forward_attention(x, indices, workspace);
-  }
+                                        Workspace& workspace) const;
 
  private:
   Trunk<Weight> trunk_;
@@ -120,3 +69,7 @@ class Beit {
 };
 
 }  // namespace beit::inline BEIT_ABI
+
+#if BEIT_HAS_DEFINITIONS
+#include <beit/model/beit_impl.hpp>
+#endif

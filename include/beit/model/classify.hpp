@@ -81,11 +81,21 @@ std::vector<std::vector<Prediction>> classify(const Model& model, const Images& 
   return results;
 }
 
+template <BeitModel Model, ImageRange Images>
+std::vector<std::vector<Prediction>> classify(const Model& model, const Images& images, Index k = 5) {
+  Workspace workspace;
+  return classify(model, images, k, workspace);
+}
+
 /// The `k` most probable classes of one image, best first.
+template <BeitModel Model>
+std::vector<Prediction> classify(const Model& model, const ImageView& image, Index k, Workspace& workspace) {
+  return classify(model, std::span<const ImageView>(&image, 1), k, workspace).front();
+}
 template <BeitModel Model>
 std::vector<Prediction> classify(const Model& model, const ImageView& image, Index k = 5) {
   Workspace workspace;
-  return classify(model, std::span<const ImageView>(&image, 1), k, workspace).front();
+  return classify(model, image, k, workspace);
 }
 
 /// The pooled features (B, C) of images, timm's forward_head(..., pre_logits=True): what a small classifier is
@@ -94,16 +104,26 @@ template <BeitModel Model, ImageRange Images>
 Matrix embed(const Model& model, const Images& images, Workspace& workspace) {
   const Matrix x = preprocess(model.config(), images, workspace);
   Matrix out(x.rows(), model.config().embed_dim);
-  model.forward(x, workspace, out, true);
+  constexpr bool pre_logits = true;
+  model.forward(x, workspace, out, pre_logits);
   return out;
+}
+template <BeitModel Model, ImageRange Images>
+Matrix embed(const Model& model, const Images& images) {
+  Workspace workspace;
+  return embed(model, images, workspace);
 }
 
 /// The pooled features (C,) of one image.
 template <BeitModel Model>
-std::vector<float> embed(const Model& model, const ImageView& image) {
-  Workspace workspace;
+std::vector<float> embed(const Model& model, const ImageView& image, Workspace& workspace) {
   const Matrix row = embed(model, std::span<const ImageView>(&image, 1), workspace);
   return {row.data(), row.data() + row.size()};
+}
+template <BeitModel Model>
+std::vector<float> embed(const Model& model, const ImageView& image) {
+  Workspace workspace;
+  return embed(model, image, workspace);
 }
 
 }  // namespace beit::inline BEIT_ABI

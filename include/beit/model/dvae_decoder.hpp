@@ -12,6 +12,7 @@
 #include <beit/core/matrix.hpp>
 #include <beit/core/version.hpp>
 #include <beit/io/weights.hpp>
+#include <beit/model/config.hpp>
 #include <beit/model/dvae_config.hpp>
 #include <beit/model/dvae_groups.hpp>
 #include <beit/nn/conv2d.hpp>

@@ -12,21 +12,16 @@
 #include <utility>
 #include <vector>
 
-#include <nlohmann/json.hpp>
-
+#include <beit/core/compiled.hpp>
 #include <beit/core/error.hpp>
 #include <beit/core/matrix.hpp>
 #include <beit/core/thread_pool.hpp>
 #include <beit/core/version.hpp>
 #include <beit/image/image.hpp>
 #include <beit/image/transform.hpp>
-#include <beit/io/json.hpp>
 #include <beit/io/safetensors.hpp>
-#include <beit/io/weights.hpp>
-#include <beit/model/config_reader.hpp>
 #include <beit/model/dvae_decoder.hpp>
 #include <beit/model/dvae_encoder.hpp>
-#include <beit/model/json_field.hpp>
 #include <beit/model/preprocess.hpp>
 #include <beit/nn/workspace.hpp>
 
@@ -180,41 +175,7 @@ namespace detail {
 
 /// The tokenizer in a file that weights_tools/convert_tokenizer.py wrote.
 template <typename Weight>
-Tokenizer<Weight> tokenizer_from(const SafeTensors& file, const TokenizerOptions& options, const Executor& executor) {
-  const WeightReader reader(file);
-  const auto below = [&](const char* half) { return reader.root(executor).scope(half).scope("blocks"); };
-  const bool encoder = below("encoder").has("input.w"), decoder = below("decoder").has("input.w");
-  if (!encoder && !decoder) {
-    throw WeightError(file.name() +
-                      ": found neither encoder.blocks.input.w nor decoder.blocks.input.w, wanted a "
-                      "tokenizer: weights_tools/convert_tokenizer.py makes one of DALL-E's files");
-  }
-  // What DALL-E's encoder is used with: the crop that the model sees, at half its size.
-  Preprocessing preprocessing{.input_size = {112, 112},
-                              .interpolation = Interpolation::lanczos,
-                              .crop_pct = 1.0,
-                              .mean = {0.0f, 0.0f, 0.0f},
-                              .std = {1.0f, 1.0f, 1.0f}};
-  if (const auto found = file.metadata().find("beit.config"); found != file.metadata().end()) {
-    const std::string where = file.name() + ": beit.config";
-    const nlohmann::json json = parse_json(found->second, where);
-    read_preprocessing(JsonField(json, where), 3, preprocessing);
-  }
-  std::optional<DvaeEncoder<Weight>> in;
-  std::optional<DvaeDecoder<Weight>> out;
-  if (!options.encoder) reader.ignore("encoder.");
-  if (!options.decoder) reader.ignore("decoder.");
-  const WeightScope root = reader.root(executor);
-  if (encoder && options.encoder) in.emplace(read_encoder_config(below("encoder")), root.scope("encoder"));
-  if (decoder && options.decoder) out.emplace(read_decoder_config(below("decoder")), root.scope("decoder"));
-  reader.finish();
-  if (options.image_size != Size{}) preprocessing.input_size = options.image_size;
-  if (options.grid != Size{} && (in || out)) {
-    const Index stride = in ? in->config().stride() : out->config().stride();
-    preprocessing.input_size = {options.grid.height * stride, options.grid.width * stride};
-  }
-  return {std::move(preprocessing), std::move(in), std::move(out)};
-}
+Tokenizer<Weight> tokenizer_from(const SafeTensors& file, const TokenizerOptions& options, const Executor& executor);
 
 }  // namespace detail
 
@@ -236,3 +197,7 @@ Tokenizer<Weight> load_tokenizer(std::span<const std::byte> bytes, std::string n
 }
 
 }  // namespace beit::inline BEIT_ABI
+
+#if BEIT_HAS_DEFINITIONS
+#include <beit/model/tokenizer_impl.hpp>
+#endif

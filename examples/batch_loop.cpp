@@ -1,0 +1,44 @@
+// Classifies images batch by batch, in memory that is taken once: batch_loop MODEL IMAGE...
+#include <algorithm>
+#include <exception>
+#include <iostream>
+#include <string>
+#include <vector>
+
+#include <beit/beit.hpp>
+
+int main(int argc, char** argv) {
+  if (argc < 3) {
+    std::cerr << "batch_loop: wanted MODEL IMAGE...\n";
+    return 2;
+  }
+  try {
+    const auto model = beit::load<float>(argv[1]);
+    const beit::Config& config = model.config();
+    constexpr beit::Index batch = 8;
+    beit::Workspace workspace;  // one for each thread that calls the model
+    beit::Matrix x(batch, 3 * config.image_size.area()), logits(batch, model.num_outputs());
+
+    const std::vector<std::string> paths(argv + 2, argv + argc);
+    for (std::size_t first = 0; first < paths.size(); first += batch) {
+      const beit::Index count = std::min<beit::Index>(batch, static_cast<beit::Index>(paths.size() - first));
+      for (beit::Index i = 0; i < count; ++i) {
+        // Decoding takes memory of its own; frames of a camera would go to preprocess as they are.
+        const beit::Image image = beit::read_image(paths[first + static_cast<std::size_t>(i)]);
+        beit::preprocess(image, config.preprocessing, x.row(i));
+      }
+      // After the first batch this allocates nothing.
+      model.forward(x.map().topRows(count), workspace, logits.map().topRows(count));
+      for (beit::Index i = 0; i < count; ++i) {
+        const float* const row = logits.row(i);
+        const auto best = std::max_element(row, row + logits.cols()) - row;
+        std::cout << paths[first + static_cast<std::size_t>(i)] << ": "
+                  << (config.labels.empty() ? std::to_string(best) : config.labels[static_cast<std::size_t>(best)])
+                  << '\n';
+      }
+    }
+  } catch (const std::exception& error) {
+    std::cerr << "batch_loop: " << error.what() << '\n';
+    return 1;
+  }
+}

@@ -1,0 +1,29 @@
+// Classifies a cv::Mat, such as a camera's frame: opencv MODEL IMAGE
+#include <exception>
+#include <iostream>
+
+#include <opencv2/imgcodecs.hpp>
+#include <opencv2/imgproc.hpp>
+
+#include <beit/beit.hpp>
+
+int main(int argc, char** argv) {
+  if (argc != 3) {
+    std::cerr << "opencv: wanted MODEL IMAGE\n";
+    return 2;
+  }
+  try {
+    const auto model = beit::load<float>(argv[1]);
+    const cv::Mat bgr = cv::imread(argv[2]);
+    if (bgr.empty()) throw beit::FileError(std::string(argv[2]) + ": OpenCV can't read it");
+    cv::Mat rgb;
+    cv::cvtColor(bgr, rgb, cv::COLOR_BGR2RGB);  // OpenCV's pixels are blue first
+    const beit::ImageView view{rgb.data, rgb.rows, rgb.cols, 3, static_cast<beit::Index>(rgb.step)};
+    for (const auto& [index, label, score] : beit::classify(model, view, 5)) {
+      std::cout << 100 * score << " % " << label << '\n';
+    }
+  } catch (const std::exception& error) {
+    std::cerr << "opencv: " << error.what() << '\n';
+    return 1;
+  }
+}

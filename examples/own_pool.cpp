@@ -1,0 +1,37 @@
+// Runs the model on a thread pool of one's own, here OpenMP's: own_pool MODEL IMAGE
+#include <exception>
+#include <iostream>
+
+#include <omp.h>
+
+#include <beit/beit.hpp>
+
+/// All that a pool needs: how many threads there are, and a call that returns when every task has.
+struct OpenMpPool {
+  int size() const { return omp_get_max_threads(); }
+
+  template <typename Task>
+  void parallel_for(beit::Index count, const Task& task) {
+#pragma omp parallel for schedule(dynamic)
+    for (beit::Index i = 0; i < count; ++i) task(i);
+  }
+};
+
+int main(int argc, char** argv) {
+  if (argc != 3) {
+    std::cerr << "own_pool: wanted MODEL IMAGE\n";
+    return 2;
+  }
+  try {
+    OpenMpPool pool;
+    const auto model = beit::load<float>(argv[1], pool);
+    beit::Workspace workspace(pool);
+    const std::vector<beit::Image> images{beit::read_image(argv[2])};
+    for (const auto& [index, label, score] : beit::classify(model, images, 5, workspace).front()) {
+      std::cout << 100 * score << " % " << label << '\n';
+    }
+  } catch (const std::exception& error) {
+    std::cerr << "own_pool: " << error.what() << '\n';
+    return 1;
+  }
+}

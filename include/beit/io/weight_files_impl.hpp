@@ -1,0 +1,82 @@
+// How a file of weights, or the shards of one, are found.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <map>
+#include <span>
+#include <string>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include <beit/core/compiled.hpp>
+#include <beit/core/error.hpp>
+#include <beit/core/version.hpp>
+#include <beit/io/json.hpp>
+#include <beit/io/mapped_file.hpp>
+#include <beit/io/safetensors.hpp>
+#include <beit/io/text.hpp>
+#include <beit/io/weight_files.hpp>
+
+namespace beit::inline BEIT_ABI {
+
+namespace detail {
+
+/// An index's `weight_map`: the names of tensors by the shard that holds them. ConfigError where it isn't one, or where
+/// a shard isn't a file of the same folder.
+inline std::map<std::string, std::vector<std::string>> read_shard_index(const nlohmann::json& json,
+                                                                        const std::string& where) {
+  if (!json.is_object() || !json.contains("weight_map") || !json["weight_map"].is_object() ||
+      json["weight_map"].empty()) {
+    throw ConfigError(where + ": found no weight_map, wanted an object from tensors to files");
+  }
+  std::map<std::string, std::vector<std::string>> shards;
+  for (const auto& [tensor, file] : json["weight_map"].items()) {
+    const std::string name = file.is_string() ? file.get<std::string>() : std::string();
+    if (!name.ends_with(".safetensors") || name.find_first_of("/\\:") != std::string::npos) {
+      throw ConfigError(where + ": weight_map: " + printable(tensor) + ": found " +
+                        printable(file.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace), 60) +
+                        ", wanted the name of a .safetensors file in the same folder");
+    }
+    shards[name].push_back(tensor);
+  }
+  return shards;
+}
+
+}  // namespace detail
+
+BEIT_INLINE std::vector<SafeTensors> open_weight_files(std::filesystem::path path) {
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path, ignored)) {
+    const std::filesystem::path folder = path, index = folder / "model.safetensors.index.json";
+    path = folder / "model.safetensors";
+    if (!detail::is_there(path) && detail::is_there(index)) path = index;
+    for (const char* name : {"pytorch_model.bin", "pytorch_model.bin.index.json"}) {
+      if (detail::is_there(path) || !detail::is_there(folder / name)) continue;
+      throw FileError(detail::path_text(folder) + ": found " + name +
+                      " only, wanted model.safetensors: convert it: weights_tools/convert.py SOURCE OUTPUT, or a model "
+                      "of transformers by its save_pretrained");
+    }
+  }
+  std::vector<SafeTensors> files;
+  if (path.extension() != ".json") {
+    files.push_back(SafeTensors::open(path));
+    return files;
+  }
+  const std::string where = detail::path_text(path);
+  const nlohmann::json index = parse_json(detail::read_text(path), where);
+  for (const auto& [name, tensors] : detail::read_shard_index(index, where)) {
+    const SafeTensors& file = files.emplace_back(SafeTensors::open(path.parent_path() / name));
+    for (const std::string& tensor : tensors) {
+      if (file.tensors().contains(tensor)) continue;
+      throw WeightError(file.name() + ": " + detail::printable(tensor) +
+                        ": tensor is missing, which the index says is here");
+    }
+  }
+  return files;
+}
+
+}  // namespace beit::inline BEIT_ABI

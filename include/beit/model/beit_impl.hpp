@@ -1,0 +1,106 @@
+// What the model does.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <beit/core/error.hpp>
+#include <beit/core/matrix.hpp>
+#include <beit/core/version.hpp>
+#include <beit/io/weights.hpp>
+#include <beit/model/beit.hpp>
+#include <beit/model/config.hpp>
+#include <beit/model/intermediates.hpp>
+#include <beit/nn/workspace.hpp>
+
+namespace beit::inline BEIT_ABI {
+
+template <typename Weight>
+Beit<Weight>::Beit(Config config, const WeightScope& weights)
+    : trunk_(std::move(config), weights),
+      head_(weights, trunk_.config().embed_dim, trunk_.config().num_classes, trunk_.config().global_pool,
+            trunk_.config().use_fc_norm, trunk_.config().layer_norm_eps) {}
+
+template <typename Weight>
+void Beit<Weight>::forward(const ConstRows& x, Workspace& workspace, Rows out, bool pre_logits) const {
+  trunk_.require_input(x);
+  require_shape(out, x.rows(), pre_logits ? config().embed_dim : num_outputs(), "forward: out");
+  Workspace::Frame frame(workspace);
+  Rows tokens = frame.rows(x.rows() * config().num_tokens(), config().embed_dim);
+  forward_features(x, workspace, tokens);
+  forward_head(tokens, workspace, out, pre_logits);
+}
+
+template <typename Weight>
+Matrix Beit<Weight>::forward(const ConstRows& x) const {
+  Workspace workspace;
+  Matrix out(x.rows(), num_outputs());
+  forward(x, workspace, out);
+  return out;
+}
+
+template <typename Weight>
+void Beit<Weight>::forward_features(const ConstRows& x, Workspace& workspace, Rows out) const {
+  trunk_.forward(x, workspace, out);
+}
+
+template <typename Weight>
+Matrix Beit<Weight>::forward_features(const ConstRows& x) const {
+  trunk_.require_input(x);
+  Workspace workspace;
+  Matrix out(x.rows() * config().num_tokens(), config().embed_dim);
+  forward_features(x, workspace, out);
+  return out;
+}
+
+template <typename Weight>
+void Beit<Weight>::forward_head(const ConstRows& tokens, Workspace& workspace, Rows out, bool pre_logits) const {
+  const Index batch = tokens.rows() / config().num_tokens();
+  if (tokens.rows() % config().num_tokens() != 0 || tokens.cols() != config().embed_dim) {
+    throw ArgumentError("forward_head: tokens: found shape " + shape_text(tokens.rows(), tokens.cols()) +
+                        ", wanted a multiple of " + std::to_string(config().num_tokens()) + " rows of " +
+                        std::to_string(config().embed_dim));
+  }
+  require_shape(out, batch, pre_logits ? config().embed_dim : num_outputs(), "forward_head: out");
+  if (batch == 0) return;
+  if (pre_logits) {
+    head_.pre_logits(tokens, workspace, out);
+  } else {
+    head_.forward(tokens, workspace, out);
+  }
+}
+
+template <typename Weight>
+Matrix Beit<Weight>::forward_head(const ConstRows& tokens, bool pre_logits) const {
+  Workspace workspace;
+  Matrix out(tokens.rows() / config().num_tokens(), pre_logits ? config().embed_dim : num_outputs());
+  forward_head(tokens, workspace, out, pre_logits);
+  return out;
+}
+
+template <typename Weight>
+Intermediates Beit<Weight>::forward_intermediates(const ConstRows& x, const IntermediatesOptions& options) const {
+  Workspace workspace;
+  return forward_intermediates(x, options, workspace);
+}
+
+template <typename Weight>
+Intermediates Beit<Weight>::forward_intermediates(const ConstRows& x, const IntermediatesOptions& options,
+                                                  Workspace& workspace) const {
+  return trunk_.forward_intermediates(x, options, workspace);
+}
+
+template <typename Weight>
+std::vector<Matrix> Beit<Weight>::forward_attention(const ConstRows& x, const std::vector<Index>& indices) const {
+  Workspace workspace;
+  return forward_attention(x, indices, workspace);
+}
+
+template <typename Weight>
+std::vector<Matrix> Beit<Weight>::forward_attention(const ConstRows& x, const std::vector<Index>& indices,
+                                                    Workspace& workspace) const {
+  return trunk_.forward_attention(x, indices, workspace);
+}
+
+}  // namespace beit::inline BEIT_ABI
