@@ -26,8 +26,8 @@ int main(int argc, char** argv) {
     OpenMpPool pool;
     const auto model = beit::load<float>(argv[1], pool);
     beit::Workspace workspace(pool);
-    const std::vector<beit::Image> images{beit::read_image(argv[2])};
-    for (const auto& [index, label, score] : beit::classify(model, images, 5, workspace).front()) {
+    const auto image = beit::read_image(argv[2]);
+    for (const auto& [index, label, score] : beit::classify(model, image, 5, workspace)) {
       std::cout << 100 * score << " % " << label << '\n';
     }
   } catch (const std::exception& error) {
