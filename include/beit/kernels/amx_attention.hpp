@@ -36,7 +36,7 @@ struct TileAttention {
   using A = std::uint16_t;
   using Rows = RowLayout<Avx512Bf16, A>;
   static constexpr Index MR = 2 * Tiles::rows, NR = 32, block = 32;  // block: of the summed dimension
-  static constexpr Index size = sizeof(A);
+  static constexpr Index size = sizeof(A), group = 2;
 
   static constexpr Index padded(Index n) { return panels(n, block) * block; }
 
@@ -58,8 +58,8 @@ struct TileAttention {
     const Index n = a.tokens(), d = a.head_dim(), ld = Rows::stride(a.qkv->columns);
     const Scratch scratch = lay_out(n, d, memory);
     const A* const queries = Rows::row(*a.qkv, a.segment, 0) + a.column();
-    pack_rows<Avx2Packing, NR>(queries + a.out->columns, ld, n, d, padded(d), scratch.keys);
-    pack_columns<Avx2Packing, NR>(queries + 2 * a.out->columns, ld, n, d, padded(n), scratch.values);
+    pack_rows<Avx2Packing, NR, group>(queries + a.out->columns, ld, n, d, padded(d), scratch.keys);
+    pack_columns<Avx2Packing, NR, group>(queries + 2 * a.out->columns, ld, n, d, padded(n), scratch.values);
     std::fill_n(scratch.weights, MR * padded(n), A{});
     std::fill_n(scratch.bias, padded(n), 0.0f);
     Tiles tiles;

@@ -47,8 +47,8 @@ struct FusedAttention {
     const Scratch scratch = lay_out(n, d, memory).first;
     using Packing = typename Level::Packing;
     const A* const queries = Rows::row(*a.qkv, a.segment, 0) + a.column();
-    pack_rows<Packing, NR>(queries + a.out->columns, ld, n, d, groups(d) * group, scratch.keys);
-    pack_columns<Packing, NR>(queries + 2 * a.out->columns, ld, n, d, groups(n) * group, scratch.values);
+    pack_rows<Packing, NR, group>(queries + a.out->columns, ld, n, d, groups(d) * group, scratch.keys);
+    pack_columns<Packing, NR, group>(queries + 2 * a.out->columns, ld, n, d, groups(n) * group, scratch.values);
     std::fill_n(scratch.scores, MR * padded_n, 0.0f);  // rows that aren't there are multiplied, too
     alignas(64) Array<float, MR * NR> sums;
     for (Index row = 0; row < n; row += MR) {
@@ -116,15 +116,16 @@ struct FusedAttention {
   static void interleave_tile(const A* x, Index ld, Index rows, Index d, A* out) {
     constexpr Index size = sizeof(A), strip = 64 * group;
     if (rows == MR && d % group == 0) {
-      return Level::Packing::template interleave<MR>(reinterpret_cast<const std::byte*>(x), ld * size, d / group,
-                                                     reinterpret_cast<std::byte*>(out));
+      return Level::Packing::template interleave<MR, group * size>(reinterpret_cast<const std::byte*>(x), ld * size,
+                                                                   d / group, reinterpret_cast<std::byte*>(out));
     }
     for (Index begin = 0; begin < d; begin += strip, out += strip * MR) {
       const Index count = std::min(strip, d - begin);
       Array<Array<A, strip>, MR> padded_rows = {};
       for (Index i = 0; i < rows; ++i) std::copy_n(x + i * ld + begin, count, padded_rows[i]);
-      Level::Packing::template interleave<MR>(reinterpret_cast<const std::byte*>(padded_rows), strip * size,
-                                              groups(count), reinterpret_cast<std::byte*>(out));
+      Level::Packing::template interleave<MR, group * size>(reinterpret_cast<const std::byte*>(padded_rows),
+                                                            strip * size, groups(count),
+                                                            reinterpret_cast<std::byte*>(out));
     }
   }
 

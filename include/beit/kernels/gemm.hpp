@@ -1,7 +1,8 @@
 // The packed product, written once for every level and precision over small primitives.
 //
 // Packing: w (n, k) row-major becomes panels of NR columns of the result, zero-padded, in groups of G neighbours
-// along k (as many as one instruction multiplies and adds in a lane: 1 float, 2 of 16 bits, 4 of 8),
+// along k (as many as one instruction multiplies and adds in a lane: 1 float, 2 of 16 bits, 4 of 8, or where it
+// multiplies matrices twice as many),
 //   panel p: stored[((i / G) * NR + j) * G + i % G] = w[(p * NR + j) * k + i],  i < depth(k),
 // which is the order in which the inner loop reads it (the "B panel" of Goto's algorithm, as in BLIS; the groups are
 // what oneDNN calls VNNI layout). Quantised panels go on with NR scales and NR offsets (int32).
@@ -56,7 +57,7 @@ struct PackedGemm {
   static constexpr Index MR = Product::MR, NR = Product::NR, group = Product::group, chunk = Product::chunk;
   static constexpr bool quantised = std::is_same_v<Sum, std::int32_t>;
   static constexpr bool widened = !std::is_same_v<Stored, Panel>;
-  using Rows = PanelLayout<Level, A, MR, chunk>;
+  using Rows = PanelLayout<Level, A, MR, group, chunk>;
 
   static constexpr Index groups(Index k) { return (k + group - 1) / group; }
   /// Bytes of a panel's elements, in whole cache lines.

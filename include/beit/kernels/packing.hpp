@@ -1,6 +1,6 @@
 // What packing weights, keys and values has in common: many rows become one panel in which they lie side by side.
 //
-// A panel holds groups of neighbours along k, 2 or 4 bytes together, of NR rows one after the other. It is made of
+// A panel holds groups of neighbours along k, 2, 4 or 8 bytes together, of NR rows one after the other. It is made of
 // strips of 8 rows, 64 bytes of each as they will be stored at a time. The plain loops here are what every other form
 // of Packing agrees with to the bit.
 #pragma once
@@ -61,11 +61,13 @@ struct PortablePacking {
     }
   }
 
-  /// The first `words` words of 4 bytes of MR rows, in_stride bytes apart, side by side: out (words, MR).
-  template <Index MR>
-  static void interleave(const std::byte* in, Index in_stride, Index words, std::byte* out) {
-    for (Index i = 0; i < words; ++i) {
-      for (Index r = 0; r < MR; ++r, out += 4) std::memcpy(out, in + r * in_stride + i * 4, 4);
+  /// The first `groups` groups of group_bytes of MR rows, in_stride bytes apart, side by side: out (groups, MR).
+  template <Index MR, Index group_bytes>
+  static void interleave(const std::byte* in, Index in_stride, Index groups, std::byte* out) {
+    for (Index i = 0; i < groups; ++i) {
+      for (Index r = 0; r < MR; ++r, out += group_bytes) {
+        std::memcpy(out, in + r * in_stride + i * group_bytes, group_bytes);
+      }
     }
   }
 
@@ -92,11 +94,11 @@ struct PortablePacking {
     for (Index i = 0; i < 32; ++i) out[i] = round_to_bfloat16(x[i]);
   }
 
-  /// out (16, 2): 16 numbers of two rows side by side.
-  static void zip(const std::uint16_t* first, const std::uint16_t* second, std::uint16_t* out) {
+  /// out (16, G): 16 numbers of G rows side by side.
+  template <Index G>
+  static void zip(const Array<const std::uint16_t*, G>& rows, std::uint16_t* out) {
     for (Index i = 0; i < 16; ++i) {
-      out[2 * i] = first[i];
-      out[2 * i + 1] = second[i];
+      for (Index g = 0; g < G; ++g) *out++ = rows[g][i];
     }
   }
 };
@@ -116,11 +118,11 @@ void interleave(const std::byte* in, Index in_stride, Index groups, std::byte* o
   for (Index i = 0; i < groups; ++i) std::memcpy(out + i * out_stride, rows + i * row_bytes, row_bytes);
 }
 
-/// x (n, d), float or bfloat16, rows ld apart, to panels of NR rows with groups along d:
+/// x (n, d), float or bfloat16, rows ld apart, to panels of NR rows with groups of G along d:
 ///   panel p: out[((i / G) * NR + j) * G + i % G] = x[(p * NR + j) * ld + i], zero from d to depth.
-template <typename Packing, Index NR, typename T>
+template <typename Packing, Index NR, Index G, typename T>
 void pack_rows(const T* x, Index ld, Index n, Index d, Index depth, T* out) {
-  constexpr Index size = static_cast<Index>(sizeof(T)), K = strip_bytes / size, G = 4 / size;
+  constexpr Index size = static_cast<Index>(sizeof(T)), K = strip_bytes / size;
   for (Index panel = 0; panel < n; panel += NR) {
     for (Index begin = 0; begin < depth; begin += K) {
       const Index groups = std::min(K, depth - begin) / G;
@@ -136,19 +138,18 @@ void pack_rows(const T* x, Index ld, Index n, Index d, Index depth, T* out) {
           from = strip[0];
           stride = K;
         }
-        interleave<Packing, 4>(reinterpret_cast<const std::byte*>(from), stride * size, groups,
-                               reinterpret_cast<std::byte*>(out + j * G), NR * 4);
+        interleave<Packing, G * size>(reinterpret_cast<const std::byte*>(from), stride * size, groups,
+                                      reinterpret_cast<std::byte*>(out + j * G), NR * G * size);
       }
       out += groups * NR * G;
     }
   }
 }
 
-/// x (n, d), likewise, to panels of NR columns with groups along n:
+/// x (n, d), likewise, to panels of NR columns with groups of G along n:
 ///   panel p: out[((i / G) * NR + j) * G + i % G] = x[i * ld + p * NR + j], zero from n to depth.
-template <typename Packing, Index NR, typename T>
+template <typename Packing, Index NR, Index G, typename T>
 void pack_columns(const T* x, Index ld, Index n, Index d, Index depth, T* out) {
-  constexpr Index G = 4 / static_cast<Index>(sizeof(T));
   for (Index panel = 0; panel < d; panel += NR) {
     const Index columns = std::min(NR, d - panel);
     for (Index i = 0; i < depth; i += G, out += NR * G) {
@@ -164,7 +165,10 @@ void pack_columns(const T* x, Index ld, Index n, Index d, Index depth, T* out) {
       if constexpr (G == 1) {
         std::copy_n(rows[0], NR, out);
       } else {
-        for (Index j = 0; j < NR; j += 16) Packing::zip(rows[0] + j, rows[1] + j, out + 2 * j);
+        for (Index j = 0; j < NR; j += 16) {
+          Packing::template zip<G>(rows, out + G * j);
+          for (const T*& row : rows) row += 16;
+        }
       }
     }
   }

@@ -41,8 +41,9 @@ struct Avx2Packing {
   }
 
   /// Eight words of eight rows at a time; of more rows, the rest one by one.
-  template <Index MR>
+  template <Index MR, Index group_bytes>
   BEIT_TARGET_AVX2 static void interleave(const std::byte* in, Index in_stride, Index words, std::byte* out) {
+    static_assert(group_bytes == 4);
     constexpr Index row = MR * 4, together = std::min<Index>(MR, 8);
     Index i = 0;
     // Where there are fewer than eight rows, what a word's store writes beyond is the next word's.
@@ -61,7 +62,7 @@ struct Avx2Packing {
         for (Index j = 0; j < 8; ++j) std::memcpy(out + j * row + r * 4, in + r * in_stride + j * 4, 4);
       }
     }
-    PortablePacking::interleave<MR>(in, in_stride, words - i, out);
+    PortablePacking::interleave<MR, group_bytes>(in, in_stride, words - i, out);
   }
 
   BEIT_TARGET_AVX2 static float largest_magnitude(const float* x, Index k) {
@@ -102,8 +103,10 @@ struct Avx2Packing {
     }
   }
 
-  BEIT_TARGET_AVX2 static void zip(const std::uint16_t* first, const std::uint16_t* second, std::uint16_t* out) {
-    const __m256i a = load(first), b = load(second);
+  template <Index G>
+  BEIT_TARGET_AVX2 static void zip(const Array<const std::uint16_t*, G>& rows, std::uint16_t* out) {
+    static_assert(G == 2);
+    const __m256i a = load(rows[0]), b = load(rows[1]);
     const __m256i low = _mm256_unpacklo_epi16(a, b), high = _mm256_unpackhi_epi16(a, b);  // within halves
     store(out, _mm256_permute2x128_si256(low, high, 0x20));
     store(out + 16, _mm256_permute2x128_si256(low, high, 0x31));

@@ -1,8 +1,8 @@
 // Activations in panels, as the inner loop of a packed product reads them.
 //
-// MR rows stand side by side, in words of 4 bytes (groups of G neighbours along k, as many as one instruction
-// multiplies and adds in a lane), and chunk after chunk of k, so that what the tiles read while a chunk of weights
-// passes by is one stream of memory (the "A panel" of Goto's algorithm, as in BLIS). Of chunks of L groups and T row
+// MR rows stand side by side, in groups of G neighbours along k (as many as one instruction multiplies and adds in a
+// lane), and chunk after chunk of k, so that what the tiles read while a chunk of weights passes by is one stream of
+// memory (the "A panel" of Goto's algorithm, as in BLIS). Of chunks of L groups and T row
 // tiles,
 //   stored[((c * T * L + t * L_c + i % L) * MR + r) * G + g] = x[t * MR + r, i * G + g],  c = i / L,
 // where L_c, the groups of chunk c, is L but for the last.
@@ -25,15 +25,15 @@ namespace kernels {
 
 /// Numbers of type A: float, bfloat16 (std::uint16_t), or quantised (std::int16_t, or std::uint8_t with 128 on top), by
 /// the Level's arithmetic.
-template <typename Level, typename A, Index MR, Index chunk>
+template <typename Level, typename A, Index MR, Index G, Index chunk>
 struct PanelLayout {
-  static constexpr Index G = 4 / static_cast<Index>(sizeof(A));
+  static constexpr Index size = static_cast<Index>(sizeof(A));
   static constexpr Rounding rounding = std::is_same_v<A, float>           ? Rounding::none
                                        : std::is_same_v<A, std::uint16_t> ? Rounding::bfloat16
                                                                           : Rounding::int8;
 
   static constexpr Index groups(Index k) { return panels(k, G); }
-  static Index bytes(Index rows, Index columns) { return rows * groups(columns) * 4; }
+  static Index bytes(Index rows, Index columns) { return rows * groups(columns) * G * size; }
 
   /// Where a tile's groups from `group` on, a multiple of chunk, begin; they are the rest of that chunk.
   static const A* tile(const Activations& a, Index t, Index group) { return at(a, t, group); }
@@ -60,15 +60,15 @@ struct PanelLayout {
         A* const out = at(to, tile, c / G);
         const float* x = from + c - column;
         if (std::is_same_v<A, float> && whole && count == MR) {
-          Level::Packing::template interleave<MR>(reinterpret_cast<const std::byte*>(x), ld * 4, n,
-                                                  reinterpret_cast<std::byte*>(out));
+          Level::Packing::template interleave<MR, G * size>(reinterpret_cast<const std::byte*>(x), ld * size, n / G,
+                                                            reinterpret_cast<std::byte*>(out));
         } else {
           alignas(64) Array<Array<A, strip>, MR> encoded;
           if (count < MR) std::fill_n(encoded[0], MR * strip, A{});
           for (Index r = 0; r < count; ++r) encode(x + r * ld, n, padded, inverse[r], encoded[r]);
           if (whole) {
-            Level::Packing::template interleave<MR>(reinterpret_cast<const std::byte*>(encoded), strip * 4 / G,
-                                                    padded / G, reinterpret_cast<std::byte*>(out));
+            Level::Packing::template interleave<MR, G * size>(reinterpret_cast<const std::byte*>(encoded), strip * size,
+                                                              padded / G, reinterpret_cast<std::byte*>(out));
           } else {
             // The rows that pad the segment's last tile go with its last row.
             const bool ends = row + count == to.segment_rows;
