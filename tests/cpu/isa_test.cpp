@@ -80,8 +80,11 @@ TEST(Isa, TheBestLevelIsOneThatTheProcessorHas) {
   EXPECT_EQ(best_isa(server, Isa::portable), Isa::portable);
   EXPECT_EQ(best_isa(server, beit::highest_isa), Isa::avx512_bf16);
   const beit::CpuFeatures old{.neon = true}, telephone{.neon = true, .neon_dot = true};
+  const beit::CpuFeatures cloud{.neon = true, .neon_dot = true, .neon_matrix = true};
   EXPECT_EQ(best_isa(old, beit::highest_isa), Isa::neon);
   EXPECT_EQ(best_isa(telephone, beit::highest_isa), Isa::neon_dot);
+  EXPECT_EQ(best_isa(cloud, beit::highest_isa), Isa::neon_matrix);
+  EXPECT_EQ(best_isa(cloud, Isa::neon_dot), Isa::neon_dot);
   EXPECT_EQ(best_isa(telephone, Isa::amx), Isa::portable);
   std::cout << "best level: " << beit::isa_name(beit::best_isa()) << '\n';  // which tests/run.sh looks for
 }
@@ -93,7 +96,7 @@ TEST(Isa, UnknownNameSaysWhatThereIs) {
   } catch (const beit::ConfigError& error) {
     EXPECT_EQ(std::string(error.what()),
               "BEIT_ISA: found 'avx9', wanted one of portable, avx2, avx2_vnni, avx512, avx512_vnni, avx512_bf16, amx, "
-              "neon, neon_dot, simd128");
+              "neon, neon_dot, neon_matrix, simd128");
   }
 }
 

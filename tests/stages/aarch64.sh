@@ -9,9 +9,12 @@ run() {
   build aarch64 beit_unit_tests
   # Mutated files meet no code of this processor's, and take minutes in an emulator.
   run_ctest aarch64 --label-regex unit --exclude-regex Mutat
-  # The best level of processors with and without the dot product, and the kernels of the latter.
-  on_arm max beit_cpu_tests | grep "^best level: neon_dot$"
+  # The best level of processors with products of matrices, with the dot product alone and with neither, and the kernels
+  # of the latter two.
+  on_arm max beit_cpu_tests | grep "^best level: neon_matrix$"
+  on_arm neoverse-n1 beit_cpu_tests | grep "^best level: neon_dot$"
   on_arm cortex-a53 beit_cpu_tests | grep "^best level: neon$"
+  on_arm neoverse-n1 beit_kernels_tests | tail -1
   on_arm cortex-a53 beit_kernels_tests | tail -1
   python3 bench/count_instructions.py build-aarch64/tests/beit_kernels_tests
 }

@@ -26,8 +26,25 @@ struct CpuFeatures {
   bool amx = false;          ///< Those and tiles of bfloat16 and int8; Linux must still permit their use.
   bool neon = false;         ///< 64-bit ARM.
   bool neon_dot = false;     ///< That and the dot product of bytes.
+  bool neon_matrix = false;  ///< Those and I8MM and BF16.
   bool simd128 = false;      ///< WebAssembly's vectors.
 };
+
+#if BEIT_NEON_KERNELS && defined(__APPLE__)
+namespace detail {
+inline bool has_arm_feature(const char* name) {
+  int there = 0;
+  std::size_t size = sizeof(there);
+  return sysctlbyname(name, &there, &size, nullptr, 0) == 0 && there != 0;
+}
+}  // namespace detail
+#elif BEIT_NEON_KERNELS && defined(_WIN32)
+namespace detail {
+// Declared here rather than through <windows.h>, as io/mapped_file.hpp does. Of features that an older Windows hasn't
+// heard of it says that they are missing.
+extern "C" __declspec(dllimport) int __stdcall IsProcessorFeaturePresent(unsigned long);
+}  // namespace detail
+#endif
 
 /// Asks the processor.
 inline CpuFeatures detect_cpu_features() {
@@ -57,12 +74,19 @@ inline CpuFeatures detect_cpu_features() {
 #elif BEIT_NEON_KERNELS
   features.neon = true;
 #if defined(__linux__)
-  constexpr unsigned long dot_product = 1ul << 20;  // HWCAP_ASIMDDP of <asm/hwcap.h>
+  constexpr unsigned long dot_product = 1ul << 20;                    // HWCAP_ASIMDDP of <asm/hwcap.h>
+  constexpr unsigned long i8mm_and_bf16 = (1ul << 13) | (1ul << 14);  // HWCAP2_I8MM, HWCAP2_BF16
   features.neon_dot = (getauxval(AT_HWCAP) & dot_product) != 0;
+  features.neon_matrix = features.neon_dot && (getauxval(AT_HWCAP2) & i8mm_and_bf16) == i8mm_and_bf16;
 #elif defined(__APPLE__)
-  int there = 0;
-  std::size_t size = sizeof(there);
-  features.neon_dot = sysctlbyname("hw.optional.arm.FEAT_DotProd", &there, &size, nullptr, 0) == 0 && there != 0;
+  features.neon_dot = detail::has_arm_feature("hw.optional.arm.FEAT_DotProd");
+  features.neon_matrix = features.neon_dot && detail::has_arm_feature("hw.optional.arm.FEAT_I8MM") &&
+                         detail::has_arm_feature("hw.optional.arm.FEAT_BF16");
+#elif defined(_WIN32)
+  constexpr unsigned long dot_product = 43, i8mm = 66, bf16 = 68;  // PF_ARM_V82_DP_INSTRUCTIONS_AVAILABLE, ...
+  features.neon_dot = detail::IsProcessorFeaturePresent(dot_product) != 0;
+  features.neon_matrix =
+      features.neon_dot && detail::IsProcessorFeaturePresent(i8mm) != 0 && detail::IsProcessorFeaturePresent(bf16) != 0;
 #endif
 #elif BEIT_WASM_KERNELS
   features.simd128 = true;

@@ -25,6 +25,7 @@ enum class Isa {
   amx,          ///< Those and tiles of bfloat16 and int8.
   neon,         ///< 64-bit ARM.
   neon_dot,     ///< That and the dot product of bytes.
+  neon_matrix,  ///< Those and I8MM and BF16: products of matrices of bytes and of bfloat16.
   simd128,      ///< WebAssembly's vectors.
 };
 
@@ -48,6 +49,7 @@ inline constexpr Level levels[] = {{Isa::portable, "portable", nullptr, nullptr}
                                    {Isa::amx, "amx", &CpuFeatures::amx, &request_tile_permission},
                                    {Isa::neon, "neon", &CpuFeatures::neon, nullptr},
                                    {Isa::neon_dot, "neon_dot", &CpuFeatures::neon_dot, nullptr},
+                                   {Isa::neon_matrix, "neon_matrix", &CpuFeatures::neon_matrix, nullptr},
                                    {Isa::simd128, "simd128", &CpuFeatures::simd128, nullptr}};
 
 inline const Level& level(Isa isa) { return levels[static_cast<std::size_t>(isa)]; }

@@ -24,8 +24,10 @@
 #define BEIT_NEON_KERNELS 1
 #if defined(__clang__)
 #define BEIT_TARGET_NEON_DOT __attribute__((target("dotprod")))
+#define BEIT_TARGET_NEON_MATRIX __attribute__((target("dotprod,i8mm,bf16")))
 #else
 #define BEIT_TARGET_NEON_DOT __attribute__((target("arch=armv8.2-a+dotprod")))
+#define BEIT_TARGET_NEON_MATRIX __attribute__((target("arch=armv8.2-a+dotprod+i8mm+bf16")))
 #endif
 #else
 #define BEIT_NEON_KERNELS 0

@@ -16,6 +16,7 @@
 #include <beit/kernels/kernels.hpp>
 #include <beit/kernels/neon.hpp>
 #include <beit/kernels/neon_dot.hpp>
+#include <beit/kernels/neon_matrix.hpp>
 #include <beit/kernels/portable.hpp>
 #include <beit/kernels/simd128.hpp>
 #include <beit/kernels/types.hpp>
@@ -38,7 +39,7 @@ BEIT_INLINE const Kernels& kernels_of(Isa isa) {
 #endif
   };
 #elif BEIT_NEON_KERNELS
-  static constexpr Kernels tables[] = {Portable::table(), Neon::table(), NeonDot::table()};
+  static constexpr Kernels tables[] = {Portable::table(), Neon::table(), NeonDot::table(), NeonMatrix::table()};
 #elif BEIT_WASM_KERNELS
   static constexpr Kernels tables[] = {Portable::table(), Simd128::table()};
 #else

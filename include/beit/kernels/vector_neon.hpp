@@ -87,8 +87,14 @@ struct VectorNeon {
   static void put(float* p, Floats x) { store(p, x); }
   static void put(std::int32_t* p, int32x4_t x) { vst1q_s32(p, x); }
 
- private:
-  static int16x4_t to_int16(Floats x) { return vqmovn_s32(vcvtnq_s32_f32(x)); }
+  /// The first row, or the second, of two blocks of 2 x 2 side by side.
+  template <typename Vector>
+  static Vector row_of_blocks(Vector left, Vector right, Index row) {
+    const auto a = reinterpret_cast<uint64x2_t>(left), b = reinterpret_cast<uint64x2_t>(right);
+    return reinterpret_cast<Vector>(row == 0 ? vzip1q_u64(a, b) : vzip2q_u64(a, b));
+  }
+
+ protected:
   template <typename Vector, typename T>
   static void store_first(Vector x, Index count, T* p) {
     if (count >= lanes) {
@@ -97,6 +103,9 @@ struct VectorNeon {
       std::memcpy(p, &x, static_cast<std::size_t>(count) * sizeof(T));
     }
   }
+
+ private:
+  static int16x4_t to_int16(Floats x) { return vqmovn_s32(vcvtnq_s32_f32(x)); }
 };
 
 }  // namespace kernels

@@ -1,11 +1,14 @@
-// The product of a row tile and a panel where an instruction takes one number of the rows from a lane of a register.
+// The product of a row tile and a panel by NEON, whose instructions take several rows from one register.
 //
-// This file doesn't compile alone. As panel_tile.inl, but for a product's struct that has `Vector`, of four sums, and
-//   step<columns>(a, panel, s): adds the products of a step of k, of the first `columns` vectors of the panel's columns;
-//     inlined whatever the compiler thinks, or the sums would go through memory.
+// This file doesn't compile alone. As panel_tile.inl, but for a product's struct that has `Vector`, of four sums,
+// `word`, the bytes of a group, and
+//   step<columns>(a, panel, s): adds the products of a group of k, of the first `columns` vectors of the panel's
+//     columns; inlined whatever the compiler thinks, or the sums would go through memory.
+// Where a word has 4 bytes, s[r][c] are sums of row r and four columns. Where it has 8, they are blocks of 2 x 2: of
+// rows r and r + 1, r even, s[r][c] has the first two of four columns and s[r + 1][c] the other two.
 
 /// Neighbours along k that are multiplied together.
-static constexpr Index group = 4 / static_cast<Index>(sizeof(A));
+static constexpr Index group = word / static_cast<Index>(sizeof(A));
 
 /// The first `columns` vectors of tile's columns.
 template <Index columns>
@@ -21,10 +24,11 @@ BEIT_TARGET static void tile_of(const A* a, const Panel* panel, Index groups, Su
   for (Index r = 0; r < MR; ++r) {
 #pragma GCC unroll 4
     for (Index c = 0; c < columns; ++c) {
+      const Vector x = word == 4 ? s[r][c] : V::row_of_blocks(s[r / 2 * 2][c], s[r / 2 * 2 + 1][c], r % 2);
       if (add) {
-        V::add_to(sum + r * NR + c * V::lanes, s[r][c]);
+        V::add_to(sum + r * NR + c * V::lanes, x);
       } else {
-        V::put(sum + r * NR + c * V::lanes, s[r][c]);
+        V::put(sum + r * NR + c * V::lanes, x);
       }
     }
   }

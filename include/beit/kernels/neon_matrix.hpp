@@ -1,0 +1,115 @@
+// NEON with the dot product, I8MM and BF16: products of 2 x 2 blocks. Of two rows and two columns, 8 bytes of each are
+// multiplied and added an instruction: of int8 (smmla) eight times float's rate, of bfloat16 (bfmmla) four times.
+//
+// Neoverse V1, N2 and later, Cortex-X2, A710, A510 and later, Apple's M2, A15 and later.
+//
+// A tile is Neon's 6 x 16: with groups of 8 bytes two neighbours of a row tile or a panel fill a register, and 24
+// registers of sums are 3 x 8 blocks, for 11 loads a step. bfmmla rounds sums to odd and takes numbers below 2^-126 for
+// zero; in chunks of 512 the errors stay below those of Neon's FMAs: of the result's root mean square 2.1e-7 against
+// 2.9e-7 at k = 768. Attention multiplies bfloat16, too.
+#pragma once
+
+#include <beit/cpu/target.hpp>
+
+#if BEIT_NEON_KERNELS
+
+#include <arm_neon.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include <beit/core/version.hpp>
+#include <beit/kernels/approximations.hpp>
+#include <beit/kernels/attention.hpp>
+#include <beit/kernels/gemm.hpp>
+#include <beit/kernels/neon.hpp>
+#include <beit/kernels/neon_dot.hpp>
+#include <beit/kernels/types.hpp>
+
+#define BEIT_TARGET BEIT_TARGET_NEON_MATRIX
+
+namespace beit::inline BEIT_ABI {
+
+namespace kernels {
+
+/// Rounds to bfloat16 by an instruction. By hand, as what follows: clang declares the intrinsics only where all of a
+/// program may use them.
+struct VectorNeonMatrix : VectorNeon {
+  BEIT_TARGET static void store_bfloat16(Floats x, Index count, std::uint16_t* p) {
+    uint16x4_t rounded;
+    asm("bfcvtn %0.4h, %1.4s" : "=w"(rounded) : "w"(x));
+    store_first(rounded, count, p);
+  }
+};
+
+struct NeonMatrix {
+  using V = VectorNeonMatrix;
+  using Packing = NeonPacking;
+  static constexpr Index word = 8;
+
+#include <beit/kernels/arithmetic.inl>
+
+  /// Of Numbers into sums of type Total, four in a register of type Totals.
+  template <typename Number, typename Total, typename Totals>
+  struct Product {
+    using V = VectorNeon;
+    using A = Number;
+    using Stored = Number;
+    using Panel = Number;
+    using Sum = Total;
+    using Vector = Totals;
+    static constexpr Index MR = Neon::MR, NR = Neon::NR, chunk = 128;
+
+    /// A step of 8 bytes along k: a (MR, group), panel (NR, group).
+    template <Index columns>
+    BEIT_TARGET __attribute__((always_inline)) static void step(const Number* a, const Number* panel,
+                                                                Array<Array<Vector, columns>, MR>& s) {
+      const uint8x16_t x0 = two(a), x1 = two(a + 2 * group), x2 = two(a + 4 * group);
+#pragma GCC unroll 8
+      for (Index c = 0; c < 2 * columns; ++c) {
+        const uint8x16_t b = two(panel + 2 * c * group);
+        s[c % 2][c / 2] = multiply(s[c % 2][c / 2], x0, b);
+        s[2 + c % 2][c / 2] = multiply(s[2 + c % 2][c / 2], x1, b);
+        s[4 + c % 2][c / 2] = multiply(s[4 + c % 2][c / 2], x2, b);
+      }
+    }
+#include <beit/kernels/neon_tile.inl>
+
+   private:
+    /// The groups of two rows, or of two columns.
+    static uint8x16_t two(const Number* p) { return vld1q_u8(reinterpret_cast<const std::uint8_t*>(p)); }
+  };
+
+  /// s + a b^T: a of two rows, b of two columns, s of both rows and, within a row, both columns.
+  BEIT_TARGET static int32x4_t multiply(int32x4_t s, uint8x16_t a, uint8x16_t b) {
+    asm("smmla %0.4s, %1.16b, %2.16b" : "+w"(s) : "w"(a), "w"(b));
+    return s;
+  }
+  BEIT_TARGET static float32x4_t multiply(float32x4_t s, uint8x16_t a, uint8x16_t b) {
+    asm("bfmmla %0.4s, %1.8h, %2.8h" : "+w"(s) : "w"(a), "w"(b));
+    return s;
+  }
+
+  using Int8 = Product<std::int8_t, std::int32_t, int32x4_t>;
+  using Bfloat16 = Product<std::uint16_t, float, float32x4_t>;
+
+  static constexpr Kernels table() {
+    constexpr AttentionKernel attention = FusedAttention<NeonMatrix, Bfloat16>::kernel();
+    Kernels kernels = NeonDot::table();
+    kernels.isa = Isa::neon_matrix;
+    kernels.bfloat16 = {PackedGemm<NeonMatrix, Bfloat16>::kernel(), attention};
+    kernels.int8 = {PackedGemm<NeonMatrix, Int8>::kernel(), attention};
+    return kernels;
+  }
+};
+
+}  // namespace kernels
+
+}  // namespace beit::inline BEIT_ABI
+
+#undef BEIT_TARGET
+
+#endif  // BEIT_NEON_KERNELS
