@@ -108,7 +108,7 @@ std::vector<std::uint8_t> extremes(beit::Index count) {
 void expect_levels_agree(const beit::ImageView& image, beit::Size size, beit::Window rows, beit::Window cols) {
   for (const Interpolation interpolation : all_interpolations) {
     const auto wanted = resize_on(beit::Isa::portable, image, size, rows, cols, interpolation);
-    for (const beit::Isa isa : {beit::Isa::avx2, beit::Isa::avx2_vnni, beit::Isa::avx512}) {
+    for (const beit::Isa isa : {beit::Isa::avx2, beit::Isa::avx2_vnni, beit::Isa::avx512, beit::Isa::neon_dot}) {
       if (!beit::has_isa(isa)) continue;
       ASSERT_EQ(resize_on(isa, image, size, rows, cols, interpolation), wanted)
           << beit::isa_name(isa) << ", " << image.height << " x " << image.width << " x " << image.channels << " to "

@@ -12,6 +12,7 @@
 #include <beit/cpu/isa.hpp>
 #include <beit/image/detail/resize_avx2.hpp>
 #include <beit/image/detail/resize_avx512.hpp>
+#include <beit/image/detail/resize_neon_dot.hpp>
 #include <beit/image/detail/resize_portable.hpp>
 #include <beit/image/detail/taps.hpp>
 #include <beit/image/image.hpp>
@@ -34,6 +35,10 @@ inline void resize_window_on([[maybe_unused]] Isa isa, const ImageView& image, S
   if (isa != Isa::portable && across.stride <= max_strip_pixels) {
     return isa < Isa::avx512 ? resize_by_strips<ResizeAvx2>(image, across, down, out)
                              : resize_by_strips<ResizeAvx512>(image, across, down, out);
+  }
+#elif BEIT_NEON_KERNELS
+  if (isa >= Isa::neon_dot && across.stride <= max_strip_pixels) {
+    return resize_by_strips<ResizeNeonDot>(image, across, down, out);
   }
 #endif
   resize_portable(image, across, down, out);
