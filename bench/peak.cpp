@@ -98,20 +98,27 @@ bool has_amx([[maybe_unused]] unsigned bit) {
 #endif
 }
 
-#elif defined(__aarch64__) && defined(__GNUC__)
+#elif BEIT_NEON_KERNELS
 
 constexpr int neon_sums = 24;
 
-void run_neon_fma(long rounds) {
-  asm volatile(
-      ".irp n,0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,30,31\nmovi v\\n\\().4s, #0\n.endr\n"
-      "1:\n.irp n,0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23\n"
-      "fmla v\\n\\().4s, v30.4s, v31.4s\n.endr\nsubs %0, %0, #1\nb.ne 1b"
-      : "+r"(rounds)
-      :
-      : "cc", "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7", "v8", "v9", "v10", "v11", "v12", "v13", "v14", "v15",
-        "v16", "v17", "v18", "v19", "v20", "v21", "v22", "v23", "v30", "v31");
-}
+/// `rounds` times: `instruction` with each of the registers 0 to 23 in the place of \\n.
+#define BEIT_PEAK_NEON(instruction)                                                                                 \
+  asm volatile(                                                                                                     \
+      ".irp n,0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,30,31\nmovi v\\n\\().4s, #0\n.endr\n"   \
+      "1:\n.irp n,0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23\n" instruction                      \
+      "\n.endr\nsubs %0, %0, #1\nb.ne 1b"                                                                           \
+      : "+r"(rounds)                                                                                                \
+      :                                                                                                             \
+      : "cc", "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7", "v8", "v9", "v10", "v11", "v12", "v13", "v14", "v15", \
+        "v16", "v17", "v18", "v19", "v20", "v21", "v22", "v23", "v30", "v31")
+
+void run_neon_fma(long rounds) { BEIT_PEAK_NEON("fmla v\\n\\().4s, v30.4s, v31.4s"); }
+// Products of 16 bits: what bytes are multiplied as where there is no dot product.
+void run_neon_integers(long rounds) { BEIT_PEAK_NEON("smlal v\\n\\().4s, v30.4h, v31.4h"); }
+BEIT_TARGET_NEON_DOT void run_neon_dot(long rounds) { BEIT_PEAK_NEON("sdot v\\n\\().4s, v30.16b, v31.16b"); }
+BEIT_TARGET_NEON_MATRIX void run_neon_bf16(long rounds) { BEIT_PEAK_NEON("bfmmla v\\n\\().4s, v30.8h, v31.8h"); }
+BEIT_TARGET_NEON_MATRIX void run_neon_i8mm(long rounds) { BEIT_PEAK_NEON("smmla v\\n\\().4s, v30.16b, v31.16b"); }
 
 #endif
 
@@ -144,8 +151,15 @@ std::vector<Instruction> instructions() {
   if (has_amx(1u << 25)) {
     found.push_back({"AMX int8", "amx", "int8", 2.0 * tile_rows * tile_cols * 64 * tile_sums, run_amx_int8});
   }
-#elif defined(__aarch64__) && defined(__GNUC__)
+#elif BEIT_NEON_KERNELS
   found.push_back({"NEON FMA", "portable", "float", 2.0 * 4 * neon_sums, run_neon_fma});
+  found.push_back({"NEON integers", "neon", "int8", 2.0 * 4 * neon_sums, run_neon_integers});
+  const beit::CpuFeatures features = beit::detect_cpu_features();
+  if (features.neon_dot) found.push_back({"NEON dot", "neon_dot", "int8", 2.0 * 16 * neon_sums, run_neon_dot});
+  if (features.neon_matrix) {
+    found.push_back({"NEON BF16", "neon_matrix", "bfloat16", 2.0 * 16 * neon_sums, run_neon_bf16});
+    found.push_back({"NEON I8MM", "neon_matrix", "int8", 2.0 * 32 * neon_sums, run_neon_i8mm});
+  }
 #endif
   return found;
 }
