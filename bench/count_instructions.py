@@ -22,7 +22,7 @@ MULTIPLICATIONS = ("fmla", "smlal", "smlal2", "sdot", *MATRICES)
 LOADS = re.compile(r"ld[rpu1-4]|ldur")
 NUMBERS = {"signed char": "Int8", "unsigned short": "Bfloat16"}  # of which NeonMatrix has products
 TILE = re.compile(r"<.*\b((?:Neon|NeonDot)::(?:Float|Int8)|NeonMatrix::Product<[^<>]*>)"
-                  r"(?:::tile(?:_of<4l?>)?|\s?>::run)\(.*>:")
+                  r"(?:::tile(?:_of<4l?[^>]*>)?|\s?>::run)\(.*>:")
 
 
 def loops(lines):

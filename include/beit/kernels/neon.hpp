@@ -65,7 +65,7 @@ struct Neon {
         s[5][c] = vfmaq_lane_f32(s[5][c], b, y, 1);
       }
     }
-#include <beit/kernels/neon_tile.inl>
+#include <beit/kernels/quad_tile.inl>
   };
 
   /// Weights in bfloat16, arithmetic in float.
@@ -100,7 +100,7 @@ struct Neon {
         s[5][c] = vmlal_lane_s16(vmlal_lane_s16(s[5][c], b.val[0], y, 2), b.val[1], y, 3);
       }
     }
-#include <beit/kernels/neon_tile.inl>
+#include <beit/kernels/quad_tile.inl>
   };
 
   static constexpr Kernels table() {

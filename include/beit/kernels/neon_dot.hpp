@@ -54,7 +54,7 @@ struct NeonDot : Neon {
       asm("sdot %0.4s, %1.16b, %2.4b[%3]" : "+w"(s) : "w"(b), "w"(x), "i"(lane));
       return s;
     }
-#include <beit/kernels/neon_tile.inl>
+#include <beit/kernels/quad_tile.inl>
   };
 
   static constexpr Kernels table() {

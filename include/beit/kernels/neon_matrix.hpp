@@ -76,7 +76,7 @@ struct NeonMatrix {
         s[4 + c % 2][c / 2] = multiply(s[4 + c % 2][c / 2], x2, b);
       }
     }
-#include <beit/kernels/neon_tile.inl>
+#include <beit/kernels/quad_tile.inl>
 
    private:
     /// The groups of two rows, or of two columns.

@@ -34,7 +34,7 @@ namespace kernels {
 struct Simd128 {
   using V = VectorSimd128;
   using Packing = PortablePacking;
-  static constexpr Index MR = 4, NR = 8;
+  static constexpr Index MR = 4, NR = 8, word = 4;
 
 #include <beit/kernels/arithmetic.inl>
 
@@ -58,7 +58,7 @@ struct Simd128 {
         for (Index c = 0; c < columns; ++c) s[r][c] += x * V::load(panel + V::lanes * c);
       }
     }
-#include <beit/kernels/lane_tile.inl>
+#include <beit/kernels/quad_tile.inl>
   };
 
   /// Weights in bfloat16, arithmetic in float.
@@ -89,7 +89,7 @@ struct Simd128 {
         }
       }
     }
-#include <beit/kernels/lane_tile.inl>
+#include <beit/kernels/quad_tile.inl>
   };
 
   static constexpr Kernels table() {

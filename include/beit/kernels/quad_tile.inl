@@ -1,4 +1,4 @@
-// The product of a row tile and a panel by NEON, whose instructions take several rows from one register.
+// The product of a row tile and a panel in registers of four sums.
 //
 // This file doesn't compile alone. As panel_tile.inl, but for a product's struct that has `Vector`, of four sums,
 // `word`, the bytes of a group, and
@@ -11,7 +11,7 @@
 static constexpr Index group = word / static_cast<Index>(sizeof(A));
 
 /// The first `columns` vectors of tile's columns.
-template <Index columns>
+template <Index columns, typename Registers = V>
 BEIT_TARGET static void tile_of(const A* a, const Panel* panel, Index groups, Sum* sum, bool add) {
   Array<Array<Vector, columns>, MR> s;
 #pragma GCC unroll 8
@@ -24,7 +24,8 @@ BEIT_TARGET static void tile_of(const A* a, const Panel* panel, Index groups, Su
   for (Index r = 0; r < MR; ++r) {
 #pragma GCC unroll 4
     for (Index c = 0; c < columns; ++c) {
-      const Vector x = word == 4 ? s[r][c] : V::row_of_blocks(s[r / 2 * 2][c], s[r / 2 * 2 + 1][c], r % 2);
+      Vector x = s[r][c];
+      if constexpr (word == 8) x = Registers::row_of_blocks(s[r / 2 * 2][c], s[r / 2 * 2 + 1][c], r % 2);
       if (add) {
         V::add_to(sum + r * NR + c * V::lanes, x);
       } else {
