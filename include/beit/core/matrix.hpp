@@ -23,10 +23,12 @@ using Index = std::ptrdiff_t;
 
 /// Height and width, in pixels or patches.
 struct Size {
-  Index height = 0;
-  Index width = 0;
+  Index height = 0;  ///< Down.
+  Index width = 0;   ///< Across.
 
+  /// height * width.
   Index area() const { return height * width; }
+  /// Both sides are the same.
   bool operator==(const Size&) const = default;
 };
 
@@ -59,9 +61,12 @@ template <typename Scalar>
 class AlignedBuffer {
  public:
   AlignedBuffer() = default;
+  /// `size` numbers, uninitialised. std::bad_alloc when memory is short.
   explicit AlignedBuffer(Index size) : data_(static_cast<Scalar*>(detail::allocate(bytes(size)))), size_(size) {}
+  /// The memory stays where it is.
   AlignedBuffer(AlignedBuffer&& other) noexcept
       : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+  /// Exchanges the memory.
   AlignedBuffer& operator=(AlignedBuffer&& other) noexcept {
     std::swap(data_, other.data_);
     std::swap(size_, other.size_);
@@ -69,11 +74,11 @@ class AlignedBuffer {
   }
   ~AlignedBuffer() { detail::deallocate(data_, static_cast<std::size_t>(size_) * sizeof(Scalar)); }
 
-  Scalar* data() { return data_; }
-  const Scalar* data() const { return data_; }
-  Index size() const { return size_; }
-  Scalar& operator[](Index i) { return data_[i]; }
-  const Scalar& operator[](Index i) const { return data_[i]; }
+  Scalar* data() { return data_; }                              ///< (size(),)
+  const Scalar* data() const { return data_; }                  ///< (size(),)
+  Index size() const { return size_; }                          ///< Numbers.
+  Scalar& operator[](Index i) { return data_[i]; }              ///< Number i, unchecked.
+  const Scalar& operator[](Index i) const { return data_[i]; }  ///< Number i, unchecked.
 
  private:
   static std::size_t bytes(Index size) {
@@ -98,17 +103,20 @@ using ConstRows = Eigen::Ref<const RowMajorMatrix, 0, Eigen::OuterStride<>>;
 /// Not an Eigen::Matrix, whose memory is aligned as the compiler's flags say: here it always is to a cache line.
 class Matrix {
  public:
-  using Map = Eigen::Map<RowMajorMatrix>;
-  using ConstMap = Eigen::Map<const RowMajorMatrix>;
+  using Map = Eigen::Map<RowMajorMatrix>;             ///< An Eigen view.
+  using ConstMap = Eigen::Map<const RowMajorMatrix>;  ///< The same, to read.
 
   Matrix() = default;
   /// Uninitialised.
   Matrix(Index rows, Index cols) : buffer_(area(rows, cols)), rows_(rows), cols_(cols) {}
   /// A copy of a view.
   explicit Matrix(const ConstRows& other) : Matrix(other.rows(), other.cols()) { map() = other; }
+  /// Copies the numbers.
   Matrix(const Matrix& other) : Matrix(other.rows_, other.cols_) { std::copy_n(other.data(), other.size(), data()); }
+  /// The numbers stay where they are; `other` is left empty.
   Matrix(Matrix&& other) noexcept
       : buffer_(std::move(other.buffer_)), rows_(std::exchange(other.rows_, 0)), cols_(std::exchange(other.cols_, 0)) {}
+  /// Takes the numbers of `other`.
   Matrix& operator=(Matrix other) noexcept {
     std::swap(buffer_, other.buffer_);
     std::swap(rows_, other.rows_);
@@ -116,20 +124,23 @@ class Matrix {
     return *this;
   }
 
-  Index rows() const { return rows_; }
-  Index cols() const { return cols_; }
-  Index size() const { return rows_ * cols_; }
-  float* data() { return buffer_.data(); }
-  const float* data() const { return buffer_.data(); }
-  float* row(Index i) { return data() + i * cols_; }
-  const float* row(Index i) const { return data() + i * cols_; }
-  float& operator()(Index i, Index j) { return row(i)[j]; }
-  float operator()(Index i, Index j) const { return row(i)[j]; }
+  Index rows() const { return rows_; }                            ///< Down.
+  Index cols() const { return cols_; }                            ///< Across.
+  Index size() const { return rows_ * cols_; }                    ///< Numbers.
+  float* data() { return buffer_.data(); }                        ///< (rows, cols), row by row.
+  const float* data() const { return buffer_.data(); }            ///< (rows, cols), row by row.
+  float* row(Index i) { return data() + i * cols_; }              ///< (cols,), unchecked.
+  const float* row(Index i) const { return data() + i * cols_; }  ///< (cols,), unchecked.
+  float& operator()(Index i, Index j) { return row(i)[j]; }       ///< Row i, column j, unchecked.
+  float operator()(Index i, Index j) const { return row(i)[j]; }  ///< Row i, column j, unchecked.
 
   /// As an Eigen expression: `logits.map().rowwise().maxCoeff()`.
   Map map() { return {data(), rows_, cols_}; }
+  /// The same, to read.
   ConstMap map() const { return {data(), rows_, cols_}; }
+  /// What functions of the library write to.
   operator Rows() { return map(); }
+  /// What functions of the library read.
   operator ConstRows() const { return map(); }
 
  private:

@@ -194,6 +194,7 @@ inline ThreadPool& default_thread_pool() {
 /// `parallel_for(count, task)` that calls `task(i)` for every i in [0, count).
 class Executor {
  public:
+  /// `pool` must outlive this.
   template <typename Pool>
   requires(!std::same_as<std::remove_cv_t<Pool>, Executor>) Executor(Pool& pool)
       : pool_(&pool),

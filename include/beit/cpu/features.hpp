@@ -18,7 +18,7 @@ namespace beit::inline BEIT_ABI {
 
 /// Instruction sets that may be used: the processor has them and the system saves their registers.
 struct CpuFeatures {
-  bool avx2_fma = false;
+  bool avx2_fma = false;     ///< AVX2 and FMA.
   bool avx2_vnni = false;    ///< Those and AVX-VNNI.
   bool avx512 = false;       ///< AVX2, FMA and AVX-512 F, BW, DQ and VL.
   bool avx512_vnni = false;  ///< Those and VNNI.

@@ -15,6 +15,7 @@
 
 namespace beit::inline BEIT_ABI {
 
+/// What decode_image takes, and how it shows it.
 struct DecodeOptions {
   /// An image with more pixels is an error, before memory is taken for it. Pillow's own.
   std::int64_t max_pixels = 178'956'970;

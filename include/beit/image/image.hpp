@@ -19,9 +19,9 @@ namespace beit::inline BEIT_ABI {
 
 /// Pixels that somebody else owns: 8 bits a channel, channels interleaved, rows from top to bottom.
 struct ImageView {
-  const std::uint8_t* data = nullptr;  // (height, width, channels), `stride` bytes from row to row
-  Index height = 0;
-  Index width = 0;
+  const std::uint8_t* data = nullptr;  ///< (height, width, channels), `stride` bytes from row to row
+  Index height = 0;                    ///< Pixels.
+  Index width = 0;                     ///< Pixels.
   Index channels = 3;  ///< 1 grey, 2 grey and alpha, 3 RGB, 4 RGBA. Alpha is dropped, as Pillow's convert("RGB") does.
   Index stride = 0;    ///< Bytes from a row to the one below it, negative for a bottom-up image; 0 if rows are packed.
 
@@ -89,13 +89,16 @@ class Image {
   /// Takes over (height, width, 3) bytes that std::malloc gave.
   Image(Index height, Index width, detail::MallocPixels pixels)
       : pixels_(std::move(pixels)), height_(height), width_(width) {}
+  /// Copies the pixels.
   Image(const Image& other) : Image(other.height_, other.width_) {
     if (size() > 0) std::memcpy(data(), other.data(), static_cast<std::size_t>(size()));
   }
+  /// The pixels stay where they are; `other` is left empty.
   Image(Image&& other) noexcept
       : pixels_(std::move(other.pixels_)),
         height_(std::exchange(other.height_, 0)),
         width_(std::exchange(other.width_, 0)) {}
+  /// Takes the pixels of `other`.
   Image& operator=(Image other) noexcept {
     std::swap(pixels_, other.pixels_);
     std::swap(height_, other.height_);
@@ -103,12 +106,13 @@ class Image {
     return *this;
   }
 
-  Index height() const { return height_; }
-  Index width() const { return width_; }
+  Index height() const { return height_; }  ///< Pixels.
+  Index width() const { return width_; }    ///< Pixels.
   /// Bytes: height * width * 3.
   Index size() const { return height_ * width_ * 3; }
-  std::uint8_t* data() { return pixels_.get(); }              // (height, width, 3)
-  const std::uint8_t* data() const { return pixels_.get(); }  // (height, width, 3)
+  std::uint8_t* data() { return pixels_.get(); }              ///< (height, width, 3)
+  const std::uint8_t* data() const { return pixels_.get(); }  ///< (height, width, 3)
+  /// What functions of the library take.
   operator ImageView() const { return {data(), height_, width_, 3, width_ * 3}; }
 
  private:

@@ -27,12 +27,12 @@ enum class CropMode {
 
 /// The entries of timm's pretrained_cfg that say how an image becomes the model's input.
 struct Preprocessing {
-  Size input_size;  ///< Height and width of the result.
-  Interpolation interpolation = Interpolation::bicubic;
-  double crop_pct = 0.9;  ///< Greater than 0; above 1 the image is padded.
-  CropMode crop_mode = CropMode::center;
-  std::vector<float> mean{0.5f, 0.5f, 0.5f};  // (3), red, green, blue, of values in [0, 1]
-  std::vector<float> std{0.5f, 0.5f, 0.5f};   // (3), none is 0
+  Size input_size;                                       ///< Height and width of the result.
+  Interpolation interpolation = Interpolation::bicubic;  ///< Between pixels.
+  double crop_pct = 0.9;                                 ///< Greater than 0; above 1 the image is padded.
+  CropMode crop_mode = CropMode::center;                 ///< What of the image is kept.
+  std::vector<float> mean{0.5f, 0.5f, 0.5f};             ///< (3), red, green, blue, of values in [0, 1]
+  std::vector<float> std{0.5f, 0.5f, 0.5f};              ///< (3), none is 0
   /// Not 0 x 0: what transformers' image processors do instead of crop_mode and crop_pct. Both edges to this, at least
   /// input_size, then the centre, whose odd pixel is left below and to the right.
   Size resize_to{};

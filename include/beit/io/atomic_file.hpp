@@ -31,7 +31,7 @@ namespace beit::inline BEIT_ABI {
 /// end of its process, but not a power failure.
 enum class Sync { no, yes };
 
-/// Writes to a temporary file in the same folder (PATH.tmp-<process>-<n>) and renames it to PATH in close(), replacing
+/// Writes to a temporary file in the same folder (PATH.tmp-PROCESS-N) and renames it to PATH in close(), replacing
 /// a file of that name. Without close(), or when anything fails, the temporary file is removed and PATH stays as it
 /// was. A symbolic link is followed: the file that it names is replaced. Not for several threads at once.
 class AtomicFile {
@@ -57,11 +57,13 @@ class AtomicFile {
     }
     if (stream_ == nullptr) throw FileError(text() + ": can't create: " + reason(error));
   }
+  /// `other` is left without a file.
   AtomicFile(AtomicFile&& other) noexcept
       : path_(std::move(other.path_)),
         target_(std::move(other.target_)),
         temporary_(std::exchange(other.temporary_, {})),
         stream_(std::exchange(other.stream_, nullptr)) {}
+  /// Exchanges the files.
   AtomicFile& operator=(AtomicFile&& other) noexcept {
     std::swap(path_, other.path_);
     std::swap(target_, other.target_);
@@ -76,6 +78,7 @@ class AtomicFile {
     require_open();
     if (size > 0 && std::fwrite(data, 1, size, stream_) != size) give_up(errno);
   }
+  /// The same for text.
   void write(std::string_view text) { write(text.data(), text.size()); }
 
   /// The next write goes to the beginning of the file. Throws FileError as write().
@@ -102,6 +105,7 @@ class AtomicFile {
     if (sync == Sync::yes) sync_name();
   }
 
+  /// PATH, as it was given.
   const std::filesystem::path& path() const { return path_; }
 
  private:

@@ -55,8 +55,10 @@ class MappedFile {
  public:
   /// Throws FileError when the file is missing, unreadable, a directory or otherwise not a regular file.
   explicit MappedFile(const std::filesystem::path& path) { open(path); }
+  /// `other` is left empty.
   MappedFile(MappedFile&& other) noexcept
       : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+  /// Exchanges the files.
   MappedFile& operator=(MappedFile&& other) noexcept {
     std::swap(data_, other.data_);
     std::swap(size_, other.size_);

@@ -230,8 +230,8 @@ class MappedNpy {
     }
   }
 
-  Index rows() const { return rows_; }
-  Index cols() const { return cols_; }
+  Index rows() const { return rows_; }  ///< Down.
+  Index cols() const { return cols_; }  ///< Across; 1 for an array of one dimension.
 
   /// Rows [begin, begin + count) as floats, (count, cols): in the file itself, or in `buffer` where they are float16.
   /// They hold until the next call with that buffer. The caller keeps within rows().

@@ -81,9 +81,9 @@ inline int dtype_bits(DType dtype) { return detail::dtypes[static_cast<std::size
 
 /// One tensor of a file. `data` may have any alignment: read it with memcpy.
 struct Tensor {
-  DType dtype = DType::F32;
-  std::vector<Index> shape;         // empty for a scalar
-  std::span<const std::byte> data;  // size() elements, row-major, little-endian
+  DType dtype = DType::F32;         ///< Of an element.
+  std::vector<Index> shape;         ///< Empty for a scalar
+  std::span<const std::byte> data;  ///< size() elements, row-major, little-endian
 
   /// Number of elements: 1 for a scalar, 0 when a dimension is 0.
   Index size() const {
@@ -110,6 +110,7 @@ class SafeTensors {
     return SafeTensors(bytes, std::move(name));
   }
 
+  /// By name.
   const std::map<std::string, Tensor>& tensors() const { return tensors_; }
   /// The free text of the header's `__metadata__`; empty when there is none.
   const std::map<std::string, std::string>& metadata() const { return metadata_; }

@@ -33,6 +33,7 @@ class WeightScope;
 class WeightSource {
  public:
   virtual ~WeightSource() = default;
+  /// Whether there is such a parameter.
   virtual bool has(const std::string& name) const = 0;
   /// Throws WeightError when there is no such parameter.
   virtual std::vector<Index> shape(const std::string& name) const = 0;
@@ -60,6 +61,7 @@ class WeightSource {
 /// behind a mutex, the rest is constant.
 class WeightReader final : public WeightSource {
  public:
+  /// Of one file.
   explicit WeightReader(const SafeTensors& file) : WeightReader(std::span(&file, 1), file.name()) {}
 
   /// `name` stands for all of them in messages. WeightError where two hold a tensor of the same name.
@@ -72,6 +74,7 @@ class WeightReader final : public WeightSource {
     }
   }
 
+  /// Whether there is such a parameter.
   bool has(const std::string& name) const override { return entries_.contains(name); }
 
   std::vector<Index> shape(const std::string& name) const override { return find(name).tensor->shape; }
@@ -215,6 +218,7 @@ class WeightReader final : public WeightSource {
 /// "blocks.0.mlp.fc1.weight". Cheap to copy. Threads may share one, as they may share the source.
 class WeightScope {
  public:
+  /// Names below `prefix`, which ends in a dot or is empty.
   WeightScope(const WeightSource& source, std::string prefix, const Executor& executor)
       : source_(&source), prefix_(std::move(prefix)), executor_(executor) {}
 
@@ -224,6 +228,7 @@ class WeightScope {
   /// The threads that read and pack large parameters.
   const Executor& executor() const { return executor_; }
 
+  /// Whether there is such a parameter here.
   bool has(std::string_view name) const { return source_->has(path(name)); }
 
   /// Throws WeightError when there is no such tensor.

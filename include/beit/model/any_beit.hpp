@@ -25,26 +25,32 @@ namespace beit::inline BEIT_ABI {
 /// A Beit of any weight type, with its calls: Beit says what they do. Constant once made, and movable.
 class AnyBeit {
  public:
+  /// Takes over a model.
   template <typename Weight>
   explicit AnyBeit(Beit<Weight> model) : model_(std::make_unique<Of<Weight>>(std::move(model))) {}
 
-  Precision precision() const { return model_->precision(); }
-  const Config& config() const { return model_->config(); }
-  Index num_outputs() const { return model_->num_outputs(); }
+  Precision precision() const { return model_->precision(); }  ///< What it is stored and multiplied in.
+  const Config& config() const { return model_->config(); }    ///< What it is made from.
+  Index num_outputs() const { return model_->num_outputs(); }  ///< Beit::num_outputs.
 
+  /// Beit::forward.
   void forward(const ConstRows& x, Workspace& workspace, Rows out, bool pre_logits = false) const {
     model_->forward(x, workspace, out, pre_logits);
   }
+  /// Beit::forward_features.
   void forward_features(const ConstRows& x, Workspace& workspace, Rows out) const {
     model_->forward_features(x, workspace, out);
   }
+  /// Beit::forward_head.
   void forward_head(const ConstRows& tokens, Workspace& workspace, Rows out, bool pre_logits = false) const {
     model_->forward_head(tokens, workspace, out, pre_logits);
   }
+  /// Beit::forward_intermediates.
   Intermediates forward_intermediates(const ConstRows& x, const IntermediatesOptions& options,
                                       Workspace& workspace) const {
     return model_->forward_intermediates(x, options, workspace);
   }
+  /// Beit::forward_attention.
   std::vector<Matrix> forward_attention(const ConstRows& x, const std::vector<Index>& indices,
                                         Workspace& workspace) const {
     return model_->forward_attention(x, indices, workspace);

@@ -33,25 +33,30 @@ class Beit {
   /// WeightError where one is missing, mis-shaped or not finite; ConfigError where `config` makes no model.
   Beit(Config config, const WeightScope& weights);
 
+  /// What the model is made from.
   const Config& config() const { return trunk_.config(); }
   /// Columns of forward's result: K, or C without a classifier.
   Index num_outputs() const { return config().num_classes > 0 ? config().num_classes : config().embed_dim; }
 
   /// Logits: x (B, in_chans*H*W) -> out (B, K), or (B, C) where num_classes is 0 or with pre_logits, as forward_head.
   void forward(const ConstRows& x, Workspace& workspace, Rows out, bool pre_logits = false) const;
+  /// The same, in memory of its own.
   Matrix forward(const ConstRows& x) const;
 
   /// Tokens after the last block, and after `norm` where the model has it: x -> out (B*N, C), image by image,
   /// the class token first.
   void forward_features(const ConstRows& x, Workspace& workspace, Rows out) const;
+  /// The same, in memory of its own.
   Matrix forward_features(const ConstRows& x) const;
 
   /// Pooling, `fc_norm` and, unless pre_logits, the classifier: tokens (B*N, C) -> out (B, K) or (B, C).
   void forward_head(const ConstRows& tokens, Workspace& workspace, Rows out, bool pre_logits = false) const;
+  /// The same, in memory of its own.
   Matrix forward_head(const ConstRows& tokens, bool pre_logits = false) const;
 
   /// The tokens after chosen blocks, besides the features. ArgumentError where an index names no block.
   Intermediates forward_intermediates(const ConstRows& x, const IntermediatesOptions& options = {}) const;
+  /// The same, in the memory of `workspace`.
   Intermediates forward_intermediates(const ConstRows& x, const IntermediatesOptions& options,
                                       Workspace& workspace) const;
 
@@ -60,6 +65,7 @@ class Beit {
   /// first; its sum is 1. Blocks from 0, a negative index counts from the end; none chosen: all. Made beside the
   /// forward pass, of the same q and k. ArgumentError where an index names no block.
   std::vector<Matrix> forward_attention(const ConstRows& x, const std::vector<Index>& indices = {}) const;
+  /// The same, in the memory of `workspace`.
   std::vector<Matrix> forward_attention(const ConstRows& x, const std::vector<Index>& indices,
                                         Workspace& workspace) const;
 

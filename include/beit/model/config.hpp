@@ -31,28 +31,28 @@ inline std::string size_text(Size size) { return std::to_string(size.height) + "
 /// What timm.models.beit.Beit is made from (the defaults are beit_base_patch16_224's), the fields of timm's
 /// pretrained_cfg that inference needs, and labels.
 struct Config {
-  std::string architecture;  ///< timm's name, "beit_base_patch16_224"; may be empty.
-  Size image_size{224, 224};
-  Size patch_size{16, 16};
-  Index in_chans = 3;
-  Index embed_dim = 768;     ///< C
-  Index depth = 12;          ///< Blocks.
-  Index num_heads = 12;      ///< A; divides C.
-  Index mlp_hidden = 3072;   ///< M, timm's int(embed_dim * mlp_ratio).
-  Index num_classes = 1000;  ///< K; 0 for features only.
-  Index vocab_size = 0;      ///< V: visual tokens that a masked-image head tells apart; 0 where there is none.
-  GlobalPool global_pool = GlobalPool::avg;
-  bool use_fc_norm = true;       ///< Norm after pooling (`fc_norm`) instead of before it (`norm`).
+  std::string architecture;   ///< timm's name, "beit_base_patch16_224"; may be empty.
+  Size image_size{224, 224};  ///< H and W, in pixels: multiples of the patch's.
+  Size patch_size{16, 16};    ///< P, in pixels.
+  Index in_chans = 3;         ///< Channels of an image.
+  Index embed_dim = 768;      ///< C
+  Index depth = 12;           ///< Blocks.
+  Index num_heads = 12;       ///< A; divides C.
+  Index mlp_hidden = 3072;    ///< M, timm's int(embed_dim * mlp_ratio).
+  Index num_classes = 1000;   ///< K; 0 for features only.
+  Index vocab_size = 0;       ///< V: visual tokens that a masked-image head tells apart; 0 where there is none.
+  GlobalPool global_pool = GlobalPool::avg;  ///< What the head reads of the tokens.
+  bool use_fc_norm = true;                   ///< Norm after pooling (`fc_norm`) instead of before it (`norm`).
   bool use_final_norm = true;    ///< `norm` where there is no `fc_norm`; trunks of segmentation models have none.
   float layer_norm_eps = 1e-6f;  ///< Of every norm, at least 0: timm's default; Hugging Face's is 1e-12, BEiT-3's 1e-5.
-  QkvBias qkv_bias = QkvBias::query_value;
-  bool scale_attn_norm = false;  ///< BEiT-3's norm of attention's result before its last product.
-  bool scale_mlp_norm = false;   ///< BEiT-3's norm of the MLP's hidden features.
-  bool layer_scale = true;       ///< timm's init_values: gamma_1 and gamma_2.
-  bool use_abs_pos_emb = false;
-  bool use_rel_pos_bias = true;
-  bool use_shared_rel_pos_bias = false;
-  Preprocessing preprocessing;
+  QkvBias qkv_bias = QkvBias::query_value;  ///< Which of queries, keys and values have one.
+  bool scale_attn_norm = false;             ///< BEiT-3's norm of attention's result before its last product.
+  bool scale_mlp_norm = false;              ///< BEiT-3's norm of the MLP's hidden features.
+  bool layer_scale = true;                  ///< timm's init_values: gamma_1 and gamma_2.
+  bool use_abs_pos_emb = false;             ///< A vector added to each token.
+  bool use_rel_pos_bias = true;             ///< A table of relative positions in each block.
+  bool use_shared_rel_pos_bias = false;     ///< One table for all blocks.
+  Preprocessing preprocessing;              ///< Of images.
   /// The class's name for each of the K classes (its description where the source has one); may be empty.
   std::vector<std::string> labels;
 

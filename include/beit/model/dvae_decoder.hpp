@@ -37,6 +37,7 @@ class DvaeDecoder {
                                                DvaeBlock<Weight>::decoder);
   }
 
+  /// What it is made from.
   const DvaeConfig& config() const { return config_; }
   /// Height and width of the image of so many tokens down and across.
   Size image_size(Size grid) const { return {grid.height * config_.stride(), grid.width * config_.stride()}; }

@@ -31,6 +31,7 @@ class DvaeEncoder {
         groups_(detail::read_dvae_groups<Weight>(weights.scope("blocks"), config, config.n_hid, config.widths(),
                                                  DvaeBlock<Weight>::encoder)) {}
 
+  /// What it is made from.
   const DvaeConfig& config() const { return config_; }
 
   /// Tokens down and across of an image. ArgumentError unless both sides are multiples of config().stride().

@@ -26,12 +26,12 @@ struct IntermediatesOptions {
   std::vector<Index> indices{};
   /// The last n blocks, timm's integer `indices`; 0 where `indices` chooses, as it must.
   Index last = 0;
-  bool return_prefix_tokens = false;
+  bool return_prefix_tokens = false;  ///< Also the class token of each.
   /// Pass each through the final `norm` (which a model with `fc_norm` doesn't have).
   bool norm = false;
   /// Leave the blocks after the last chosen one out: features are then of that block.
   bool stop_early = false;
-  OutputFormat output_fmt = OutputFormat::nchw;
+  OutputFormat output_fmt = OutputFormat::nchw;  ///< How patches lie.
 };
 
 /// What forward_intermediates returns; the vectors have an entry a chosen block, in the order of the blocks.

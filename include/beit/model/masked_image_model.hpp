@@ -40,6 +40,7 @@ class MaskedImageModel {
     }
   }
 
+  /// What it is made from.
   const Config& config() const { return trunk_.config(); }
 
   /// Logits of visual tokens: x (B, in_chans*H*W), mask (B*patches,) -> out (B*patches, V). ArgumentError where a shape
@@ -59,6 +60,7 @@ class MaskedImageModel {
     });
     head_.forward(of_patches, workspace, out);
   }
+  /// The same, in memory of its own.
   Matrix forward(const ConstRows& x, std::span<const std::uint8_t> mask) const {
     Workspace workspace;
     Matrix out(x.rows() * config().grid().area(), config().vocab_size);
@@ -77,6 +79,7 @@ class MaskedImageModel {
     const typename Trunk<Weight>::Masked masked{mask, mask_token_.data()};
     trunk_.forward(x, workspace, out, &masked);
   }
+  /// The same, in memory of its own.
   Matrix forward_features(const ConstRows& x, std::span<const std::uint8_t> mask) const {
     trunk_.require_input(x);
     Workspace workspace;

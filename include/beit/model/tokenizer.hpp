@@ -30,7 +30,7 @@ namespace beit::inline BEIT_ABI {
 /// The visual tokens of an image.
 struct Tokens {
   Size grid;                         ///< Tokens down and across.
-  std::vector<std::int32_t> values;  // (grid.area(),), row by row; each from 0 to vocab_size - 1
+  std::vector<std::int32_t> values;  ///< (grid.area(),), row by row; each from 0 to vocab_size - 1
 };
 
 /// The tokenizer of BEiT's pre-training: a discrete VAE with the preprocessing of its images. Constant once made: many
@@ -81,10 +81,11 @@ class Tokenizer {
   Size grid() const {
     return {preprocessing_.input_size.height / config().stride(), preprocessing_.input_size.width / config().stride()};
   }
-  bool has_encoder() const { return encoder_.has_value(); }
-  bool has_decoder() const { return decoder_.has_value(); }
+  bool has_encoder() const { return encoder_.has_value(); }  ///< Whether encode works.
+  bool has_decoder() const { return decoder_.has_value(); }  ///< Whether decode works.
   /// ArgumentError where the half isn't there.
   const DvaeEncoder<Weight>& encoder() const { return half(encoder_, "encoder"); }
+  /// Likewise.
   const DvaeDecoder<Weight>& decoder() const { return half(decoder_, "decoder"); }
 
   /// The tokens of images that are preprocessed: x (B, 3*H*W), of values in [0, 1] -> out (B*h*w,), (h, w) = grid().
@@ -121,6 +122,7 @@ class Tokenizer {
     }
     return tokens;
   }
+  /// The same, in memory of its own.
   Tokens encode(const ImageView& image) const {
     Workspace workspace;
     return encode(std::span<const ImageView>(&image, 1), workspace).front();
@@ -141,6 +143,7 @@ class Tokenizer {
     }
     return image;
   }
+  /// The same, in memory of its own.
   Image decode(const Tokens& tokens) const {
     Workspace workspace;
     return decode(tokens, workspace);
@@ -168,7 +171,8 @@ struct TokenizerOptions {
   /// The same in pixels, multiples of those of a token (8 in DALL-E's); not both.
   Size image_size{};
   /// What isn't asked for takes no memory.
-  bool encoder = true, decoder = true;
+  bool encoder = true;
+  bool decoder = true;  ///< Likewise.
 };
 
 namespace detail {

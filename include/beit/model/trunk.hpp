@@ -31,8 +31,8 @@ class Trunk {
  public:
   /// Patches that pre-training hides: each embedding is replaced by `token`.
   struct Masked {
-    std::span<const std::uint8_t> patches;  // (B * patches,), not 0 where hidden
-    const float* token;                     // (C,)
+    std::span<const std::uint8_t> patches;  ///< (B * patches,), not 0 where hidden
+    const float* token;                     ///< (C,)
   };
 
   /// Reads its parameters under timm's names; "norm" as the configuration says.
@@ -53,6 +53,7 @@ class Trunk {
     }
   }
 
+  /// What it is made from.
   const Config& config() const { return config_; }
 
   /// ArgumentError unless x is (B, in_chans*H*W).
@@ -68,6 +69,7 @@ class Trunk {
     if (norm_) norm_->forward(out, workspace.executor(), out);
   }
 
+  /// Beit::forward_intermediates.
   Intermediates forward_intermediates(const ConstRows& x, const IntermediatesOptions& options,
                                       Workspace& workspace) const {
     require_input(x);
@@ -93,6 +95,7 @@ class Trunk {
     return result;
   }
 
+  /// Beit::forward_attention.
   std::vector<Matrix> forward_attention(const ConstRows& x, const std::vector<Index>& indices,
                                         Workspace& workspace) const {
     require_input(x);

@@ -32,6 +32,7 @@ enum class QkvBias {
 template <typename Weight>
 class Attention {
  public:
+  /// The parameters below timm's `attn`; those of relative positions are in `bias`.
   Attention(const WeightScope& weights, Index dim, Index heads, QkvBias qkv_bias, RelativePositionBias bias)
       : heads_(heads), bias_(std::move(bias)), proj_(weights.scope("proj"), dim, dim) {
     AlignedBuffer<float> qkv_biases;

@@ -20,14 +20,17 @@ class Block {
  public:
   /// What a block is made from.
   struct Options {
-    Index dim, heads, hidden;  // C, A, M
-    QkvBias qkv_bias;
+    Index dim;                     ///< C.
+    Index heads;                   ///< A.
+    Index hidden;                  ///< M.
+    QkvBias qkv_bias;              ///< Which of queries, keys and values have one.
     bool layer_scale;              ///< gamma_1 and gamma_2.
     bool scale_attn_norm = false;  ///< See Attention.
     bool scale_mlp_norm = false;   ///< See Mlp.
     float eps = 1e-6f;             ///< Of every norm.
   };
 
+  /// The parameters below timm's `blocks.i`.
   Block(const WeightScope& weights, const Options& options, RelativePositionBias bias)
       : norm1_(weights.scope("norm1"), options.dim, options.eps),
         attn_(weights.scope("attn"), options.dim, options.heads, options.qkv_bias, std::move(bias)),

@@ -30,6 +30,7 @@ class Conv2d {
         product_(weights, "w", {outputs, inputs, kernel, kernel}, weights.get("b", {outputs}),
                  [&](float* rows, Index count) { put_channels_last(rows, count); }) {}
 
+  /// Channels of the result.
   Index outputs() const { return product_.outputs(); }
 
   /// out = y; x (H*W / upsampling^2, inputs), out (H*W, outputs), of the size (H, W).

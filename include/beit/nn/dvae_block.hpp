@@ -17,14 +17,19 @@ namespace beit::inline BEIT_ABI {
 template <typename Weight>
 class DvaeBlock {
  public:
-  using Convolution = Conv2d<Weight>;
+  using Convolution = Conv2d<Weight>;  ///< Of all sizes.
 
   /// The sides of the kernels of conv_1 to conv_4.
   struct Kernels {
-    Index conv_1, conv_2, conv_3, conv_4;
+    Index conv_1;  ///< Side of the first's kernel.
+    Index conv_2;  ///< Of the second's.
+    Index conv_3;  ///< Of the third's.
+    Index conv_4;  ///< Of the last's.
   };
-  static constexpr Kernels encoder{3, 3, 3, 1}, decoder{1, 3, 3, 3};
+  static constexpr Kernels encoder{3, 3, 3, 1};  ///< Of dall_e.Encoder.
+  static constexpr Kernels decoder{1, 3, 3, 3};  ///< Of dall_e.Decoder.
 
+  /// The parameters below dall_e's `block_i`; `scale` is that of the residual path.
   DvaeBlock(const WeightScope& weights, Index inputs, Index outputs, Kernels kernels, float scale)
       : hidden_(outputs / 4),
         conv_1_(weights.scope("res_path").scope("conv_1"), hidden_, inputs, kernels.conv_1),
@@ -36,6 +41,7 @@ class DvaeBlock {
     std::fill_n(scale_.data(), outputs, scale);
   }
 
+  /// Channels of the result.
   Index outputs() const { return conv_4_.outputs(); }
 
   /// out = y of one image of the size (H, W), out (H*W, outputs); x (H*W / upsampling^2, inputs) may be out.

@@ -27,28 +27,32 @@ struct FloatFast {};
 template <typename Weight>
 struct WeightTraits;
 
+/// Of float.
 template <>
 struct WeightTraits<float> {
-  static constexpr Precision precision = Precision::float32;
-  using Edge = float;
+  static constexpr Precision precision = Precision::float32;  ///< Its name.
+  using Edge = float;                                         ///< What the first and the last layer are in.
 };
 
+/// Of FloatFast.
 template <>
 struct WeightTraits<FloatFast> {
-  static constexpr Precision precision = Precision::float_fast;
-  using Edge = FloatFast;
+  static constexpr Precision precision = Precision::float_fast;  ///< Its name.
+  using Edge = FloatFast;                                        ///< What the first and the last layer are in.
 };
 
+/// Of Eigen::bfloat16.
 template <>
 struct WeightTraits<Eigen::bfloat16> {
-  static constexpr Precision precision = Precision::bfloat16;
-  using Edge = Eigen::bfloat16;
+  static constexpr Precision precision = Precision::bfloat16;  ///< Its name.
+  using Edge = Eigen::bfloat16;                                ///< What the first and the last layer are in.
 };
 
+/// Of std::int8_t.
 template <>
 struct WeightTraits<std::int8_t> {
-  static constexpr Precision precision = Precision::int8;
-  using Edge = Eigen::bfloat16;
+  static constexpr Precision precision = Precision::int8;  ///< Its name.
+  using Edge = Eigen::bfloat16;                            ///< What the first and the last layer are in.
 };
 
 /// The kernels of a weight type.
@@ -95,8 +99,8 @@ class Linear {
   Linear(const WeightScope& weights, Index outputs, Index inputs)
       : Linear(weights, "weight", {outputs, inputs}, weights.get("bias", {outputs})) {}
 
-  Index inputs() const { return inputs_; }
-  Index outputs() const { return outputs_; }
+  Index inputs() const { return inputs_; }    ///< k.
+  Index outputs() const { return outputs_; }  ///< n.
 
   /// What multiplies.
   static const kernels::GemmKernel& kernel() { return arithmetic<Weight>().gemm; }

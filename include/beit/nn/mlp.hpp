@@ -17,6 +17,7 @@ namespace beit::inline BEIT_ABI {
 template <typename Weight>
 class Mlp {
  public:
+  /// The parameters below timm's `mlp`: C = dim, M = hidden.
   Mlp(const WeightScope& weights, Index dim, Index hidden)
       : fc1_(weights.scope("fc1"), hidden, dim), fc2_(weights.scope("fc2"), dim, hidden) {}
 

@@ -15,6 +15,7 @@ namespace beit::inline BEIT_ABI {
 template <typename Weight>
 class PatchEmbed {
  public:
+  /// The parameters below timm's `patch_embed`.
   PatchEmbed(const WeightScope& weights, Size image, Size patch, Index channels, Index dim)
       : image_(image), patch_(patch), channels_(channels) {
     const WeightScope proj = weights.scope("proj");

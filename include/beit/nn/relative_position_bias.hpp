@@ -16,6 +16,7 @@ class RelativePositionBias {
  public:
   /// No bias.
   RelativePositionBias() = default;
+  /// None, for tokens of this grid of patches.
   explicit RelativePositionBias(Size grid) : grid_(grid) {}
 
   /// Adds the table under `weights`: (R, A), timm's order.
@@ -33,6 +34,7 @@ class RelativePositionBias {
     }
   }
 
+  /// Patches down and across.
   Size grid() const { return grid_; }
   /// The table of one head (R,), or null where there is no bias.
   const float* head(Index head) const {

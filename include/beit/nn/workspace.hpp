@@ -27,14 +27,18 @@ class Workspace {
   /// On `pool`, which must outlive the workspace: a ThreadPool, or any type with size() and parallel_for.
   template <typename Pool>
   requires(!std::same_as<std::remove_cv_t<Pool>, Workspace>) explicit Workspace(Pool& pool) : executor_(pool) {}
+  /// No frame may be open.
   Workspace(Workspace&&) = default;
+  /// Likewise.
   Workspace& operator=(Workspace&&) = default;
 
+  /// The threads that work is done on.
   const Executor& executor() const { return executor_; }
 
   /// Memory for as long as the frame lives. Frames end in the opposite order of their beginning, as calls do.
   class Frame {
    public:
+    /// Opens one on top of those that are open.
     explicit Frame(Workspace& workspace) : workspace_(workspace), block_(workspace.block_), used_(workspace.used_) {
       ++workspace.frames_;
     }
@@ -48,6 +52,7 @@ class Workspace {
 
     /// Uninitialised, aligned to a cache line.
     std::byte* bytes(Index size) { return workspace_.take(size); }
+    /// The same in floats.
     float* floats(Index size) { return reinterpret_cast<float*>(bytes(size * static_cast<Index>(sizeof(float)))); }
     /// (rows, cols) without padding.
     Rows rows(Index rows, Index cols) { return Eigen::Map<RowMajorMatrix>(floats(rows * cols), rows, cols); }

@@ -63,13 +63,14 @@ inline std::vector<Index> stratified_folds(std::span<const Index> y, Index class
 
 /// What cross-validation found for each C tried, smallest first.
 struct CrossValidation {
+  /// What one C led to.
   struct Trial {
-    double C;
+    double C;         ///< The inverse of the penalty's strength.
     double loss;      ///< Mean of -log p[y] over the images that were held out.
     double accuracy;  ///< 0 to 1, of those.
   };
-  std::vector<Trial> trials;
-  double best_C = 1;  ///< The one of the least loss.
+  std::vector<Trial> trials;  ///< In the order of C.
+  double best_C = 1;          ///< The one of the least loss.
 };
 
 /// Tries C = 1e-4, 1e-3 ... 1e4 by stratified cross-validation, upwards until the loss has risen twice, and the other
