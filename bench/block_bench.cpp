@@ -16,7 +16,7 @@ void OneBlock(benchmark::State& state) {
   const beit::WeightScope scope = weights.root();
   beit::RelativePositionBias bias(config.grid());
   bias.add(scope.scope("attn"), config.num_heads);
-  const beit::Block<Weight> block(scope,
+  const beit::Block<Weight> block(beit::default_kernels(), scope,
                                   {.dim = config.embed_dim,
                                    .heads = config.num_heads,
                                    .hidden = config.mlp_hidden,

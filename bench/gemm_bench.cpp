@@ -21,7 +21,7 @@ void run(benchmark::State& state, Index layers) {
   beit::ThreadPool pool(1);
   beit::Workspace workspace(pool);
   std::vector<beit::Linear<Weight>> matrices;
-  for (Index i = 0; i < layers; ++i) matrices.emplace_back(numbers.root().scope("fc"), n, k);
+  for (Index i = 0; i < layers; ++i) matrices.emplace_back(beit::default_kernels(), numbers.root().scope("fc"), n, k);
   beit::Workspace::Frame frame(workspace);
   const beit::Activations x = matrices[0].input(frame, batch, rows);
   const auto values = numbers.get("x", std::vector<Index>{batch * rows, k});

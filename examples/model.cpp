@@ -13,6 +13,6 @@ beit::AnyBeit load_model(const std::string& path, std::string_view precision, co
                       : beit::load(path_of(path), wanted, options, executor);
 }
 
-std::string_view kernels_name() { return beit::isa_name(beit::kernel_table().isa); }
+std::string_view kernels_name() { return beit::isa_name(beit::default_kernels().isa); }
 
 }  // namespace programs

@@ -45,10 +45,14 @@ class Products {
     const Index dim = config.embed_dim, hidden = config.mlp_hidden;
     for (Index i = 0; i < config.depth; ++i) {
       const beit::WeightScope block = reader.root().scope("blocks." + std::to_string(i));
-      matrices_.emplace_back(block, "attn.qkv.weight", std::initializer_list<Index>{3 * dim, dim}, Bias{});
-      matrices_.emplace_back(block, "attn.proj.weight", std::initializer_list<Index>{dim, dim}, Bias{});
-      matrices_.emplace_back(block, "mlp.fc1.weight", std::initializer_list<Index>{hidden, dim}, Bias{});
-      matrices_.emplace_back(block, "mlp.fc2.weight", std::initializer_list<Index>{dim, hidden}, Bias{});
+      matrices_.emplace_back(beit::default_kernels(), block, "attn.qkv.weight",
+                             std::initializer_list<Index>{3 * dim, dim}, Bias{});
+      matrices_.emplace_back(beit::default_kernels(), block, "attn.proj.weight", std::initializer_list<Index>{dim, dim},
+                             Bias{});
+      matrices_.emplace_back(beit::default_kernels(), block, "mlp.fc1.weight",
+                             std::initializer_list<Index>{hidden, dim}, Bias{});
+      matrices_.emplace_back(beit::default_kernels(), block, "mlp.fc2.weight",
+                             std::initializer_list<Index>{dim, hidden}, Bias{});
     }
   }
 
@@ -118,13 +122,13 @@ constexpr Precision precisions[] = {{"float", load<float>},
 
 Json describe() {
   Json names = Json::array();
-  const beit::kernels::Kernels& table = beit::kernel_table();
+  const beit::Kernels& kernels = beit::default_kernels();
   for (const Precision& precision : precisions) {
     // Where the processor has no tiles, float-fast is float.
-    if (precision.load == &load<beit::FloatFast> && table.float_fast.gemm.run == table.float32.gemm.run) continue;
+    if (precision.load == &load<beit::FloatFast> && kernels.float_fast.gemm.run == kernels.float32.gemm.run) continue;
     names.push_back(precision.name);
   }
-  return {{"version", BEIT_VERSION}, {"isa", beit::isa_name(beit::kernel_table().isa)}, {"precisions", names}};
+  return {{"version", BEIT_VERSION}, {"isa", beit::isa_name(kernels.isa)}, {"precisions", names}};
 }
 
 Model load_model(std::string_view name, const std::filesystem::path& path) {

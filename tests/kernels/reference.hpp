@@ -13,6 +13,7 @@
 #include <beit/cpu/isa.hpp>
 #include <beit/kernels/kernels.hpp>
 
+#include "../levels.hpp"
 #include "software_tiles.hpp"
 
 namespace reference {
@@ -22,9 +23,7 @@ using beit::Index;
 /// The kernels of every level that this processor has, and of tiles if that is all it lacks.
 inline std::vector<beit::kernels::Kernels> all_levels() {
   std::vector<beit::kernels::Kernels> levels;
-  for (const auto& [isa, name, needs, permit] : beit::detail::levels) {
-    if (beit::has_isa(isa) && beit::permit_isa(isa)) levels.push_back(beit::kernels::kernels_of(isa));
-  }
+  for (const beit::Isa isa : testing_levels::available()) levels.push_back(beit::kernels::kernels_of(isa));
 #if BEIT_AMX_KERNELS
   // Where there are no tiles, software stands in for them.
   if (beit::best_isa() == beit::Isa::avx512_bf16) levels.push_back(beit::kernels::AmxLevel<SoftwareTiles>::table());

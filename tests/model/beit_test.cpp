@@ -8,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include "../levels.hpp"
 #include "../random_weights.hpp"
 
 namespace {
@@ -18,7 +19,7 @@ using beit::Workspace;
 
 /// Wide and long enough that every kernel has blocks, chunks and remainders.
 template <typename Weight>
-beit::Beit<Weight> make_model() {
+beit::Beit<Weight> make_model(const beit::Kernels& kernels = beit::default_kernels()) {
   beit::Config config;
   config.image_size = config.preprocessing.input_size = {48, 64};
   config.patch_size = {4, 4};
@@ -28,7 +29,7 @@ beit::Beit<Weight> make_model() {
   config.depth = 2;
   config.num_classes = 37;
   const testing_weights::RandomWeights weights(1);
-  return {config, weights.root()};
+  return {config, weights.root(), kernels};
 }
 
 Matrix images(const beit::Config& config, Index batch) {
@@ -44,9 +45,25 @@ void expect_equal(const Matrix& a, const Matrix& b, const std::string& what) {
   for (Index i = 0; i < a.size(); ++i) ASSERT_EQ(a.data()[i], b.data()[i]) << what << " at " << i;
 }
 
+/// Models on the kernels of each level.
+class BeitOn : public testing::TestWithParam<beit::Isa> {
+ protected:
+  template <typename Weight>
+  static beit::Beit<Weight> make() {
+    return make_model<Weight>(beit::choose_kernels(GetParam()));
+  }
+  template <typename Weight>
+  static void check_bits();
+  template <typename Weight>
+  static float cosine_to_float();
+  template <typename Weight>
+  static void check_attention(float tolerance);
+};
+INSTANTIATE_TEST_SUITE_P(Levels, BeitOn, testing::ValuesIn(testing_levels::available()), testing_levels::level_name);
+
 template <typename Weight>
-void check_bits() {
-  const auto model = make_model<Weight>();
+void BeitOn::check_bits() {
+  const auto model = make<Weight>();
   const Matrix x = images(model.config(), 5);
   beit::ThreadPool one(1);
   Workspace serial(one);
@@ -67,21 +84,21 @@ void check_bits() {
   }
 }
 
-TEST(Beit, FloatBitsDependOnNeitherThreadsNorBatch) { check_bits<float>(); }
-TEST(Beit, Bfloat16BitsDependOnNeitherThreadsNorBatch) { check_bits<Eigen::bfloat16>(); }
-TEST(Beit, Int8BitsDependOnNeitherThreadsNorBatch) { check_bits<std::int8_t>(); }
-TEST(Beit, FloatFastBitsDependOnNeitherThreadsNorBatch) { check_bits<beit::FloatFast>(); }
+TEST_P(BeitOn, FloatBitsDependOnNeitherThreadsNorBatch) { check_bits<float>(); }
+TEST_P(BeitOn, Bfloat16BitsDependOnNeitherThreadsNorBatch) { check_bits<Eigen::bfloat16>(); }
+TEST_P(BeitOn, Int8BitsDependOnNeitherThreadsNorBatch) { check_bits<std::int8_t>(); }
+TEST_P(BeitOn, FloatFastBitsDependOnNeitherThreadsNorBatch) { check_bits<beit::FloatFast>(); }
 
 /// Cosine of the logits of one model in two precisions.
 template <typename Weight>
-float cosine_to_float() {
-  const auto exact = make_model<float>();
-  const Matrix x = images(exact.config(), 1), p = exact.forward(x), q = make_model<Weight>().forward(x);
+float BeitOn::cosine_to_float() {
+  const auto exact = make<float>();
+  const Matrix x = images(exact.config(), 1), p = exact.forward(x), q = make<Weight>().forward(x);
   const auto a = p.map().row(0), b = q.map().row(0);
   return a.dot(b) / (a.norm() * b.norm());
 }
 
-TEST(Beit, PrecisionsAreCloseToFloat) {
+TEST_P(BeitOn, PrecisionsAreCloseToFloat) {
   EXPECT_GT(cosine_to_float<beit::FloatFast>(), 0.9999999f);
   EXPECT_GT(cosine_to_float<Eigen::bfloat16>(), 0.9999f);
   EXPECT_GT(cosine_to_float<std::int8_t>(), 0.999f);
@@ -168,10 +185,10 @@ TEST(Beit, IntermediatesAreChosenAsTimmChoosesThem) {
 }
 
 template <typename Weight>
-void check_attention(float tolerance) {
-  const auto model = make_model<Weight>();
+void BeitOn::check_attention(float tolerance) {
+  const auto model = make<Weight>();
   const Matrix x = images(model.config(), 3);
-  const std::vector<Matrix> all = model.forward_attention(x), exact = make_model<float>().forward_attention(x);
+  const std::vector<Matrix> all = model.forward_attention(x), exact = make<float>().forward_attention(x);
   ASSERT_EQ(all.size(), 2u);
   for (std::size_t block = 0; block < 2; ++block) {
     ASSERT_EQ(all[block].rows(), 3 * 5 * 193);
@@ -187,10 +204,10 @@ void check_attention(float tolerance) {
   expect_equal(alone[0], Matrix(all[1].map().middleRows(5 * 193, 5 * 193)), "the second image's last block");
 }
 
-TEST(Beit, AttentionOfFloat) { check_attention<float>(0); }
-TEST(Beit, AttentionOfFloatFast) { check_attention<beit::FloatFast>(1e-3f); }
-TEST(Beit, AttentionOfBfloat16) { check_attention<Eigen::bfloat16>(1e-2f); }
-TEST(Beit, AttentionOfInt8) { check_attention<std::int8_t>(1e-2f); }
+TEST_P(BeitOn, AttentionOfFloat) { check_attention<float>(0); }
+TEST_P(BeitOn, AttentionOfFloatFast) { check_attention<beit::FloatFast>(1e-3f); }
+TEST_P(BeitOn, AttentionOfBfloat16) { check_attention<Eigen::bfloat16>(1e-2f); }
+TEST_P(BeitOn, AttentionOfInt8) { check_attention<std::int8_t>(1e-2f); }
 
 TEST(Beit, AttentionOfChosenBlocks) {
   const auto model = make_model<float>();

@@ -5,6 +5,7 @@
 
 #include <beit/model/load.hpp>
 
+#include "../levels.hpp"
 #include "testing.hpp"
 
 namespace {
@@ -15,11 +16,13 @@ using testing_models::expected;
 using testing_models::golden;
 using testing_models::largest_difference;
 
-class Golden : public testing::TestWithParam<const char*> {};
+class Golden : public testing::TestWithParam<testing_levels::Case> {};
 
 TEST_P(Golden, AgreesWithTimmInDoublePrecision) {
-  const std::string name = GetParam();
-  const auto model = beit::load<float>(golden("model_" + name + ".safetensors"));
+  const std::string name = std::get<0>(GetParam());
+  const auto model =
+      beit::load<float>(golden("model_" + name + ".safetensors"), beit::LoadOptions{.isa = std::get<1>(GetParam())});
+  ASSERT_EQ(model.isa(), std::get<1>(GetParam()));
   const auto file = beit::SafeTensors::open(golden("model_" + name + ".expected.safetensors"));
   const beit::WeightReader reader(file);
   const Index batch = reader.shape("input")[0], dim = model.config().embed_dim;
@@ -48,8 +51,8 @@ TEST_P(Golden, AgreesWithTimmInDoublePrecision) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Variants, Golden,
-                         testing::Values("standard", "token", "shared", "absolute", "plain", "headless", "rectangle",
-                                         "avg_norm", "odd", "both", "bf16", "beit3", "beit3_odd"),
-                         [](const auto& test) { return test.param; });
+                         testing_levels::on_all("standard", "token", "shared", "absolute", "plain", "headless",
+                                                "rectangle", "avg_norm", "odd", "both", "bf16", "beit3", "beit3_odd"),
+                         testing_levels::case_name);
 
 }  // namespace

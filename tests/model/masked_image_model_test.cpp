@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "../levels.hpp"
 #include "../random_weights.hpp"
 #include "testing.hpp"
 
@@ -27,11 +28,12 @@ using testing_models::ModelFile;
 
 std::filesystem::path folder(const std::string& name) { return golden("hugging_face") / name; }
 
-class MaskedImage : public testing::TestWithParam<const char*> {};
+class MaskedImage : public testing::TestWithParam<testing_levels::Case> {};
 
 TEST_P(MaskedImage, AgreesWithTransformersInDoublePrecision) {
-  const std::string name = GetParam();
-  const auto model = beit::load_masked_image_model<float>(folder(name));
+  const std::string name = std::get<0>(GetParam());
+  const auto model = beit::load_masked_image_model<float>(folder(name), {.isa = std::get<1>(GetParam())});
+  ASSERT_EQ(model.isa(), std::get<1>(GetParam()));
   const auto file = beit::SafeTensors::open(golden("hugging_face") / (name + ".expected.safetensors"));
   const beit::WeightReader reader(file);
   const Index batch = reader.shape("input")[0], patches = model.config().grid().area();
@@ -62,8 +64,8 @@ TEST_P(MaskedImage, AgreesWithTransformersInDoublePrecision) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Variants, MaskedImage, testing::Values("masked", "masked_norms"),
-                         [](const auto& test) { return test.param; });
+INSTANTIATE_TEST_SUITE_P(Variants, MaskedImage, testing_levels::on_all("masked", "masked_norms"),
+                         testing_levels::case_name);
 
 TEST(MaskedImageModel, WithoutAMaskItsFeaturesAreThoseOfTheTrunk) {
   for (const char* name : {"masked", "masked_norms"}) {

@@ -9,6 +9,7 @@
 
 #include <beit/model/tokenizer.hpp>
 
+#include "../levels.hpp"
 #include "testing.hpp"
 
 namespace {
@@ -54,11 +55,13 @@ struct GoldenTokenizer {
   std::vector<std::int32_t> tokens;  // (B*h*w,)
 };
 
-class Dvae : public testing::TestWithParam<const char*> {};
+class Dvae : public testing::TestWithParam<testing_levels::Case> {};
 
 TEST_P(Dvae, AgreesWithDallEInDoublePrecision) {
-  const GoldenTokenizer wanted(GetParam());
-  const auto tokenizer = beit::load_tokenizer<float>(golden(std::string("dvae_") + GetParam() + ".safetensors"));
+  const std::string name = std::get<0>(GetParam());
+  const GoldenTokenizer wanted(name);
+  const auto tokenizer =
+      beit::load_tokenizer<float>(golden("dvae_" + name + ".safetensors"), {.isa = std::get<1>(GetParam())});
   ASSERT_EQ(tokenizer.preprocessing().input_size, wanted.size);
   const Size grid = tokenizer.grid();
   const Index count = grid.area(), vocabulary = tokenizer.vocab_size();
@@ -91,8 +94,8 @@ TEST_P(Dvae, AgreesWithDallEInDoublePrecision) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Variants, Dvae, testing::Values("four", "three", "two", "one"),
-                         [](const auto& test) { return test.param; });
+INSTANTIATE_TEST_SUITE_P(Variants, Dvae, testing_levels::on_all("four", "three", "two", "one"),
+                         testing_levels::case_name);
 
 TEST(Tokenizer, SameTokensForAnyBatchAndNumberOfThreads) {
   const GoldenTokenizer wanted("three");

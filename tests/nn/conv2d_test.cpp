@@ -61,7 +61,8 @@ void agrees(double tolerance) {
   for (const Case& c : {Case{{5, 7}, 3, 8, 7}, Case{{1, 1}, 4, 5, 3}, Case{{6, 4}, 5, 3, 1, true},
                         Case{{40, 30}, 16, 33, 3, true}, Case{{4, 6}, 7, 10, 3, true, 2},
                         Case{{8, 2}, 9, 4, 1, false, 2}, Case{{2, 400}, 300, 2, 3}}) {  // wider than a band has pixels
-    const beit::Conv2d<Weight> convolve(numbers.root().scope("c"), c.outputs, c.inputs, c.kernel);
+    const beit::Conv2d<Weight> convolve(beit::default_kernels(), numbers.root().scope("c"), c.outputs, c.inputs,
+                                        c.kernel);
     const Matrix x = random("x", c.size.area() / c.upsampling / c.upsampling, c.inputs);
     const Matrix scale = random("scale", 1, c.outputs), before = random("before", c.size.area(), c.outputs);
     const std::vector<double> wanted = convolution(x, c);
@@ -88,7 +89,7 @@ TEST(Conv2d, IsTheDefinitionInInt8) { agrees<std::int8_t>(2e-2); }
 
 TEST(Conv2d, SameBitsForAnyNumberOfThreads) {
   const Size size{33, 21};
-  const beit::Conv2d<float> convolve(numbers.root().scope("c"), 40, 24, 3);
+  const beit::Conv2d<float> convolve(beit::default_kernels(), numbers.root().scope("c"), 40, 24, 3);
   const Matrix x = random("x", size.area(), 24);
   Matrix alone(size.area(), 40), together(size.area(), 40);
   beit::ThreadPool one(1), many(5);
@@ -108,7 +109,7 @@ TEST(Conv2d, RefusesAnotherShape) {
     }
   };
   const Short source;
-  EXPECT_THROW(beit::Conv2d<float>(source.root(), 2, 3, 3), beit::WeightError);
+  EXPECT_THROW(beit::Conv2d<float>(beit::default_kernels(), source.root(), 2, 3, 3), beit::WeightError);
 }
 
 TEST(MaxPool, IsTheLargestOfFourPixels) {

@@ -22,7 +22,7 @@ TYPED_TEST_SUITE(LinearOf, Weights);
 TYPED_TEST(LinearOf, EveryElementIsComputedOnce) {
   const Index rows = 150, segments = 3, outputs = 300, inputs = 70;
   const testing_weights::RandomWeights weights(1);
-  const beit::Linear<TypeParam> linear(weights.root().scope("fc"), outputs, inputs);
+  const beit::Linear<TypeParam> linear(beit::default_kernels(), weights.root().scope("fc"), outputs, inputs);
   auto w = weights.get("fc.weight", std::vector<Index>{outputs, inputs});
   if (!std::is_same_v<TypeParam, float>) {
     for (Index i = 0; i < w.size(); ++i) w[i] = static_cast<float>(Eigen::bfloat16(w[i]));
@@ -49,7 +49,7 @@ TYPED_TEST(LinearOf, EveryElementIsComputedOnce) {
     linear.forward(operand, workspace, out);
     EXPECT_LE((out.map().cast<double>() - wanted).cwiseAbs().maxCoeff(), 2e-6);
     const beit::Activations hidden =
-        frame.activations(*beit::kernel_table().float32.gemm.layout, segments, rows / segments, outputs);
+        frame.activations(*beit::default_kernels().float32.gemm.layout, segments, rows / segments, outputs);
     linear.forward_gelu(operand, workspace, hidden);
     for (Index i = 0; i < rows; ++i) hidden.read(i / (rows / segments), i % (rows / segments), 0, outputs, out.row(i));
     for (Index i = 0; i < rows; ++i) {

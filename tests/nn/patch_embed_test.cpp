@@ -17,7 +17,7 @@ TEST(PatchEmbed, IsAConvolutionWhoseStrideIsItsKernel) {
                                                           std::tuple{Size{12, 20}, Size{4, 4}, Index{3}, Index{24}},
                                                           std::tuple{Size{12, 24}, Size{4, 8}, Index{1}, Index{9}},
                                                           std::tuple{Size{6, 3}, Size{2, 3}, Index{4}, Index{1}}}) {
-    const beit::PatchEmbed<float> embed(weights.root(), image, patch, channels, embed_dim);
+    const beit::PatchEmbed<float> embed(beit::default_kernels(), weights.root(), image, patch, channels, embed_dim);
     const Index batch = 3, pixels = channels * image.area();
     const Size patches{image.height / patch.height, image.width / patch.width};
     const Index rows = 1 + patches.area();

@@ -52,7 +52,7 @@ TEST(Workspace, MemoryIsAlignedToCacheLines) {
 TEST(Workspace, WritesRowsSegmentAfterSegment) {
   beit::ThreadPool pool(3);
   beit::Workspace workspace(pool);
-  const beit::kernels::Kernels& kernels = beit::kernel_table();
+  const beit::kernels::Kernels& kernels = beit::default_kernels();
   for (const beit::Precision precision : {beit::Precision::float32, beit::Precision::int8}) {
     Frame frame(workspace);
     const Index segments = 5, rows = 21, columns = 40;

@@ -1,7 +1,11 @@
-// The table of kernels that this process runs.
+// The tables of kernels, and the one that a model runs on.
 #pragma once
 
+#include <optional>
+#include <string>
+
 #include <beit/core/compiled.hpp>
+#include <beit/core/error.hpp>
 #include <beit/core/version.hpp>
 #include <beit/cpu/isa.hpp>
 #include <beit/kernels/types.hpp>
@@ -15,11 +19,26 @@ BEIT_INLINE const Kernels& kernels_of(Isa isa);
 
 }  // namespace kernels
 
-/// The kernels that everything runs on: select_isa() at the first call, the same ever after.
+using kernels::Kernels;
+
+/// The kernels of select_isa(), which is asked at the first call: what models are made with unless told otherwise.
 /// ConfigError where the environment's BEIT_ISA names no level.
-inline const kernels::Kernels& kernel_table() {
-  static const kernels::Kernels& table = kernels::kernels_of(select_isa());
-  return table;
+inline const Kernels& default_kernels() {
+  static const Kernels& kernels = kernels::kernels_of(select_isa());
+  return kernels;
+}
+
+/// The kernels of a level, or default_kernels() where none is named. ArgumentError where this processor hasn't the
+/// level, or the system refuses it.
+inline const Kernels& choose_kernels(std::optional<Isa> isa) {
+  if (!isa) return default_kernels();
+  if (has_isa(*isa) && permit_isa(*isa)) return kernels::kernels_of(*isa);
+  std::string known;
+  for (const detail::Level& level : detail::levels) {
+    if (has_isa(level.isa)) known += (known.empty() ? "" : ", ") + std::string(level.name);
+  }
+  throw ArgumentError("kernels: found level '" + std::string(isa_name(*isa)) +
+                      "', wanted one of this processor's: " + known);
 }
 
 }  // namespace beit::inline BEIT_ABI

@@ -31,6 +31,7 @@ class AnyBeit {
 
   Precision precision() const { return model_->precision(); }  ///< What it is stored and multiplied in.
   const Config& config() const { return model_->config(); }    ///< What it is made from.
+  Isa isa() const { return model_->isa(); }                    ///< The level of the kernels that it runs on.
   Index num_outputs() const { return model_->num_outputs(); }  ///< Beit::num_outputs.
 
   /// Beit::forward.
@@ -63,6 +64,7 @@ class AnyBeit {
     virtual ~Interface() = default;
     virtual Precision precision() const = 0;
     virtual const Config& config() const = 0;
+    virtual Isa isa() const = 0;
     virtual Index num_outputs() const = 0;
     virtual void forward(const ConstRows& x, Workspace& workspace, Rows out, bool pre_logits) const = 0;
     virtual void forward_features(const ConstRows& x, Workspace& workspace, Rows out) const = 0;
@@ -80,6 +82,7 @@ class AnyBeit {
 
     Precision precision() const override { return WeightTraits<Weight>::precision; }
     const Config& config() const override { return model_.config(); }
+    Isa isa() const override { return model_.isa(); }
     Index num_outputs() const override { return model_.num_outputs(); }
     void forward(const ConstRows& x, Workspace& workspace, Rows out, bool pre_logits) const override {
       model_.forward(x, workspace, out, pre_logits);

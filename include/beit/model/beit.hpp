@@ -8,6 +8,7 @@
 #include <beit/core/matrix.hpp>
 #include <beit/core/version.hpp>
 #include <beit/io/weights.hpp>
+#include <beit/kernels/kernels.hpp>
 #include <beit/model/config.hpp>
 #include <beit/model/intermediates.hpp>
 #include <beit/model/trunk.hpp>
@@ -29,12 +30,14 @@ namespace beit::inline BEIT_ABI {
 template <typename Weight>
 class Beit {
  public:
-  /// Reads every parameter that `config` calls for under timm's names.
+  /// Reads every parameter that `config` calls for under timm's names. `kernels` must outlive the model.
   /// WeightError where one is missing, mis-shaped or not finite; ConfigError where `config` makes no model.
-  Beit(Config config, const WeightScope& weights);
+  Beit(Config config, const WeightScope& weights, const Kernels& kernels = default_kernels());
 
   /// What the model is made from.
   const Config& config() const { return trunk_.config(); }
+  /// The level of the kernels that it runs on.
+  Isa isa() const { return trunk_.kernels().isa; }
   /// Columns of forward's result: K, or C without a classifier.
   Index num_outputs() const { return config().num_classes > 0 ? config().num_classes : config().embed_dim; }
 

@@ -17,9 +17,9 @@
 namespace beit::inline BEIT_ABI {
 
 template <typename Weight>
-Beit<Weight>::Beit(Config config, const WeightScope& weights)
-    : trunk_(std::move(config), weights),
-      head_(weights, trunk_.config().embed_dim, trunk_.config().num_classes, trunk_.config().global_pool,
+Beit<Weight>::Beit(Config config, const WeightScope& weights, const Kernels& kernels)
+    : trunk_(std::move(config), weights, kernels),
+      head_(kernels, weights, trunk_.config().embed_dim, trunk_.config().num_classes, trunk_.config().global_pool,
             trunk_.config().use_fc_norm, trunk_.config().layer_norm_eps) {}
 
 template <typename Weight>

@@ -27,13 +27,13 @@ class DvaeDecoder {
  public:
   /// Reads the parameters below "blocks", under dall_e's names.
   /// WeightError where one is missing, mis-shaped or not finite; ConfigError where `config` makes no model.
-  DvaeDecoder(DvaeConfig config, const WeightScope& weights)
+  DvaeDecoder(DvaeConfig config, const WeightScope& weights, const Kernels& kernels = default_kernels())
       : config_(config.checked()),
         embeddings_(read_embeddings(weights.scope("blocks").scope("input"), config)),
-        output_(weights.scope("blocks").scope("output").scope("conv"), 6, config.n_hid, 1) {
+        output_(kernels, weights.scope("blocks").scope("output").scope("conv"), 6, config.n_hid, 1) {
     std::vector<Index> widths = config.widths();
     std::reverse(widths.begin(), widths.end());
-    groups_ = detail::read_dvae_groups<Weight>(weights.scope("blocks"), config, config.n_init, widths,
+    groups_ = detail::read_dvae_groups<Weight>(kernels, weights.scope("blocks"), config, config.n_init, widths,
                                                DvaeBlock<Weight>::decoder);
   }
 

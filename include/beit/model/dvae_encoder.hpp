@@ -23,13 +23,13 @@ class DvaeEncoder {
  public:
   /// Reads the parameters below "blocks", under dall_e's names.
   /// WeightError where one is missing, mis-shaped or not finite; ConfigError where `config` makes no model.
-  DvaeEncoder(DvaeConfig config, const WeightScope& weights)
+  DvaeEncoder(DvaeConfig config, const WeightScope& weights, const Kernels& kernels = default_kernels())
       : config_(config.checked()),
-        input_(weights.scope("blocks").scope("input"), config.n_hid, 3, 7),
-        output_(weights.scope("blocks").scope("output").scope("conv"), config.vocab_size,
+        input_(kernels, weights.scope("blocks").scope("input"), config.n_hid, 3, 7),
+        output_(kernels, weights.scope("blocks").scope("output").scope("conv"), config.vocab_size,
                 config.n_hid * config.stride(), 1),
-        groups_(detail::read_dvae_groups<Weight>(weights.scope("blocks"), config, config.n_hid, config.widths(),
-                                                 DvaeBlock<Weight>::encoder)) {}
+        groups_(detail::read_dvae_groups<Weight>(kernels, weights.scope("blocks"), config, config.n_hid,
+                                                 config.widths(), DvaeBlock<Weight>::encoder)) {}
 
   /// What it is made from.
   const DvaeConfig& config() const { return config_; }

@@ -19,14 +19,15 @@ using DvaeGroups = std::vector<std::vector<DvaeBlock<Weight>>>;
 
 /// "group_1" and so on below `blocks`, one of each of `widths`, of which the first reads `channels`.
 template <typename Weight>
-DvaeGroups<Weight> read_dvae_groups(const WeightScope& blocks, const DvaeConfig& config, Index channels,
-                                    const std::vector<Index>& widths, typename DvaeBlock<Weight>::Kernels kernels) {
+DvaeGroups<Weight> read_dvae_groups(const Kernels& kernels, const WeightScope& blocks, const DvaeConfig& config,
+                                    Index channels, const std::vector<Index>& widths,
+                                    typename DvaeBlock<Weight>::KernelSizes sizes) {
   DvaeGroups<Weight> groups;
   for (const Index width : widths) {
     const WeightScope group = blocks.scope(numbered("group", std::ssize(groups) + 1));
     groups.emplace_back();
     for (Index i = 0; i < config.n_blk_per_group; ++i, channels = width) {
-      groups.back().emplace_back(group.scope(numbered("block", i + 1)), channels, width, kernels,
+      groups.back().emplace_back(kernels, group.scope(numbered("block", i + 1)), channels, width, sizes,
                                  config.residual_scale());
     }
   }

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -11,6 +12,7 @@
 #include <beit/core/matrix.hpp>
 #include <beit/core/thread_pool.hpp>
 #include <beit/core/version.hpp>
+#include <beit/cpu/isa.hpp>
 #include <beit/model/beit.hpp>
 #include <beit/model/masked_image_model.hpp>
 
@@ -23,6 +25,9 @@ struct LoadOptions {
   /// Height and width that images are brought to, multiples of the patch size: positions are resampled as timm's
   /// set_input_size does it. 0 x 0: the size that the model was trained for.
   Size image_size{};
+  /// The level of kernels to run on; ArgumentError where this processor hasn't it. None: the best that it has, or that
+  /// the environment's BEIT_ISA allows.
+  std::optional<Isa> isa{};
 };
 
 namespace detail {
@@ -75,7 +80,7 @@ Beit<Weight> load(std::span<const std::byte> bytes, std::string name, const Exec
 
 /// Loads the masked-image model of BEiT's pre-training, from what load takes: a folder of transformers'
 /// BeitForMaskedImageModeling, or a file with timm's names and "mask_token", "norm" and "lm_head", as convert.py makes
-/// it of Microsoft's. Of the options image_size alone counts. Errors likewise.
+/// it of Microsoft's. Of the options features_only says nothing to it. Errors likewise.
 template <typename Weight = float>
 MaskedImageModel<Weight> load_masked_image_model(const std::filesystem::path& path, const LoadOptions& options = {},
                                                  const Executor& executor = default_thread_pool()) {

@@ -121,7 +121,7 @@ Model load_from(std::span<const SafeTensors> files, std::string name, const Conf
   const Size trained = config.grid();
   if (options.image_size != Size{}) set_image_size(config, options.image_size);
   const ResampledWeights resampled(names, trained, config.grid());
-  Model model(std::move(config), resampled.root(executor));
+  Model model(std::move(config), resampled.root(executor), choose_kernels(options.isa));
   reader.finish();
   return model;
 }

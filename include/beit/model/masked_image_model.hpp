@@ -11,6 +11,7 @@
 #include <beit/core/matrix.hpp>
 #include <beit/core/version.hpp>
 #include <beit/io/weights.hpp>
+#include <beit/kernels/kernels.hpp>
 #include <beit/model/config.hpp>
 #include <beit/model/trunk.hpp>
 #include <beit/nn/layer_norm.hpp>
@@ -29,19 +30,21 @@ template <typename Weight>
 class MaskedImageModel {
  public:
   /// Reads every parameter that `config` calls for under timm's names, and "mask_token" and "lm_head"; "lm_norm", a
-  /// second norm before the head, where it is there.
+  /// second norm before the head, where it is there. `kernels` must outlive the model.
   /// WeightError where one is missing, mis-shaped or not finite; ConfigError where `config` makes no such model.
-  MaskedImageModel(Config config, const WeightScope& weights)
-      : trunk_(std::move(config), weights),
+  MaskedImageModel(Config config, const WeightScope& weights, const Kernels& kernels = default_kernels())
+      : trunk_(std::move(config), weights, kernels),
         mask_token_(weights.get("mask_token", {1, 1, trunk_.config().embed_dim})),
-        head_(weights.scope("lm_head"), checked_vocab_size(trunk_.config()), trunk_.config().embed_dim) {
+        head_(kernels, weights.scope("lm_head"), checked_vocab_size(trunk_.config()), trunk_.config().embed_dim) {
     if (weights.has("lm_norm.weight")) {
-      norm_.emplace(weights.scope("lm_norm"), trunk_.config().embed_dim, trunk_.config().layer_norm_eps);
+      norm_.emplace(kernels, weights.scope("lm_norm"), trunk_.config().embed_dim, trunk_.config().layer_norm_eps);
     }
   }
 
   /// What it is made from.
   const Config& config() const { return trunk_.config(); }
+  /// The level of the kernels that it runs on.
+  Isa isa() const { return trunk_.kernels().isa; }
 
   /// Logits of visual tokens: x (B, in_chans*H*W), mask (B*patches,) -> out (B*patches, V). ArgumentError where a shape
   /// is wrong.

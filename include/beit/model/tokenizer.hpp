@@ -173,6 +173,8 @@ struct TokenizerOptions {
   /// What isn't asked for takes no memory.
   bool encoder = true;
   bool decoder = true;  ///< Likewise.
+  /// As LoadOptions::isa.
+  std::optional<Isa> isa{};
 };
 
 namespace detail {

@@ -92,8 +92,9 @@ Tokenizer<Weight> tokenizer_from(const SafeTensors& file, const TokenizerOptions
   if (!options.encoder) reader.ignore("encoder.");
   if (!options.decoder) reader.ignore("decoder.");
   const WeightScope root = reader.root(executor);
-  if (encoder && options.encoder) in.emplace(read_encoder_config(below("encoder")), root.scope("encoder"));
-  if (decoder && options.decoder) out.emplace(read_decoder_config(below("decoder")), root.scope("decoder"));
+  const Kernels& kernels = choose_kernels(options.isa);
+  if (encoder && options.encoder) in.emplace(read_encoder_config(below("encoder")), root.scope("encoder"), kernels);
+  if (decoder && options.decoder) out.emplace(read_decoder_config(below("decoder")), root.scope("decoder"), kernels);
   reader.finish();
   if (options.image_size != Size{}) preprocessing.input_size = options.image_size;
   if (options.grid != Size{} && (in || out)) {

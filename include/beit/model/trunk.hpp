@@ -37,24 +37,27 @@ class Trunk {
 
   /// Reads its parameters under timm's names; "norm" as the configuration says.
   /// WeightError where one is missing, mis-shaped or not finite; ConfigError where `config` makes no model.
-  Trunk(Config config, const WeightScope& weights)
-      : config_(checked(std::move(config))),
+  Trunk(Config config, const WeightScope& weights, const Kernels& kernels)
+      : kernels_(&kernels),
+        config_(checked(std::move(config))),
         cls_token_(weights.get("cls_token", {1, 1, config_.embed_dim})),
-        patch_embed_(weights.scope("patch_embed"), config_.image_size, config_.patch_size, config_.in_chans,
+        patch_embed_(kernels, weights.scope("patch_embed"), config_.image_size, config_.patch_size, config_.in_chans,
                      config_.embed_dim) {
     if (config_.use_abs_pos_emb) pos_embed_ = weights.get("pos_embed", {1, config_.num_tokens(), config_.embed_dim});
     if (!config_.use_fc_norm && config_.use_final_norm) {
-      norm_.emplace(weights.scope("norm"), config_.embed_dim, config_.layer_norm_eps);
+      norm_.emplace(kernels, weights.scope("norm"), config_.embed_dim, config_.layer_norm_eps);
     }
     blocks_.reserve(static_cast<std::size_t>(config_.depth));
     for (Index i = 0; i < config_.depth; ++i) {
       const WeightScope block = weights.scope("blocks").scope(std::to_string(i));
-      blocks_.emplace_back(block, block_options(), read_bias(weights, block));
+      blocks_.emplace_back(kernels, block, block_options(), read_bias(weights, block));
     }
   }
 
   /// What it is made from.
   const Config& config() const { return config_; }
+  /// What it runs on.
+  const Kernels& kernels() const { return *kernels_; }
 
   /// ArgumentError unless x is (B, in_chans*H*W).
   void require_input(const ConstRows& x) const {
@@ -170,6 +173,7 @@ class Trunk {
     });
   }
 
+  const Kernels* kernels_;
   Config config_;
   AlignedBuffer<float> cls_token_;  // (C,)
   AlignedBuffer<float> pos_embed_;  // (N, C), or empty

@@ -33,8 +33,12 @@ template <typename Weight>
 class Attention {
  public:
   /// The parameters below timm's `attn`; those of relative positions are in `bias`.
-  Attention(const WeightScope& weights, Index dim, Index heads, QkvBias qkv_bias, RelativePositionBias bias)
-      : heads_(heads), bias_(std::move(bias)), proj_(weights.scope("proj"), dim, dim) {
+  Attention(const Kernels& kernels, const WeightScope& weights, Index dim, Index heads, QkvBias qkv_bias,
+            RelativePositionBias bias)
+      : kernel_(&arithmetic<Weight>(kernels).attention),
+        heads_(heads),
+        bias_(std::move(bias)),
+        proj_(kernels, weights.scope("proj"), dim, dim) {
     AlignedBuffer<float> qkv_biases;
     if (qkv_bias == QkvBias::all) qkv_biases = weights.get("qkv.bias", {3 * dim});
     if (qkv_bias == QkvBias::query_value) {
@@ -43,11 +47,13 @@ class Attention {
       std::fill_n(qkv_biases.data() + dim, dim, 0.0f);
       std::copy_n(weights.get("v_bias", {dim}).data(), dim, qkv_biases.data() + 2 * dim);
     }
-    qkv_ = Linear<Weight>(weights, "qkv.weight", {3 * dim, dim}, std::move(qkv_biases));
+    qkv_ = Linear<Weight>(kernels, weights, "qkv.weight", {3 * dim, dim}, std::move(qkv_biases));
   }
 
   /// From here on y = norm(heads) Wo^T + bo: timm.layers.Attention with scale_norm, "attn.norm" of BEiT-3.
-  void norm_context(const WeightScope& norm, float eps) { norm_.emplace(norm, proj_.inputs(), eps); }
+  void norm_context(const Kernels& kernels, const WeightScope& norm, float eps) {
+    norm_.emplace(kernels, norm, proj_.inputs(), eps);
+  }
 
   /// Memory for x: (B*N, C).
   Activations input(Workspace::Frame& frame, Index batch, Index tokens) const {
@@ -57,7 +63,6 @@ class Attention {
   /// out += gamma * y; x (B*N, C), an image a segment, gamma (C,) or null for 1, out (B*N, C).
   void forward_residual(const Activations& x, const float* gamma, Workspace& workspace, Rows out) const {
     const Executor& executor = workspace.executor();
-    const kernels::AttentionKernel& kernel = arithmetic<Weight>().attention;
     const Index head_dim = qkv_.inputs() / heads_;
     Workspace::Frame frame(workspace);
     const Activations qkv = forward_qkv(x, workspace, frame);                            // (B*N, 3*C)
@@ -65,19 +70,19 @@ class Attention {
     const Activations heads = norm_
                                   ? frame.activations(kernels::float_rows, x.segments, x.segment_rows, context.columns)
                                   : context;  // the same before the norm
-    const Index scratch_size = kernels::whole_lines(kernel.scratch_bytes(x.segment_rows, head_dim));
+    const Index scratch_size = kernels::whole_lines(kernel_->scratch_bytes(x.segment_rows, head_dim));
     std::byte* const scratch = frame.bytes(executor.size() * scratch_size);
     executor.for_each(x.segments * heads_, [&](Index item, Index slot) {
       const Index head = item % heads_;
-      kernel.run({.qkv = &qkv,
-                  .out = &heads,
-                  .segment = item / heads_,
-                  .head = head,
-                  .heads = heads_,
-                  .scale = 1.0f / std::sqrt(static_cast<float>(head_dim)),
-                  .bias_table = bias_.head(head),
-                  .grid = bias_.grid()},
-                 scratch + slot * scratch_size);
+      kernel_->run({.qkv = &qkv,
+                    .out = &heads,
+                    .segment = item / heads_,
+                    .head = head,
+                    .heads = heads_,
+                    .scale = 1.0f / std::sqrt(static_cast<float>(head_dim)),
+                    .bias_table = bias_.head(head),
+                    .grid = bias_.grid()},
+                   scratch + slot * scratch_size);
     });
     if (norm_) norm_->forward(heads, workspace, context);
     complete_rows(context, executor);
@@ -97,12 +102,12 @@ class Attention {
  private:
   /// (B*N, 3*C) as the attention kernel reads it.
   Activations forward_qkv(const Activations& x, Workspace& workspace, Workspace::Frame& frame) const {
-    const Activations qkv =
-        frame.activations(*arithmetic<Weight>().attention.layout, x.segments, x.segment_rows, qkv_.outputs(), true);
+    const Activations qkv = frame.activations(*kernel_->layout, x.segments, x.segment_rows, qkv_.outputs(), true);
     qkv_.forward(x, workspace, qkv);
     return qkv;
   }
 
+  const kernels::AttentionKernel* kernel_;
   Index heads_;
   RelativePositionBias bias_;
   std::optional<LayerNorm> norm_;

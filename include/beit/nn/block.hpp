@@ -31,13 +31,13 @@ class Block {
   };
 
   /// The parameters below timm's `blocks.i`.
-  Block(const WeightScope& weights, const Options& options, RelativePositionBias bias)
-      : norm1_(weights.scope("norm1"), options.dim, options.eps),
-        attn_(weights.scope("attn"), options.dim, options.heads, options.qkv_bias, std::move(bias)),
-        norm2_(weights.scope("norm2"), options.dim, options.eps),
-        mlp_(weights.scope("mlp"), options.dim, options.hidden) {
-    if (options.scale_attn_norm) attn_.norm_context(weights.scope("attn").scope("norm"), options.eps);
-    if (options.scale_mlp_norm) mlp_.norm_hidden(weights.scope("mlp").scope("norm"), options.eps);
+  Block(const Kernels& kernels, const WeightScope& weights, const Options& options, RelativePositionBias bias)
+      : norm1_(kernels, weights.scope("norm1"), options.dim, options.eps),
+        attn_(kernels, weights.scope("attn"), options.dim, options.heads, options.qkv_bias, std::move(bias)),
+        norm2_(kernels, weights.scope("norm2"), options.dim, options.eps),
+        mlp_(kernels, weights.scope("mlp"), options.dim, options.hidden) {
+    if (options.scale_attn_norm) attn_.norm_context(kernels, weights.scope("attn").scope("norm"), options.eps);
+    if (options.scale_mlp_norm) mlp_.norm_hidden(kernels, weights.scope("mlp").scope("norm"), options.eps);
     if (options.layer_scale) {
       gamma_1_ = weights.get("gamma_1", {options.dim});
       gamma_2_ = weights.get("gamma_2", {options.dim});

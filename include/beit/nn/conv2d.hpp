@@ -24,10 +24,10 @@ class Conv2d {
   };
 
   /// Reads "w" (outputs, inputs, kernel, kernel) and "b" (outputs,); kernel is odd.
-  Conv2d(const WeightScope& weights, Index outputs, Index inputs, Index kernel)
+  Conv2d(const Kernels& kernels, const WeightScope& weights, Index outputs, Index inputs, Index kernel)
       : inputs_(inputs),
         kernel_(kernel),
-        product_(weights, "w", {outputs, inputs, kernel, kernel}, weights.get("b", {outputs}),
+        product_(kernels, weights, "w", {outputs, inputs, kernel, kernel}, weights.get("b", {outputs}),
                  [&](float* rows, Index count) { put_channels_last(rows, count); }) {}
 
   /// Channels of the result.

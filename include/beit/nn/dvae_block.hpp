@@ -20,24 +20,25 @@ class DvaeBlock {
   using Convolution = Conv2d<Weight>;  ///< Of all sizes.
 
   /// The sides of the kernels of conv_1 to conv_4.
-  struct Kernels {
+  struct KernelSizes {
     Index conv_1;  ///< Side of the first's kernel.
     Index conv_2;  ///< Of the second's.
     Index conv_3;  ///< Of the third's.
     Index conv_4;  ///< Of the last's.
   };
-  static constexpr Kernels encoder{3, 3, 3, 1};  ///< Of dall_e.Encoder.
-  static constexpr Kernels decoder{1, 3, 3, 3};  ///< Of dall_e.Decoder.
+  static constexpr KernelSizes encoder{3, 3, 3, 1};  ///< Of dall_e.Encoder.
+  static constexpr KernelSizes decoder{1, 3, 3, 3};  ///< Of dall_e.Decoder.
 
   /// The parameters below dall_e's `block_i`; `scale` is that of the residual path.
-  DvaeBlock(const WeightScope& weights, Index inputs, Index outputs, Kernels kernels, float scale)
+  DvaeBlock(const Kernels& kernels, const WeightScope& weights, Index inputs, Index outputs, KernelSizes sizes,
+            float scale)
       : hidden_(outputs / 4),
-        conv_1_(weights.scope("res_path").scope("conv_1"), hidden_, inputs, kernels.conv_1),
-        conv_2_(weights.scope("res_path").scope("conv_2"), hidden_, hidden_, kernels.conv_2),
-        conv_3_(weights.scope("res_path").scope("conv_3"), hidden_, hidden_, kernels.conv_3),
-        conv_4_(weights.scope("res_path").scope("conv_4"), outputs, hidden_, kernels.conv_4),
+        conv_1_(kernels, weights.scope("res_path").scope("conv_1"), hidden_, inputs, sizes.conv_1),
+        conv_2_(kernels, weights.scope("res_path").scope("conv_2"), hidden_, hidden_, sizes.conv_2),
+        conv_3_(kernels, weights.scope("res_path").scope("conv_3"), hidden_, hidden_, sizes.conv_3),
+        conv_4_(kernels, weights.scope("res_path").scope("conv_4"), outputs, hidden_, sizes.conv_4),
         scale_(outputs) {
-    if (inputs != outputs) id_path_.emplace(weights.scope("id_path"), outputs, inputs, 1);
+    if (inputs != outputs) id_path_.emplace(kernels, weights.scope("id_path"), outputs, inputs, 1);
     std::fill_n(scale_.data(), outputs, scale);
   }
 

@@ -24,10 +24,12 @@ enum class GlobalPool {
 template <typename Weight>
 class Head {
  public:
-  /// Reads "fc_norm" if `fc_norm`, with its `eps`, and "head" unless `classes` is 0.
-  Head(const WeightScope& weights, Index dim, Index classes, GlobalPool pool, bool fc_norm, float eps) : pool_(pool) {
-    if (fc_norm) fc_norm_.emplace(weights.scope("fc_norm"), dim, eps);
-    if (classes > 0) head_.emplace(weights.scope("head"), classes, dim);
+  /// Reads "fc_norm" if `fc_norm`, with its `eps`, and "head" unless `classes` is 0. `kernels` must outlive it.
+  Head(const Kernels& kernels, const WeightScope& weights, Index dim, Index classes, GlobalPool pool, bool fc_norm,
+       float eps)
+      : kernels_(&kernels), pool_(pool) {
+    if (fc_norm) fc_norm_.emplace(kernels, weights.scope("fc_norm"), dim, eps);
+    if (classes > 0) head_.emplace(kernels, weights.scope("head"), classes, dim);
   }
 
   /// tokens (B*N, C) -> out (B, C).
@@ -37,7 +39,7 @@ class Head {
       const float* image = tokens.data() + b * count * stride;
       float* pooled = out.data() + b * out.outerStride();
       if (pool_ == GlobalPool::avg) {
-        kernel_table().mean_rows(image + stride, stride, count - 1, tokens.cols(), pooled);
+        kernels_->mean_rows(image + stride, stride, count - 1, tokens.cols(), pooled);
       } else {
         std::copy_n(image, tokens.cols(), pooled);
       }
@@ -57,6 +59,7 @@ class Head {
   }
 
  private:
+  const Kernels* kernels_;
   GlobalPool pool_;
   std::optional<LayerNorm> fc_norm_;
   std::optional<Linear<Weight>> head_;  // (K, C)

@@ -15,17 +15,17 @@ namespace beit::inline BEIT_ABI {
 /// y = (x - mean(x)) / sqrt(var(x) + eps) * weight + bias, for each row.
 class LayerNorm {
  public:
-  /// eps: timm.layers.LayerNorm's default.
-  LayerNorm(const WeightScope& weights, Index dim, float eps = 1e-6f)
-      : weight_(weights.get("weight", {dim})), bias_(weights.get("bias", {dim})), eps_(eps) {}
+  /// eps: timm.layers.LayerNorm's default. `kernels` must outlive the layer.
+  LayerNorm(const Kernels& kernels, const WeightScope& weights, Index dim, float eps = 1e-6f)
+      : kernels_(&kernels), weight_(weights.get("weight", {dim})), bias_(weights.get("bias", {dim})), eps_(eps) {}
 
   /// (m, C) -> (m, C); out may be x.
   void forward(const ConstRows& x, const Executor& executor, Rows out) const {
     constexpr Index block = 32;
     executor.for_each((x.rows() + block - 1) / block, [&](Index item, Index) {
       const Index row = item * block, rows = std::min(block, x.rows() - row);
-      kernel_table().layer_norm(x.data() + row * x.outerStride(), x.outerStride(), rows, x.cols(), weight_.data(),
-                                bias_.data(), eps_, out.data() + row * out.outerStride(), out.outerStride());
+      kernels_->layer_norm(x.data() + row * x.outerStride(), x.outerStride(), rows, x.cols(), weight_.data(),
+                           bias_.data(), eps_, out.data() + row * out.outerStride(), out.outerStride());
     });
   }
 
@@ -58,10 +58,11 @@ class LayerNorm {
   /// x (tile.rows, C), rows ldx apart, to `normed` without padding, which may be x, and on to `out`.
   void norm_tile(const float* x, Index ldx, const Activations::Tile& tile, float* normed,
                  const Activations& out) const {
-    kernel_table().layer_norm(x, ldx, tile.rows, out.columns, weight_.data(), bias_.data(), eps_, normed, out.columns);
+    kernels_->layer_norm(x, ldx, tile.rows, out.columns, weight_.data(), bias_.data(), eps_, normed, out.columns);
     out.write(tile, normed, out.columns);
   }
 
+  const Kernels* kernels_;
   AlignedBuffer<float> weight_;  // (C,)
   AlignedBuffer<float> bias_;    // (C,)
   float eps_;

@@ -55,29 +55,29 @@ struct WeightTraits<std::int8_t> {
   using Edge = Eigen::bfloat16;                            ///< What the first and the last layer are in.
 };
 
-/// The kernels of a weight type.
+/// Those of a level's kernels that multiply a weight type.
 template <typename Weight>
-const kernels::Arithmetic& arithmetic() {
-  return kernel_table().of(WeightTraits<Weight>::precision);
+const kernels::Arithmetic& arithmetic(const Kernels& kernels) {
+  return kernels.of(WeightTraits<Weight>::precision);
 }
 
 /// y = x W^T + b, with what follows done on the way to memory. W (outputs, inputs) is packed once, here, on the
-/// threads of the weights' scope.
+/// threads of the weights' scope, as the gemm of `kernels` reads it, which must outlive the layer.
 template <typename Weight>
 class Linear {
  public:
   Linear() = default;
   /// Reads the parameter `name` of this shape: outputs, and dimensions whose product is the inputs. `bias` is
   /// (outputs,) or empty.
-  Linear(const WeightScope& weights, std::string_view name, std::initializer_list<Index> shape,
+  Linear(const Kernels& kernels, const WeightScope& weights, std::string_view name, std::initializer_list<Index> shape,
          AlignedBuffer<float> bias)
-      : Linear(weights, name, shape, std::move(bias), [](float*, Index) {}) {}
+      : Linear(kernels, weights, name, shape, std::move(bias), [](float*, Index) {}) {}
   /// The same with `arrange(float* rows, Index count)`: puts the inputs of `count` rows (count, inputs), as they were
   /// read, into the order in which x has them. On several threads at once.
   template <typename Arrange>
-  Linear(const WeightScope& weights, std::string_view name, std::initializer_list<Index> shape,
+  Linear(const Kernels& kernels, const WeightScope& weights, std::string_view name, std::initializer_list<Index> shape,
          AlignedBuffer<float> bias, const Arrange& arrange)
-      : bias_(std::move(bias)), outputs_(*shape.begin()) {
+      : kernel_(&arithmetic<Weight>(kernels).gemm), bias_(std::move(bias)), outputs_(*shape.begin()) {
     weights.read(name, shape, 0, 0, nullptr);  // checks the shape before memory of that size is asked for
     for (const Index* n = shape.begin() + 1; n != shape.end(); ++n) inputs_ *= *n;
     packed_ = AlignedBuffer<std::byte>(kernel().packed_bytes(outputs_, inputs_));
@@ -96,14 +96,14 @@ class Linear {
     });
   }
   /// Reads "weight" (outputs, inputs) and "bias" (outputs,).
-  Linear(const WeightScope& weights, Index outputs, Index inputs)
-      : Linear(weights, "weight", {outputs, inputs}, weights.get("bias", {outputs})) {}
+  Linear(const Kernels& kernels, const WeightScope& weights, Index outputs, Index inputs)
+      : Linear(kernels, weights, "weight", {outputs, inputs}, weights.get("bias", {outputs})) {}
 
   Index inputs() const { return inputs_; }    ///< k.
   Index outputs() const { return outputs_; }  ///< n.
 
   /// What multiplies.
-  static const kernels::GemmKernel& kernel() { return arithmetic<Weight>().gemm; }
+  const kernels::GemmKernel& kernel() const { return *kernel_; }
 
   /// Memory for x of the calls below: (segments * segment_rows, inputs).
   Activations input(Workspace::Frame& frame, Index segments, Index segment_rows, bool in_parts = false) const {
@@ -142,7 +142,7 @@ class Linear {
   }
 
   void run(const Activations& x, Workspace& workspace, kernels::Gemm product) const {
-    const kernels::GemmKernel& kernel = Linear::kernel();
+    const kernels::GemmKernel& kernel = *kernel_;
     product.a = &x;
     product.packed = packed_.data();
     product.bias = bias_.data();
@@ -176,6 +176,7 @@ class Linear {
     });
   }
 
+  const kernels::GemmKernel* kernel_ = nullptr;
   AlignedBuffer<std::byte> packed_;
   AlignedBuffer<float> bias_;  // (outputs,) or empty
   Index outputs_ = 0;

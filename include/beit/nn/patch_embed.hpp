@@ -16,10 +16,11 @@ template <typename Weight>
 class PatchEmbed {
  public:
   /// The parameters below timm's `patch_embed`.
-  PatchEmbed(const WeightScope& weights, Size image, Size patch, Index channels, Index dim)
+  PatchEmbed(const Kernels& kernels, const WeightScope& weights, Size image, Size patch, Index channels, Index dim)
       : image_(image), patch_(patch), channels_(channels) {
     const WeightScope proj = weights.scope("proj");
-    proj_ = Linear<Weight>(proj, "weight", {dim, channels, patch.height, patch.width}, proj.get("bias", {dim}));
+    proj_ =
+        Linear<Weight>(kernels, proj, "weight", {dim, channels, patch.height, patch.width}, proj.get("bias", {dim}));
   }
 
   /// Adds to tokens (B*N, C), N = 1 + grid.area(), the embeddings of x (B, channels*H*W); the first token of

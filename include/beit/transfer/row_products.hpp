@@ -62,10 +62,11 @@ class RowProducts {
  public:
   RowProducts() = default;
   /// The products with r's rows or, `transposed`, with its columns.
-  RowProducts(const ConstRows& r, const Executor& executor, bool transposed = false) {
+  RowProducts(const ConstRows& r, const Executor& executor, bool transposed = false,
+              const Kernels& kernels = default_kernels()) {
     const detail::MatrixSource source(r, transposed);
     const std::vector<Index> shape = source.shape("rows");
-    product_ = Linear<float>(source.root(executor), "rows", {shape[0], shape[1]}, AlignedBuffer<float>());
+    product_ = Linear<float>(kernels, source.root(executor), "rows", {shape[0], shape[1]}, AlignedBuffer<float>());
   }
 
   /// x (m, d) -> out (m, n); x (m, n) -> out (m, d) if transposed.

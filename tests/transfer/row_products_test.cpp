@@ -1,0 +1,43 @@
+// Products with a matrix of features against loops in double precision, on every level of kernels.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <vector>
+
+#include <beit/core/thread_pool.hpp>
+#include <beit/transfer/row_products.hpp>
+
+#include "../levels.hpp"
+#include "../random_weights.hpp"
+
+namespace {
+
+using beit::Index;
+using beit::Matrix;
+
+Matrix random(const char* name, Index rows, Index cols) {
+  const testing_weights::RandomWeights numbers(7);
+  Matrix x(rows, cols);
+  std::copy_n(numbers.get(name, std::vector<Index>{rows, cols}).data(), x.size(), x.data());
+  return x;
+}
+
+class RowProducts : public testing::TestWithParam<beit::Isa> {};
+
+TEST_P(RowProducts, AreThoseOfTheRowsAndOfTheColumns) {
+  const Index m = 19, n = 130, d = 37;
+  const Matrix r = random("r", n, d), x = random("x", m, d), y = random("y", m, n);
+  beit::ThreadPool pool(2);
+  const beit::Kernels& kernels = beit::choose_kernels(GetParam());
+  Matrix out(m, n), back(m, d);
+  beit::RowProducts(r, pool, false, kernels).forward(x, pool, out);
+  beit::RowProducts(r, pool, true, kernels).forward(y, pool, back);
+  const Eigen::MatrixXd exact = r.map().cast<double>();
+  EXPECT_LE((out.map().cast<double>() - x.map().cast<double>() * exact.transpose()).cwiseAbs().maxCoeff(), 1e-6);
+  EXPECT_LE((back.map().cast<double>() - y.map().cast<double>() * exact).cwiseAbs().maxCoeff(), 3e-6);
+}
+
+INSTANTIATE_TEST_SUITE_P(Levels, RowProducts, testing::ValuesIn(testing_levels::available()),
+                         testing_levels::level_name);
+
+}  // namespace
