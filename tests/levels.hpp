@@ -10,6 +10,7 @@
 
 #include <beit/core/version.hpp>
 #include <beit/cpu/isa.hpp>
+#include <beit/kernels/kernels.hpp>
 
 namespace beit::inline BEIT_ABI {
 inline void PrintTo(Isa isa, std::ostream* out) { *out << isa_name(isa); }  // what GoogleTest calls
@@ -24,6 +25,23 @@ inline std::vector<beit::Isa> available() {
     if (beit::has_isa(level.isa) && beit::permit_isa(level.isa)) levels.push_back(level.isa);
   }
   return levels;
+}
+
+/// The products and attention of a level in a precision that is known at run time.
+inline const beit::kernels::Arithmetic& arithmetic(beit::Isa isa, beit::Precision precision) {
+  using beit::Precision;
+  using beit::kernels::arithmetic_of;
+  switch (precision) {
+    case Precision::float_fast:
+      return arithmetic_of<Precision::float_fast>(isa);
+    case Precision::bfloat16:
+      return arithmetic_of<Precision::bfloat16>(isa);
+    case Precision::int8:
+      return arithmetic_of<Precision::int8>(isa);
+    case Precision::float32:
+      break;
+  }
+  return arithmetic_of<Precision::float32>(isa);
 }
 
 /// A name and a level.

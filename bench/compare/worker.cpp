@@ -125,7 +125,9 @@ Json describe() {
   const beit::Kernels& kernels = beit::default_kernels();
   for (const Precision& precision : precisions) {
     // Where the processor has no tiles, float-fast is float.
-    if (precision.load == &load<beit::FloatFast> && kernels.float_fast.gemm.run == kernels.float32.gemm.run) continue;
+    if (precision.load == &load<beit::FloatFast> &&
+        beit::arithmetic<beit::FloatFast>(kernels).gemm.run == beit::arithmetic<float>(kernels).gemm.run)
+      continue;
     names.push_back(precision.name);
   }
   return {{"version", BEIT_VERSION}, {"isa", beit::isa_name(kernels.isa)}, {"precisions", names}};

@@ -122,12 +122,12 @@ void check(const Case& parameters, const beit::kernels::AttentionKernel& kernel,
 }
 
 TEST_P(AttentionCases, AgreesWithDoubleLoop) {
-  for (const beit::kernels::Kernels& level : reference::all_levels()) {
+  for (const reference::Level& level : reference::all_levels()) {
     SCOPED_TRACE(beit::isa_name(level.isa));
-    check(GetParam(), level.float32.attention, *level.float32.gemm.layout);
-    if (level.bfloat16.attention.run == level.float32.attention.run) continue;
-    check(GetParam(), level.bfloat16.attention, *level.float32.gemm.layout);
-    check(GetParam(), level.bfloat16.attention, *level.bfloat16.gemm.layout);
+    check(GetParam(), level.of(beit::Precision::float32).attention, *level.of(beit::Precision::float32).gemm.layout);
+    if (level.of(beit::Precision::bfloat16).attention.run == level.of(beit::Precision::float32).attention.run) continue;
+    check(GetParam(), level.of(beit::Precision::bfloat16).attention, *level.of(beit::Precision::float32).gemm.layout);
+    check(GetParam(), level.of(beit::Precision::bfloat16).attention, *level.of(beit::Precision::bfloat16).gemm.layout);
   }
 }
 

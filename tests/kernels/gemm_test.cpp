@@ -26,7 +26,7 @@ using reference::pack;
 using reference::run_blocks;
 
 /// Every layout of a level, each once.
-std::vector<const Layout*> layouts(const beit::kernels::Kernels& level) {
+std::vector<const Layout*> layouts(const reference::Level& level) {
   std::vector<const Layout*> found;
   for (const Precision precision : reference::precisions) {
     for (const Layout* layout : {level.of(precision).gemm.layout, level.of(precision).attention.layout}) {
@@ -36,7 +36,7 @@ std::vector<const Layout*> layouts(const beit::kernels::Kernels& level) {
   return found;
 }
 
-std::string name(const beit::kernels::Kernels& level, Precision precision) {
+std::string name(const reference::Level& level, Precision precision) {
   return std::string(beit::isa_name(level.isa)) + " " + std::string(beit::precision_name(precision));
 }
 
@@ -79,7 +79,7 @@ TEST_P(GemmShapes, AgreeWithDoubleLoop) {
   // Rows and segments that are somewhat apart.
   const Index ldo = n + 5, stride = (rows + 1) * ldo;
   const std::vector<float> before = normal(segments * stride, 5);
-  for (const beit::kernels::Kernels& level : all_levels()) {
+  for (const reference::Level& level : all_levels()) {
     for (const Precision precision : reference::precisions) {
       SCOPED_TRACE(name(level, precision));
       const GemmKernel& kernel = level.of(precision).gemm;
@@ -117,7 +117,7 @@ TEST_P(GemmShapes, AgreeWithDoubleLoop) {
 }
 
 TEST_P(GemmShapes, WriteWhatAnotherKernelReads) {
-  for (const beit::kernels::Kernels& level : all_levels()) {
+  for (const reference::Level& level : all_levels()) {
     for (const Precision precision : reference::precisions) {
       const GemmKernel& kernel = level.of(precision).gemm;
       const Owned x(*kernel.layout, a, segments, rows, k);
@@ -158,7 +158,7 @@ TEST_P(GemmShapes, WriteWhatAnotherKernelReads) {
 }
 
 TEST_P(GemmShapes, AreRoundedToNearest) {
-  for (const beit::kernels::Kernels& level : all_levels()) {
+  for (const reference::Level& level : all_levels()) {
     for (const Layout* layout : layouts(level)) {
       SCOPED_TRACE(std::string(beit::isa_name(level.isa)) + ", rounding " +
                    std::to_string(static_cast<int>(layout->rounding)));
@@ -174,7 +174,7 @@ TEST_P(GemmShapes, AreRoundedToNearest) {
 
 TEST_P(GemmShapes, ActivationsMayComeInPieces) {
   std::mt19937 random(6);
-  for (const beit::kernels::Kernels& level : all_levels()) {
+  for (const reference::Level& level : all_levels()) {
     for (const Layout* layout : layouts(level)) {
       SCOPED_TRACE(std::string(beit::isa_name(level.isa)) + ", rounding " +
                    std::to_string(static_cast<int>(layout->rounding)));
@@ -235,7 +235,7 @@ std::vector<float> multiply(const GemmKernel& kernel, const float* a, Index m, c
 TEST(Gemm, RowsHaveTheSameBitsAloneAndTogether) {
   const Index m = 131, n = 37, k = 300;
   const std::vector<float> a = normal(m * k, 1), w = normal(n * k, 2), bias = normal(n, 3);
-  for (const beit::kernels::Kernels& level : all_levels()) {
+  for (const reference::Level& level : all_levels()) {
     for (const Precision precision : reference::precisions) {
       const GemmKernel& kernel = level.of(precision).gemm;
       const std::vector<float> together = multiply(kernel, a.data(), m, w, bias, 100, 1);
@@ -252,7 +252,7 @@ TEST(Gemm, BlocksOfAnySizeGiveTheSameBits) {
   // k in parts where a call has all rows, in one where it has few.
   const Index m = 230, n = 100, k = 1500;
   const std::vector<float> a = normal(m * k, 1), w = normal(n * k, 2), bias = normal(n, 3);
-  for (const beit::kernels::Kernels& level : all_levels()) {
+  for (const reference::Level& level : all_levels()) {
     for (const Precision precision : reference::precisions) {
       const GemmKernel& kernel = level.of(precision).gemm;
       const std::vector<float> whole = multiply(kernel, a.data(), m, w, bias, 58, 13);
@@ -266,8 +266,8 @@ TEST(Gemm, QuantisesTheSameOnEveryLevel) {
   const Index m = 20, n = 30, k = 77;
   const std::vector<float> a = normal(m * k, 1), w = normal(n * k, 2);
   std::vector<float> first;
-  for (const beit::kernels::Kernels& level : all_levels()) {
-    const GemmKernel& kernel = level.int8.gemm;
+  for (const reference::Level& level : all_levels()) {
+    const GemmKernel& kernel = level.of(beit::Precision::int8).gemm;
     const Owned x(*kernel.layout, a, 1, m, k);
     const auto packed = pack(kernel, w, n, k);
     std::vector<float> out(static_cast<std::size_t>(m * n));
@@ -280,8 +280,8 @@ TEST(Gemm, QuantisesTheSameOnEveryLevel) {
 TEST(Gemm, ZeroAndHugeRowsQuantise) {
   const Index n = 2, k = 4;
   const std::vector<float> a{0, 0, 0, 0, 3e38f, -3e38f, 1e38f, 0, 1e-40f, 0, 0, 0}, w{1, 1, 1, 1, 0, 0, 0, 0};
-  for (const beit::kernels::Kernels& level : all_levels()) {
-    const GemmKernel& kernel = level.int8.gemm;
+  for (const reference::Level& level : all_levels()) {
+    const GemmKernel& kernel = level.of(beit::Precision::int8).gemm;
     const Owned x(*kernel.layout, a, 1, 3, k);
     const auto packed = pack(kernel, w, n, k);
     std::vector<float> out(6);
@@ -303,8 +303,9 @@ std::vector<float> gelu_inputs() {
 
 TEST(Gemm, GeluIsWithinAMillionthOfErf) {
   const std::vector<float> x = gelu_inputs();
-  for (const beit::kernels::Kernels& level : all_levels()) {
-    const std::vector<float> out = multiply(level.float32.gemm, x.data(), static_cast<Index>(x.size()), {1}, {0}, 1, 1);
+  for (const reference::Level& level : all_levels()) {
+    const std::vector<float> out =
+        multiply(level.of(beit::Precision::float32).gemm, x.data(), static_cast<Index>(x.size()), {1}, {0}, 1, 1);
     for (std::size_t i = 0; i < x.size(); ++i) {
       const double wanted = reference::gelu(x[i]);
       // A large x is its own gelu, to its own rounding.
@@ -317,9 +318,9 @@ TEST(Gemm, GeluIsWithinAMillionthOfErf) {
 TEST(Gemm, GeluIsWithinATenthOfAThousandthBeforeItIsRounded) {
   const std::vector<float> x = gelu_inputs();
   const Index m = static_cast<Index>(x.size()) - 2;  // but for those of which no error is small
-  for (const beit::kernels::Kernels& level : all_levels()) {
-    const Layout& layout = *level.bfloat16.gemm.layout;
-    const GemmKernel& kernel = level.float32.gemm;
+  for (const reference::Level& level : all_levels()) {
+    const Layout& layout = *level.of(beit::Precision::bfloat16).gemm.layout;
+    const GemmKernel& kernel = level.of(beit::Precision::float32).gemm;
     const Owned in(*kernel.layout, x, 1, m, 1), out(layout, 1, m, 1);
     const auto packed = pack(kernel, {1}, 1, 1);
     run_blocks(

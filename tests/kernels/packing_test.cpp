@@ -81,7 +81,7 @@ TEST_P(Packing, IsTheFormulasByteForByte) {
   std::vector<float> w = normal(n * k, 11);
   std::fill_n(w.data(), k, 0.0f);  // a column of zeros
   w.back() = 1e-29f;               // too small to quantise where it is the largest
-  for (const beit::kernels::Kernels& level : reference::all_levels()) {
+  for (const reference::Level& level : reference::all_levels()) {
     for (const Precision precision : reference::precisions) {
       SCOPED_TRACE(std::string(beit::isa_name(level.isa)) + " " + std::string(beit::precision_name(precision)));
       const GemmKernel& kernel = level.of(precision).gemm;

@@ -20,13 +20,35 @@ namespace reference {
 
 using beit::Index;
 
-/// The kernels of every level that this processor has, and of tiles if that is all it lacks.
-inline std::vector<beit::kernels::Kernels> all_levels() {
-  std::vector<beit::kernels::Kernels> levels;
-  for (const beit::Isa isa : testing_levels::available()) levels.push_back(beit::kernels::kernels_of(isa));
+inline constexpr std::array precisions{beit::Precision::float32, beit::Precision::float_fast, beit::Precision::bfloat16,
+                                       beit::Precision::int8};
+
+/// All kernels of a level.
+struct Level : beit::Kernels {
+  std::array<beit::kernels::Arithmetic, precisions.size()> arithmetics;  // in the order of Precision
+
+  const beit::kernels::Arithmetic& of(beit::Precision precision) const {
+    return arithmetics[static_cast<std::size_t>(precision)];
+  }
+};
+
+/// Every level that this processor has, and that of tiles if they are all it lacks.
+inline std::vector<Level> all_levels() {
+  std::vector<Level> levels;
+  for (const beit::Isa isa : testing_levels::available()) {
+    levels.push_back({beit::kernels::kernels_of(isa), {}});
+    for (const beit::Precision precision : precisions) {
+      levels.back().arithmetics[static_cast<std::size_t>(precision)] = testing_levels::arithmetic(isa, precision);
+    }
+  }
 #if BEIT_AMX_KERNELS
   // Where there are no tiles, software stands in for them.
-  if (beit::best_isa() == beit::Isa::avx512_bf16) levels.push_back(beit::kernels::AmxLevel<SoftwareTiles>::table());
+  if (beit::best_isa() == beit::Isa::avx512_bf16) {
+    using Software = beit::kernels::AmxLevel<SoftwareTiles>;
+    levels.push_back({Software::table(),
+                      {Software::arithmetic<precisions[0]>(), Software::arithmetic<precisions[1]>(),
+                       Software::arithmetic<precisions[2]>(), Software::arithmetic<precisions[3]>()}});
+  }
 #endif
   return levels;
 }
@@ -41,9 +63,6 @@ inline std::vector<float> normal(Index count, unsigned seed, float deviation = 1
 }
 
 inline double gelu(double x) { return 0.5 * x * (1 + std::erf(x / std::sqrt(2.0))); }
-
-inline constexpr std::array precisions{beit::Precision::float32, beit::Precision::float_fast, beit::Precision::bfloat16,
-                                       beit::Precision::int8};
 
 enum class Rounding { none, bfloat16, int8, int8_weights };
 

@@ -14,7 +14,7 @@ using reference::all_levels;
 using reference::normal;
 
 TEST(LayerNorm, AgreesWithDoubleLoop) {
-  for (const beit::kernels::Kernels& level : all_levels()) {
+  for (const reference::Level& level : all_levels()) {
     SCOPED_TRACE(beit::isa_name(level.isa));
     for (const Index c : {Index{1}, Index{2}, Index{3}, Index{24}, Index{120}, Index{768}, Index{1027}}) {
       for (const float mean : {0.0f, 100.0f}) {
@@ -44,7 +44,7 @@ TEST(LayerNorm, AgreesWithDoubleLoop) {
 }
 
 TEST(LayerNorm, WorksInPlace) {
-  for (const beit::kernels::Kernels& level : all_levels()) {
+  for (const reference::Level& level : all_levels()) {
     SCOPED_TRACE(beit::isa_name(level.isa));
     const Index rows = 3, c = 50;
     std::vector<float> x = normal(rows * c, 1), out(x.size());
@@ -56,7 +56,7 @@ TEST(LayerNorm, WorksInPlace) {
 }
 
 TEST(MeanRows, AgreesWithDoubleLoop) {
-  for (const beit::kernels::Kernels& level : all_levels()) {
+  for (const reference::Level& level : all_levels()) {
     SCOPED_TRACE(beit::isa_name(level.isa));
     for (const Index c : {Index{1}, Index{63}, Index{64}, Index{65}, Index{768}}) {
       const Index rows = 196, ldx = c + 3;

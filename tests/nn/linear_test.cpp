@@ -48,8 +48,8 @@ TYPED_TEST(LinearOf, EveryElementIsComputedOnce) {
     Matrix out(rows, outputs);
     linear.forward(operand, workspace, out);
     EXPECT_LE((out.map().cast<double>() - wanted).cwiseAbs().maxCoeff(), 2e-6);
-    const beit::Activations hidden =
-        frame.activations(*beit::default_kernels().float32.gemm.layout, segments, rows / segments, outputs);
+    const beit::Activations hidden = frame.activations(*beit::arithmetic<float>(beit::default_kernels()).gemm.layout,
+                                                       segments, rows / segments, outputs);
     linear.forward_gelu(operand, workspace, hidden);
     for (Index i = 0; i < rows; ++i) hidden.read(i / (rows / segments), i % (rows / segments), 0, outputs, out.row(i));
     for (Index i = 0; i < rows; ++i) {

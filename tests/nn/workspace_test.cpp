@@ -3,6 +3,8 @@
 #include <beit/kernels/kernels.hpp>
 #include <beit/nn/workspace.hpp>
 
+#include "../levels.hpp"
+
 namespace {
 
 using beit::Index;
@@ -52,11 +54,12 @@ TEST(Workspace, MemoryIsAlignedToCacheLines) {
 TEST(Workspace, WritesRowsSegmentAfterSegment) {
   beit::ThreadPool pool(3);
   beit::Workspace workspace(pool);
-  const beit::kernels::Kernels& kernels = beit::default_kernels();
+  const beit::Isa isa = beit::default_kernels().isa;
   for (const beit::Precision precision : {beit::Precision::float32, beit::Precision::int8}) {
     Frame frame(workspace);
     const Index segments = 5, rows = 21, columns = 40;
-    const beit::Activations out = frame.activations(*kernels.of(precision).gemm.layout, segments, rows, columns, true);
+    const beit::Activations out =
+        frame.activations(*testing_levels::arithmetic(isa, precision).gemm.layout, segments, rows, columns, true);
     beit::Matrix x(segments * rows, columns);
     for (Index i = 0; i < x.size(); ++i) x.data()[i] = static_cast<float>(i % 128) - 63.5f;
     beit::write_rows(x, out, workspace.executor());

@@ -99,16 +99,18 @@ struct TileBytes {
 /// The table, on the machine's tiles or on tests' software.
 template <typename Tiles>
 struct AmxLevel {
-  static constexpr Kernels table() {
-    Kernels kernels = Avx512Bf16::table();
-    kernels.isa = Isa::amx;
-    kernels.float32.gemm = TileGemm<Tiles, BfloatParts<3>>::kernel();
-    kernels.float_fast.gemm = TileGemm<Tiles, BfloatParts<2>>::kernel();
-    kernels.bfloat16.gemm = TileGemm<Tiles, BfloatParts<1>>::kernel();
-    kernels.int8.gemm = TileGemm<Tiles, TileBytes>::kernel();
-    kernels.bfloat16.attention = TileAttention<Tiles>::kernel();
-    kernels.int8.attention = kernels.bfloat16.attention;
-    return kernels;
+  static constexpr Kernels table() { return {Isa::amx, &Avx512::layer_norm, &Portable::mean_rows}; }
+
+  template <Precision precision>
+  static constexpr Arithmetic arithmetic() {
+    if constexpr (precision == Precision::float32) {
+      return {TileGemm<Tiles, BfloatParts<3>>::kernel(), Avx512::arithmetic<precision>().attention};
+    } else if constexpr (precision == Precision::float_fast) {
+      return {TileGemm<Tiles, BfloatParts<2>>::kernel(), Avx512::arithmetic<precision>().attention};
+    } else {
+      return {TileGemm<Tiles, StepOf<precision, void, BfloatParts<1>, TileBytes>>::kernel(),
+              TileAttention<Tiles>::kernel()};
+    }
   }
 };
 

@@ -72,16 +72,12 @@ struct Avx2 {
 #include <beit/kernels/panel_tile.inl>
   };
 
-  static constexpr Kernels table() {
-    constexpr AttentionKernel attention = FusedAttention<Avx2, Float>::kernel();
-    constexpr Arithmetic float32{PackedGemm<Avx2, Float>::kernel(), attention};
-    return {Isa::avx2,
-            float32,
-            float32,
-            {PackedGemm<Avx2, Bfloat16>::kernel(), attention},
-            {PackedGemm<Avx2, Int8>::kernel(), attention},
-            &layer_norm,
-            &Portable::mean_rows};
+  static constexpr Kernels table() { return {Isa::avx2, &layer_norm, &Portable::mean_rows}; }
+
+  template <Precision precision>
+  static constexpr Arithmetic arithmetic() {
+    return {PackedGemm<Avx2, StepOf<precision, Float, Bfloat16, Int8>>::kernel(),
+            FusedAttention<Avx2, Float>::kernel()};
   }
 };
 

@@ -39,11 +39,15 @@ struct Avx2Vnni {
 #include <beit/kernels/panel_tile.inl>
   };
 
-  static constexpr Kernels table() {
-    Kernels kernels = Avx2::table();
-    kernels.isa = Isa::avx2_vnni;
-    kernels.int8.gemm = PackedGemm<Avx2, Int8>::kernel();
-    return kernels;
+  static constexpr Kernels table() { return {Isa::avx2_vnni, &Avx2::layer_norm, &Portable::mean_rows}; }
+
+  template <Precision precision>
+  static constexpr Arithmetic arithmetic() {
+    if constexpr (precision == Precision::int8) {
+      return {PackedGemm<Avx2, Int8>::kernel(), FusedAttention<Avx2, Avx2::Float>::kernel()};
+    } else {
+      return Avx2::arithmetic<precision>();
+    }
   }
 };
 

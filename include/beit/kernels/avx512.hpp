@@ -74,16 +74,12 @@ struct Avx512 {
 #include <beit/kernels/panel_tile.inl>
   };
 
-  static constexpr Kernels table() {
-    constexpr AttentionKernel attention = FusedAttention<Avx512, Float<attention_NR>>::kernel();
-    constexpr Arithmetic float32{PackedGemm<Avx512, Float<NR>>::kernel(), attention};
-    return {Isa::avx512,
-            float32,
-            float32,
-            {PackedGemm<Avx512, Bfloat16>::kernel(), attention},
-            {PackedGemm<Avx512, Int8>::kernel(), attention},
-            &layer_norm,
-            &Portable::mean_rows};
+  static constexpr Kernels table() { return {Isa::avx512, &layer_norm, &Portable::mean_rows}; }
+
+  template <Precision precision>
+  static constexpr Arithmetic arithmetic() {
+    return {PackedGemm<Avx512, StepOf<precision, Float<NR>, Bfloat16, Int8>>::kernel(),
+            FusedAttention<Avx512, Float<attention_NR>>::kernel()};
   }
 };
 

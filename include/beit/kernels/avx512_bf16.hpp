@@ -59,13 +59,18 @@ struct Avx512Bf16 {
 #include <beit/kernels/panel_tile.inl>
   };
 
-  static constexpr Kernels table() {
+  static constexpr Kernels table() { return {Isa::avx512_bf16, &Avx512::layer_norm, &Portable::mean_rows}; }
+
+  template <Precision precision>
+  static constexpr Arithmetic arithmetic() {
     constexpr AttentionKernel attention = FusedAttention<Avx512Bf16, Bfloat16<Avx512::attention_NR>>::kernel();
-    Kernels kernels = Avx512Vnni::table();
-    kernels.isa = Isa::avx512_bf16;
-    kernels.bfloat16 = {PackedGemm<Avx512Bf16, Bfloat16<Avx512::NR>>::kernel(), attention};
-    kernels.int8.attention = attention;
-    return kernels;
+    if constexpr (precision == Precision::bfloat16) {
+      return {PackedGemm<Avx512Bf16, Bfloat16<Avx512::NR>>::kernel(), attention};
+    } else if constexpr (precision == Precision::int8) {
+      return {PackedGemm<Avx512, Avx512Vnni::Int8>::kernel(), attention};
+    } else {
+      return Avx512::arithmetic<precision>();
+    }
   }
 };
 

@@ -40,11 +40,16 @@ struct Avx512Vnni {
 #include <beit/kernels/panel_tile.inl>
   };
 
-  static constexpr Kernels table() {
-    Kernels kernels = Avx512::table();
-    kernels.isa = Isa::avx512_vnni;
-    kernels.int8.gemm = PackedGemm<Avx512, Int8>::kernel();
-    return kernels;
+  static constexpr Kernels table() { return {Isa::avx512_vnni, &Avx512::layer_norm, &Portable::mean_rows}; }
+
+  template <Precision precision>
+  static constexpr Arithmetic arithmetic() {
+    if constexpr (precision == Precision::int8) {
+      return {PackedGemm<Avx512, Int8>::kernel(),
+              FusedAttention<Avx512, Avx512::Float<Avx512::attention_NR>>::kernel()};
+    } else {
+      return Avx512::arithmetic<precision>();
+    }
   }
 };
 

@@ -17,6 +17,10 @@ namespace kernels {
 /// The kernels of one level, which this processor must have and the system permit.
 BEIT_INLINE const Kernels& kernels_of(Isa isa);
 
+/// Its products and attention in one precision: a program has those of the precisions that it names.
+template <Precision precision>
+const Arithmetic& arithmetic_of(Isa isa);
+
 }  // namespace kernels
 
 using kernels::Kernels;

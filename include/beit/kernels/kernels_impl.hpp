@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <iterator>
 
 #include <beit/core/compiled.hpp>
@@ -25,28 +26,43 @@ namespace beit::inline BEIT_ABI {
 
 namespace kernels {
 
-BEIT_INLINE const Kernels& kernels_of(Isa isa) {
-#if BEIT_X86_KERNELS
-  static constexpr Kernels tables[] = {
-    Portable::table(),
-    Avx2::table(),
-    Avx2Vnni::table(),
-    Avx512::table(),
-    Avx512Vnni::table(),
-    Avx512Bf16::table(),
+/// Some levels' kernels, as tables that are made by the compiler.
+template <typename... Level>
+struct LevelTables {
+  static const Kernels& kernels(Isa isa) {
+    static constexpr Kernels tables[] = {Level::table()...};
+    return tables[index(isa)];
+  }
+  template <Precision precision>
+  static const Arithmetic& arithmetic(Isa isa) {
+    static constexpr Arithmetic tables[] = {Level::template arithmetic<precision>()...};
+    return tables[index(isa)];
+  }
+
+ private:
+  static std::ptrdiff_t index(Isa isa) {
+    constexpr Isa levels[] = {Level::table().isa...};
+    return std::find(std::begin(levels), std::end(levels), isa) - std::begin(levels);
+  }
+};
+
 #if BEIT_AMX_KERNELS
-    Amx::table()
-#endif
-  };
+using AllLevels = LevelTables<Portable, Avx2, Avx2Vnni, Avx512, Avx512Vnni, Avx512Bf16, Amx>;
+#elif BEIT_X86_KERNELS
+using AllLevels = LevelTables<Portable, Avx2, Avx2Vnni, Avx512, Avx512Vnni, Avx512Bf16>;
 #elif BEIT_NEON_KERNELS
-  static constexpr Kernels tables[] = {Portable::table(), Neon::table(), NeonDot::table(), NeonMatrix::table()};
+using AllLevels = LevelTables<Portable, Neon, NeonDot, NeonMatrix>;
 #elif BEIT_WASM_KERNELS
-  static constexpr Kernels tables[] = {Portable::table(), Simd128::table()};
+using AllLevels = LevelTables<Portable, Simd128>;
 #else
-  static constexpr Kernels tables[] = {Portable::table()};
+using AllLevels = LevelTables<Portable>;
 #endif
-  return *std::find_if(std::begin(tables), std::end(tables),
-                       [&](const Kernels& kernels) { return kernels.isa == isa; });
+
+BEIT_INLINE const Kernels& kernels_of(Isa isa) { return AllLevels::kernels(isa); }
+
+template <Precision precision>
+const Arithmetic& arithmetic_of(Isa isa) {
+  return AllLevels::arithmetic<precision>(isa);
 }
 
 }  // namespace kernels

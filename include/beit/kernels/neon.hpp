@@ -103,16 +103,12 @@ struct Neon {
 #include <beit/kernels/quad_tile.inl>
   };
 
-  static constexpr Kernels table() {
-    constexpr AttentionKernel attention = FusedAttention<Neon, Float>::kernel();
-    constexpr Arithmetic float32{PackedGemm<Neon, Float>::kernel(), attention};
-    return {Isa::neon,
-            float32,
-            float32,
-            {PackedGemm<Neon, Bfloat16>::kernel(), attention},
-            {PackedGemm<Neon, Int8>::kernel(), attention},
-            &layer_norm,
-            &Portable::mean_rows};
+  static constexpr Kernels table() { return {Isa::neon, &layer_norm, &Portable::mean_rows}; }
+
+  template <Precision precision>
+  static constexpr Arithmetic arithmetic() {
+    return {PackedGemm<Neon, StepOf<precision, Float, Bfloat16, Int8>>::kernel(),
+            FusedAttention<Neon, Float>::kernel()};
   }
 };
 

@@ -57,11 +57,15 @@ struct NeonDot : Neon {
 #include <beit/kernels/quad_tile.inl>
   };
 
-  static constexpr Kernels table() {
-    Kernels kernels = Neon::table();
-    kernels.isa = Isa::neon_dot;
-    kernels.int8.gemm = PackedGemm<NeonDot, Int8>::kernel();
-    return kernels;
+  static constexpr Kernels table() { return {Isa::neon_dot, &Neon::layer_norm, &Portable::mean_rows}; }
+
+  template <Precision precision>
+  static constexpr Arithmetic arithmetic() {
+    if constexpr (precision == Precision::int8) {
+      return {PackedGemm<NeonDot, Int8>::kernel(), FusedAttention<Neon, Neon::Float>::kernel()};
+    } else {
+      return Neon::arithmetic<precision>();
+    }
   }
 };
 

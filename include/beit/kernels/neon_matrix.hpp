@@ -96,13 +96,16 @@ struct NeonMatrix {
   using Int8 = Product<std::int8_t, std::int32_t, int32x4_t>;
   using Bfloat16 = Product<std::uint16_t, float, float32x4_t>;
 
-  static constexpr Kernels table() {
-    constexpr AttentionKernel attention = FusedAttention<NeonMatrix, Bfloat16>::kernel();
-    Kernels kernels = NeonDot::table();
-    kernels.isa = Isa::neon_matrix;
-    kernels.bfloat16 = {PackedGemm<NeonMatrix, Bfloat16>::kernel(), attention};
-    kernels.int8 = {PackedGemm<NeonMatrix, Int8>::kernel(), attention};
-    return kernels;
+  static constexpr Kernels table() { return {Isa::neon_matrix, &Neon::layer_norm, &Portable::mean_rows}; }
+
+  template <Precision precision>
+  static constexpr Arithmetic arithmetic() {
+    if constexpr (precision == Precision::bfloat16 || precision == Precision::int8) {
+      return {PackedGemm<NeonMatrix, StepOf<precision, void, Bfloat16, Int8>>::kernel(),
+              FusedAttention<NeonMatrix, Bfloat16>::kernel()};
+    } else {
+      return Neon::arithmetic<precision>();
+    }
   }
 };
 

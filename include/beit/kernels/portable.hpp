@@ -206,16 +206,12 @@ struct Portable {
     }
   }
 
-  static constexpr Kernels table() {
-    constexpr AttentionKernel attention = FusedAttention<Portable, Float>::kernel();
-    constexpr Arithmetic float32{PackedGemm<Portable, Float>::kernel(), attention};
-    return {Isa::portable,
-            float32,
-            float32,
-            {PackedGemm<Portable, Bfloat16>::kernel(), attention},
-            {PackedGemm<Portable, Int8>::kernel(), attention},
-            &layer_norm,
-            &mean_rows};
+  static constexpr Kernels table() { return {Isa::portable, &layer_norm, &mean_rows}; }
+
+  template <Precision precision>
+  static constexpr Arithmetic arithmetic() {
+    return {PackedGemm<Portable, StepOf<precision, Float, Bfloat16, Int8>>::kernel(),
+            FusedAttention<Portable, Float>::kernel()};
   }
 };
 

@@ -92,16 +92,12 @@ struct Simd128 {
 #include <beit/kernels/quad_tile.inl>
   };
 
-  static constexpr Kernels table() {
-    constexpr AttentionKernel attention = FusedAttention<Simd128, Float>::kernel();
-    constexpr Arithmetic float32{PackedGemm<Simd128, Float>::kernel(), attention};
-    return {Isa::simd128,
-            float32,
-            float32,
-            {PackedGemm<Simd128, Bfloat16>::kernel(), attention},
-            {PackedGemm<Simd128, Int8>::kernel(), attention},
-            &layer_norm,
-            &Portable::mean_rows};
+  static constexpr Kernels table() { return {Isa::simd128, &layer_norm, &Portable::mean_rows}; }
+
+  template <Precision precision>
+  static constexpr Arithmetic arithmetic() {
+    return {PackedGemm<Simd128, StepOf<precision, Float, Bfloat16, Int8>>::kernel(),
+            FusedAttention<Simd128, Float>::kernel()};
   }
 };
 

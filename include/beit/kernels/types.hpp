@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
+#include <type_traits>
 
 #include <beit/core/matrix.hpp>
 #include <beit/core/version.hpp>
@@ -105,30 +106,20 @@ struct Arithmetic {
   AttentionKernel attention;
 };
 
-/// Every hot function at one level.
+/// One level of kernels: its hot functions but those of Arithmetic, which differ by precision (arithmetic_of).
 struct Kernels {
   Isa isa;
-  Arithmetic float32, float_fast, bfloat16, int8;
   /// out = (x - mean(x)) / sqrt(var(x) + eps) * weight + bias for each of `rows` rows of C; out may be x.
   void (*layer_norm)(const float* x, Index ldx, Index rows, Index c, const float* weight, const float* bias, float eps,
                      float* out, Index ldo);
   /// out (C,) = mean of `rows` rows of x.
   void (*mean_rows)(const float* x, Index ldx, Index rows, Index c, float* out);
-
-  const Arithmetic& of(Precision precision) const {
-    switch (precision) {
-      case Precision::float_fast:
-        return float_fast;
-      case Precision::bfloat16:
-        return bfloat16;
-      case Precision::int8:
-        return int8;
-      case Precision::float32:
-        break;
-    }
-    return float32;
-  }
 };
+
+/// That of a level's steps of products which a precision takes.
+template <Precision precision, typename Float, typename Bfloat16, typename Int8>
+using StepOf = std::conditional_t<precision == Precision::bfloat16, Bfloat16,
+                                  std::conditional_t<precision == Precision::int8, Int8, Float>>;
 
 }  // namespace kernels
 

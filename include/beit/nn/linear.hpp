@@ -58,7 +58,7 @@ struct WeightTraits<std::int8_t> {
 /// Those of a level's kernels that multiply a weight type.
 template <typename Weight>
 const kernels::Arithmetic& arithmetic(const Kernels& kernels) {
-  return kernels.of(WeightTraits<Weight>::precision);
+  return kernels::arithmetic_of<WeightTraits<Weight>::precision>(kernels.isa);
 }
 
 /// y = x W^T + b, with what follows done on the way to memory. W (outputs, inputs) is packed once, here, on the
