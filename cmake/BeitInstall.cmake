@@ -1,5 +1,6 @@
 # install(), find_package(beit) and pkg-config. All three work from wherever the installed tree is moved to.
 include(CMakePackageConfigHelpers)
+set(CMAKE_INSTALL_DEFAULT_COMPONENT_NAME headers)  # the others: compiled, runtime, programs
 
 set(beit_config_dir "${CMAKE_INSTALL_DATADIR}/cmake/beit")
 set(beit_pc_dir "${CMAKE_INSTALL_DATADIR}/pkgconfig")
@@ -24,10 +25,16 @@ install(
 # Where it was built: libraries are not the same for every architecture, and lie elsewhere.
 set(beit_compiled_dir "${CMAKE_INSTALL_LIBDIR}/cmake/beit")
 if(BEIT_BUILD_COMPILED)
-  install(TARGETS beit_compiled EXPORT beitCompiledTargets)
+  install(
+    TARGETS beit_compiled
+    EXPORT beitCompiledTargets
+    ARCHIVE COMPONENT compiled
+    RUNTIME COMPONENT runtime
+    LIBRARY COMPONENT runtime NAMELINK_COMPONENT compiled)
   install(
     EXPORT beitCompiledTargets
     NAMESPACE beit::
+    COMPONENT compiled
     DESTINATION "${beit_compiled_dir}")
 endif()
 configure_package_config_file("${PROJECT_SOURCE_DIR}/cmake/beitConfig.cmake.in"
@@ -59,10 +66,14 @@ if(BEIT_BUILD_COMPILED)
     set(beit_pc_libdir "\${pcfiledir}/..")
   endif()
   configure_file("${PROJECT_SOURCE_DIR}/cmake/beit-compiled.pc.in" "${PROJECT_BINARY_DIR}/beit-compiled.pc" @ONLY)
-  install(FILES "${PROJECT_BINARY_DIR}/beit-compiled.pc" DESTINATION "${beit_lib_pc_dir}")
+  install(FILES "${PROJECT_BINARY_DIR}/beit-compiled.pc" DESTINATION "${beit_lib_pc_dir}" COMPONENT compiled)
 endif()
-install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" "${PROJECT_SOURCE_DIR}/NOTICE" DESTINATION "${CMAKE_INSTALL_DOCDIR}")
+# Debian's packages have a text of their own for these.
+install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" "${PROJECT_SOURCE_DIR}/NOTICE" DESTINATION "${CMAKE_INSTALL_DOCDIR}"
+        COMPONENT licences)
 install(
   FILES "${PROJECT_SOURCE_DIR}/examples/data/README.md"
   DESTINATION "${CMAKE_INSTALL_DOCDIR}"
+  COMPONENT licences
   RENAME THIRD_PARTY.md)
+set(CMAKE_INSTALL_DEFAULT_COMPONENT_NAME programs)

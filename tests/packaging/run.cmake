@@ -1,7 +1,7 @@
 # One packaging test: cmake -DWAY=... -P run.cmake, called by CTest. Each starts from an empty folder.
 cmake_policy(VERSION 3.21)
 
-string(REGEX REPLACE "_(static|shared)$" "" consumer "${CMAKE_CURRENT_LIST_DIR}/${WAY}")
+string(REGEX REPLACE "_(static|shared|debian)$" "" consumer "${CMAKE_CURRENT_LIST_DIR}/${WAY}")
 set(build "${WORK}/${WAY}")
 set(prefix "${WORK}/installed")
 set(model "${SOURCE}/tests/golden/model_standard.safetensors")
@@ -71,6 +71,33 @@ function(check_flags)
   endwhile()
 endfunction()
 
+# pack(FOLDER PACKAGE...) makes Debian packages by FOLDER/CPackConfig.cmake in FOLDER/packages: these and no others.
+function(pack folder)
+  file(REMOVE_RECURSE "${folder}/packages")
+  run("${CPACK}" -G DEB --config "${folder}/CPackConfig.cmake" -B "${folder}/packages")
+  file(GLOB found RELATIVE "${folder}/packages" "${folder}/packages/*.deb")
+  list(TRANSFORM found REPLACE "_.*" "")
+  if(NOT found STREQUAL "${ARGN}")
+    message(FATAL_ERROR "packages: ${found}, wanted ${ARGN}")
+  endif()
+endfunction()
+
+# check_package(FOLDER NAME ARCHITECTURE DEPENDS FILE...): what a package says, and files that it has, by expressions.
+function(check_package folder name architecture depends)
+  file(GLOB package "${folder}/packages/${name}_*.deb")
+  run(dpkg-deb --field "${package}" Package Version Architecture Depends)
+  if(NOT output MATCHES "^Package: ${name}\nVersion: ${VERSION}[.0-9]*-1\nArchitecture: ${architecture}\nDepends: ${depends}\n$")
+    message(FATAL_ERROR "found: ${output}, wanted ${name} ${VERSION} ${architecture} ${depends}")
+  endif()
+  run(dpkg-deb --contents "${package}")
+  foreach(file IN ITEMS ${ARGN} "/share/doc/${name}/copyright" "/share/doc/${name}/changelog.Debian.gz")
+    if(NOT output MATCHES " \\./usr${file}[\n ]")
+      message(FATAL_ERROR "no ${file}")
+    endif()
+  endforeach()
+  run(dpkg-deb --extract "${package}" "${folder}/root")
+endfunction()
+
 if(WAY STREQUAL "install")
   # Installed, then moved: nothing may hold the path that it was installed to.
   file(REMOVE_RECURSE "${prefix}")
@@ -92,8 +119,24 @@ if(WAY STREQUAL "install")
   endforeach()
 
 elseif(WAY STREQUAL "find_package")
-  configure_and_build("-DCMAKE_PREFIX_PATH=${prefix}" -DBEIT_TARGET=beit)
+  configure_and_build("-DBEIT_WANTED=${VERSION}" "-DCMAKE_PREFIX_PATH=${prefix}" -DBEIT_TARGET=beit)
   check_flags("${prefix}/include")
+  check_program("${build}/app")
+
+elseif(WAY STREQUAL "find_package_debian")
+  # The headers' package, unpacked: as good as what is installed.
+  run("${CMAKE_COMMAND}" -S "${SOURCE}" -B "${build}/beit" -G "${GENERATOR}" "-DCMAKE_CXX_COMPILER=${CXX}"
+      -DCMAKE_INSTALL_PREFIX=/usr -DBEIT_BUILD_TESTS=OFF -DBEIT_BUILD_EXAMPLES=OFF)
+  pack("${build}/beit" libbeit-dev)
+  check_package("${build}/beit" libbeit-dev all
+                "libeigen3-dev \\(>= 3.4\\), nlohmann-json3-dev \\(>= 3.9\\), libstb-dev" /include/beit/beit.hpp
+                /share/pkgconfig/beit.pc)
+  file(GLOB_RECURSE wanted RELATIVE "${SOURCE}/include" "${SOURCE}/include/*")
+  file(GLOB_RECURSE found RELATIVE "${build}/beit/root/usr/include" "${build}/beit/root/usr/include/*")
+  if(NOT found STREQUAL wanted)
+    message(FATAL_ERROR "packed headers: ${found}\nwanted: ${wanted}")
+  endif()
+  configure_and_build("-DBEIT_WANTED=${VERSION}" "-DCMAKE_PREFIX_PATH=${build}/beit/root/usr" -DBEIT_TARGET=beit)
   check_program("${build}/app")
 
 elseif(WAY MATCHES "^find_package_(static|shared)$")
@@ -110,7 +153,8 @@ elseif(WAY MATCHES "^find_package_(static|shared)$")
   run("${CMAKE_COMMAND}" --build "${build}/beit")
   run("${CMAKE_COMMAND}" --install "${build}/beit")
   file(RENAME "${build}/prefix" "${build}/moved")
-  configure_and_build("-DCMAKE_PREFIX_PATH=${build}/moved" -DBEIT_TARGET=compiled -DCMAKE_BUILD_TYPE=Debug)
+  configure_and_build("-DBEIT_WANTED=${VERSION}" "-DCMAKE_PREFIX_PATH=${build}/moved" -DBEIT_TARGET=compiled
+                      -DCMAKE_BUILD_TYPE=Debug)
   check_program("${build}/app")
   file(GLOB library "${build}/moved/lib*/libbeit.*" "${build}/moved/lib*/*/libbeit.*")
   list(GET library 0 library)
@@ -129,6 +173,42 @@ elseif(WAY MATCHES "^find_package_(static|shared)$")
   if(size GREATER 150000)
     message(FATAL_ERROR "the program's object has ${size} bytes, wanted at most 150000")
   endif()
+
+  # Debian's packages of the same build.
+  if(SHLIBDEPS)
+    set(headers "libbeit-dev \\(= ${VERSION}[.0-9]*-1\\)")
+    set(lib "/lib[-_a-z0-9/]*")
+    if(shared)
+      set(runtime "libbeit${VERSION}")
+      pack("${build}/beit" libbeit-compiled-dev libbeit-dev ${runtime})
+      check_package("${build}/beit" ${runtime} "[a-z0-9]+" "[^\n]*libc6 [^\n]*" ${lib}/libbeit.so.${VERSION})
+      check_package("${build}/beit" libbeit-compiled-dev "[a-z0-9]+" "${headers}, ${runtime} \\(= ${VERSION}[.0-9]*-1\\)"
+                    ${lib}/libbeit.so ${lib}/pkgconfig/beit-compiled.pc ${lib}/cmake/beit/beitCompiledTargets.cmake)
+    else()
+      pack("${build}/beit" libbeit-compiled-dev libbeit-dev)
+      check_package("${build}/beit" libbeit-compiled-dev "[a-z0-9]+" "${headers}" ${lib}/libbeit.a
+                    ${lib}/pkgconfig/beit-compiled.pc ${lib}/cmake/beit/beitCompiledTargets.cmake)
+    endif()
+  endif()
+
+elseif(WAY STREQUAL "debian_programs")
+  # Those that were built beside the tests.
+  file(COPY "${RELEASE}/CPackConfig.cmake" DESTINATION "${build}")
+  file(APPEND "${build}/CPackConfig.cmake" "set(CPACK_COMPONENTS_ALL programs)\n")
+  pack("${build}" beit)
+  check_package("${build}" beit "[a-z0-9]+" "[^\n]*libc6 [^\n]*" /bin/beit-classify /bin/beit-embed /bin/beit-mask)
+  run("${build}/root/usr/bin/beit-classify" --csv "${SOURCE}/examples/data/fashion_mnist/bag.png")
+  if(NOT output MATCHES "bag\\.png,1,8,Bag,")
+    message(FATAL_ERROR "found: ${output}")
+  endif()
+
+elseif(WAY STREQUAL "conan")
+  # The recipe, and its own test of what it packs; in a home of its own, with nothing fetched.
+  set(ENV{CONAN_HOME} "${build}/home")
+  set(ENV{CXX} "${CXX}")
+  run("${CONAN}" profile detect)
+  run("${CONAN}" create "${SOURCE}" --profile:all "${CMAKE_CURRENT_LIST_DIR}/conan/debian.profile" --no-remote
+      --conf "tools.cmake.cmake_layout:test_folder=${build}")
 
 elseif(WAY STREQUAL "add_subdirectory")
   configure_and_build("-DBEIT_SOURCE=${SOURCE}")
@@ -196,7 +276,7 @@ elseif(WAY STREQUAL "libjpeg_turbo")
       "-DCMAKE_INSTALL_PREFIX=${build}/prefix" -DBEIT_BUILD_TESTS=OFF -DBEIT_BUILD_EXAMPLES=OFF
       ${options})
   run("${CMAKE_COMMAND}" --install "${build}/beit")
-  configure_and_build("-DCMAKE_PREFIX_PATH=${build}/prefix")
+  configure_and_build("-DBEIT_WANTED=${VERSION}" "-DCMAKE_PREFIX_PATH=${build}/prefix")
   check_size("${build}/app")
   set(ENV{PKG_CONFIG_PATH} "${build}/prefix/share/pkgconfig:$ENV{PKG_CONFIG_PATH}")
   run(pkg-config --cflags beit)

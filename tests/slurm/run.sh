@@ -3,6 +3,7 @@
 # one requeued, and compares the output with that of a single run. As root, with slurm-wlm and munge installed and no
 # other Slurm running. BEIT_BUILD_DIR: where beit-embed is.
 set -euo pipefail
+[[ $(id -u) -eq 0 ]] || exec sudo --non-interactive BEIT_BUILD_DIR="${BEIT_BUILD_DIR:-}" "$0"
 root=$(cd "$(dirname "$0")/../.." && pwd)
 BEIT_EMBED=$(realpath "${BEIT_BUILD_DIR:-$root/build-release}/beit-embed")
 export BEIT_EMBED

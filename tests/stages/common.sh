@@ -30,17 +30,7 @@ make_venv() {
   [[ ! -e build-venv/ready ]] || return 0
   /usr/bin/python3 -m venv --clear --system-site-packages build-venv
   local install=("$python" -m pip install -q --no-cache-dir --disable-pip-version-check)
-  "${install[@]}" -r weights_tools/requirements.txt
+  "${install[@]}" -r weights_tools/requirements.txt -r tests/packaging/conan/requirements.txt
   "${install[@]}" --no-deps DALL_E==0.1  # its declared dependencies are its notebooks'
   touch build-venv/ready
-}
-
-# run_pytest FOLDER|FILE...: one after the other; all of them, whatever fails.
-run_pytest() {
-  export BEIT_BUILD_DIR=$PWD/build-release
-  local what failed=0
-  for what in "$@"; do
-    $python -m pytest -q -p no:cacheprovider --durations=5 "$what" || failed=1
-  done
-  return $failed
 }

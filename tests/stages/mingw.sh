@@ -14,5 +14,5 @@ run() {
     in_wine "build-mingw/tests/beit_${folder}_tests.exe" --gtest_brief=1
   done
   build_release beit-classify
-  tests/programs/windows.sh build-mingw build-release
+  run_ctest mingw --label-regex programs
 }

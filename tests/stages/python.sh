@@ -7,5 +7,7 @@ packages=(libbenchmark-dev python3-venv python3-torch python3-torchvision libope
 run() {
   make_venv
   build_release
-  run_pytest tests/programs tests/timm weights_tools/tests bench/compare
+  run_ctest release --label-regex '^python$'
+  echo "What tests/timm measured:"
+  sed -n '/^=* measured =*$/,/^=* slowest/{/^=/!p}' build-release/Testing/Temporary/LastTest.log
 }

@@ -15,5 +15,5 @@ run() {
   configure web
   build web
   build_release beit-classify
-  BEIT_BUILD_DIR=$PWD/build-release /usr/bin/python3 -m pytest -q -p no:cacheprovider -rP tests/web
+  run_ctest release --label-regex web
 }

@@ -2,9 +2,12 @@
 #pragma once
 
 #define BEIT_VERSION_MAJOR 0
-#define BEIT_VERSION_MINOR 1
+#define BEIT_VERSION_MINOR 2
 #define BEIT_VERSION_PATCH 0
-#define BEIT_VERSION "0.1.0"
+// "major.minor.patch"
+#define BEIT_VERSION BEIT_VERSION_TEXT(BEIT_VERSION_MAJOR, BEIT_VERSION_MINOR, BEIT_VERSION_PATCH)
+#define BEIT_VERSION_TEXT(major, minor, patch) BEIT_VERSION_TEXT_(major, minor, patch)
+#define BEIT_VERSION_TEXT_(major, minor, patch) #major "." #minor "." #patch
 
 // Two translation units of one program may be compiled with different flags. Their inline functions
 // would share a name while holding different code, and the linker would keep either; so what changes
@@ -83,11 +86,16 @@
 
 // A library is compiled with flags of its own, which a program that uses it needn't share.
 #if defined(BEIT_COMPILED)
-#define BEIT_ABI v0_1_compiled
+#define BEIT_ABI_FLAGS _compiled
 #else
-#define BEIT_ABI_JOIN_(a, b, c, d, e, f, g, h, i, j) a##b##c##d##e##f##g##h##i##j
-#define BEIT_ABI_JOIN(a, b, c, d, e, f, g, h, i, j) BEIT_ABI_JOIN_(a, b, c, d, e, f, g, h, i, j)
-#define BEIT_ABI                                                                                                 \
-  BEIT_ABI_JOIN(v0_1, BEIT_ABI_SIMD, BEIT_ABI_FMA, BEIT_ABI_MATH, BEIT_ABI_ASSERT, BEIT_ABI_JPEG, BEIT_ABI_WEBP, \
+#define BEIT_ABI_JOIN_(a, b, c, d, e, f, g, h, i) a##b##c##d##e##f##g##h##i
+#define BEIT_ABI_JOIN(a, b, c, d, e, f, g, h, i) BEIT_ABI_JOIN_(a, b, c, d, e, f, g, h, i)
+#define BEIT_ABI_FLAGS                                                                                     \
+  BEIT_ABI_JOIN(BEIT_ABI_SIMD, BEIT_ABI_FMA, BEIT_ABI_MATH, BEIT_ABI_ASSERT, BEIT_ABI_JPEG, BEIT_ABI_WEBP, \
                 BEIT_ABI_TIFF, BEIT_ABI_AVIF, BEIT_ABI_HEIF)
 #endif
+
+// v0_2_avx2, for one.
+#define BEIT_ABI BEIT_ABI_NAME(BEIT_VERSION_MAJOR, BEIT_VERSION_MINOR, BEIT_ABI_FLAGS)
+#define BEIT_ABI_NAME(major, minor, flags) BEIT_ABI_NAME_(major, minor, flags)
+#define BEIT_ABI_NAME_(major, minor, flags) v##major##_##minor##flags

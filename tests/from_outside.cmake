@@ -1,0 +1,71 @@
+# Suites that run the programs from outside: an entry of ctest for each file of pytest's, labelled with its folder too,
+# and the scripts. What can't run here isn't registered, and a message says what it lacks.
+set(BEIT_TEST_PYTHON "${PROJECT_SOURCE_DIR}/build-venv/bin/python"
+    CACHE FILEPATH "A Python with weights_tools/requirements.txt, torch and torchvision, for the Python tests")
+set(outside_environment "BEIT_BUILD_DIR=${PROJECT_BINARY_DIR}" PYTHONDONTWRITEBYTECODE=1)
+
+# Whether this Python has these modules.
+function(beit_python_has out python)
+  execute_process(
+    COMMAND "${python}" -c "import importlib.util as i, sys; sys.exit(not all(map(i.find_spec, sys.argv[1:])))" ${ARGN}
+    RESULT_VARIABLE status OUTPUT_QUIET ERROR_QUIET)
+  string(COMPARE EQUAL "${status}" 0 same)
+  set(${out} ${same} PARENT_SCOPE)
+endfunction()
+
+function(beit_pytest name python file)
+  add_test(NAME ${name} COMMAND "${python}" -m pytest -q -p no:cacheprovider --durations=5 "${file}"
+           WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}")
+  set_tests_properties(${name} PROPERTIES LABELS "${ARGN}" TIMEOUT 1200 ENVIRONMENT "${outside_environment}")
+endfunction()
+
+beit_python_has(has_timm "${BEIT_TEST_PYTHON}" pytest timm torchvision)
+if(CMAKE_CROSSCOMPILING OR NOT BEIT_BUILD_EXAMPLES)
+elseif(has_timm)
+  foreach(folder IN ITEMS tests/programs tests/timm weights_tools/tests bench/compare)
+    string(REGEX REPLACE "^tests/|/.*" "" label "${folder}")
+    file(GLOB files CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/${folder}/test_*.py")
+    foreach(file IN LISTS files)
+      cmake_path(GET file STEM name)
+      string(REGEX REPLACE "^test_" "" name "${name}")
+      beit_pytest(${label}.${name} "${BEIT_TEST_PYTHON}" "${file}" python ${label})
+    endforeach()
+  endforeach()
+else()
+  message(STATUS "Without the Python tests: ${BEIT_TEST_PYTHON} has no pytest, timm and torchvision (BEIT_TEST_PYTHON)")
+endif()
+
+# A job array on a Slurm of its own.
+find_program(BEIT_SLURMCTLD slurmctld)
+find_program(BEIT_MUNGED munged)
+mark_as_advanced(BEIT_SLURMCTLD BEIT_MUNGED)
+if(CMAKE_CROSSCOMPILING OR NOT BEIT_BUILD_EXAMPLES)
+elseif(BEIT_SLURMCTLD AND BEIT_MUNGED)
+  add_test(NAME slurm.job_array COMMAND "${CMAKE_CURRENT_SOURCE_DIR}/slurm/run.sh")
+  set_tests_properties(slurm.job_array PROPERTIES LABELS slurm TIMEOUT 300 RUN_SERIAL ON
+                                                  ENVIRONMENT "${outside_environment}")
+else()
+  message(STATUS "Without tests/slurm: there is no slurmctld and munged")
+endif()
+
+# The page examples/web, which the preset `web` builds, in Chromium.
+find_program(BEIT_CHROMEDRIVER chromedriver)
+find_program(BEIT_SYSTEM_PYTHON python3 PATHS /usr/bin NO_DEFAULT_PATH)
+mark_as_advanced(BEIT_CHROMEDRIVER BEIT_SYSTEM_PYTHON)
+beit_python_has(has_selenium "${BEIT_SYSTEM_PYTHON}" pytest selenium)
+if(CMAKE_CROSSCOMPILING OR NOT BEIT_BUILD_EXAMPLES)
+elseif(BEIT_CHROMEDRIVER AND has_selenium AND EXISTS "${PROJECT_SOURCE_DIR}/build-web/site")
+  beit_pytest(web.page "${BEIT_SYSTEM_PYTHON}" "${CMAKE_CURRENT_SOURCE_DIR}/web" web)
+  set_tests_properties(web.page PROPERTIES RUN_SERIAL ON)
+else()
+  message(STATUS "Without tests/web: there is no build-web/site, chromedriver or selenium")
+endif()
+
+# Programs for Windows, in wine, beside those of this machine.
+set(BEIT_NATIVE_BUILD_DIR "${PROJECT_SOURCE_DIR}/build-release" CACHE PATH "Where this machine's programs are")
+mark_as_advanced(BEIT_NATIVE_BUILD_DIR)
+if(CMAKE_CROSSCOMPILING AND WIN32 AND BEIT_BUILD_EXAMPLES)
+  add_test(NAME programs.windows COMMAND "${CMAKE_CURRENT_SOURCE_DIR}/programs/windows.sh" "${PROJECT_BINARY_DIR}"
+                                         "${BEIT_NATIVE_BUILD_DIR}")
+  set_tests_properties(programs.windows PROPERTIES LABELS programs TIMEOUT 600)
+endif()

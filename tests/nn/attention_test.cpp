@@ -1,0 +1,76 @@
+#include <beit/nn/attention.hpp>
+
+#include <gtest/gtest.h>
+
+#include "../random_weights.hpp"
+#include "reference.hpp"
+
+namespace attention_test {  // named: joined with others in one unit, which have constants of these names
+
+using beit::Index;
+using beit::Matrix;
+using beit::QkvBias;
+using nn_reference::Doubles;
+
+constexpr beit::Size grid{3, 4};
+constexpr Index batch = 2, tokens = 13, heads = 3, dim = 24, positions = 5 * 7 + 3;
+
+/// Which biases, whether there are relative positions, whether there is BEiT-3's norm and layer scale.
+class Attention : public testing::TestWithParam<std::tuple<QkvBias, bool, bool>> {};
+INSTANTIATE_TEST_SUITE_P(All, Attention,
+                         testing::Combine(testing::Values(QkvBias::none, QkvBias::query_value, QkvBias::all),
+                                          testing::Bool(), testing::Bool()));
+
+TEST_P(Attention, AddsToTheResidualAndGivesItsWeights) {
+  const auto [biases, positioned, normed] = GetParam();
+  const testing_weights::RandomWeights source(1);
+  const beit::WeightScope weights = source.root().scope("attn");
+  beit::RelativePositionBias bias(grid);
+  Doubles table;
+  if (positioned) {
+    bias.add(weights, heads);
+    table = nn_reference::parameter(weights, "relative_position_bias_table", positions, heads);
+  }
+  beit::Attention<float> attention(weights, dim, heads, biases, std::move(bias));
+  if (normed) attention.norm_context(weights.scope("norm"), 1e-5f);
+  const Matrix x = nn_reference::numbers(source, "x", batch * tokens, dim);
+  const Matrix before = nn_reference::numbers(source, "y", batch * tokens, dim);
+  const auto gamma = source.get("gamma_1", std::vector<Index>{dim});
+
+  Doubles qkv_bias = Doubles::Zero(1, 3 * dim);
+  if (biases == QkvBias::all) qkv_bias = nn_reference::parameter(weights, "qkv.bias", 1, 3 * dim);
+  if (biases == QkvBias::query_value) {
+    qkv_bias.leftCols(dim) = nn_reference::parameter(weights, "q_bias", 1, dim);
+    qkv_bias.rightCols(dim) = nn_reference::parameter(weights, "v_bias", 1, dim);
+  }
+  const Doubles qkv = nn_reference::linear(nn_reference::doubles(x),
+                                           nn_reference::parameter(weights, "qkv.weight", 3 * dim, dim), qkv_bias);
+  Doubles context(batch * tokens, dim), softmax(batch * heads * tokens, tokens);
+  for (Index b = 0; b < batch; ++b) {
+    const Doubles image = qkv.middleRows(b * tokens, tokens);
+    context.middleRows(b * tokens, tokens) = nn_reference::attention(image, heads, table, grid);
+    for (Index head = 0; head < heads; ++head) {
+      softmax.middleRows((b * heads + head) * tokens, tokens) =
+          nn_reference::attention_weights(image, head, heads, table, grid);
+    }
+  }
+  if (normed) context = nn_reference::layer_norm(context, weights.scope("norm"), 1e-5f);
+  Doubles wanted = nn_reference::linear(context, weights.scope("proj"), dim);
+  if (normed) wanted *= Eigen::Map<const Eigen::VectorXf>(gamma.data(), dim).cast<double>().asDiagonal();
+  wanted += nn_reference::doubles(before);
+
+  for (const int threads : {1, 3}) {
+    beit::ThreadPool pool(threads);
+    beit::Workspace workspace(pool);
+    beit::Workspace::Frame frame(workspace);
+    const beit::Activations operand = attention.input(frame, batch, tokens);
+    beit::write_rows(x, operand, workspace.executor());
+    Matrix out(before), found(batch * heads * tokens, tokens);
+    attention.forward_residual(operand, normed ? gamma.data() : nullptr, workspace, out);
+    EXPECT_LE(nn_reference::difference(out, wanted), 5e-6) << threads;
+    attention.forward_weights(operand, workspace, found);
+    EXPECT_LE(nn_reference::difference(found, softmax), 1e-6) << threads;
+  }
+}
+
+}  // namespace attention_test

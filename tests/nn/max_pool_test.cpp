@@ -1,0 +1,43 @@
+#include <beit/nn/max_pool.hpp>
+
+#include <algorithm>
+#include <limits>
+
+#include <gtest/gtest.h>
+
+#include "../random_weights.hpp"
+#include "reference.hpp"
+
+namespace {
+
+using beit::Index;
+using beit::Matrix;
+
+TEST(MaxPool, IsTheLargestOfEachWindow) {
+  const beit::Size size{6, 10};
+  const Index channels = 5;
+  // Some columns of wider matrices.
+  Matrix x = nn_reference::numbers(testing_weights::RandomWeights(1), "x", size.area(), channels + 3);
+  x.map().array() -= 10.0f;  // no number is above 0
+  for (const int threads : {1, 3}) {
+    beit::ThreadPool pool(threads);
+    Matrix out(size.area() / 4, channels + 2);
+    out.map().setConstant(7.0f);
+    beit::max_pool(x.map().leftCols(channels), size, pool, out.map().leftCols(channels));
+    for (Index y = 0; y < size.height / 2; ++y) {
+      for (Index column = 0; column < size.width / 2; ++column) {
+        const Index pixel = y * (size.width / 2) + column;
+        for (Index c = 0; c < channels; ++c) {
+          float largest = std::numeric_limits<float>::lowest();
+          for (Index i = 0; i < 4; ++i) {
+            largest = std::max(largest, x((2 * y + i / 2) * size.width + 2 * column + i % 2, c));
+          }
+          ASSERT_EQ(out(pixel, c), largest) << y << ' ' << column << ' ' << c;
+        }
+        ASSERT_EQ(out(pixel, channels), 7.0f);
+      }
+    }
+  }
+}
+
+}  // namespace

@@ -1,0 +1,48 @@
+#include <beit/nn/mlp.hpp>
+
+#include <gtest/gtest.h>
+
+#include "../random_weights.hpp"
+#include "reference.hpp"
+
+namespace mlp_test {  // named: joined with others in one unit, which have constants of these names
+
+using beit::Index;
+using beit::Matrix;
+
+constexpr Index batch = 2, tokens = 19, rows = batch * tokens, dim = 35, hidden = 70;
+
+/// With the norm of BEiT-3's hidden features, and with layer scale, or without.
+class Mlp : public testing::TestWithParam<std::tuple<bool, bool>> {};
+INSTANTIATE_TEST_SUITE_P(All, Mlp, testing::Combine(testing::Bool(), testing::Bool()));
+
+TEST_P(Mlp, AddsToTheResidual) {
+  const auto [normed, scaled] = GetParam();
+  const testing_weights::RandomWeights source(1);
+  const beit::WeightScope weights = source.root().scope("mlp");
+  beit::Mlp<float> mlp(weights, dim, hidden);
+  if (normed) mlp.norm_hidden(weights.scope("norm"), 1e-5f);
+  const Matrix x = nn_reference::numbers(source, "x", rows, dim),
+               before = nn_reference::numbers(source, "y", rows, dim);
+  const auto gamma = source.get("gamma_2", std::vector<Index>{dim});
+
+  nn_reference::Doubles y =
+      nn_reference::gelu(nn_reference::linear(nn_reference::doubles(x), weights.scope("fc1"), hidden));
+  if (normed) y = nn_reference::layer_norm(y, weights.scope("norm"), 1e-5f);
+  y = nn_reference::linear(y, weights.scope("fc2"), dim);
+  if (scaled) y *= Eigen::Map<const Eigen::VectorXf>(gamma.data(), dim).cast<double>().asDiagonal();
+  y += nn_reference::doubles(before);
+
+  for (const int threads : {1, 3}) {
+    beit::ThreadPool pool(threads);
+    beit::Workspace workspace(pool);
+    beit::Workspace::Frame frame(workspace);
+    const beit::Activations operand = mlp.input(frame, batch, tokens);
+    beit::write_rows(x, operand, workspace.executor());
+    Matrix out(before);
+    mlp.forward_residual(operand, scaled ? gamma.data() : nullptr, workspace, out);
+    EXPECT_LE(nn_reference::difference(out, y), 3e-6) << threads;
+  }
+}
+
+}  // namespace mlp_test

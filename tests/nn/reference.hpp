@@ -1,0 +1,98 @@
+// The parts of a block as loops in double precision, (rows, columns) each.
+#pragma once
+
+#include <cmath>
+
+#include <Eigen/Core>
+
+#include <beit/core/matrix.hpp>
+#include <beit/io/weights.hpp>
+
+namespace nn_reference {
+
+using beit::Index;
+using Doubles = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+
+/// A parameter as (rows, columns).
+inline Doubles parameter(const beit::WeightScope& weights, const char* name, Index rows, Index columns) {
+  const auto values = rows == 1 ? weights.get(name, {columns}) : weights.get(name, {rows, columns});
+  return Eigen::Map<const beit::RowMajorMatrix>(values.data(), rows, columns).cast<double>();
+}
+
+/// torch.nn.functional.linear.
+inline Doubles linear(const Doubles& x, const Doubles& w, const Doubles& bias) {
+  Doubles y = x * w.transpose();
+  y.rowwise() += bias.row(0);
+  return y;
+}
+inline Doubles linear(const Doubles& x, const beit::WeightScope& weights, Index outputs) {
+  return linear(x, parameter(weights, "weight", outputs, x.cols()), parameter(weights, "bias", 1, outputs));
+}
+
+inline Doubles layer_norm(const Doubles& x, const beit::WeightScope& weights, double eps) {
+  const Doubles scale = parameter(weights, "weight", 1, x.cols()), bias = parameter(weights, "bias", 1, x.cols());
+  Doubles y(x.rows(), x.cols());
+  for (Index i = 0; i < x.rows(); ++i) {
+    const double mean = x.row(i).mean(), variance = (x.row(i).array() - mean).square().mean();
+    for (Index j = 0; j < x.cols(); ++j) {
+      y(i, j) = (x(i, j) - mean) / std::sqrt(variance + eps) * scale(0, j) + bias(0, j);
+    }
+  }
+  return y;
+}
+
+inline Doubles gelu(const Doubles& x) {
+  return x.unaryExpr([](double v) { return 0.5 * v * (1 + std::erf(v / std::sqrt(2.0))); });
+}
+
+/// timm.models.beit.gen_relative_position_index.
+inline Index relative_position(beit::Size grid, Index query, Index key) {
+  const Index positions = (2 * grid.height - 1) * (2 * grid.width - 1) + 3;
+  if (query == 0 && key == 0) return positions - 1;
+  if (query == 0) return positions - 3;
+  if (key == 0) return positions - 2;
+  const Index dy = (query - 1) / grid.width - (key - 1) / grid.width + grid.height - 1;
+  const Index dx = (query - 1) % grid.width - (key - 1) % grid.width + grid.width - 1;
+  return dy * (2 * grid.width - 1) + dx;
+}
+
+/// softmax(q k^T / sqrt(D) + R) of one image's head: qkv (N, 3*C) -> (N, N); table (positions, A) or empty.
+inline Doubles attention_weights(const Doubles& qkv, Index head, Index heads, const Doubles& table, beit::Size grid) {
+  const Index dim = qkv.cols() / 3, head_dim = dim / heads;
+  const Doubles q = qkv.middleCols(head * head_dim, head_dim), k = qkv.middleCols(dim + head * head_dim, head_dim);
+  Doubles weights = q * k.transpose() / std::sqrt(static_cast<double>(head_dim));
+  for (Index i = 0; i < weights.rows(); ++i) {
+    for (Index j = 0; table.size() > 0 && j < weights.cols(); ++j) {
+      weights(i, j) += table(relative_position(grid, i, j), head);
+    }
+    weights.row(i) = weights.row(i).array().exp();
+    weights.row(i) /= weights.row(i).sum();
+  }
+  return weights;
+}
+
+/// The heads' values, before the projection: qkv (N, 3*C) -> (N, C).
+inline Doubles attention(const Doubles& qkv, Index heads, const Doubles& table, beit::Size grid) {
+  const Index dim = qkv.cols() / 3, head_dim = dim / heads;
+  Doubles out(qkv.rows(), dim);
+  for (Index head = 0; head < heads; ++head) {
+    out.middleCols(head * head_dim, head_dim) =
+        attention_weights(qkv, head, heads, table, grid) * qkv.middleCols(2 * dim + head * head_dim, head_dim);
+  }
+  return out;
+}
+
+/// Numbers about 0, the same for a name: (rows, columns).
+inline beit::Matrix numbers(const beit::WeightSource& source, const char* name, Index rows, Index columns) {
+  beit::Matrix x(rows, columns);
+  source.read(name, std::vector<Index>{rows, columns}, 0, x.size(), x.data());
+  return x;
+}
+
+inline Doubles doubles(const beit::Matrix& x) { return x.map().cast<double>(); }
+
+inline double difference(const beit::Matrix& found, const Doubles& wanted) {
+  return (found.map().cast<double>() - wanted).cwiseAbs().maxCoeff();
+}
+
+}  // namespace nn_reference
