@@ -31,8 +31,8 @@ TEST_P(Attention, AddsToTheResidualAndGivesItsWeights) {
     bias.add(weights, heads);
     table = nn_reference::parameter(weights, "relative_position_bias_table", positions, heads);
   }
-  beit::Attention<float> attention(weights, dim, heads, biases, std::move(bias));
-  if (normed) attention.norm_context(weights.scope("norm"), 1e-5f);
+  beit::Attention<float> attention(beit::default_kernels(), weights, dim, heads, biases, std::move(bias));
+  if (normed) attention.norm_context(beit::default_kernels(), weights.scope("norm"), 1e-5f);
   const Matrix x = nn_reference::numbers(source, "x", batch * tokens, dim);
   const Matrix before = nn_reference::numbers(source, "y", batch * tokens, dim);
   const auto gamma = source.get("gamma_1", std::vector<Index>{dim});

@@ -72,7 +72,7 @@ INSTANTIATE_TEST_SUITE_P(BeitAndBeit3, Block, testing::Bool());
 
 // More images than are computed together.
 TEST_P(Block, OfManyImagesIsThatOfEach) {
-  const beit::Block<float> block(weights_, options(), bias());
+  const beit::Block<float> block(beit::default_kernels(), weights_, options(), bias());
   const Index batch = 6;
   const Matrix x = nn_reference::numbers(source_, "x", batch * tokens, dim);
   Doubles wanted(batch * tokens, dim);
@@ -95,7 +95,7 @@ TEST_P(Block, OfManyImagesIsThatOfEach) {
 }
 
 TEST_P(Block, OfNoImagesIsNothing) {
-  const beit::Block<float> block(weights_, options(), bias());
+  const beit::Block<float> block(beit::default_kernels(), weights_, options(), bias());
   beit::Workspace workspace;
   Matrix none(0, dim), weights(0, tokens);
   block.forward(0, workspace, none);

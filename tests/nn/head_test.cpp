@@ -24,7 +24,8 @@ INSTANTIATE_TEST_SUITE_P(All, Head,
 TEST_P(Head, PoolsNormsAndClassifies) {
   const auto [pool, normed, classified] = GetParam();
   const testing_weights::RandomWeights source(1);
-  const beit::Head<float> head(source.root(), dim, classified ? classes : 0, pool, normed, eps);
+  const beit::Head<float> head(beit::default_kernels(), source.root(), dim, classified ? classes : 0, pool, normed,
+                               eps);
   const Matrix x = nn_reference::numbers(source, "x", batch * tokens, dim);
 
   Doubles features(batch, dim);

@@ -19,7 +19,7 @@ class LayerNorm : public testing::TestWithParam<int> {
   testing_weights::RandomWeights weights_{1};
   beit::ThreadPool pool_{GetParam()};
   beit::Workspace workspace_{pool_};
-  beit::LayerNorm norm_{weights_.root().scope("norm"), dim, eps};
+  beit::LayerNorm norm_{beit::default_kernels(), weights_.root().scope("norm"), dim, eps};
   Matrix x_ = nn_reference::numbers(weights_, "x", rows, dim);
   nn_reference::Doubles wanted_ =
       nn_reference::layer_norm(nn_reference::doubles(x_), weights_.root().scope("norm"), eps);
@@ -57,7 +57,7 @@ TEST_P(LayerNorm, AsAProductReadsIt) {
 
 TEST(LayerNormOfConstants, IsTheBias) {
   const testing_weights::RandomWeights weights(2);
-  const beit::LayerNorm norm(weights.root(), dim);
+  const beit::LayerNorm norm(beit::default_kernels(), weights.root(), dim);
   const auto bias = weights.get("bias", std::vector<Index>{dim});
   Matrix x(1, dim);
   x.map().setConstant(0.5f);

@@ -20,8 +20,8 @@ TEST_P(Mlp, AddsToTheResidual) {
   const auto [normed, scaled] = GetParam();
   const testing_weights::RandomWeights source(1);
   const beit::WeightScope weights = source.root().scope("mlp");
-  beit::Mlp<float> mlp(weights, dim, hidden);
-  if (normed) mlp.norm_hidden(weights.scope("norm"), 1e-5f);
+  beit::Mlp<float> mlp(beit::default_kernels(), weights, dim, hidden);
+  if (normed) mlp.norm_hidden(beit::default_kernels(), weights.scope("norm"), 1e-5f);
   const Matrix x = nn_reference::numbers(source, "x", rows, dim),
                before = nn_reference::numbers(source, "y", rows, dim);
   const auto gamma = source.get("gamma_2", std::vector<Index>{dim});

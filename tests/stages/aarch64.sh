@@ -2,13 +2,14 @@
 packages=(g++-aarch64-linux-gnu qemu-user python3)
 
 # on_arm PROCESSOR PROGRAM: one of the tests' programs, on such a processor.
-on_arm() { qemu-aarch64 -cpu "$1" -L /usr/aarch64-linux-gnu "build-aarch64/tests/$2"; }
+emulator=(qemu-aarch64 -L /usr/aarch64-linux-gnu -cpu)
+on_arm() { "${emulator[@]}" "$1" "build-aarch64/tests/$2"; }
 
 run() {
   configure aarch64 -DBEIT_BUILD_EXAMPLES=OFF
   build aarch64 beit_unit_tests
   # Mutated files meet no code of this processor's, and take minutes in an emulator.
-  run_ctest aarch64 --label-regex unit --exclude-regex Mutat
+  run_tests aarch64 '-*Mutat*' "${unit_tests[@]}" allocation -- "${emulator[@]}" max
   # The best level of processors with products of matrices, with the dot product alone and with neither, and the kernels
   # of the latter two.
   on_arm max beit_cpu_tests | grep "^best level: neon_matrix$"

@@ -4,5 +4,5 @@ packages=(clang libclang-rt-14-dev)
 run() {
   configure asan -DBEIT_BUILD_EXAMPLES=OFF
   build asan beit_unit_tests
-  run_ctest asan --label-regex unit
+  run_tests asan '*' "${unit_tests[@]}" allocation turbo
 }

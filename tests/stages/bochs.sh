@@ -3,19 +3,18 @@ packages=(make xz-utils curl ca-certificates xorriso isolinux syslinux-common se
 
 # emulate PROCESSOR LEVEL TESTS [FILTER]: these tests, on an emulated processor whose best level of kernels this is.
 emulate() {
-  local log=build-static/$1.$3.log
+  local log=build-release/$1.$3.log
   {
-    tests/bochs/run.sh "$1" build-static/tests/beit_cpu_tests &&
-      tests/bochs/run.sh "$1" "build-static/tests/beit_$3_tests" "--gtest_filter=${4:-*}"
+    tests/bochs/run.sh "$1" build-release/tests/beit_cpu_tests &&
+      tests/bochs/run.sh "$1" "build-release/tests/beit_$3_tests" "--gtest_filter=${4:-*}"
   } >"$log" 2>&1 && grep -q "^best level: $2\$" "$log" && ! grep -E 'PASSED *\] 0 tests|SKIPPED' "$log" && return
   cat "$log"
   return 1
 }
 
 run() {
-  configure static -DCMAKE_CXX_COMPILER=g++
-  cmake --build --preset static -j "$jobs"
-  tests/bochs/run.sh arrow_lake build-static/tests/beit_cpu_tests  # builds Bochs
+  build_release beit_cpu_tests beit_image_tests beit_kernels_tests
+  tests/bochs/run.sh arrow_lake build-release/tests/beit_cpu_tests  # builds Bochs
   local failed=0 others
   emulate sapphire_rapids amx kernels &
   others=$!

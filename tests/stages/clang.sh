@@ -3,7 +3,7 @@ packages=(clang)
 
 run() {
   configure clang
-  build clang examples/all beit_kernels_tests beit_image_tests beit_nn_tests beit_model_tests beit_odr_tests \
-    beit_strict
-  run_ctest clang --label-regex 'unit|odr' --tests-regex '^(kernels|image|nn|model|odr)\.'
+  build clang examples/all beit_strict
+  build_tests clang kernels image
+  run_tests clang '*' kernels image
 }

@@ -2,6 +2,7 @@
 libraries=(g++ cmake ninja-build libeigen3-dev nlohmann-json3-dev libstb-dev libjpeg62-turbo-dev libcli11-dev
            libarchive-dev liblbfgspp-dev libxxhash-dev libgtest-dev libgmock-dev
            pkg-config libwebp-dev libtiff-dev libavif-dev libheif-dev)
+unit_tests=(core cpu io image kernels nn model transfer examples)  # beside allocation and turbo, of this machine alone
 jobs=$(nproc)
 python=build-venv/bin/python
 export PYTHONDONTWRITEBYTECODE=1 OMP_NUM_THREADS=$jobs OPENBLAS_NUM_THREADS=$jobs
@@ -19,9 +20,37 @@ configure() {
 build() { cmake --build "build-$1" -j "$jobs" -- -k 0 "${@:2}"; }
 run_ctest() { ctest --test-dir "build-$1" --output-on-failure --no-tests=error -j "$jobs" "${@:2}"; }
 
+# build_tests PRESET FOLDER...: those folders' programs of GoogleTest.
+build_tests() {
+  local targets=("${@:2}")
+  targets=("${targets[@]/#/beit_}")
+  build "$1" "${targets[@]/%/_tests}"
+}
+
+# run_tests PRESET FILTER FOLDER... [-- RUNNER...]: runs each once, the largest first, on all processors; by RUNNER where
+# this machine can't. An entry of ctest for each test would start an emulator or a sanitizer hundreds of times.
+run_tests() {
+  local folder=build-$1/tests filter=$2 programs=() suffix=
+  [[ $1 != mingw ]] || suffix=.exe
+  [[ $1 != wasm ]] || suffix=.js
+  shift 2
+  while [[ $# -gt 0 && $1 != -- ]]; do
+    programs+=("$folder/beit_$1_tests$suffix")
+    shift
+  done
+  shift || true
+  ls -S "${programs[@]}" | xargs -P "$jobs" -I{} bash -c '
+    log=$1.log
+    "${@:2}" >"$log" 2>&1
+    status=$?
+    echo "$1"
+    cat "$log"
+    exit $((status != 0))' bash {} "$@" {} --gtest_brief=1 "--gtest_filter=$filter"
+}
+
 # Release with the files of each program joined, as in most presets; headers are compiled alone by beit_headers_alone.
 build_release() {
-  configure release -DCMAKE_CXX_COMPILER=g++ -DCMAKE_UNITY_BUILD=ON
+  configure release -DCMAKE_CXX_COMPILER=g++ -DCMAKE_UNITY_BUILD=ON -DBEIT_STATIC_TESTS=ON
   build release "$@"
 }
 

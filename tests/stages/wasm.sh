@@ -3,14 +3,12 @@ packages=(emscripten node-acorn nodejs chromium chromium-driver python3-pytest p
 
 run() {
   export NODE_PATH=/usr/share/nodejs  # where Debian's emscripten has what it runs
+  local tests=(core cpu io image kernels nn model)
   configure wasm
-  build wasm beit_unit_tests
+  build_tests wasm "${tests[@]}"
   # Newer versions of node have a fetch() that this emscripten takes for a browser's.
   export NODE_OPTIONS=--no-experimental-fetch
-  local folder
-  for folder in core cpu io image kernels nn model transfer; do
-    node "build-wasm/tests/beit_${folder}_tests.js" --gtest_brief=1
-  done
+  run_tests wasm '*' "${tests[@]}" -- node
   node build-wasm/tests/beit_cpu_tests.js 2>&1 | grep "^best level: simd128$"
   configure web
   build web
