@@ -7,6 +7,7 @@
 #include <beit/transfer/linear_probe.hpp>
 #include <cmath>
 #include <limits>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -55,6 +56,23 @@ TEST_F(Probe, FoldsTheScalingIntoTheWeights) {
   for (Index i = 0; i < logits.size(); ++i) {
     EXPECT_NEAR(logits.data()[i], wanted[static_cast<std::size_t>(i)], 1e-3) << i;
   }
+}
+
+/// Fails at a call in the middle of a search.
+struct BreakingPool {
+  int calls = 0;
+  int size() const { return 2; }
+  template <typename Task>
+  void parallel_for(Index count, const Task& task) {
+    if (++calls == 40) throw std::runtime_error("broken");
+    for (Index i = 0; i < count; ++i) task(i);
+  }
+};
+
+TEST_F(Probe, AFailureOfTheWorkIsNoEndOfTheSearch) {
+  BreakingPool pool;
+  EXPECT_THAT([&] { LinearProbe(x, y, classes, {}, pool); }, testing::ThrowsMessage<std::runtime_error>("broken"));
+  EXPECT_EQ(pool.calls, 40);
 }
 
 TEST_F(Probe, AColumnThatIsConstantChangesNothing) {

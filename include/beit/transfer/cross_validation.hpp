@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstddef>
 #include <limits>
+#include <optional>
 #include <random>
 #include <span>
 #include <string>
@@ -73,21 +74,18 @@ struct CrossValidation {
   double best_C = 1;          ///< The one of the least loss.
 };
 
-/// Tries C = 1e-4, 1e-3 ... 1e4 by stratified cross-validation, upwards until the loss has risen twice, and the other
-/// options as they are. ArgumentError as LinearProbe, and for fewer than 2 folds or fewer rows than folds.
-inline CrossValidation cross_validate(const ConstRows& x, std::span<const Index> y, Index classes,
-                                      LinearProbeOptions options, Index folds, unsigned seed,
-                                      const Executor& executor) {
-  const std::vector<Index> parts = stratified_folds(y, classes, folds, seed);
-  if (x.rows() < folds) {
-    throw ArgumentError("cross_validate: found " + std::to_string(x.rows()) + " rows, wanted at least " +
-                        std::to_string(folds));
-  }
-  struct Fold {
-    Matrix train, test;  // (n - m, d), (m, d)
-    std::vector<Index> train_y, test_y;
-    std::vector<LinearProbe> last{};  // of the C before: where training goes on
-  };
+namespace detail {
+
+/// One way to part the rows.
+struct Fold {
+  Matrix train, test;  // (n - m, d), (m, d)
+  std::vector<Index> train_y, test_y;
+  std::optional<LinearProbe> last{};  // of the C before: where training goes on
+};
+
+/// A fold for each part, which is held out of it.
+inline std::vector<Fold> make_folds(const ConstRows& x, std::span<const Index> y, const std::vector<Index>& parts,
+                                    Index folds) {
   std::vector<Fold> data;
   for (Index fold = 0; fold < folds; ++fold) {
     const Index held_out = std::count(parts.begin(), parts.end(), fold);
@@ -100,28 +98,48 @@ inline CrossValidation cross_validate(const ConstRows& x, std::span<const Index>
     }
     data.push_back(std::move(part));
   }
+  return data;
+}
 
+/// Trains on all folds, of `rows` rows together, and tests on what each held out.
+inline CrossValidation::Trial try_folds(std::vector<Fold>& folds, Index rows, Index classes,
+                                        const LinearProbeOptions& options, const Executor& executor) {
+  CrossValidation::Trial trial{options.C, 0, 0};
+  for (Fold& fold : folds) {
+    LinearProbe probe(fold.train, fold.train_y, classes, options, executor, fold.last ? &*fold.last : nullptr);
+    const Matrix logits = probe.logits(fold.test);
+    for (Index i = 0; i < logits.rows(); ++i) {
+      const Index label = fold.test_y[static_cast<std::size_t>(i)];
+      const float* row = logits.row(i);
+      trial.loss -= log_probability(row, classes, label);
+      trial.accuracy += std::max_element(row, row + classes) - row == label;
+    }
+    fold.last = std::move(probe);
+  }
+  trial.loss /= static_cast<double>(rows);
+  trial.accuracy /= static_cast<double>(rows);
+  return trial;
+}
+
+}  // namespace detail
+
+/// Tries C = 1e-4, 1e-3 ... 1e4 by stratified cross-validation, upwards until the loss has risen twice, and the other
+/// options as they are. ArgumentError as LinearProbe, and for fewer than 2 folds or fewer rows than folds.
+inline CrossValidation cross_validate(const ConstRows& x, std::span<const Index> y, Index classes,
+                                      LinearProbeOptions options, Index folds, unsigned seed,
+                                      const Executor& executor) {
+  const std::vector<Index> parts = stratified_folds(y, classes, folds, seed);
+  if (x.rows() < folds) {
+    throw ArgumentError("cross_validate: found " + std::to_string(x.rows()) + " rows, wanted at least " +
+                        std::to_string(folds));
+  }
+  std::vector<detail::Fold> data = detail::make_folds(x, y, parts, folds);
   CrossValidation result;
   double least = std::numeric_limits<double>::infinity();
   int rises = 0;
   for (int exponent = -4; exponent <= 4 && rises < 2; ++exponent) {
     options.C = std::pow(10.0, exponent);
-    CrossValidation::Trial trial{options.C, 0, 0};
-    for (Fold& fold : data) {
-      LinearProbe probe(fold.train, fold.train_y, classes, options, executor,
-                        fold.last.empty() ? nullptr : &fold.last.back());
-      const Matrix logits = probe.logits(fold.test);
-      for (Index i = 0; i < logits.rows(); ++i) {
-        const Index label = fold.test_y[static_cast<std::size_t>(i)];
-        const float* row = logits.row(i);
-        trial.loss -= detail::log_probability(row, classes, label);
-        trial.accuracy += std::max_element(row, row + classes) - row == label;
-      }
-      fold.last.clear();
-      fold.last.push_back(std::move(probe));
-    }
-    trial.loss /= static_cast<double>(x.rows());
-    trial.accuracy /= static_cast<double>(x.rows());
+    const CrossValidation::Trial trial = detail::try_folds(data, x.rows(), classes, options, executor);
     result.trials.push_back(trial);
     rises = trial.loss < least ? 0 : rises + 1;
     if (trial.loss < least) {

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <exception>
 #include <numeric>
 #include <span>
 #include <stdexcept>
@@ -30,6 +31,7 @@
 #include <beit/core/matrix.hpp>
 #include <beit/core/thread_pool.hpp>
 #include <beit/core/version.hpp>
+#include <beit/kernels/activations.hpp>
 #include <beit/transfer/row_products.hpp>
 
 namespace beit::inline BEIT_ABI {
@@ -93,7 +95,7 @@ class ProbeObjective {
     centre_logits_.resize(classes_, n_);
     const Eigen::Map<const Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>> weights(
         at.data(), classes_, dim_);
-    executor_.for_each((n_ + block - 1) / block, [&](Index item, Index) {
+    executor_.for_each(kernels::panels(n_, block), [&](Index item, Index) {
       const Index begin = item * block, count = std::min(block, n_ - begin);
       centre_logits_.middleCols(begin, count).noalias() =
           weights * x_->map().middleRows(begin, count).cast<double>().transpose();
@@ -108,7 +110,7 @@ class ProbeObjective {
     rows_.forward(weights_, executor_, logits_);
 
     // Each task takes some images: from logits to the gradient by them, in place.
-    const Index blocks = (n_ + block - 1) / block;
+    const Index blocks = kernels::panels(n_, block);
     std::vector<double> losses(static_cast<std::size_t>(blocks));
     Eigen::MatrixXd bias_gradients = Eigen::MatrixXd::Zero(classes_, blocks);
     executor_.for_each(blocks, [&](Index item, Index) {
@@ -247,6 +249,9 @@ class LinearProbe {
     }
   }
 
+  /// Ends a search whose points come no lower.
+  struct Stalled {};
+
   void minimize(detail::ProbeObjective& objective, const LinearProbeOptions& options) {
     LBFGSpp::LBFGSParam<double> param;
     param.m = 10;
@@ -264,8 +269,15 @@ class LinearProbe {
       if (converged_ || left <= 0) return;
       best = solution_;
       int evaluations = 1, since_lowest = 0, patience = param.max_linesearch;
+      std::exception_ptr failure;  // of the objective itself, which is no reason of the search's to end
       const auto watched = [&](const Eigen::VectorXd& at, Eigen::VectorXd& gradient_there) {
-        const double value = objective(at, gradient_there);
+        double value = 0;
+        try {
+          value = objective(at, gradient_there);
+        } catch (...) {
+          failure = std::current_exception();
+          throw Stalled{};
+        }
         ++evaluations;
         if (value < lowest) {
           lowest = value;
@@ -273,7 +285,7 @@ class LinearProbe {
           since_lowest = 0;
           patience = 10;
         } else if (++since_lowest > patience) {
-          throw std::runtime_error("stalled");
+          throw Stalled{};
         }
         return value;
       };
@@ -282,11 +294,14 @@ class LinearProbe {
       try {
         double value = 0;
         LBFGSpp::LBFGSSolver<double>(param).minimize(watched, solution_, value);
-      } catch (const std::runtime_error&) {
+      } catch (const Stalled&) {
         solution_ = best;
-      } catch (const std::logic_error&) {
+      } catch (const std::runtime_error&) {  // LBFGSpp's line search found no step, ...
+        solution_ = best;
+      } catch (const std::logic_error&) {  // or no way down
         solution_ = best;
       }
+      if (failure) std::rethrow_exception(failure);
       left -= evaluations;
       objective.centre(solution_);
     }
