@@ -195,6 +195,8 @@ TEST(Executor, GivesItemsThatRunAtOnceDifferentSlots) {
 }
 
 /// What a user's own pool has to offer.
+static_assert(beit::WorkPool<beit::ThreadPool> && !beit::WorkPool<int> && !beit::WorkPool<beit::Executor>);
+
 struct SerialPool {
   int calls = 0;
   int size() const { return 3; }

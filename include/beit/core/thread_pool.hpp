@@ -9,7 +9,6 @@
 #include <exception>
 #include <string>
 #include <thread>
-#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -190,13 +189,20 @@ inline ThreadPool& default_thread_pool() {
   return pool;
 }
 
-/// A non-owning view of a pool: beit::ThreadPool or any type with `size()` and a blocking
-/// `parallel_for(count, task)` that calls `task(i)` for every i in [0, count).
+/// What work can be taken to: beit::ThreadPool, or any type with `size()` and a blocking `parallel_for(count, task)`
+/// that calls `task(i)` for every i in [0, count).
+template <typename T>
+concept WorkPool = requires(T& pool, void (*task)(Index)) {
+  { pool.size() } -> std::convertible_to<Index>;
+  pool.parallel_for(Index{}, task);
+};
+
+/// A non-owning view of a pool.
 class Executor {
  public:
   /// `pool` must outlive this.
-  template <typename Pool>
-  requires(!std::same_as<std::remove_cv_t<Pool>, Executor>) Executor(Pool& pool)
+  template <WorkPool Pool>
+  Executor(Pool& pool)
       : pool_(&pool),
         size_(std::max<Index>(1, static_cast<Index>(pool.size()))),
         run_([](void* p, Index count, Call call, void* context) {

@@ -2,10 +2,8 @@
 #pragma once
 
 #include <algorithm>
-#include <concepts>
 #include <cstddef>
 #include <new>
-#include <type_traits>
 #include <vector>
 
 #include <beit/core/matrix.hpp>
@@ -24,12 +22,11 @@ class Workspace {
  public:
   /// On the default pool.
   Workspace() : Workspace(default_thread_pool()) {}
-  /// On `pool`, which must outlive the workspace: a ThreadPool, or any type with size() and parallel_for.
-  template <typename Pool>
-  requires(!std::same_as<std::remove_cv_t<Pool>, Workspace>) explicit Workspace(Pool& pool) : executor_(pool) {}
+  /// On `pool`, a WorkPool, which must outlive the workspace.
+  explicit Workspace(const Executor& pool) : executor_(pool) {}
   /// No frame may be open.
   Workspace(Workspace&&) = default;
-  /// Likewise.
+  /// No frame may be open in either.
   Workspace& operator=(Workspace&&) = default;
 
   /// The threads that work is done on.
