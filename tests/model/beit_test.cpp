@@ -249,6 +249,7 @@ TEST(Beit, ConfigsThatMakeNoModelAreErrors) {
     return beit::Beit<float>(config, weights.root());
   };
   EXPECT_NO_THROW(make([](beit::Config&) {}));
+  EXPECT_NO_THROW(beit::Config{}.check());
   EXPECT_THROW(make([](beit::Config& c) { c.num_heads = 5; }), beit::ConfigError);
   EXPECT_THROW(make([](beit::Config& c) { c.depth = 0; }), beit::ConfigError);
   EXPECT_THROW(make([](beit::Config& c) { c.patch_size = {5, 5}; }), beit::ConfigError);

@@ -27,7 +27,7 @@ enum class CropMode {
 
 /// The entries of timm's pretrained_cfg that say how an image becomes the model's input.
 struct Preprocessing {
-  Size input_size;                                       ///< Height and width of the result.
+  Size input_size{224, 224};                             ///< Height and width of the result.
   Interpolation interpolation = Interpolation::bicubic;  ///< Between pixels.
   double crop_pct = 0.9;                                 ///< Greater than 0; above 1 the image is padded.
   CropMode crop_mode = CropMode::center;                 ///< What of the image is kept.

@@ -258,16 +258,18 @@ struct TileGemm {
         const Activations::Tile& tile = waiting_.tiles[index];
         const Index exist = std::min(count, tile.rows - tile_row);
         if (exist > 0) {
+          const Index column = waiting_.panel * NR, columns = std::min(NR, g_.n - column);
           if constexpr (quantised) {
             const std::byte* tail =
                 g_.packed + waiting_.panel * Panels::panel_bytes(g_.k()) + blocks(g_.k()) * Panels::stored_step;
+            alignas(64) float floats[Tiles::rows * NR];
             Avx512::dequantise<NR>(from, exist, g_.a->scales + (waiting_.first_tile + index) * Tiles::rows + tile_row,
                                    reinterpret_cast<const float*>(tail),
-                                   reinterpret_cast<const std::int32_t*>(tail) + NR);
+                                   reinterpret_cast<const std::int32_t*>(tail) + NR, floats);
+            finish_rows<Avx512Bf16>(g_, tile.segment, tile.row + tile_row, exist, column, columns, floats, NR);
+          } else {
+            finish_rows<Avx512Bf16>(g_, tile.segment, tile.row + tile_row, exist, column, columns, from, NR);
           }
-          const Index column = waiting_.panel * NR;
-          finish_rows<Avx512Bf16>(g_, tile.segment, tile.row + tile_row, exist, column, std::min(NR, g_.n - column),
-                                  reinterpret_cast<float*>(from), NR);
         }
       }
       waiting_.row += count;

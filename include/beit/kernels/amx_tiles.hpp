@@ -72,7 +72,7 @@ class Tiles {
   void load(Tile<T>, const void* from, Index stride) {
     asm volatile("tileloadd (%0,%1,1), %%tmm%c2" : : "r"(from), "r"(stride), "i"(T) : "memory");
   }
-  /// Likewise, of what isn't needed again soon: it stays out of the nearest cache, if it can.
+  /// The same of what isn't needed again soon: it stays out of the nearest cache, if it can.
   template <int T>
   void load_once(Tile<T>, const void* from, Index stride) {
     asm volatile("tileloaddt1 (%0,%1,1), %%tmm%c2" : : "r"(from), "r"(stride), "i"(T) : "memory");

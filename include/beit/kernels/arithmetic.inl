@@ -145,15 +145,14 @@ BEIT_TARGET static void finish(const float* x, Index ldx, Index rows, Index colu
   }
 }
 
-/// sum (rows, NR) of int32 becomes, in place, floats (sum - offset) * row_scale * column_scale.
+/// out = (sum - offset) * row_scale * column_scale; sum and out (rows, NR).
 template <Index NR>
-BEIT_TARGET static void dequantise(std::int32_t* sum, Index rows, const float* row_scale, const float* column_scale,
-                                   const std::int32_t* offset) {
-  for (Index i = 0; i < rows; ++i, sum += NR) {
+BEIT_TARGET static void dequantise(const std::int32_t* sum, Index rows, const float* row_scale,
+                                   const float* column_scale, const std::int32_t* offset, float* out) {
+  for (Index i = 0; i < rows; ++i, sum += NR, out += NR) {
     const Floats scale = V::set(row_scale[i]);
     for (Index j = 0; j < NR; j += V::lanes) {
-      const Floats y = V::mul(V::difference(sum + j, offset + j), V::mul(scale, V::load(column_scale + j)));
-      std::memcpy(sum + j, &y, sizeof(y));
+      V::store(out + j, V::mul(V::difference(sum + j, offset + j), V::mul(scale, V::load(column_scale + j))));
     }
   }
 }

@@ -29,7 +29,7 @@ struct FusedAttention {
   static constexpr bool rounded = !std::is_same_v<A, float>;
   static_assert(std::is_same_v<A, typename Product::Panel> && std::is_same_v<typename Product::Sum, float>);
 
-  static constexpr Index groups(Index k) { return (k + group - 1) / group; }
+  static constexpr Index groups(Index k) { return panels(k, group); }
   static constexpr Index padded(Index n) { return panels(n, NR) * NR; }
 
   /// What a call needs beside its arguments, in this order.

@@ -6,7 +6,7 @@
 //   panel p: stored[((i / G) * NR + j) * G + i % G] = w[(p * NR + j) * k + i],  i < depth(k),
 // which is the order in which the inner loop reads it (the "B panel" of Goto's algorithm, as in BLIS; the groups are
 // what oneDNN calls VNNI layout). Quantised panels go on with NR scales and NR offsets (int32).
-// Activations lie in panels of MR rows, likewise: kernels/panel_layout.hpp.
+// Activations lie in such panels of MR rows: kernels/panel_layout.hpp.
 #pragma once
 
 #include <algorithm>
@@ -59,7 +59,7 @@ struct PackedGemm {
   static constexpr bool widened = !std::is_same_v<Stored, Panel>;
   using Rows = PanelLayout<Level, A, MR, group, chunk>;
 
-  static constexpr Index groups(Index k) { return (k + group - 1) / group; }
+  static constexpr Index groups(Index k) { return panels(k, group); }
   /// Bytes of a panel's elements, in whole cache lines.
   static constexpr Index element_bytes(Index k) {
     return whole_lines(groups(k) * group * NR * static_cast<Index>(sizeof(Stored)));
@@ -102,8 +102,8 @@ struct PackedGemm {
     }
   }
 
-  /// All tokens of two images at 224 pixels: while they pass by, a weight is read once.
-  static Index row_block(Index) { return panels(2 * 197, MR); }
+  /// All rows that a block works on together: while they pass by, a weight is read once.
+  static Index row_block(Index) { return panels(rows_together, MR); }
 
   static Index scratch_bytes(Index tiles, Index columns, Index k) {
     const Index sums = tiles * MR * NR * (part(tiles, k) < groups(k) ? panels(columns, NR) : 1);
@@ -162,13 +162,16 @@ struct PackedGemm {
 
   static void finish(const Gemm& g, Index t, Index panel, Sum* sum) {
     const Activations::Tile tile = g.a->tile(t);
+    const Index column = panel * NR, columns = std::min(NR, g.n - column);
     if constexpr (quantised) {
       const std::byte* tail = g.packed + panel * panel_bytes(g.k()) + element_bytes(g.k());
+      alignas(64) float floats[MR * NR];
       Level::template dequantise<NR>(sum, tile.rows, g.a->scales + t * MR, reinterpret_cast<const float*>(tail),
-                                     reinterpret_cast<const std::int32_t*>(tail) + NR);
+                                     reinterpret_cast<const std::int32_t*>(tail) + NR, floats);
+      finish_rows<Level>(g, tile.segment, tile.row, tile.rows, column, columns, floats, NR);
+    } else {
+      finish_rows<Level>(g, tile.segment, tile.row, tile.rows, column, columns, sum, NR);
     }
-    finish_rows<Level>(g, tile.segment, tile.row, tile.rows, panel * NR, std::min(NR, g.n - panel * NR),
-                       reinterpret_cast<float*>(sum), NR);
   }
 };
 

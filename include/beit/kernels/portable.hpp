@@ -136,12 +136,11 @@ struct Portable {
   }
 
   template <Index NR>
-  static void dequantise(std::int32_t* sum, Index rows, const float* row_scale, const float* column_scale,
-                         const std::int32_t* offset) {
+  static void dequantise(const std::int32_t* sum, Index rows, const float* row_scale, const float* column_scale,
+                         const std::int32_t* offset, float* out) {
     for (Index i = 0; i < rows; ++i) {
-      for (Index j = 0; j < NR; ++j, ++sum) {
-        const float x = static_cast<float>(*sum - offset[j]) * (row_scale[i] * column_scale[j]);
-        std::memcpy(sum, &x, sizeof(x));
+      for (Index j = 0; j < NR; ++j, ++sum, ++out) {
+        *out = static_cast<float>(*sum - offset[j]) * (row_scale[i] * column_scale[j]);
       }
     }
   }

@@ -3,34 +3,15 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <string_view>
 #include <type_traits>
 
 #include <beit/core/matrix.hpp>
+#include <beit/core/precision.hpp>
 #include <beit/core/version.hpp>
 #include <beit/cpu/isa.hpp>
 #include <beit/kernels/activations.hpp>
 
 namespace beit::inline BEIT_ABI {
-
-/// What the matrices of a model are stored and multiplied in. Sums, the residual stream, layer norm, softmax and GELU
-/// are float in all of them.
-enum class Precision {
-  float32,     ///< Single precision, or on tiles its exact equivalent: three bfloat16 parts and six products.
-  float_fast,  ///< On tiles two bfloat16 parts and three products, about 16 bits; elsewhere the same as float32.
-  bfloat16,    ///< bfloat16 by bfloat16, or weights in bfloat16 and float products where the processor has no such.
-  int8,        ///< Weights quantised per output channel, activations per token; attention as for bfloat16.
-};
-
-/// All of them.
-inline constexpr Precision precisions[] = {Precision::float32, Precision::float_fast, Precision::bfloat16,
-                                           Precision::int8};
-
-/// "float", ...: what the programs' --precision takes.
-constexpr std::string_view precision_name(Precision precision) {
-  constexpr std::string_view names[] = {"float", "float-fast", "bfloat16", "int8"};
-  return names[static_cast<int>(precision)];
-}
 
 namespace kernels {
 
@@ -40,6 +21,9 @@ enum class Epilogue {
   bias_gelu,      ///< out = gelu(x + bias), the form with erf; within 1e-4 where it is rounded to bfloat16 or int8 next
   bias_residual,  ///< out += scale * (x + bias); layer scale and residual
 };
+
+/// Rows that are taken through a block together: about two images of 224 pixels.
+inline constexpr Index rows_together = 400;
 
 /// out (m, n) = epilogue(a (m, k) x transpose(w (n, k))): timm's and torch's Linear. The result is floats, or what
 /// another kernel reads.

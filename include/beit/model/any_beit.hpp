@@ -6,13 +6,12 @@
 #include <memory>
 #include <span>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
 #include <beit/core/compiled.hpp>
-#include <beit/core/error.hpp>
 #include <beit/core/matrix.hpp>
+#include <beit/core/precision.hpp>
 #include <beit/core/thread_pool.hpp>
 #include <beit/core/version.hpp>
 #include <beit/model/beit.hpp>
@@ -108,16 +107,6 @@ class AnyBeit {
 
   std::unique_ptr<const Interface> model_;
 };
-
-/// "float" -> Precision::float32. ArgumentError for a name that precision_name has not.
-inline Precision precision_from_name(std::string_view name) {
-  std::string known;
-  for (const Precision precision : precisions) {
-    if (precision_name(precision) == name) return precision;
-    known += (known.empty() ? "" : ", ") + std::string(precision_name(precision));
-  }
-  throw ArgumentError("precision: found '" + std::string(name) + "', wanted one of " + known);
-}
 
 /// As load<Weight>, in a precision that is chosen at run time. Compiles the model in all of them: four times as long.
 BEIT_INLINE AnyBeit load(const std::filesystem::path& path, Precision precision, const LoadOptions& options = {},

@@ -13,8 +13,8 @@
 #include <beit/core/matrix.hpp>
 #include <beit/core/version.hpp>
 #include <beit/image/transform.hpp>
-#include <beit/nn/attention.hpp>
-#include <beit/nn/head.hpp>
+#include <beit/nn/global_pool.hpp>
+#include <beit/nn/qkv_bias.hpp>
 
 namespace beit::inline BEIT_ABI {
 

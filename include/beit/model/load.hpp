@@ -51,7 +51,7 @@ inline Part part_of(const LoadOptions& options) { return options.features_only ?
 ///
 /// `path` is one of:
 ///   a folder with timm's published pair, `model.safetensors` and `config.json`;
-///   a folder of Hugging Face's transformers (BeitForImageClassification, BeitModel, Data2VecVision likewise), with
+///   a folder of Hugging Face's transformers (BeitForImageClassification, BeitModel, and those of Data2VecVision), with
 ///   preprocessor_config.json, whole or in shards;
 ///   a file that weights_tools/convert.py wrote;
 ///   a bare safetensors file with timm's names, whose architecture then follows from its shapes.
@@ -80,7 +80,7 @@ Beit<Weight> load(std::span<const std::byte> bytes, std::string name, const Exec
 
 /// Loads the masked-image model of BEiT's pre-training, from what load takes: a folder of transformers'
 /// BeitForMaskedImageModeling, or a file with timm's names and "mask_token", "norm" and "lm_head", as convert.py makes
-/// it of Microsoft's. Of the options features_only says nothing to it. Errors likewise.
+/// it of Microsoft's. Of the options features_only says nothing to it. Errors as load's.
 template <typename Weight = float>
 MaskedImageModel<Weight> load_masked_image_model(const std::filesystem::path& path, const LoadOptions& options = {},
                                                  const Executor& executor = default_thread_pool()) {

@@ -83,9 +83,9 @@ class Tokenizer {
   }
   bool has_encoder() const { return encoder_.has_value(); }  ///< Whether encode works.
   bool has_decoder() const { return decoder_.has_value(); }  ///< Whether decode works.
-  /// ArgumentError where the half isn't there.
+  /// ArgumentError where it isn't there.
   const DvaeEncoder<Weight>& encoder() const { return half(encoder_, "encoder"); }
-  /// Likewise.
+  /// ArgumentError where it isn't there.
   const DvaeDecoder<Weight>& decoder() const { return half(decoder_, "decoder"); }
 
   /// The tokens of images that are preprocessed: x (B, 3*H*W), of values in [0, 1] -> out (B*h*w,), (h, w) = grid().
@@ -170,9 +170,8 @@ struct TokenizerOptions {
   Size grid{};
   /// The same in pixels, multiples of those of a token (8 in DALL-E's); not both.
   Size image_size{};
-  /// What isn't asked for takes no memory.
-  bool encoder = true;
-  bool decoder = true;  ///< Likewise.
+  bool encoder = true;  ///< Whether to read the file's encoder; it takes no memory otherwise.
+  bool decoder = true;  ///< The same of its decoder.
   /// As LoadOptions::isa.
   std::optional<Isa> isa{};
 };

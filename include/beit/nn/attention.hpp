@@ -14,18 +14,11 @@
 #include <beit/nn/attention_weights.hpp>
 #include <beit/nn/layer_norm.hpp>
 #include <beit/nn/linear.hpp>
+#include <beit/nn/qkv_bias.hpp>
 #include <beit/nn/relative_position_bias.hpp>
 #include <beit/nn/workspace.hpp>
 
 namespace beit::inline BEIT_ABI {
-
-/// What queries, keys and values have in the way of biases.
-enum class QkvBias {
-  none,
-  /// BEiT's: "q_bias" and "v_bias". A key's would add the same to every score of a query, which softmax ignores.
-  query_value,
-  all,  ///< "qkv.bias", as BEiT-3 has them all the same.
-};
 
 /// Multi-head self-attention with relative position bias R:
 ///   q, k, v = x Wq^T + bq, x Wk^T + bk, x Wv^T + bv;  head = softmax(q k^T / sqrt(D) + R) v;  y = heads Wo^T + bo.
@@ -89,7 +82,7 @@ class Attention {
     proj_.forward_residual(context, gamma, workspace, out);
   }
 
-  /// What softmax gives in forward_residual: x likewise -> out (B*A*N, N), image by image, then head by head.
+  /// What softmax gives in forward_residual: x (B*N, C) -> out (B*A*N, N), image by image, then head by head.
   void forward_weights(const Activations& x, Workspace& workspace, Rows out) const {
     Workspace::Frame frame(workspace);
     const Activations qkv = forward_qkv(x, workspace, frame);

@@ -48,8 +48,9 @@ class Block {
   void forward(Index batch, Workspace& workspace, Rows x) const {
     if (batch == 0) return;
     // Some images at a time, so that what one product leaves is still in a cache when the next one reads it; not so few
-    // that weights are fetched too often, or that threads have nothing to do: two images of 197 tokens on up to four.
-    const Index tokens = x.rows() / batch, rows = 400 * std::max<Index>(1, workspace.executor().size() / 4);
+    // that weights are fetched too often, or that threads have nothing to do.
+    const Index tokens = x.rows() / batch,
+                rows = kernels::rows_together * std::max<Index>(1, workspace.executor().size() / 4);
     const Index together = std::max<Index>(1, rows / tokens);
     for (Index image = 0; image < batch; image += together) {
       const Index count = std::min(together, batch - image);

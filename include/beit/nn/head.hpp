@@ -8,17 +8,12 @@
 #include <beit/core/version.hpp>
 #include <beit/io/weights.hpp>
 #include <beit/kernels/kernels.hpp>
+#include <beit/nn/global_pool.hpp>
 #include <beit/nn/layer_norm.hpp>
 #include <beit/nn/linear.hpp>
 #include <beit/nn/workspace.hpp>
 
 namespace beit::inline BEIT_ABI {
-
-/// What becomes of the tokens before the classifier.
-enum class GlobalPool {
-  avg,    ///< The mean of the patch tokens.
-  token,  ///< The class token.
-};
 
 /// pre_logits = fc_norm(pool(tokens)), logits = head(pre_logits); either may be absent.
 template <typename Weight>

@@ -119,7 +119,7 @@ class Linear {
     run(x, workspace, {.into = &out, .epilogue = kernels::Epilogue::bias});
     complete_rows(out, workspace.executor());
   }
-  /// out = gelu(x W^T + b), likewise.
+  /// out = gelu(x W^T + b), to what another product reads.
   void forward_gelu(const Activations& x, Workspace& workspace, const Activations& out) const {
     run(x, workspace, {.into = &out, .epilogue = kernels::Epilogue::bias_gelu});
     complete_rows(out, workspace.executor());

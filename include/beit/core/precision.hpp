@@ -1,0 +1,41 @@
+// What a model multiplies in, and its names.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include <beit/core/error.hpp>
+#include <beit/core/version.hpp>
+
+namespace beit::inline BEIT_ABI {
+
+/// What the matrices of a model are stored and multiplied in. Sums, the residual stream, layer norm, softmax and GELU
+/// are float in all of them.
+enum class Precision {
+  float32,     ///< Single precision, or on tiles its exact equivalent: three bfloat16 parts and six products.
+  float_fast,  ///< On tiles two bfloat16 parts and three products, about 16 bits; elsewhere the same as float32.
+  bfloat16,    ///< bfloat16 by bfloat16, or weights in bfloat16 and float products where the processor has no such.
+  int8,        ///< Weights quantised per output channel, activations per token; attention as for bfloat16.
+};
+
+/// All of them.
+inline constexpr Precision precisions[] = {Precision::float32, Precision::float_fast, Precision::bfloat16,
+                                           Precision::int8};
+
+/// "float", ...: what the programs' --precision takes.
+constexpr std::string_view precision_name(Precision precision) {
+  constexpr std::string_view names[] = {"float", "float-fast", "bfloat16", "int8"};
+  return names[static_cast<int>(precision)];
+}
+
+/// "float" -> Precision::float32. ArgumentError for a name that precision_name has not.
+inline Precision precision_from_name(std::string_view name) {
+  std::string known;
+  for (const Precision precision : precisions) {
+    if (precision_name(precision) == name) return precision;
+    known += (known.empty() ? "" : ", ") + std::string(precision_name(precision));
+  }
+  throw ArgumentError("precision: found '" + std::string(name) + "', wanted one of " + known);
+}
+
+}  // namespace beit::inline BEIT_ABI
