@@ -1,7 +1,9 @@
 // Products with a matrix of features against loops in double precision, on every level of kernels.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <limits>
 #include <vector>
 
 #include <beit/core/thread_pool.hpp>
@@ -39,5 +41,15 @@ TEST_P(RowProducts, AreThoseOfTheRowsAndOfTheColumns) {
 
 INSTANTIATE_TEST_SUITE_P(Levels, RowProducts, testing::ValuesIn(testing_levels::available()),
                          testing_levels::level_name);
+
+TEST(RequireFinite, NamesTheFirstRowThatIsnt) {
+  Matrix x = random("x", 5, 4);
+  EXPECT_NO_THROW(beit::require_finite(x, "features"));
+  for (const float bad : {std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}) {
+    x(3, 1) = bad;
+    EXPECT_THAT([&] { beit::require_finite(x, "features"); },
+                testing::ThrowsMessage<beit::ArgumentError>("features: row 3 isn't finite"));
+  }
+}
 
 }  // namespace

@@ -1,0 +1,54 @@
+// The bias of each query against timm's gathered matrix.
+#include <beit/kernels/relative_position.hpp>
+
+#include <algorithm>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+namespace relative_position_test {  // named: joined with others in one unit, which have constants of these names
+
+using beit::Index;
+using beit::Size;
+
+/// As much beyond what was asked for as a level may write.
+struct Greedy {
+  static void copy_over(const float* x, Index count, float* out) {
+    std::copy_n(x, count + beit::kernels::relative_position_slack, out);
+  }
+};
+
+/// timm.models.beit.gen_relative_position_index.
+Index timm_index(Size grid, Index query, Index key) {
+  const Index positions = (2 * grid.height - 1) * (2 * grid.width - 1) + 3;
+  if (query == 0 && key == 0) return positions - 1;
+  if (query == 0) return positions - 3;
+  if (key == 0) return positions - 2;
+  const Index dy = (query - 1) / grid.width - (key - 1) / grid.width + grid.height - 1;
+  const Index dx = (query - 1) % grid.width - (key - 1) % grid.width + grid.width - 1;
+  return dy * (2 * grid.width - 1) + dx;
+}
+
+TEST(RelativePosition, EveryQueryHasTimmsRow) {
+  for (const Size grid : {Size{1, 1}, Size{1, 7}, Size{7, 1}, Size{3, 5}, Size{14, 14}}) {
+    const Index positions = beit::kernels::relative_positions(grid), tokens = 1 + grid.area();
+    ASSERT_EQ(positions, (2 * grid.height - 1) * (2 * grid.width - 1) + 3);
+    // Its number is what stands in a row of timm's table; each has a place of its own in the compact one.
+    std::vector<float> table(static_cast<std::size_t>(positions + beit::kernels::relative_position_slack), -1.0f);
+    for (Index i = 0; i < positions; ++i) {
+      float& place = table[static_cast<std::size_t>(beit::kernels::compact_relative_position(grid, i))];
+      ASSERT_EQ(place, -1.0f);
+      place = static_cast<float>(i);
+    }
+    std::vector<float> row(static_cast<std::size_t>(tokens + beit::kernels::relative_position_slack));
+    for (Index query = 0; query < tokens; ++query) {
+      beit::kernels::expand_relative_position_bias<Greedy>(table.data(), grid, query, row.data());
+      for (Index key = 0; key < tokens; ++key) {
+        ASSERT_EQ(row[static_cast<std::size_t>(key)], static_cast<float>(timm_index(grid, query, key)))
+            << grid.height << 'x' << grid.width << ", query " << query << ", key " << key;
+      }
+    }
+  }
+}
+
+}  // namespace relative_position_test
