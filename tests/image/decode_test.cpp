@@ -175,6 +175,69 @@ TEST(Decode, RefusesMorePixelsThanTheLimit) {
   EXPECT_THAT(message_of([&] { decode(bytes_of("P6 99999 99999 255\n")); }), HasSubstr("found 99999 x 99999 pixels"));
 }
 
+/// A PNG of grey pixels, 8 bits each, whose compressed data are these. stb_image looks at no checksum.
+std::vector<std::uint8_t> png_of(std::uint32_t height, std::uint32_t width, const std::vector<std::uint8_t>& data) {
+  std::vector<std::uint8_t> png = bytes_of("\x89PNG\r\n\x1a\n");
+  const auto append_number = [&](std::size_t number) {
+    for (int shift = 24; shift >= 0; shift -= 8) png.push_back(static_cast<std::uint8_t>(number >> shift));
+  };
+  const auto append_chunk = [&](const std::string& type, const std::vector<std::uint8_t>& content) {
+    append_number(content.size());
+    png.insert(png.end(), type.begin(), type.end());
+    png.insert(png.end(), content.begin(), content.end());
+    append_number(0);
+  };
+  std::vector<std::uint8_t> header;
+  for (const std::uint32_t side : {width, height}) {
+    for (int shift = 24; shift >= 0; shift -= 8) header.push_back(static_cast<std::uint8_t>(side >> shift));
+  }
+  header.insert(header.end(), {8, 0, 0, 0, 0});
+  append_chunk("IHDR", header);
+  append_chunk("IDAT", data);
+  append_chunk("IEND", {});
+  return png;
+}
+
+/// Zeros as zlib's data: one, and `repeats` times the 258 bytes that begin a byte earlier, in 13 bits.
+std::vector<std::uint8_t> deflated_zeros(int repeats) {
+  std::vector<std::uint8_t> data{0x78, 0x01};
+  int used = 8;
+  const auto append_bits = [&](const std::string& bits) {
+    for (const char bit : bits) {
+      if (used == 8) {
+        data.push_back(0);
+        used = 0;
+      }
+      data.back() = static_cast<std::uint8_t>(data.back() | (bit - '0') << used++);
+    }
+  };
+  append_bits("110");       // the last block, of the standard's codes
+  append_bits("00110000");  // a zero
+  for (int i = 0; i < repeats; ++i) append_bits("1100010100000");
+  append_bits("0000000");  // the end
+  data.insert(data.end(), 4, 0);
+  return data;
+}
+
+TEST(Decode, RefusesAPngThatInflatesToFarMoreThanItsPixels) {
+  EXPECT_EQ(pixels_of(decode(png_of(258, 257, deflated_zeros(258)))),  // a row has a byte more
+            std::vector<std::uint8_t>(std::size_t{3} * 258 * 257, 0));
+  EXPECT_EQ(pixels_of(decode(png_of(1, 1, deflated_zeros(30)))), std::vector<std::uint8_t>(3, 0));
+  for (const std::uint32_t side : {1u, 100u}) {
+    // 26 million bytes of 160,000: more than twice the file and the pixels.
+    EXPECT_THAT(message_of([&] { decode(png_of(side, side, deflated_zeros(100'000))); }),
+                AllOf(HasSubstr("some.name: "), HasSubstr("more compressed data than pixels")));
+  }
+}
+
+TEST(Decode, RefusesAPngWithoutDataEnoughForItsPixels) {
+  // At 1032 bytes a byte, before memory is taken for the pixels.
+  EXPECT_THAT(
+      message_of([] { decode(png_of(13000, 13000, deflated_zeros(1))); }),
+      HasSubstr("some.name: truncated: found 10 bytes of compressed data, which can't be 13000 x 13000 pixels"));
+  EXPECT_THAT(message_of([] { decode(png_of(100, 101, deflated_zeros(1))); }), HasSubstr("found no image"));
+}
+
 TEST(Decode, RefusesImagesWithoutPixels) {
   EXPECT_THAT(message_of([] { decode({}); }), HasSubstr("some.name: found an empty file"));
   EXPECT_THAT(message_of([] { decode(bytes_of("P6 0 0 255\n")); }), HasSubstr("found 0 x 0 pixels, wanted at least"));
@@ -256,8 +319,27 @@ TEST(ReadImage, RefusesPathsThatCannotBeRead) {
               AllOf(HasSubstr("image.png"), HasSubstr("found nothing there")));
   EXPECT_THROW(beit::read_image(BEIT_TESTS_DIR), beit::FileError);
   EXPECT_THAT(message_of([] { beit::read_image(BEIT_TESTS_DIR); }), HasSubstr("found a directory"));
+#if !defined(_WIN32)
+  EXPECT_EQ(message_of([] { beit::read_image(std::string(300, 'x')); }),
+            std::string(300, 'x') + ": can't be opened: File name too long");
+  EXPECT_EQ(message_of([] { beit::read_image("/dev/null"); }),
+            "/dev/null: is not a regular file, wanted an image file");
+#endif
   EXPECT_THAT(message_of([] { beit::read_image(golden::image_path("decode.txt")); }),
               AllOf(HasSubstr("decode.txt"), HasSubstr("found no image")));
+}
+
+TEST(ReadImage, SaysThatPermissionIsDenied) {
+  namespace fs = std::filesystem;
+  const fs::path path = fs::path(testing::TempDir()) / "beit_decode_test_forbidden.png";
+  std::ofstream(path) << "content";
+  fs::permissions(path, fs::perms::none);
+  const bool is_readable = std::ifstream(path).good();
+  const std::string message = message_of([&] { beit::read_image(path); });
+  fs::permissions(path, fs::perms::owner_all);
+  fs::remove(path);
+  if (is_readable) GTEST_SKIP() << "this user, or system, reads whatever there is";
+  EXPECT_THAT(message, HasSubstr("beit_decode_test_forbidden.png: can't be opened: Permission denied"));
 }
 
 }  // namespace

@@ -140,6 +140,42 @@ TEST(SafeTensorsTest, HeaderLength) {
             "m: file ends inside its header: found 10 bytes, wanted at least 11 (a truncated download?)");
 }
 
+TEST(SafeTensorsTest, HeaderIsNoLongerThanTheTensorsThereCanBeNeed) {
+  // 8 MB for metadata, and 256 bytes for each of as many tensors as there are bytes, or 65,536.
+  const auto padded = [](std::size_t length) { return "{" + std::string(length - 2, ' ') + "}"; };
+  const auto refusal = [&](std::size_t length, std::size_t data_size) { return error_of(padded(length), data_size); };
+  EXPECT_EQ(refusal(8'000'001, 0), "m: header length is 8000001, wanted at most 8000000 before 0 bytes of tensor data");
+  EXPECT_EQ(refusal(8'000'257, 1), "m: header length is 8000257, wanted at most 8000256 before 1 byte of tensor data");
+  EXPECT_EQ(refusal(99'000'000, 1'000'000),
+            "m: header length is 99000000, wanted at most 24777216 before 1000000 bytes of tensor data");
+  EXPECT_EQ(refusal(8'000'256, 1), "m: file is longer than its header says: found 1 byte of tensor data, wanted 0");
+  const std::string longest = safetensors_text(padded(8'000'000));
+  EXPECT_NO_THROW(SafeTensors::from_memory(as_bytes(longest), "m"));
+}
+
+/// An object's members "0":VALUE to "N-1":VALUE.
+std::string members(int count, const std::string& value) {
+  std::string text;
+  for (int i = 0; i < count; ++i) text += (i > 0 ? ",\"" : "\"") + std::to_string(i) + "\":" + value;
+  return text;
+}
+
+TEST(SafeTensorsTest, HeaderHasNoMoreNamesThanTheTensorsThereCanBeNeed) {
+  // 4096, and 4 for each byte of data; what comes behind the first name too many isn't looked at.
+  const std::string refusal = "m: header has more than 4096 names, which is too many for 0 bytes of tensor data";
+  EXPECT_EQ(error_of(R"({"__metadata__":{)" + members(4096, "\"\"") + "\xFF", 0), refusal);
+  EXPECT_EQ(error_of(R"({"a":{"extra":{)" + members(4095, "0") + "\xFF", 0), refusal);
+  EXPECT_EQ(error_of("{" + members(1025, R"({"dtype":"U8","shape":[0],"data_offsets":[0,0]})"), 0), refusal);
+  EXPECT_EQ(error_of(R"({"__metadata__":{)" + members(4100, "\"\"") + "\xFF", 1),
+            "m: header has more than 4100 names, which is too many for 1 byte of tensor data");
+
+  const std::string most = safetensors_text(R"({"__metadata__":{)" + members(4095, "\"\"") + "}}");
+  EXPECT_EQ(SafeTensors::from_memory(as_bytes(most), "m").metadata().size(), 4095U);
+  const std::string tensors =
+      safetensors_text("{" + members(1024, R"({"dtype":"U8","shape":[0],"data_offsets":[0,0]})") + "}");
+  EXPECT_EQ(SafeTensors::from_memory(as_bytes(tensors), "m").tensors().size(), 1024U);
+}
+
 TEST(SafeTensorsTest, HeaderIsNoJsonObject) {
   EXPECT_EQ(error_of("[]", 0), "m: header doesn't begin with '{': not a safetensors file");
   EXPECT_EQ(error_of(" {}", 0), "m: header doesn't begin with '{': not a safetensors file");
@@ -175,15 +211,23 @@ TEST(SafeTensorsTest, DeepNesting) {
 
 TEST(SafeTensorsTest, Metadata) {
   EXPECT_EQ(error_of(R"({"__metadata__":[]})", 0), "m: __metadata__: found array, wanted object of strings");
+  EXPECT_EQ(error_of(R"({"__metadata__":"k"})", 0), "m: __metadata__: found string, wanted object of strings");
   EXPECT_EQ(error_of(R"({"__metadata__":{"k":1}})", 0), "m: __metadata__: \"k\" is number, wanted string");
+  EXPECT_EQ(error_of(R"({"__metadata__":{"k":{"l":"1"}}})", 0), "m: __metadata__: \"k\" is object, wanted string");
+  EXPECT_EQ(error_of(R"({"__metadata__":{"k":["1"]}})", 0), "m: __metadata__: \"k\" is array, wanted string");
 }
 
 TEST(SafeTensorsTest, Entry) {
   EXPECT_EQ(error_of(R"({"a":3})", 0), "m: a: found number, wanted object with dtype, shape, data_offsets");
+  EXPECT_EQ(error_of(R"({"a":["dtype",{"dtype":"U8"}]})", 0),
+            "m: a: found array, wanted object with dtype, shape, data_offsets");
   EXPECT_EQ(error_of(R"({"a":{"shape":[1],"data_offsets":[0,1]}})", 1), "m: a: dtype is missing");
+  EXPECT_EQ(error_of(R"({"a":{"x":{"dtype":"U8"},"shape":[1],"data_offsets":[0,1]}})", 1), "m: a: dtype is missing");
   EXPECT_EQ(error_of(R"({"a":{"dtype":"U8","data_offsets":[0,1]}})", 1), "m: a: shape is missing");
   EXPECT_EQ(error_of(R"({"a":{"dtype":"U8","shape":[1]}})", 1), "m: a: data_offsets is missing");
   EXPECT_EQ(entry_error("7", "[8]", "[0,8]"), "m: a: dtype is number, wanted string");
+  EXPECT_EQ(entry_error("[\"U8\"]", "[8]", "[0,8]"), "m: a: dtype is array, wanted string");
+  EXPECT_EQ(entry_error("{}", "[8]", "[0,8]"), "m: a: dtype is object, wanted string");
   EXPECT_EQ(entry_error("\"f32\"", "[8]", "[0,8]"), "m: a: unknown dtype \"f32\"");
   EXPECT_EQ(error_of(R"({"x\ny":{}})", 0), "m: x?y: dtype is missing");
 }
@@ -192,11 +236,26 @@ TEST(SafeTensorsTest, Shape) {
   const auto message = [](const std::string& found) {
     return "m: a: shape is " + found + ", wanted array of non-negative integers";
   };
-  for (const std::string shape : {"8", "\"8\"", "[-8]", "[8.0]", "[8,null]", "[[8]]", "{}", "[true]"}) {
+  for (const std::string shape : {"8", "\"8\"", "[-8]", "[8.0]", "[8,null]", "[[8]]", "{}", "[true]",
+                                  R"({"a":[8,{"\"":{}}],"b":[]})", R"(["[",8,[[],8]])"}) {
     EXPECT_EQ(entry_error("\"U8\"", shape, "[0,8]"), message(shape));
   }
   EXPECT_EQ(entry_error("\"U8\"", "[9223372036854775808]", "[0,8]"), message("[9223372036854775808]"));
   EXPECT_THAT(entry_error("\"U8\"", "[18446744073709551616]", "[0,8]"), HasSubstr("wanted array of non-negative"));
+  EXPECT_EQ(entry_error("\"U8\"", std::string(100, '['), "0"), "m: header: JSON nested deeper than 64 levels");
+  EXPECT_EQ(
+      entry_error("\"U8\"", R"([8,"a text that is longer than what a message shows of a value, by far"])", "[0,8]"),
+      message(R"([8,"a text that is longer than what a message shows of a val...)"));
+}
+
+TEST(SafeTensorsTest, Rank) {
+  std::string ones = "[8";
+  for (int i = 1; i < 64; ++i) ones += ",1";
+  const std::string text =
+      safetensors_text(R"({"a":{"dtype":"U8","shape":)" + ones + R"(],"data_offsets":[0,8]}})", "01234567");
+  EXPECT_EQ(SafeTensors::from_memory(as_bytes(text), "m").tensors().at("a").shape.size(), 64U);
+  EXPECT_EQ(entry_error("\"U8\"", ones + ",1]", "[0,8]"),
+            "m: a: shape is " + ones.substr(0, 60) + "..., wanted at most 64 dimensions");
 }
 
 TEST(SafeTensorsTest, ElementCountOverflow) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -125,9 +126,10 @@ BEIT_INLINE Image decode_image(std::span<const std::uint8_t> bytes, const Decode
 #endif
 
   int orientation = 1;
-  bool is_tga = false, is_jpeg = false;
+  bool is_tga = false, is_jpeg = false, is_png = false;
   std::vector<std::uint8_t> repaired;
   if (detail::starts_with(bytes, "\x89PNG\r\n\x1a\n")) {
+    is_png = true;
     repaired = detail::check_png(file);
   } else if (detail::starts_with(bytes, "BM")) {
     repaired = detail::check_bmp(file);
@@ -149,6 +151,7 @@ BEIT_INLINE Image decode_image(std::span<const std::uint8_t> bytes, const Decode
   const Size size = detail::read_size_by_stb(readable);
   detail::check_size(file, size.height, size.width, options.max_pixels);
   if (is_tga) detail::check_tga(file);
+  if (is_png) detail::check_png_data(file, size);
   Image image(size.height, size.width,
               is_jpeg ? detail::decode_jpeg_by_stb(readable, size) : detail::decode_by_stb(readable, size, 3));
   return options.apply_exif_orientation ? detail::turn_upright(std::move(image), orientation) : image;
@@ -156,13 +159,19 @@ BEIT_INLINE Image decode_image(std::span<const std::uint8_t> bytes, const Decode
 
 BEIT_INLINE Image read_image(const std::filesystem::path& path, const DecodeOptions& options) {
   const std::string name = detail::path_text(path);
+  const auto fail = [&name](const std::string& reason) { throw FileError(name + ": " + reason); };
   std::error_code error;
   const std::filesystem::file_status status = std::filesystem::status(path, error);
-  if (!std::filesystem::exists(status)) throw FileError(name + ": found nothing there, wanted an image file");
-  if (std::filesystem::is_directory(status)) throw FileError(name + ": found a directory, wanted an image file");
+  if (status.type() == std::filesystem::file_type::not_found) fail("found nothing there, wanted an image file");
+  if (error) fail("can't be opened: " + error.message());
+  if (std::filesystem::is_directory(status)) fail("found a directory, wanted an image file");
+  // Opening a named pipe would wait for a writer.
+  if (!std::filesystem::is_regular_file(status)) fail("is not a regular file, wanted an image file");
+  errno = 0;
   std::ifstream stream(path, std::ios::binary);
+  if (!stream) fail("can't be opened: " + std::generic_category().message(errno));
   const std::uintmax_t size = std::filesystem::file_size(path, error);
-  if (!stream || error) throw FileError(name + ": can't be read");
+  if (error) fail("can't be read: " + error.message());
   std::vector<std::uint8_t> bytes(static_cast<std::size_t>(size));
   stream.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
   if (stream.gcount() != static_cast<std::streamsize>(bytes.size())) {

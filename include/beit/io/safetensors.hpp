@@ -7,7 +7,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <limits>
 #include <map>
 #include <optional>
 #include <span>
@@ -15,8 +14,6 @@
 #include <string_view>
 #include <utility>
 #include <vector>
-
-#include <nlohmann/json_fwd.hpp>
 
 #include <beit/core/compiled.hpp>
 #include <beit/core/error.hpp>
@@ -124,34 +121,10 @@ class SafeTensors {
   }
 
  private:
-  using Json = nlohmann::json;
   static constexpr std::size_t kLengthBytes = 8;
   static constexpr std::uint64_t kMaxHeader = 100'000'000;  // the reference implementation's limit
-  static constexpr auto kMaxIndex = static_cast<std::uint64_t>(std::numeric_limits<Index>::max());
-
-  /// A tensor's bytes as the header gives them: [begin, end), from the end of the header.
-  struct Extent {
-    std::uint64_t begin;
-    std::uint64_t end;
-    const std::string* name;  // key in tensors_
-  };
 
   SafeTensors(std::span<const std::byte> bytes, std::string name);
-  void read_header(const Json& json, std::span<const std::byte> data);
-  void read_metadata(const Json& json);
-  /// Adds one tensor, still without data, after every check that needs only its own entry.
-  Extent read_entry(const std::string& key, const Json& json);
-  /// Together the tensors must fill the data exactly, in some order.
-  void check_extents(std::vector<Extent>& extents, std::uint64_t data_size) const;
-
-  static bool is_index(const Json& json);
-  static std::string count_text(std::uint64_t bytes) {
-    return std::to_string(bytes) + (bytes == 1 ? " byte" : " bytes");
-  }
-  static std::string range_text(std::uint64_t begin, std::uint64_t end) {
-    return std::string("[").append(std::to_string(begin)).append(", ").append(std::to_string(end)).append("]");
-  }
-  static std::string json_text(const Json& json);
 
   [[noreturn]] void fail(const std::string& reason) const { throw WeightError(name_ + ": " + reason); }
 

@@ -11,6 +11,7 @@
 
 #include <beit/core/version.hpp>
 #include <beit/image/detail/bytes.hpp>
+#include <beit/image/image.hpp>
 
 namespace beit::inline BEIT_ABI {
 namespace detail {
@@ -47,6 +48,22 @@ inline std::vector<std::uint8_t> check_png(const ImageFile& file) {
     }
     if (type == "IEND") return copy;
     at += frame + length;
+  }
+}
+
+/// Checks that a PNG, which check_png has passed, has data enough for its pixels: for a few bytes that claim to be very
+/// many, memory would be taken first.
+inline void check_png_data(const ImageFile& file, Size size) {
+  constexpr std::uint64_t most_inflated = 1032;  // bytes that deflate makes of one: 258 of two bits
+  std::uint64_t data_bytes = 0;
+  for (std::size_t at = 8; !starts_with(file.bytes.subspan(at + 4), "IEND"); at += 12 + big32(file.bytes, at)) {
+    if (starts_with(file.bytes.subspan(at + 4), "IDAT")) data_bytes += big32(file.bytes, at);
+  }
+  const std::uint64_t channels = file.bytes[25] == 2 ? 3 : file.bytes[25] == 4 ? 2 : file.bytes[25] == 6 ? 4 : 1;
+  const std::uint64_t bits = channels * file.bytes[24] * static_cast<std::uint64_t>(size.area());
+  if (bits / 8 > data_bytes * most_inflated) {
+    file.fail("truncated: found " + std::to_string(data_bytes) + " bytes of compressed data, which can't be " +
+              std::to_string(size.height) + " x " + std::to_string(size.width) + " pixels");
   }
 }
 

@@ -51,7 +51,7 @@ struct StbReader {
 
 [[noreturn]] inline void fail_as_stb(const ImageFile& file, const StbReader& reader) {
   if (reader.past_end) fail_as_truncated(file);
-  const char* reason = stb::stbi_failure_reason();
+  const char* reason = stb::functions.failure_reason();
   file.fail(std::string("found no image that can be read (") + (reason == nullptr ? "unknown" : reason) + "), wanted " +
             image_formats());
 }
@@ -60,7 +60,7 @@ inline Size read_size_by_stb(const ImageFile& file) {
   StbReader reader{file.bytes};
   const stb::stbi_io_callbacks callbacks = StbReader::callbacks();
   int width = 0, height = 0, channels = 0;
-  if (stb::stbi_info_from_callbacks(&callbacks, &reader, &width, &height, &channels) == 0) fail_as_stb(file, reader);
+  if (stb::functions.info(&callbacks, &reader, &width, &height, &channels) == 0) fail_as_stb(file, reader);
   // A BMP whose rows go from top to bottom has a negative height.
   return {std::abs(static_cast<Index>(height)), static_cast<Index>(width)};
 }
@@ -76,7 +76,11 @@ inline MallocPixels decode_by_stb(const ImageFile& file, Size size, int channels
   StbReader reader{file.bytes};
   const stb::stbi_io_callbacks callbacks = StbReader::callbacks();
   int width = 0, height = 0, channels_in_file = 0;
-  MallocPixels pixels(stb::stbi_load_from_callbacks(&callbacks, &reader, &width, &height, &channels_in_file, channels));
+  // Compressed data are gathered, and inflated: a pixel to 8 bytes at most, a row to one more. Twice that, because
+  // memory is doubled as it grows.
+  const auto pixel_count = static_cast<unsigned long long>(size.area());
+  const unsigned long long limit = 2 * (9 * pixel_count + file.bytes.size() + 4096);
+  MallocPixels pixels(stb::functions.load(limit, &callbacks, &reader, &width, &height, &channels_in_file, channels));
   if (pixels == nullptr || reader.past_end) fail_as_stb(file, reader);
   require_size(file, {height, width}, size);
   return pixels;
@@ -114,12 +118,12 @@ inline MallocPixels decode_jpeg_by_stb(const ImageFile& file, Size size) {  // (
     reader.byte_by_byte = !copy.empty();
     const stb::stbi_io_callbacks callbacks = StbReader::callbacks();
     int width = 0, height = 0, channels = 0;
-    MallocPixels pixels(stb::stbi_load_from_callbacks(&callbacks, &reader, &width, &height, &channels, 3));
+    MallocPixels pixels(stb::functions.load(0, &callbacks, &reader, &width, &height, &channels, 3));
     if (pixels != nullptr && !reader.past_end) {
       require_size(file, {height, width}, size);
       return pixels;
     }
-    const char* const found = pixels == nullptr ? stb::stbi_failure_reason() : nullptr;
+    const char* const found = pixels == nullptr ? stb::functions.failure_reason() : nullptr;
     const std::string_view reason = found == nullptr ? "" : found;
     const bool at_marker = (reason == "unknown marker" || reason == "expected marker") && scan < max_scans;
     if (at_marker && copy.empty()) {

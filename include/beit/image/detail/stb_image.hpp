@@ -41,7 +41,7 @@
 #define STBI_NO_PSD
 // A damaged file may leave some of what stb_image allocates unwritten; it must not show what was there before.
 #define STBI_MALLOC(size) calloc(1, size)
-#define STBI_REALLOC(memory, size) realloc(memory, size)
+#define STBI_REALLOC(memory, size) realloc_within(memory, size)
 #define STBI_FREE(memory) free(memory)
 // A damaged file must not abort the program.
 #define STBI_ASSERT(condition) ((void)sizeof(condition))
@@ -49,11 +49,40 @@
 namespace beit::inline BEIT_ABI {
 namespace detail::stb {
 
+// What stb_image lets grow is what it inflates: a small PNG could have it take gigabytes.
+static thread_local unsigned long long growth_limit = 0;  // bytes
+static thread_local bool growth_limit_reached = false;
+
+static void* realloc_within(void* memory, size_t size) {
+  if (size <= growth_limit) return realloc(memory, size);
+  growth_limit_reached = true;
+  return nullptr;
+}
+
 #if __has_include(<stb_image.h>)
 #include <stb_image.h>
 #else
 #include <stb/stb_image.h>
 #endif
+
+/// stbi_load_from_callbacks, where nothing that grows while it is read may take more than `limit` bytes.
+static stbi_uc* load_within(unsigned long long limit, const stbi_io_callbacks* callbacks, void* user, int* width,
+                            int* height, int* channels_in_file, int channels) {
+  growth_limit = limit;
+  growth_limit_reached = false;
+  stbi_uc* const pixels = stbi_load_from_callbacks(callbacks, user, width, height, channels_in_file, channels);
+  if (pixels == nullptr && growth_limit_reached) stbi__err("more compressed data than pixels", "");
+  return pixels;
+}
+
+/// All that others call. stb_image's functions are another copy in each unit of a program; an inline function that
+/// named one would be another function in each.
+struct Functions {
+  decltype(&load_within) load;
+  decltype(&stbi_info_from_callbacks) info;
+  decltype(&stbi_failure_reason) failure_reason;
+};
+inline const Functions functions{&load_within, &stbi_info_from_callbacks, &stbi_failure_reason};
 
 }  // namespace detail::stb
 }  // namespace beit::inline BEIT_ABI

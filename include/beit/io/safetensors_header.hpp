@@ -1,0 +1,309 @@
+// A safetensors header, read and checked while it is parsed.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include <beit/core/error.hpp>
+#include <beit/core/matrix.hpp>
+#include <beit/core/version.hpp>
+#include <beit/io/json.hpp>
+#include <beit/io/safetensors.hpp>
+#include <beit/io/text.hpp>
+
+namespace beit::inline BEIT_ABI {
+namespace detail {
+
+/// "8 bytes"
+inline std::string count_text(std::uint64_t bytes) { return std::to_string(bytes) + (bytes == 1 ? " byte" : " bytes"); }
+
+/// "[0, 8]"
+inline std::string range_text(std::uint64_t begin, std::uint64_t end) {
+  return std::string("[").append(std::to_string(begin)).append(", ").append(std::to_string(end)).append("]");
+}
+
+/// How much a header may say. A hostile one could otherwise make its reader take many times its own length.
+struct HeaderLimits {
+  std::uint64_t length;  ///< Bytes of JSON.
+  std::uint64_t names;   ///< Keys in it, of all its objects.
+};
+
+/// Those of a file with so many bytes of data: each tensor that isn't empty has one of them at least. Beside what the
+/// tensors need there is room for metadata, such as the names of ImageNet's 21,841 classes (2 MB).
+inline HeaderLimits header_limits(std::uint64_t data_size) {
+  constexpr std::uint64_t most_tensors = 65'536;  // the largest BEiT has less than a thousand
+  constexpr std::uint64_t entry_length = 256;     // twice of what BEiT's take
+  constexpr std::uint64_t entry_names = 4;        // the tensor's, dtype, shape and data_offsets
+  const std::uint64_t tensors = std::min(data_size, most_tensors);
+  return {8'000'000 + entry_length * tensors, 4096 + entry_names * tensors};
+}
+
+/// Takes the tensors and the metadata from the parser's events, without a tree of the JSON. Throws WeightError.
+class HeaderReader final : public nlohmann::json_sax<nlohmann::json> {
+ public:
+  /// `data` is what follows the header; `file` stands for the path in messages and outlives this.
+  HeaderReader(const std::string& file, std::span<const std::byte> data)
+      : file_(file), where_(file + ": header"), data_(data), limits_(header_limits(data.size())), nesting_(where_) {}
+
+  /// Reads the JSON, which begins with '{', and checks all there is to check.
+  void read(std::string_view json) {
+    if (json.size() > limits_.length) {
+      fail("header length is " + std::to_string(json.size()) + ", wanted at most " + std::to_string(limits_.length) +
+           " before " + count_text(data_.size()) + " of tensor data");
+    }
+    refuse_nul<WeightError>(json, where_);
+    Json::sax_parse(json.begin(), json.end(), this);
+    check_extents();
+    for (const Extent& extent : extents_) {
+      const std::size_t begin = extent.begin, size = extent.end - extent.begin;  // within the file
+      extent.tensor->second.data = data_.subspan(begin, size);
+    }
+  }
+
+  std::map<std::string, Tensor> tensors;
+  std::map<std::string, std::string> metadata;
+
+  bool null() override { return scalar(nullptr); }
+  bool boolean(bool value) override { return scalar(value); }
+  bool number_integer(number_integer_t value) override { return scalar(value); }
+  bool number_unsigned(number_unsigned_t value) override { return scalar(value); }
+  bool number_float(number_float_t value, const std::string&) override { return scalar(value); }
+  bool string(std::string& value) override { return scalar(std::move(value)); }
+  bool binary(binary_t&) override { return true; }  // JSON has none
+  bool start_array(std::size_t) override { return start("["); }
+  bool end_array() override { return end("]", "array"); }
+  bool start_object(std::size_t) override { return start("{"); }
+  bool end_object() override { return end("}", "object"); }
+
+  bool key(std::string& key) override {
+    nesting_.key(key);
+    if (++names_ > limits_.names) {
+      fail("header has more than " + std::to_string(limits_.names) + " names, which is too many for " +
+           count_text(data_.size()) + " of tensor data");
+    }
+    if (nesting_.depth() == kTop) {
+      name_ = std::move(key);
+    } else if (nesting_.depth() == kMember) {
+      member_ = std::move(key);
+      list_ = value_ != Value::entry      ? nullptr
+              : member_ == "shape"        ? &entry_.shape
+              : member_ == "data_offsets" ? &entry_.offsets
+                                          : nullptr;
+    } else if (list_ != nullptr) {
+      list_->show(Json(key).dump() + ":");
+    }
+    return true;
+  }
+
+  bool parse_error(std::size_t, const std::string&, const nlohmann::detail::exception& error) override {
+    fail_as_json<WeightError>(where_, error);
+  }
+
+ private:
+  using Json = nlohmann::json;
+  static constexpr std::size_t kTop = 1, kMember = 2, kElement = 3;  // how deep what is inside them is nested
+  static constexpr std::size_t kMaxRank = 64;                        // NumPy's
+  static constexpr std::size_t kShown = 60;                          // of a value, in messages
+  static constexpr auto kMaxIndex = static_cast<std::uint64_t>(std::numeric_limits<Index>::max());
+
+  /// A value that should be an array of non-negative integers.
+  struct List {
+    std::string text;                    // for messages; empty where the member is missing
+    std::vector<std::uint64_t> numbers;  // one more than kMaxRank stands for any number of them
+    bool is_valid = false;
+
+    void show(std::string_view token) {
+      if (text.size() > kShown) return;
+      const bool first = text.empty() || text.ends_with('[') || text.ends_with('{') || text.ends_with(':');
+      if (!first && token != "]" && token != "}") text += ',';
+      text += token;
+    }
+  };
+
+  /// What a tensor's object has said so far.
+  struct Entry {
+    std::optional<Json> dtype;
+    List shape, offsets;
+  };
+
+  /// A tensor's bytes as the header gives them: [begin, end), from the end of the header.
+  struct Extent {
+    std::uint64_t begin;
+    std::uint64_t end;
+    std::map<std::string, Tensor>::value_type* tensor;
+    std::string name() const { return printable(tensor->first); }
+  };
+
+  /// What the value of a name at the top is.
+  enum class Value { entry, metadata, wrong };
+
+  bool scalar(Json json) {
+    const std::size_t depth = nesting_.depth();
+    if (depth == kTop) fail_value(json.type_name());
+    if (value_ == Value::metadata && depth == kMember) {
+      if (!json.is_string()) fail_metadata(json.type_name());
+      metadata.emplace(member_, std::move(json.get_ref<std::string&>()));
+    } else if (list_ != nullptr) {
+      const bool is_index = json.is_number_unsigned() && json.get<std::uint64_t>() <= kMaxIndex;
+      if (depth != kElement || !is_index) {
+        list_->is_valid = false;
+      } else if (list_->numbers.size() <= kMaxRank) {
+        list_->numbers.push_back(json.get<std::uint64_t>());
+      }
+      list_->show(json.dump());
+    } else if (value_ == Value::entry && depth == kMember && member_ == "dtype") {
+      entry_.dtype = std::move(json);
+    }
+    return true;
+  }
+
+  bool start(const char* bracket) {
+    const std::size_t depth = nesting_.depth();
+    const bool is_array = *bracket == '[';
+    if (depth == kTop) {
+      value_ = is_array ? Value::wrong : name_ == "__metadata__" ? Value::metadata : Value::entry;
+      list_ = nullptr;
+      entry_ = {};
+    } else if (list_ != nullptr) {
+      list_->is_valid = depth == kMember && is_array;
+      list_->show(bracket);
+    }
+    nesting_.open();
+    return true;
+  }
+
+  /// What is wrong because it is an object or array is said at its end: deep nesting comes first.
+  bool end(const char* bracket, const char* type) {
+    nesting_.close();
+    const std::size_t depth = nesting_.depth();
+    if (depth == kMember && value_ == Value::metadata) fail_metadata(type);
+    if (depth == kMember && member_ == "dtype") entry_.dtype = *bracket == ']' ? Json::array() : Json::object();
+    if (depth >= kMember && list_ != nullptr) list_->show(bracket);
+    if (depth != kTop) return true;
+    list_ = nullptr;
+    if (value_ == Value::wrong) fail_value(type);
+    if (value_ == Value::entry) add_entry();
+    return true;
+  }
+
+  /// Adds a tensor, still without data, after every check that needs only its own entry.
+  void add_entry() {
+    const std::string where = printable(name_) + ": ";
+    const auto require = [&](bool is_there, const char* member) {
+      if (!is_there) fail(where + member + " is missing");
+    };
+    require(entry_.dtype.has_value(), "dtype");
+    if (!entry_.dtype->is_string()) fail(where + "dtype is " + entry_.dtype->type_name() + ", wanted string");
+    const auto& dtype = entry_.dtype->get_ref<const std::string&>();
+    const auto info =
+        std::find_if(dtypes.begin(), dtypes.end(), [&](const DTypeInfo& known) { return known.name == dtype; });
+    if (info == dtypes.end()) fail(where + "unknown dtype \"" + printable(dtype) + "\"");
+
+    Tensor tensor;
+    tensor.dtype = info->dtype;
+    const List& shape = entry_.shape;
+    require(!shape.text.empty(), "shape");
+    if (!shape.is_valid) {
+      fail(where + "shape is " + printable(shape.text, kShown) + ", wanted array of non-negative integers");
+    }
+    if (shape.numbers.size() > kMaxRank) {
+      fail(where + "shape is " + printable(shape.text, kShown) + ", wanted at most " + std::to_string(kMaxRank) +
+           " dimensions");
+    }
+    // A zero elsewhere in the shape excuses no dimension: products of parts of a shape must be safe as well.
+    std::uint64_t nonzero_bits = static_cast<std::uint64_t>(info->bits);
+    for (const std::uint64_t dim : shape.numbers) {
+      tensor.shape.push_back(static_cast<Index>(dim));
+      if (dim > 1 && nonzero_bits > kMaxIndex / dim) {
+        fail(where + "shape " + shape_text(tensor.shape) +
+             (tensor.shape.size() < shape.numbers.size() ? " and on" : "") + " overflows");
+      }
+      nonzero_bits *= std::max<std::uint64_t>(dim, 1);
+    }
+    const std::uint64_t bits = tensor.size() == 0 ? 0 : nonzero_bits;
+
+    const List& offsets = entry_.offsets;
+    require(!offsets.text.empty(), "data_offsets");
+    const std::string offsets_text = printable(offsets.text, kShown);
+    if (!offsets.is_valid || offsets.numbers.size() != 2) {
+      fail(where + "data_offsets are " + offsets_text + ", wanted two non-negative integers");
+    }
+    const std::uint64_t begin = offsets.numbers[0], end = offsets.numbers[1];
+    if (begin > end) fail(where + "data_offsets " + offsets_text + " end before they begin");
+    if (bits % 8 != 0) fail(where + "shape " + shape_text(tensor.shape) + " of " + dtype + " fills no whole bytes");
+    if (end - begin != bits / 8) {
+      fail(where + "data_offsets " + offsets_text + " hold " + count_text(end - begin) + ", wanted " +
+           std::to_string(bits / 8) + " for " + dtype + " of shape " + shape_text(tensor.shape));
+    }
+    extents_.push_back({begin, end, &*tensors.emplace(name_, std::move(tensor)).first});
+  }
+
+  /// Together the tensors must fill the data exactly, in some order.
+  void check_extents() {
+    std::sort(extents_.begin(), extents_.end(),
+              [](const Extent& a, const Extent& b) { return std::pair(a.begin, a.end) < std::pair(b.begin, b.end); });
+    const std::uint64_t data_size = data_.size();
+    std::uint64_t filled = 0;
+    const Extent* previous = nullptr;
+    for (const Extent& extent : extents_) {
+      if (extent.begin < filled) {
+        fail(extent.name() + ": data_offsets " + range_text(extent.begin, extent.end) + " overlap those of " +
+             previous->name() + ", which end at " + std::to_string(filled));
+      }
+      if (extent.begin > filled && extent.end > data_size) {
+        fail(extent.name() + ": data_offsets " + range_text(extent.begin, extent.end) +
+             " reach beyond the file's data of " + count_text(data_size));
+      }
+      if (extent.begin > filled) {
+        fail("hole in the data: bytes " + range_text(filled, extent.begin) + " before " + extent.name() +
+             " belong to no tensor");
+      }
+      filled = extent.end;
+      previous = &extent;
+    }
+    if (filled > data_size) {
+      fail("file is shorter than its header says: found " + count_text(data_size) + " of tensor data, wanted " +
+           std::to_string(filled) + " (a truncated download?)");
+    }
+    if (filled < data_size) {
+      fail("file is longer than its header says: found " + count_text(data_size) + " of tensor data, wanted " +
+           std::to_string(filled));
+    }
+  }
+
+  [[noreturn]] void fail(const std::string& reason) const { throw WeightError(file_ + ": " + reason); }
+  [[noreturn]] void fail_value(const char* found) const {
+    const bool is_metadata = name_ == "__metadata__";
+    fail(printable(name_) + ": found " + found + ", wanted object " +
+         (is_metadata ? "of strings" : "with dtype, shape, data_offsets"));
+  }
+  [[noreturn]] void fail_metadata(const char* found) const {
+    fail("__metadata__: \"" + printable(member_) + "\" is " + found + ", wanted string");
+  }
+
+  const std::string& file_;
+  std::string where_;
+  std::span<const std::byte> data_;
+  HeaderLimits limits_;
+  StrictNesting<WeightError> nesting_;
+  std::uint64_t names_ = 0;
+  std::string name_, member_;  // the keys that lead to where the parser is
+  Value value_ = Value::wrong;
+  Entry entry_;
+  List* list_ = nullptr;  // of entry_, while the parser is in it
+  std::vector<Extent> extents_;
+};
+
+}  // namespace detail
+}  // namespace beit::inline BEIT_ABI

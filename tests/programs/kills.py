@@ -1,0 +1,101 @@
+"""Kill beit-embed at random moments, start it again each time, and compare the output with an undisturbed run's.
+
+    BEIT_BUILD_DIR=build-release python tests/programs/kills.py --images 20000 --kills 20
+
+test_kills.py does it with few. Prints what was done when, and exits with status 1 where the outputs differ.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import random
+import subprocess
+import sys
+import tempfile
+import time
+
+import numpy as np
+from PIL import Image
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get("BEIT_BUILD_DIR", ROOT / "build")).resolve()
+MODEL = ROOT / "examples" / "data" / "beit_fashion_mnist.safetensors"
+
+
+def write_images(folder, count, seed):
+    """Noise of 28 x 28 grey pixels, a hundred to a folder."""
+    rng = np.random.default_rng(seed)
+    for i in range(count):
+        path = folder / f"{i // 100:04}" / f"{i:06}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (28, 28), dtype=np.uint8), "L").save(path, compress_level=1)
+
+
+def tree(folder):
+    """Relative path and bytes of all files."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def rows_done(out):
+    """The rows of the shards that are marked as done, each of which must be whole."""
+    rows = 0
+    for path in sorted(out.glob("done/*.json")):
+        images = json.loads(path.read_text())["images"]
+        name = path.stem.removeprefix("done_")
+        assert len(np.load(out / "img_emb" / f"img_emb_{name}.npy")) == images
+        assert len((out / "metadata" / f"metadata_{name}.jsonl").read_text().splitlines()) == images
+        rows += images
+    return rows
+
+
+def kill_and_restart(folder, images, kills, shard_size, seed):
+    """Rows that were done at each kill; fewer than `kills` where a run was over before its moment came. AssertionError
+    where the output isn't the undisturbed run's in the end."""
+    photos, whole, out = folder / "photos", folder / "whole", folder / "out"
+    write_images(photos, images, seed)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("SLURM_")}
+
+    def command(output):
+        return [str(BUILD / "beit-embed"), "--model", str(MODEL), "--output", str(output), "--shard-size", str(shard_size),
+                str(photos)]
+
+    start = time.monotonic()
+    subprocess.run(command(whole), check=True, stdout=subprocess.DEVNULL, env=environment)
+    duration = time.monotonic() - start
+    moments = random.Random(seed)
+    done = []
+    for _ in range(kills):
+        process = subprocess.Popen(command(out), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
+        time.sleep(moments.uniform(0, 2 * duration / (kills + 1)))
+        process.kill()
+        if process.wait() == 0:
+            break
+        done.append(rows_done(out))
+    assert done == sorted(done), "what was done once stays done"
+    subprocess.run(command(out), check=True, stdout=subprocess.DEVNULL, env=environment)
+    assert rows_done(out) == images
+    assert tree(out) == tree(whole), "the outputs differ"
+    return done
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--images", type=int, default=20000)
+    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--shard-size", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            done = kill_and_restart(pathlib.Path(folder), options.images, options.kills, options.shard_size, options.seed)
+        except AssertionError as error:
+            sys.exit(f"kills.py: {error}")
+    print(f"{options.images} images, killed {len(done)} times, with {', '.join(map(str, done))} of them done: "
+          "the same bytes as without")
+    if len(done) < options.kills:
+        sys.exit(f"kills.py: a run was over before kill {len(done) + 1}: wanted more images")
+
+
+if __name__ == "__main__":
+    main()
