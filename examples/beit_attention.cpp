@@ -31,7 +31,7 @@ struct Options : programs::Options {
   std::optional<Index> head;
   bool rollout = false;
   bool pca = false;
-  Index size = 448;
+  Index size = 896;
 };
 
 /// "3,5" -> {3, 5}; nothing for any other text.
@@ -114,8 +114,10 @@ programs::AttentionPicture attention_picture(const beit::AnyBeit& model, const b
                 .append(std::to_string(options.patch->second));
   }
   const beit::Image image = programs::what_the_model_sees(x.data(), config.preprocessing, options.size);
-  programs::AttentionPicture picture(image, {what, "of " + whose + " to each patch; to the class token " +
-                                                       programs::AttentionPicture::percent(map(token, 0))});
+  programs::AttentionPicture picture(image,
+                                     {what, "of " + whose + " to each patch; to the class token " +
+                                                programs::AttentionPicture::percent(map(token, 0))},
+                                     programs::AttentionPicture::Legend::bar);
   const Eigen::RowVectorXd row = map.row(token).tail(tokens - 1);
   picture.draw(
       programs::PatchMap({row.data(), row.data() + row.size()}, config.grid(), {image.height(), image.width()}));
@@ -137,7 +139,8 @@ programs::AttentionPicture pca_picture(const beit::AnyBeit& model, const beit::M
   const beit::Image image = programs::what_the_model_sees(x.data(), config.preprocessing, options.size);
   programs::AttentionPicture picture(image,
                                      {"principal components of the patch features, " + block_text(options, config),
-                                      "beside each colour its part of the variance"});
+                                      "red 1, green 2, blue 3; beside each alone, its part of the variance"},
+                                     programs::AttentionPicture::Legend::components);
   const auto map = [&](Index i) {
     const auto column = components.scores.col(i);
     return programs::PatchMap({column.data(), column.data() + column.size()}, config.grid(),
@@ -199,8 +202,8 @@ int main(int argc, char** argv) {
                "Not one block, but attention rollout: from the last block down to the image");
   app.add_flag("--pca", options.pca,
                "Not attention, but the features of the patches after the block: their first three\n"
-               "principal components as red, green and blue");
-  app.add_option("--size", options.size, "Pixels of the image's longer side in the picture [448]")
+               "principal components as red, green and blue, and each alone");
+  app.add_option("--size", options.size, "Pixels of the image's longer side in the picture [896]")
       ->option_text("N")
       ->check(CLI::Range(160, 4096));
   app.add_option("--npy", options.npy,

@@ -32,7 +32,7 @@ struct Options : programs::Options {
   double ratio = 0.4;
   std::uint64_t seed = 0;
   std::string mask;
-  Index size = 224;
+  Index size = 448;
   bool json = false;
 };
 
@@ -252,7 +252,7 @@ int main(int argc, char** argv) {
                  "the predicted ones in place, and the mask; OUT.txt names the image of each row")
       ->option_text("OUT.npy")
       ->check(programs::name_in(".npy"));
-  app.add_option("--size", options.size, "Pixels of each image's longer side in the picture [224]")
+  app.add_option("--size", options.size, "Pixels of each image's longer side in the picture [448]")
       ->option_text("N")
       ->check(CLI::Range(160, 4096));
   programs::add_options(app, options);

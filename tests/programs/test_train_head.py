@@ -65,7 +65,7 @@ def test_makes_a_classifier(data, tmp_path):
     assert re.search(r"^<red> +3 +0 +0$", result.stdout, re.M)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["confusion.png", "data", "new.safetensors"]
     with Image.open(tmp_path / "confusion.png") as picture:
-        assert picture.mode == "RGB" and min(picture.size) > 3 * 44
+        assert picture.mode == "RGB" and min(picture.size) > 3 * 88
 
     # Every tensor of the backbone as it was, in its type.
     with safe_open(MODEL, "pt") as old, safe_open(output, "pt") as new:
@@ -305,8 +305,8 @@ def test_confusion_is_lettered(tmp_path):
         return np.asarray(Image.open(data / "out.png"))
 
     pixels = picture("Größe")
-    assert (pixels[:, -10:] == 255).all() and (pixels[-10:] == 255).all() and (pixels[:5] == 255).all()
-    shades = np.unique(pixels[:40].reshape(-1, 3), axis=0)  # the line above the matrix: dark ink, paper, and between
+    assert (pixels[:, -20:] == 255).all() and (pixels[-20:] == 255).all() and (pixels[:10] == 255).all()
+    shades = np.unique(pixels[:80].reshape(-1, 3), axis=0)  # the line above the matrix: dark ink, paper, and between
     assert len(shades) > 20 and shades.min() < 50
     same = [picture(name) for name in ("Größé", "Größè", "Größ日", "Größ?")]
     assert len({found.tobytes() for found in same}) == 3
