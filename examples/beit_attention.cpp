@@ -15,7 +15,7 @@
 #include "attention_picture.hpp"
 #include "paths.hpp"
 #include "pca.hpp"
-#include "png.hpp"
+#include "picture_file.hpp"
 #include "program.hpp"
 
 namespace {

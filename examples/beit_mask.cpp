@@ -17,7 +17,7 @@
 #include "mask_picture.hpp"
 #include "output.hpp"
 #include "paths.hpp"
-#include "png.hpp"
+#include "picture_file.hpp"
 #include "program.hpp"
 #include "what_the_model_sees.hpp"
 

@@ -39,17 +39,17 @@ void print_error(const Options& options, const std::string& query, const std::st
 void print(const Options& options, const programs::Results& results, bool with_name) {
   if (options.json) {
     programs::FloatJson list = programs::FloatJson::array();
-    for (const auto& [path, score] : results.found) list.push_back({{"path", path}, {"score", score}});
+    for (const auto& [path, label, score] : results.found) list.push_back({{"path", path}, {"score", score}});
     programs::print_json({{"query", results.query}, {"found", list}});
   } else if (options.csv) {
     int rank = 0;
-    for (const auto& [path, score] : results.found) {
+    for (const auto& [path, label, score] : results.found) {
       programs::print_csv({programs::csv_field(results.query), std::to_string(++rank), programs::csv_field(path),
                            programs::csv_field(score), ""});
     }
   } else {
     if (with_name) std::cout << programs::one_line(results.query) << '\n';
-    for (const auto& [path, score] : results.found) {
+    for (const auto& [path, label, score] : results.found) {
       std::cout << std::fixed << std::setprecision(4) << std::setw(8) << score << "  " << programs::one_line(path)
                 << '\n';
     }
@@ -104,9 +104,12 @@ int search(const CLI::App& app, const Options& options) {
   for (const auto& neighbours : found) {
     for (const beit::Neighbour& neighbour : neighbours) rows.push_back(neighbour.row);
   }
-  const std::map<beit::Index, std::string> paths = index.paths(rows);
+  const std::map<beit::Index, programs::Entry> entries = index.entries(rows);
   for (std::size_t i = 0; i < results.size(); ++i) {
-    for (const auto& [row, score] : found[i]) results[i].found.push_back({paths.at(row), score});
+    for (const auto& [row, score] : found[i]) {
+      const programs::Entry& entry = entries.at(row);
+      results[i].found.push_back({entry.path, entry.label, score});
+    }
     print(options, results[i], results.size() > 1);
   }
   if (!options.html.empty() && !results.empty()) {
@@ -135,7 +138,7 @@ int main(int argc, char** argv) {
   auto* const json = app.add_flag("--json", options.json, "Print a JSON object a line, one for each query");
   app.add_flag("--csv", options.csv, "Print comma-separated values: a header, and a line for each image found")
       ->excludes(json);
-  app.add_option("--html", options.html, "Also write a page with thumbnails, which needs no other file")
+  app.add_option("--html", options.html, "Also write a page of the images, which needs no other file")
       ->option_text("OUT.html");
   programs::add_options(app, options);
   programs::add_image_size(app, options);

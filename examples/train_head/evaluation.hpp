@@ -16,7 +16,7 @@
 #include <beit/beit.hpp>
 
 #include "../output.hpp"
-#include "../png.hpp"
+#include "../picture_file.hpp"
 #include "../text_picture.hpp"
 
 namespace programs {
