@@ -15,16 +15,16 @@
 #include <beit/beit.hpp>
 
 #include "demo_tokenizer.hpp"
-#include "embed/batches.hpp"
 #include "embed/folder_lock.hpp"
 #include "embed/hash.hpp"
 #include "embed/merge.hpp"
 #include "embed/outputs.hpp"
 #include "embed/plan.hpp"
-#include "embed/plan_progress.hpp"
 #include "embed/plot_output.hpp"
 #include "embed/shard_folder.hpp"
 #include "embed/task.hpp"
+#include "inputs/batches.hpp"
+#include "inputs/input_progress.hpp"
 #include "output.hpp"
 #include "paths.hpp"
 #include "program.hpp"
@@ -119,26 +119,22 @@ class Embedder {
     std::int64_t failed = 0;
   };
 
-  Counts run(programs::Batches& batches, programs::Output& output, programs::PlanProgress& progress) {
+  Counts run(programs::Batches& batches, programs::Output& output, programs::InputProgress& progress) {
     Counts counts;
-    while (const programs::Batch* const batch = batches.next()) {
-      const beit::Matrix features = forward(batch->x.map().topRows(batch->rows));
-      // An image's tokens begin with the class token.
-      beit::Index row = options_.tokens == "patch" ? 1 : 0;
-      for (const programs::Item& item : batch->items) {
-        if (item.error.empty()) {
-          output.write(item, features.row(row));
-          row += rows_per_image();
-          ++counts.embedded;
-        } else {
-          progress.clear();
-          programs::print_error(app_, item.path + ": " + item.error);
-          output.write(item, nullptr);
-          ++counts.failed;
-        }
-      }
-      progress.show(counts.embedded + counts.failed);
-    }
+    // An image's tokens begin with the class token.
+    const beit::Index first = options_.tokens == "patch" ? config_.embed_dim : 0;
+    programs::run_batches(
+        batches, progress, [this](const beit::ConstRows& x) { return forward(x); },
+        [&](const programs::Item& item, const float* features) {
+          if (features != nullptr) {
+            output.write(item, features + first);
+            ++counts.embedded;
+          } else {
+            programs::print_error(app_, item.path + ": " + item.error);
+            output.write(item, nullptr);
+            ++counts.failed;
+          }
+        });
     output.close();
     return counts;
   }
@@ -177,14 +173,13 @@ int embed_to_file(const CLI::App& app, const Options& options) {
   Embedder embedder(app, options);
   programs::Plan plan(programs::InputNames{options.images, options.list});
   programs::Batches batches = embedder.batches(plan);
-  programs::PlanProgress progress(plan, {options.images, options.list}, 1);
+  programs::InputProgress progress({options.images, options.list});
   // Made last: an interruption removes what it has written before it waits for threads.
   programs::FileOutput output(options.output, embedder.row_shape(), options.npy_type());
   std::optional<programs::PlotOutput> plot;
   if (!options.plot.empty()) plot.emplace(output, options.plot, embedder.row_shape().back());
   const auto [embedded, failed] =
       embedder.run(batches, plot ? static_cast<programs::Output&>(*plot) : output, progress);
-  progress.clear();
   programs::print_skipped(app, plan.skipped_files());
   return failed > 0 ? 1 : 0;
 }
@@ -215,10 +210,9 @@ int embed_to_folder(const CLI::App& app, const Options& options) {
 
   programs::Plan plan({options.images, options.list}, folder, job, options.shard_size, task);
   programs::Batches batches = embedder.batches(plan);
-  programs::PlanProgress progress(plan, {options.images, options.list}, task.count);
+  programs::InputProgress progress({options.images, options.list}, task.count, [&plan] { return plan.skipped(); });
   programs::ShardOutput output(folder, job, embedder.row_shape(), options.npy_type());
   const auto [embedded, failed] = embedder.run(batches, output, progress);
-  progress.clear();
   programs::print_skipped(app, plan.skipped_files());
   folder.note_skipped(job, plan.skipped_files());
   if (embedded + failed + plan.skipped() == 0) throw beit::ArgumentError("found no images");

@@ -12,7 +12,7 @@
 
 #include "demo_masked_model.hpp"
 #include "demo_tokenizer.hpp"
-#include "inputs.hpp"
+#include "inputs/sources.hpp"
 #include "json_lines.hpp"
 #include "mask_picture.hpp"
 #include "output.hpp"
@@ -151,33 +151,33 @@ int mask_images(const CLI::App& app, const Options& options) {
   if (options.verbose) programs::describe(app, options, programs::model_text(config), workspace.executor());
 
   programs::Skipped skipped;
-  std::vector<programs::Input> inputs = programs::list_inputs(options.images, skipped);
+  std::vector<programs::Item> items = programs::list_images(options.images, skipped);
   programs::print_skipped(app, skipped);
-  if (picture_file && static_cast<Index>(inputs.size()) > most_rows) {
-    throw beit::ArgumentError("--output: found " + std::to_string(inputs.size()) + " images, wanted at most " +
+  if (picture_file && static_cast<Index>(items.size()) > most_rows) {
+    throw beit::ArgumentError("--output: found " + std::to_string(items.size()) + " images, wanted at most " +
                               std::to_string(most_rows) + " in a picture");
   }
   std::optional<programs::RowFiles> npy;
   if (!options.npy.empty())
     npy.emplace(options.npy, std::vector{Index{3}, grid.height, grid.width}, beit::NpyType::int32);
   std::optional<programs::MaskPicture> picture;
-  const Index rows = static_cast<Index>(inputs.size());
+  const Index rows = static_cast<Index>(items.size());
   Index hidden = 0, right = 0, among_five = 0, failed = 0;
   std::uint64_t seed = options.seed;
-  for (programs::Input& input : inputs) {
+  for (programs::Item& item : items) {
     if (programs::stop_signal != 0) throw programs::Interrupted();
     const std::uint64_t own_seed = seed++;
     beit::Image image;
-    if (input.error.empty()) {
+    if (item.error.empty()) {
       try {
-        image = beit::read_image(input.path, options.decode);
+        image = beit::read_image(programs::path_of(item.path), options.decode);
       } catch (const beit::Error& error) {
-        input.error = error.what();
+        item.error = error.what();
       }
     }
-    if (!input.error.empty()) {
-      const bool named = input.error.starts_with(input.name + ": ");
-      programs::print_error(app, named ? input.error : input.name + ": " + input.error);
+    if (!item.error.empty()) {
+      const bool named = item.error.starts_with(item.path + ": ");
+      programs::print_error(app, named ? item.error : item.path + ": " + item.error);
       ++failed;
       continue;
     }
@@ -190,15 +190,15 @@ int mask_images(const CLI::App& app, const Options& options) {
     among_five += result.among_five;
     const std::string text = summary(result.right, result.among_five, result.hidden);
     if (options.json) {
-      programs::print_json({{"image", input.name},
+      programs::print_json({{"image", item.path},
                             {"hidden", result.hidden},
                             {"right", result.right},
                             {"among_five", result.among_five},
                             {"seed", own_seed}});
     } else {
-      std::cout << programs::one_line(input.name) << ": " << text << '\n';
+      std::cout << programs::one_line(item.path) << ": " << text << '\n';
     }
-    if (npy) npy->write(input.name, rows_of(result, mask).data());
+    if (npy) npy->write(item.path, rows_of(result, mask).data());
     if (!picture_file) continue;
     const beit::Image seen = programs::what_the_model_sees(x.data(), config.preprocessing, options.size);
     const auto shown = [&](const beit::Tokens& tokens) {
@@ -208,7 +208,7 @@ int mask_images(const CLI::App& app, const Options& options) {
     if (!picture) picture.emplace(beit::Size{seen.height(), seen.width()}, rows);
     picture->draw({seen, programs::with_mask(seen, mask, grid), shown(result.wanted), shown(result.predicted)}, text);
   }
-  if (inputs.size() > 1 && !options.json) std::cout << "all: " << summary(right, among_five, hidden) << '\n';
+  if (items.size() > 1 && !options.json) std::cout << "all: " << summary(right, among_five, hidden) << '\n';
   if (npy) npy->close();
   if (picture) {
     const programs::TextPicture& drawn = picture->picture();

@@ -15,7 +15,9 @@
 #include <beit/transfer/nearest.hpp>
 
 #include "csv.hpp"
-#include "inputs.hpp"
+#include "inputs/batches.hpp"
+#include "inputs/input_progress.hpp"
+#include "inputs/sources.hpp"
 #include "json_lines.hpp"
 #include "output.hpp"
 #include "paths.hpp"
@@ -74,23 +76,27 @@ int search(const CLI::App& app, const Options& options) {
   std::vector<float> values;  // (Q, C)
   std::vector<programs::Results> results;
   programs::Skipped skipped;
-  std::vector<programs::Input> inputs = programs::list_inputs(options.images, skipped);
+  std::vector<programs::Item> images = programs::list_images(options.images, skipped);
   programs::print_skipped(app, skipped);
-  programs::BatchReader reader(std::move(inputs), config, options.decode, options.batch_size, workspace.executor());
-  while (reader.next()) {
-    const beit::ConstRows x = reader.x();
+  programs::InputProgress progress(images.size());
+  programs::ItemList list(std::move(images));
+  programs::Batches batches(list, config, options.decode, options.batch_size, pool.size());
+  bool failed = false;
+  const auto forward = [&](const beit::ConstRows& x) {
     beit::Matrix rows(x.rows(), config.embed_dim);
     model.forward(x, workspace, rows, true);
-    values.insert(values.end(), rows.data(), rows.data() + rows.size());
-    for (const auto& [name, error, path] : reader.inputs()) {
-      if (error.empty()) {
-        results.push_back({name, {}});
-      } else {
-        programs::print_error(app, name + ": " + error);
-        print_error(options, name, error);
-      }
+    return rows;
+  };
+  programs::run_batches(batches, progress, forward, [&](const programs::Item& item, const float* row) {
+    if (row != nullptr) {
+      results.push_back({item.path, {}});
+      values.insert(values.end(), row, row + config.embed_dim);
+    } else {
+      programs::print_error(app, item.path + ": " + item.error);
+      print_error(options, item.path, item.error);
+      failed = true;
     }
-  }
+  });
 
   const auto count = static_cast<beit::Index>(results.size());
   beit::NearestRows nearest(Eigen::Map<const beit::RowMajorMatrix>(values.data(), count, config.embed_dim), options.k,
@@ -119,7 +125,7 @@ int search(const CLI::App& app, const Options& options) {
   }
   std::cout.flush();
   if (!std::cout) throw std::runtime_error("standard output: can't write");
-  return reader.any_failed() ? 1 : 0;
+  return failed ? 1 : 0;
 }
 
 }  // namespace

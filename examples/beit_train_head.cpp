@@ -26,6 +26,9 @@
 
 #include "demo_model.hpp"
 #include "embed/hash.hpp"
+#include "inputs/batches.hpp"
+#include "inputs/input_progress.hpp"
+#include "inputs/item.hpp"
 #include "paths.hpp"
 #include "program.hpp"
 #include "train_head/dataset.hpp"
@@ -96,59 +99,69 @@ Embedded select(const Embedded& from, const std::vector<Index>& rows) {
   return result;
 }
 
-/// The embeddings of a data set, from the cache where it has them. An image that can't be read gets a line on standard
-/// error and sets `failed`.
-Embedded embed(const CLI::App& app, const Options& options, const beit::AnyBeit& model, programs::DataSet data,
-               programs::EmbeddingCache& cache, beit::Workspace& workspace, bool& failed) {
-  const beit::Config& config = model.config();
-  std::vector<std::string> keys(data.inputs.size());
-  workspace.executor().for_each(static_cast<Index>(keys.size()), [&](Index item, Index) {
-    programs::Input& input = data.inputs[static_cast<std::size_t>(item)];
+/// A hash of each image's file, on `executor`; "" where it can't be read: who reads the image says why.
+std::vector<programs::EmbeddingCache::Key> keys_of(const std::vector<programs::Item>& items,
+                                                   const beit::Executor& executor) {
+  std::vector<programs::EmbeddingCache::Key> keys(items.size());
+  executor.for_each(static_cast<Index>(keys.size()), [&](Index i, Index) {
+    const auto at = static_cast<std::size_t>(i);
     try {
       programs::Hash hash;
-      programs::add_file(hash, input.path);
-      keys[static_cast<std::size_t>(item)] = hash.hex();
-    } catch (const std::exception&) {
-      // The reader below says why.
+      programs::add_file(hash, programs::path_of(items[at].path));
+      keys[at] = hash.hex();
+    } catch (const beit::FileError&) {
     }
   });
+  return keys;
+}
 
-  std::vector<programs::Input> missing;
-  std::vector<std::size_t> missing_rows;
+/// Puts the embeddings that are missing into the cache. The key of an image that can't be read becomes "", and it gets
+/// a line on standard error.
+void fill(programs::EmbeddingCache& cache, const CLI::App& app, const Options& options, const beit::AnyBeit& model,
+          const std::vector<programs::Item>& items, std::vector<programs::EmbeddingCache::Key>& keys,
+          beit::Workspace& workspace) {
+  std::vector<programs::Item> missing;
+  std::vector<std::size_t> places;
   for (std::size_t i = 0; i < keys.size(); ++i) {
     if (!keys[i].empty() && cache.find(keys[i]) != nullptr) continue;
-    missing.push_back(data.inputs[i]);
-    missing_rows.push_back(i);
+    missing.push_back(items[i]);
+    places.push_back(i);
   }
-  if (!missing.empty()) {
-    programs::BatchReader reader(std::move(missing), config, options.decode, options.batch_size, workspace.executor());
-    auto key = missing_rows.begin();
-    while (reader.next()) {
-      const beit::ConstRows x = reader.x();
-      beit::Matrix rows(x.rows(), config.embed_dim);
-      model.forward(x, workspace, rows, true);
-      const float* row = rows.data();
-      for (const auto& [name, error, path] : reader.inputs()) {
-        const std::size_t i = *key++;
-        if (!error.empty()) {
-          programs::print_error(app, name + ": " + error);
-          keys[i].clear();
-          failed = true;
-          continue;
-        }
-        cache.add(keys[i], row);
-        row += config.embed_dim;
-      }
+  if (missing.empty()) return;
+  programs::InputProgress progress(missing.size());
+  programs::ItemList list(std::move(missing));
+  programs::Batches batches(list, model.config(), options.decode, options.batch_size, workspace.executor().size());
+  const auto forward = [&](const beit::ConstRows& x) {
+    beit::Matrix rows(x.rows(), model.config().embed_dim);
+    model.forward(x, workspace, rows, true);
+    return rows;
+  };
+  auto place = places.begin();
+  programs::run_batches(batches, progress, forward, [&](const programs::Item& item, const float* row) {
+    programs::EmbeddingCache::Key& key = keys[*place++];
+    if (row != nullptr) {
+      cache.add(key, row);
+    } else {
+      programs::print_error(app, item.path + ": " + item.error);
+      key.clear();
     }
-  }
+  });
+}
 
-  Index count = 0;
-  for (const std::string& key : keys) count += !key.empty();
-  Embedded result{beit::Matrix(count, config.embed_dim), {}};
+/// The embeddings of a data set, from the cache where it has them. An image that can't be read gets a line on standard
+/// error and sets `failed`.
+Embedded embed(const CLI::App& app, const Options& options, const beit::AnyBeit& model, const programs::DataSet& data,
+               programs::EmbeddingCache& cache, beit::Workspace& workspace, bool& failed) {
+  std::vector<programs::EmbeddingCache::Key> keys = keys_of(data.items, workspace.executor());
+  fill(cache, app, options, model, data.items, keys, workspace);
+  const Index dim = model.config().embed_dim;
+  const auto unread = std::count(keys.begin(), keys.end(), "");
+  failed |= unread > 0;
+  Embedded result{beit::Matrix(static_cast<Index>(keys.size()) - unread, dim), {}};
   std::vector<bool> seen(data.classes.size());
   for (std::size_t i = 0; i < keys.size(); ++i) {
     if (keys[i].empty()) continue;
-    std::copy_n(cache.find(keys[i]), config.embed_dim, result.features.row(static_cast<Index>(result.labels.size())));
+    std::copy_n(cache.find(keys[i]), dim, result.features.row(static_cast<Index>(result.labels.size())));
     result.labels.push_back(data.labels[i]);
     seen[static_cast<std::size_t>(data.labels[i])] = true;
   }
@@ -200,8 +213,8 @@ beit::LinearProbe train(const Embedded& data, Index classes, const Options& opti
 
 int train_head(const CLI::App& app, const Options& options) {
   programs::Skipped skipped;
-  programs::DataSet data = programs::read_data_set(programs::path_of(options.data), skipped);
-  const std::vector<std::string> classes = data.classes;
+  const programs::DataSet data = programs::read_data_set(programs::path_of(options.data), skipped);
+  const std::vector<std::string>& classes = data.classes;
   programs::DataSet val;
   if (!options.val.empty()) {
     val = programs::read_data_set(programs::path_of(options.val), skipped);
@@ -227,8 +240,8 @@ int train_head(const CLI::App& app, const Options& options) {
       config.embed_dim);
 
   bool failed = false;
-  Embedded all = embed(app, options, model, std::move(data), cache, workspace, failed), test;
-  if (!options.val.empty()) test = embed(app, options, model, std::move(val), cache, workspace, failed);
+  Embedded all = embed(app, options, model, data, cache, workspace, failed), test;
+  if (!options.val.empty()) test = embed(app, options, model, val, cache, workspace, failed);
   if (!options.no_cache) {
     try {
       cache.save();

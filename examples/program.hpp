@@ -24,7 +24,8 @@
 
 #include <beit/beit.hpp>
 
-#include "inputs.hpp"
+#include "inputs/skipped.hpp"
+#include "inputs/stop.hpp"
 #include "model.hpp"
 #include "output.hpp"
 #include "paths.hpp"
