@@ -85,7 +85,7 @@ int classify(const CLI::App& app, const Options& options) {
   std::optional<programs::RowFiles> files;
   if (!options.logits.empty()) files.emplace(options.logits, std::vector{config.num_classes});
 
-  const programs::InputNames names{options.images, options.list, {.subfolders = false, .tars = false}};
+  const programs::InputNames names{options.images, options.list, {.subfolders = false}};
   programs::Skipped skipped;
   programs::Sources sources(names, programs::all_wanted, skipped);
   programs::Batches batches(sources, config, options.decode, options.batch_size, pool.size());
@@ -127,15 +127,17 @@ int main(int argc, char** argv) {
                  "Also write the logits, float32 (images, classes); OUT.txt names the image of each row")
       ->option_text("OUT.npy")
       ->check(programs::name_in(".npy"));
-  app.add_option("--list", options.list, "A file with a line an image, its path; - for standard input")
+  app.add_option("--list", options.list,
+                 "A file with a line an image or tar file: its path, and nothing more that counts\n"
+                 "after a tab; - for standard input")
       ->option_text("FILE");
   programs::add_options(app, options);
   programs::add_image_size(app, options);
-  app.get_option("IMAGE|FOLDER")->required(false);
-  app.callback([&] {
-    if (options.images.empty() && options.list.empty()) {
-      throw CLI::ValidationError("found no images, wanted IMAGE|FOLDER or --list");
-    }
-  });
+  app.get_option("IMAGE|FOLDER")
+      ->required(false)
+      ->description(
+          "Image files, tar files, and folders: those directly in them, by name;\n"
+          "- for a tar file from standard input");
+  app.callback([&] { programs::require_inputs(options.images, options.list); });
   return programs::run(app, argc, argv, [&] { return classify(app, options); });
 }

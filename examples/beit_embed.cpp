@@ -1,5 +1,4 @@
 // beit-embed: writes a model's features of images to a .npy file, or of any number of images to a folder of shards.
-#include <algorithm>
 #include <cstdint>
 #include <filesystem>
 #include <iostream>
@@ -333,13 +332,7 @@ int main(int argc, char** argv) {
           "Image files, tar files (WebDataset), and folders: all those in\n"
           "them and in the folders below; - for a tar file from standard input");
   app.callback([&] {
-    if (options.images.empty() && options.list.empty()) {
-      throw CLI::ValidationError("found no images, wanted IMAGE|FOLDER or --list");
-    }
-    const auto from_input = std::count(options.images.begin(), options.images.end(), "-");
-    if (from_input + (options.list == "-" ? 1 : 0) > 1) {
-      throw CLI::ValidationError("found - for standard input more than once");
-    }
+    programs::require_inputs(options.images, options.list);
     if (options.to_file() && (*shard_size || *shard)) {
       throw CLI::ValidationError("--shard-size, --shard and --num-shards are for a folder: found --output " +
                                  options.output);
