@@ -3,10 +3,9 @@
 #include <cmath>
 #include <cstddef>
 #include <exception>
-#include <filesystem>
 #include <iomanip>
 #include <iostream>
-#include <numeric>
+#include <optional>
 #include <random>
 #include <span>
 #include <stdexcept>
@@ -19,6 +18,7 @@
 
 #include <beit/beit.hpp>
 #include <beit/io/json.hpp>
+#include <beit/io/weight_files.hpp>
 #include <beit/transfer/cross_validation.hpp>
 #include <beit/transfer/linear_probe.hpp>
 #include <beit/transfer/nearest.hpp>
@@ -173,11 +173,15 @@ Embedded embed(const CLI::App& app, const Options& options, const beit::AnyBeit&
   return result;
 }
 
-/// The file that beit::load reads, for its tensors.
+/// The one file that beit::load reads, for its tensors.
 beit::SafeTensors open_weights(const Options& options) {
   if (options.model.empty()) return beit::SafeTensors::from_memory(programs::demo_model(), "embedded model");
-  const std::filesystem::path path = programs::path_of(options.model);
-  return beit::SafeTensors::open(std::filesystem::is_directory(path) ? path / "model.safetensors" : path);
+  std::vector<beit::SafeTensors> files = beit::open_weight_files(programs::path_of(options.model));
+  if (files.size() > 1) {
+    throw beit::ArgumentError(options.model + ": found weights in " + std::to_string(files.size()) +
+                              " files, wanted one to copy: convert them: weights_tools/convert.py");
+  }
+  return std::move(files.front());
 }
 
 /// That of the backbone, where its file says so.
@@ -224,6 +228,8 @@ int train_head(const CLI::App& app, const Options& options) {
   // Before the work: names that can't be written.
   if (!options.output.empty()) beit::AtomicFile(programs::path_of(options.output));
   if (!options.confusion.empty()) beit::AtomicFile(programs::path_of(options.confusion));
+  std::optional<beit::SafeTensors> weights;  // and a model that can't be copied
+  if (!options.knn) weights.emplace(open_weights(options));
 
   beit::ThreadPool threads(options.threads);
   const auto model = programs::load_model(options.model, options.precision, threads);
@@ -273,9 +279,8 @@ int train_head(const CLI::App& app, const Options& options) {
   } else {
     const beit::LinearProbe probe = train(all, count, options, workspace.executor());
     report(probe.predict(test.features));
-    const beit::SafeTensors weights = open_weights(options);
-    beit::save_with_head(programs::path_of(options.output), weights, config, probe.weight(), probe.bias(), classes,
-                         license_of(weights));
+    beit::save_with_head(programs::path_of(options.output), *weights, config, probe.weight(), probe.bias(), classes,
+                         license_of(*weights));
   }
   std::cout.flush();
   if (!std::cout) throw std::runtime_error("standard output: can't write");

@@ -292,6 +292,17 @@ def test_progress_on_a_terminal(tmp_path):
     assert subprocess.run(command, capture_output=True, check=True).stderr == b""
 
 
+def test_a_model_in_shards_is_refused_before_the_work(data, tmp_path):
+    """Its tensors would have to be copied out of several files; without a new head it serves as any other."""
+    model = MODEL.parent / "hugging_face" / "sharded"
+    result = run("--model", model, "--data", data, "--output", tmp_path / "new.safetensors", "--no-cache")
+    count = len(list(model.glob("model-*.safetensors")))
+    assert (result.returncode, result.stdout) == (1, "") and count > 1
+    assert result.stderr == (f"beit-train-head: {model}: found weights in {count} files, wanted one to copy: convert them: "
+                             "weights_tools/convert.py\n")
+    assert run("--model", model, "--data", data, "--knn", "--no-cache").returncode == 0
+
+
 def test_confusion_is_lettered(tmp_path):
     """Whole, smooth at the edges, and in the letters of the names, whatever their language's accents."""
     def picture(name):
