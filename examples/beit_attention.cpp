@@ -171,18 +171,7 @@ int draw(const CLI::App& app, const Options& options) {
   return 0;
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-  Options options;
-  CLI::App app("Draws what of an image a BEiT model attends to.", "beit-attention");
-  app.footer(
-      "The picture shows the image as the model sees it (resized and cropped) and, over it, how much of its attention\n"
-      "a token gives to each patch; the whole of it is 100 %.");
-  app.add_option("-o,--output", options.output, "Picture to write")
-      ->option_text("OUT.png")
-      ->required()
-      ->check(programs::name_in(".png"));
+void add_patch_option(CLI::App& app, Options& options) {
   app.add_option_function<std::string>(
          "--patch",
          [&options](const std::string& text) {
@@ -193,6 +182,17 @@ int main(int argc, char** argv) {
          },
          "Whose attention: a patch's, from 0,0 at the top left [the class token's]")
       ->option_text("ROW,COLUMN");
+}
+
+void add_own_options(CLI::App& app, Options& options) {
+  app.footer(
+      "The picture shows the image as the model sees it (resized and cropped) and, over it, how much of its attention\n"
+      "a token gives to each patch; the whole of it is 100 %.");
+  app.add_option("-o,--output", options.output, "Picture to write")
+      ->option_text("OUT.png")
+      ->required()
+      ->check(programs::name_in(".png"));
+  add_patch_option(app, options);
   CLI::Option* const block =
       app.add_option("--block", options.block, "Which block, from 0; negative: from the end [-1]")->option_text("N");
   app.add_option("--head", options.head, "Which head, from 0 [the mean of all]")
@@ -216,7 +216,7 @@ int main(int argc, char** argv) {
   programs::add_image_size(app, options);
   app.remove_option(app.get_option("--batch-size"));
   options.batch_size = 1;
-  app.callback([&] {
+  app.callback([&options, block] {
     if (options.rollout && (*block || options.head)) {
       throw CLI::ValidationError("--rollout takes all blocks and heads: found --block or --head beside it");
     }
@@ -224,5 +224,13 @@ int main(int argc, char** argv) {
       throw CLI::ValidationError("--pca draws no attention: found --rollout, --patch or --head beside it");
     }
   });
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Options options;
+  CLI::App app("Draws what of an image a BEiT model attends to.", "beit-attention");
+  add_own_options(app, options);
   return programs::run(app, argc, argv, [&] { return draw(app, options); });
 }

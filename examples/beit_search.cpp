@@ -58,6 +58,65 @@ void print(const Options& options, const programs::Results& results, bool with_n
   }
 }
 
+/// The images that are looked for, and what is found.
+struct Queries {
+  std::vector<programs::Results> results;
+  std::vector<float> embeddings;  // (Q, C)
+  bool failed = false;            // an image can't be read
+};
+
+Queries embed_queries(const CLI::App& app, const Options& options, const beit::AnyBeit& model,
+                      beit::Workspace& workspace) {
+  const beit::Config& config = model.config();
+  programs::Skipped skipped;
+  std::vector<programs::Item> images = programs::list_images(options.images, skipped);
+  programs::print_skipped(app, skipped);
+  programs::InputProgress progress(images.size());
+  programs::ItemList list(std::move(images));
+  programs::Batches batches(list, config, options.decode, options.batch_size, workspace.executor().size());
+  const auto forward = [&](const beit::ConstRows& x) {
+    beit::Matrix rows(x.rows(), config.embed_dim);
+    model.forward(x, workspace, rows, true);
+    return rows;
+  };
+  Queries queries;
+  programs::run_batches(batches, progress, forward, [&](const programs::Item& item, const float* row) {
+    if (row != nullptr) {
+      queries.results.push_back({item.path, {}});
+      queries.embeddings.insert(queries.embeddings.end(), row, row + config.embed_dim);
+    } else {
+      programs::print_error(app, item.path + ": " + item.error);
+      print_error(options, item.path, item.error);
+      queries.failed = true;
+    }
+  });
+  return queries;
+}
+
+/// The `k` images of the index that are nearest to each query.
+void find_nearest(const programs::EmbeddingIndex& index, beit::Index k, const beit::Executor& executor,
+                  Queries& queries) {
+  const auto count = static_cast<beit::Index>(queries.results.size());
+  beit::NearestRows nearest(Eigen::Map<const beit::RowMajorMatrix>(queries.embeddings.data(), count, index.dim()), k,
+                            executor);
+  index.for_each_block([&](const beit::ConstRows& rows) {
+    if (programs::stop_signal != 0) throw programs::Interrupted();
+    nearest.add(rows);
+  });
+  const std::vector<std::vector<beit::Neighbour>> found = nearest.take();
+  std::vector<beit::Index> rows;
+  for (const auto& neighbours : found) {
+    for (const beit::Neighbour& neighbour : neighbours) rows.push_back(neighbour.row);
+  }
+  const std::map<beit::Index, programs::Entry> entries = index.entries(rows);
+  for (std::size_t i = 0; i < queries.results.size(); ++i) {
+    for (const auto& [row, score] : found[i]) {
+      const programs::Entry& entry = entries.at(row);
+      queries.results[i].found.push_back({entry.path, entry.label, score});
+    }
+  }
+}
+
 int search(const CLI::App& app, const Options& options) {
   const programs::EmbeddingIndex index(programs::path_of(options.index));
   beit::ThreadPool pool(options.threads);
@@ -73,59 +132,17 @@ int search(const CLI::App& app, const Options& options) {
     beit::AtomicFile(programs::path_of(options.html));  // before the work: a name that can't be written
 
   if (options.csv) programs::print_csv({"query", "rank", "path", "score", "error"});
-  std::vector<float> values;  // (Q, C)
-  std::vector<programs::Results> results;
-  programs::Skipped skipped;
-  std::vector<programs::Item> images = programs::list_images(options.images, skipped);
-  programs::print_skipped(app, skipped);
-  programs::InputProgress progress(images.size());
-  programs::ItemList list(std::move(images));
-  programs::Batches batches(list, config, options.decode, options.batch_size, pool.size());
-  bool failed = false;
-  const auto forward = [&](const beit::ConstRows& x) {
-    beit::Matrix rows(x.rows(), config.embed_dim);
-    model.forward(x, workspace, rows, true);
-    return rows;
-  };
-  programs::run_batches(batches, progress, forward, [&](const programs::Item& item, const float* row) {
-    if (row != nullptr) {
-      results.push_back({item.path, {}});
-      values.insert(values.end(), row, row + config.embed_dim);
-    } else {
-      programs::print_error(app, item.path + ": " + item.error);
-      print_error(options, item.path, item.error);
-      failed = true;
-    }
-  });
-
-  const auto count = static_cast<beit::Index>(results.size());
-  beit::NearestRows nearest(Eigen::Map<const beit::RowMajorMatrix>(values.data(), count, config.embed_dim), options.k,
-                            workspace.executor());
-  index.for_each_block([&](const beit::ConstRows& rows) {
-    if (programs::stop_signal != 0) throw programs::Interrupted();
-    nearest.add(rows);
-  });
-  const std::vector<std::vector<beit::Neighbour>> found = nearest.take();
-  std::vector<beit::Index> rows;
-  for (const auto& neighbours : found) {
-    for (const beit::Neighbour& neighbour : neighbours) rows.push_back(neighbour.row);
-  }
-  const std::map<beit::Index, programs::Entry> entries = index.entries(rows);
-  for (std::size_t i = 0; i < results.size(); ++i) {
-    for (const auto& [row, score] : found[i]) {
-      const programs::Entry& entry = entries.at(row);
-      results[i].found.push_back({entry.path, entry.label, score});
-    }
-    print(options, results[i], results.size() > 1);
-  }
-  if (!options.html.empty() && !results.empty()) {
+  Queries queries = embed_queries(app, options, model, workspace);
+  find_nearest(index, options.k, workspace.executor(), queries);
+  for (const programs::Results& results : queries.results) print(options, results, queries.results.size() > 1);
+  if (!options.html.empty() && !queries.results.empty()) {
     beit::AtomicFile file(programs::path_of(options.html));
-    file.write(programs::html_page(results, options.decode));
+    file.write(programs::html_page(queries.results, options.decode));
     file.close();
   }
   std::cout.flush();
   if (!std::cout) throw std::runtime_error("standard output: can't write");
-  return failed ? 1 : 0;
+  return queries.failed ? 1 : 0;
 }
 
 }  // namespace

@@ -215,16 +215,72 @@ beit::LinearProbe train(const Embedded& data, Index classes, const Options& opti
   return beit::LinearProbe(data.features, data.labels, classes, probe, executor);
 }
 
-int train_head(const CLI::App& app, const Options& options) {
+/// All that embeddings depend on but the image.
+std::string cache_identity(const Options& options) {
+  return programs::fingerprint(options.model) + " " + options.precision + " " + std::string(programs::kernels_name()) +
+         (options.decode.apply_exif_orientation ? " upright" : "") +
+         (options.decode.allow_truncated ? " truncated" : "") + " max_pixels " +
+         std::to_string(options.decode.max_pixels) + (BEIT_USE_LIBJPEG_TURBO ? " libjpeg-turbo" : "");
+}
+
+/// The folders that are named: `val` has no classes where images of `data` are held out instead.
+struct Data {
+  programs::DataSet data, val;
+};
+
+Data read_data(const CLI::App& app, const Options& options) {
   programs::Skipped skipped;
-  const programs::DataSet data = programs::read_data_set(programs::path_of(options.data), skipped);
-  const std::vector<std::string>& classes = data.classes;
-  programs::DataSet val;
+  Data result{programs::read_data_set(programs::path_of(options.data), skipped), {}};
   if (!options.val.empty()) {
-    val = programs::read_data_set(programs::path_of(options.val), skipped);
-    programs::require_same_classes(classes, val.classes, options.val);
+    result.val = programs::read_data_set(programs::path_of(options.val), skipped);
+    programs::require_same_classes(result.data.classes, result.val.classes, options.val);
   }
   programs::print_skipped(app, skipped);
+  return result;
+}
+
+/// To train on and to test.
+struct Split {
+  Embedded train, test;
+};
+
+/// An image that can't be read gets a line on standard error and sets `failed`.
+Split embed_and_split(const CLI::App& app, const Options& options, const beit::AnyBeit& model, const Data& data,
+                      beit::Workspace& workspace, bool& failed) {
+  programs::EmbeddingCache cache(programs::path_of(options.no_cache ? "" : options.cache), cache_identity(options),
+                                 model.config().embed_dim);
+  Split result{embed(app, options, model, data.data, cache, workspace, failed), {}};
+  if (!options.val.empty()) result.test = embed(app, options, model, data.val, cache, workspace, failed);
+  if (!options.no_cache) {
+    try {
+      cache.save();
+    } catch (const std::exception& error) {
+      programs::print_error(app, std::string("embeddings aren't kept: ") + error.what());
+    }
+  }
+  if (options.val.empty()) {
+    std::vector<Index> train_rows, test_rows;
+    split(result.train.labels, data.data.classes, options, train_rows, test_rows);
+    result.test = select(result.train, test_rows);
+    result.train = select(result.train, train_rows);
+  }
+  return result;
+}
+
+/// How good the predictions (n,) are, in words and as a picture.
+void report(const Options& options, const std::vector<Index>& truth, const std::vector<Index>& predicted,
+            const std::vector<std::string>& classes) {
+  const programs::Confusion confusion(truth, predicted, classes.size());
+  programs::print_evaluation(std::cout, confusion, classes);
+  if (options.confusion.empty()) return;
+  beit::AtomicFile file(programs::path_of(options.confusion));
+  file.write(programs::confusion_png(confusion, classes));
+  file.close();
+}
+
+int train_head(const CLI::App& app, const Options& options) {
+  const Data data = read_data(app, options);
+  const std::vector<std::string>& classes = data.data.classes;
   // Before the work: names that can't be written.
   if (!options.output.empty()) beit::AtomicFile(programs::path_of(options.output));
   if (!options.confusion.empty()) beit::AtomicFile(programs::path_of(options.confusion));
@@ -237,48 +293,18 @@ int train_head(const CLI::App& app, const Options& options) {
   InterruptiblePool pool{threads};
   beit::Workspace workspace(pool);
   if (options.verbose) programs::describe(app, options, programs::model_text(config), workspace.executor());
-  programs::EmbeddingCache cache(
-      programs::path_of(options.no_cache ? "" : options.cache),
-      programs::fingerprint(options.model) + " " + options.precision + " " + std::string(programs::kernels_name()) +
-          (options.decode.apply_exif_orientation ? " upright" : "") +
-          (options.decode.allow_truncated ? " truncated" : "") + " max_pixels " +
-          std::to_string(options.decode.max_pixels) + (BEIT_USE_LIBJPEG_TURBO ? " libjpeg-turbo" : ""),
-      config.embed_dim);
-
   bool failed = false;
-  Embedded all = embed(app, options, model, data, cache, workspace, failed), test;
-  if (!options.val.empty()) test = embed(app, options, model, val, cache, workspace, failed);
-  if (!options.no_cache) {
-    try {
-      cache.save();
-    } catch (const std::exception& error) {
-      programs::print_error(app, std::string("embeddings aren't kept: ") + error.what());
-    }
-  }
-  if (options.val.empty()) {
-    std::vector<Index> train_rows, test_rows;
-    split(all.labels, classes, options, train_rows, test_rows);
-    test = select(all, test_rows);
-    all = select(all, train_rows);
-  }
-  std::cout << classes.size() << " classes; images: " << all.labels.size() << " to train on, " << test.labels.size()
-            << " to test\n\n";
+  const auto [train_on, test] = embed_and_split(app, options, model, data, workspace, failed);
+  std::cout << classes.size() << " classes; images: " << train_on.labels.size() << " to train on, "
+            << test.labels.size() << " to test\n\n";
 
-  const auto report = [&](const std::vector<Index>& predicted) {
-    const programs::Confusion confusion(test.labels, predicted, classes.size());
-    programs::print_evaluation(std::cout, confusion, classes);
-    if (options.confusion.empty()) return;
-    beit::AtomicFile file(programs::path_of(options.confusion));
-    file.write(programs::confusion_png(confusion, classes));
-    file.close();
-  };
-  const Index count = static_cast<Index>(classes.size());
+  const auto count = static_cast<Index>(classes.size());
   if (options.knn) {
-    const beit::KnnClassifier knn(all.features, all.labels, count, options.k, options.temperature);
-    report(knn.predict(test.features, workspace.executor()));
+    const beit::KnnClassifier knn(train_on.features, train_on.labels, count, options.k, options.temperature);
+    report(options, test.labels, knn.predict(test.features, workspace.executor()), classes);
   } else {
-    const beit::LinearProbe probe = train(all, count, options, workspace.executor());
-    report(probe.predict(test.features));
+    const beit::LinearProbe probe = train(train_on, count, options, workspace.executor());
+    report(options, test.labels, probe.predict(test.features), classes);
     beit::save_with_head(programs::path_of(options.output), *weights, config, probe.weight(), probe.bias(), classes,
                          license_of(*weights));
   }
