@@ -43,12 +43,12 @@ class AttentionPicture {
   /// A map by its colour, and a bar with the numbers of the colours, as per cent.
   void draw(const PatchMap& map) {
     overlay([&](beit::Index y, beit::Index x) { return sequential_colour(map.share(map.at(y, x))); });
-    const beit::Index x = legend_x(), bar_height = size_.height - 16;
+    const beit::Index x = legend_x(), bar_height = height_of_bar(size_);
     for (beit::Index y = 0; y < bar_height; ++y) {
       const double share = 1 - static_cast<double>(y) / static_cast<double>(bar_height - 1);
       picture_.fill(x, margin + 8 + y, 40, 1, sequential_colour(share));
     }
-    constexpr beit::Index ticks = 5;
+    const beit::Index ticks = std::clamp<beit::Index>(1 + bar_height / 60, 2, 5);  // with room for a line each
     for (beit::Index i = 0; i < ticks; ++i) {
       const double share = static_cast<double>(i) / static_cast<double>(ticks - 1);
       const beit::Index y = margin + 8 + std::lround((1 - share) * static_cast<double>(bar_height - 1));
@@ -107,7 +107,8 @@ class AttentionPicture {
   static constexpr Colour white{255, 255, 255}, black{0, 0, 0};
 
   static beit::Index height(beit::Size image, const std::vector<std::string>& caption, Legend legend) {
-    const beit::Index at_right = legend == Legend::bar ? 0 : 3 * component_height(image) + 2 * margin;
+    const beit::Index at_right =
+        legend == Legend::bar ? height_of_bar(image) + 16 : 3 * component_height(image) + 2 * margin;
     return std::max(image.height, at_right) + 2 * margin + static_cast<beit::Index>(caption.size()) * line_height +
            margin / 2;
   }
@@ -117,6 +118,7 @@ class AttentionPicture {
     for (const std::string& line : caption) width = std::max(width, TextPicture::text_width(line, 2) + 2 * margin);
     return width;
   }
+  static beit::Index height_of_bar(beit::Size image) { return std::max(image.height - 16, 2 * line_height); }
   /// Of one of three components, which stand beside the image as high as it is, if two lines of text fit beside each.
   static beit::Index component_height(beit::Size image) {
     return std::max((image.height + margin) / 3 - margin, 2 * line_height);

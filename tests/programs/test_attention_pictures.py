@@ -156,6 +156,16 @@ def test_letters_are_large(options, size, draw):
     assert 2 * 28 <= caption.sum() <= 2 * 40
 
 
+@pytest.mark.parametrize("size, lines", [(160, 2), (448, 3), (896, 5)])
+def test_numbers_beside_the_bar_stand_apart(size, lines, draw):
+    """For a flat image there are fewer of them."""
+    picture, _ = draw("--size", size, model=GOLDEN / "model_rectangle.safetensors")
+    left = 3 * MARGIN + 2 * size + 58
+    ink = picture[:-2 * 40 - MARGIN, left:left + 150].min(axis=(1, 2)) < 128  # rows
+    tops = np.flatnonzero(np.diff(ink.astype(int), prepend=0) > 0)
+    assert len(tops) == lines and (np.diff(tops) >= 40).all()
+
+
 def test_rectangle(draw):
     """A grid that is no square, its last patch, and a picture of the image's shape."""
     model = GOLDEN / "model_rectangle.safetensors"
