@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <exception>
 #include <iomanip>
 #include <optional>
 #include <span>
@@ -54,7 +53,7 @@ inline std::string base64(std::string_view bytes) {
 }
 
 /// An image for the page, by itself: an <img> that is shown with at most 160 pixels a side and has up to 800, for a
-/// closer look. std::exception where it can't be read.
+/// closer look. beit::Error where it can't be read.
 inline std::string image_tag(const std::string& path, const beit::DecodeOptions& options) {
   constexpr beit::Index shown = 160, most = 800;
   const beit::Image image = beit::read_image(path_of(path), options);
@@ -98,7 +97,7 @@ inline std::string figure(const std::string& kind, const std::string& path, cons
   try {
     picture = "<button type=\"button\" title=\"" + name + "\" aria-label=\"Enlarge " + name + "\">" +
               image_tag(path, options) + "</button>";
-  } catch (const std::exception&) {
+  } catch (const beit::Error&) {
     picture = "<div class=\"none\" title=\"" + name + "\">no longer readable</div>";
   }
   return "<figure" + kind + ">" + picture + "<figcaption>" + caption + "</figcaption></figure>\n";
