@@ -22,18 +22,18 @@ namespace programs {
 /// The image, beside it the same in grey under the map's colours, and a legend at the right and below.
 class AttentionPicture {
  public:
-  static constexpr beit::Index margin = 12, legend_width = 132, line_height = 20;
+  static constexpr beit::Index margin = 24, line_height = 40;
+
+  /// What stands at the right: the colours of one map, or three maps.
+  enum class Legend { bar, components };
 
   /// `caption`: lines below the images.
-  AttentionPicture(const beit::Image& image, const std::vector<std::string>& caption)
+  AttentionPicture(const beit::Image& image, const std::vector<std::string>& caption, Legend legend)
       : image_(image),
         size_{image.height(), image.width()},
-        picture_(height(image, caption), width(image, caption), white) {
-    for (beit::Index i = 0; i < size_.area(); ++i) {
-      const std::uint8_t* const p = image.data() + 3 * i;
-      picture_.fill(margin + i % size_.width, margin + i / size_.width, 1, 1, {p[0], p[1], p[2]});
-    }
-    beit::Index y = 2 * margin + size_.height;
+        picture_(height(size_, caption, legend), width(size_, caption, legend), white) {
+    picture_.draw(margin, margin, image);
+    beit::Index y = picture_.height() - margin / 2 - static_cast<beit::Index>(caption.size()) * line_height;
     for (const std::string& line : caption) {
       picture_.write(margin, y, line, 2, black);
       y += line_height;
@@ -43,21 +43,23 @@ class AttentionPicture {
   /// A map by its colour, and a bar with the numbers of the colours, as per cent.
   void draw(const PatchMap& map) {
     overlay([&](beit::Index y, beit::Index x) { return sequential_colour(map.share(map.at(y, x))); });
-    const beit::Index x = legend_x(), bar_height = size_.height - 8;
+    const beit::Index x = legend_x(), bar_height = height_of_bar(size_);
     for (beit::Index y = 0; y < bar_height; ++y) {
       const double share = 1 - static_cast<double>(y) / static_cast<double>(bar_height - 1);
-      picture_.fill(x, margin + 4 + y, 20, 1, sequential_colour(share));
+      picture_.fill(x, margin + 8 + y, 40, 1, sequential_colour(share));
     }
-    constexpr beit::Index ticks = 5;
+    const beit::Index ticks = std::clamp<beit::Index>(1 + bar_height / 60, 2, 5);  // with room for a line each
     for (beit::Index i = 0; i < ticks; ++i) {
       const double share = static_cast<double>(i) / static_cast<double>(ticks - 1);
-      const beit::Index y = margin + 4 + std::lround((1 - share) * static_cast<double>(bar_height - 1));
-      picture_.fill(x + 20, y, 5, 1, black);
-      picture_.write(x + 29, y - 7, percent(map.smallest() + share * (map.largest() - map.smallest())), 2, black);
+      const beit::Index y = margin + 8 + std::lround((1 - share) * static_cast<double>(bar_height - 1));
+      picture_.fill(x + 40, y - 1, 10, 2, black);
+      picture_.write(x + 58, y - TextPicture::capital_height,
+                     percent(map.smallest() + share * (map.largest() - map.smallest())), 2, black);
     }
   }
 
-  /// Three maps as red, green and blue; `shares` of the variance stand beside their colours.
+  /// Three maps as red, green and blue; at the right each alone in a frame of its colour, for those who see fewer hues,
+  /// and beside it its share of the variance.
   void draw(const std::array<PatchMap, 3>& maps, const std::vector<double>& shares) {
     overlay([&](beit::Index y, beit::Index x) {
       Colour colour;
@@ -66,13 +68,20 @@ class AttentionPicture {
       }
       return colour;
     });
-    beit::Index y = margin + 4;
-    for (std::size_t c = 0; c < 3; ++c, y += 3 * line_height) {
+    const beit::Index height = component_height(size_), width = component_width(size_), line = 6;
+    beit::Index top = margin;
+    for (std::size_t c = 0; c < 3; ++c, top += height + margin) {
+      for (beit::Index y = 0; y < height; ++y) {
+        for (beit::Index x = 0; x < width; ++x) {
+          const double value = maps[c].at(y * size_.height / height, x * size_.width / width);
+          picture_.fill(legend_x() + x, top + y, 1, 1, sequential_colour(maps[c].share(value)));
+        }
+      }
       Colour colour{0, 0, 0};
       colour[c] = 255;
-      picture_.fill(legend_x(), y, 20, 14, colour);
-      picture_.write(legend_x() + 29, y, "PC " + std::to_string(c + 1), 2, black);
-      picture_.write(legend_x() + 29, y + line_height, percent(shares[c]), 2, black);
+      picture_.outline(legend_x(), top, width, height, line, colour);
+      picture_.write(legend_x() + width + 16, top, "PC " + std::to_string(c + 1), 2, black);
+      picture_.write(legend_x() + width + 16, top + line_height, percent(shares[c]), 2, black);
     }
   }
 
@@ -81,8 +90,8 @@ class AttentionPicture {
     const beit::Index top = row * size_.height / grid.height, bottom = (row + 1) * size_.height / grid.height;
     const beit::Index left = col * size_.width / grid.width, right = (col + 1) * size_.width / grid.width;
     for (const beit::Index x0 : {margin, overlay_x()}) {
-      outline(x0 + left, margin + top, right - left, bottom - top, white);
-      outline(x0 + left + 2, margin + top + 2, right - left - 4, bottom - top - 4, black);
+      picture_.outline(x0 + left, margin + top, right - left, bottom - top, 4, white);
+      picture_.outline(x0 + left + 4, margin + top + 4, right - left - 8, bottom - top - 8, 4, black);
     }
   }
 
@@ -97,14 +106,24 @@ class AttentionPicture {
  private:
   static constexpr Colour white{255, 255, 255}, black{0, 0, 0};
 
-  static beit::Index height(const beit::Image& image, const std::vector<std::string>& caption) {
-    return image.height() + 2 * margin + static_cast<beit::Index>(caption.size()) * line_height + margin / 2;
+  static beit::Index height(beit::Size image, const std::vector<std::string>& caption, Legend legend) {
+    const beit::Index at_right =
+        legend == Legend::bar ? height_of_bar(image) + 16 : 3 * component_height(image) + 2 * margin;
+    return std::max(image.height, at_right) + 2 * margin + static_cast<beit::Index>(caption.size()) * line_height +
+           margin / 2;
   }
-  static beit::Index width(const beit::Image& image, const std::vector<std::string>& caption) {
-    beit::Index width = 2 * image.width() + 3 * margin + legend_width;
+  static beit::Index width(beit::Size image, const std::vector<std::string>& caption, Legend legend) {
+    const beit::Index at_right = legend == Legend::bar ? 264 : component_width(image) + 180;
+    beit::Index width = 2 * image.width + 3 * margin + at_right;
     for (const std::string& line : caption) width = std::max(width, TextPicture::text_width(line, 2) + 2 * margin);
     return width;
   }
+  static beit::Index height_of_bar(beit::Size image) { return std::max(image.height - 16, 2 * line_height); }
+  /// Of one of three components, which stand beside the image as high as it is, if two lines of text fit beside each.
+  static beit::Index component_height(beit::Size image) {
+    return std::max((image.height + margin) / 3 - margin, 2 * line_height);
+  }
+  static beit::Index component_width(beit::Size image) { return component_height(image) * image.width / image.height; }
   beit::Index overlay_x() const { return 2 * margin + size_.width; }
   beit::Index legend_x() const { return 3 * margin + 2 * size_.width; }
 
@@ -117,13 +136,6 @@ class AttentionPicture {
         picture_.fill(overlay_x() + x, margin + y, 1, 1, over_grey(colour(y, x), pixel));
       }
     }
-  }
-
-  void outline(beit::Index x, beit::Index y, beit::Index width, beit::Index height, Colour colour) {
-    picture_.fill(x, y, width, 2, colour);
-    picture_.fill(x, y + height - 2, width, 2, colour);
-    picture_.fill(x, y, 2, height, colour);
-    picture_.fill(x + width - 2, y, 2, height, colour);
   }
 
   beit::Image image_;

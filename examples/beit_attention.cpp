@@ -15,7 +15,7 @@
 #include "attention_picture.hpp"
 #include "paths.hpp"
 #include "pca.hpp"
-#include "png.hpp"
+#include "picture_file.hpp"
 #include "program.hpp"
 
 namespace {
@@ -31,7 +31,7 @@ struct Options : programs::Options {
   std::optional<Index> head;
   bool rollout = false;
   bool pca = false;
-  Index size = 448;
+  Index size = 896;
 };
 
 /// "3,5" -> {3, 5}; nothing for any other text.
@@ -114,8 +114,10 @@ programs::AttentionPicture attention_picture(const beit::AnyBeit& model, const b
                 .append(std::to_string(options.patch->second));
   }
   const beit::Image image = programs::what_the_model_sees(x.data(), config.preprocessing, options.size);
-  programs::AttentionPicture picture(image, {what, "of " + whose + " to each patch; to the class token " +
-                                                       programs::AttentionPicture::percent(map(token, 0))});
+  programs::AttentionPicture picture(image,
+                                     {what, "of " + whose + " to each patch; to the class token " +
+                                                programs::AttentionPicture::percent(map(token, 0))},
+                                     programs::AttentionPicture::Legend::bar);
   const Eigen::RowVectorXd row = map.row(token).tail(tokens - 1);
   picture.draw(
       programs::PatchMap({row.data(), row.data() + row.size()}, config.grid(), {image.height(), image.width()}));
@@ -137,7 +139,8 @@ programs::AttentionPicture pca_picture(const beit::AnyBeit& model, const beit::M
   const beit::Image image = programs::what_the_model_sees(x.data(), config.preprocessing, options.size);
   programs::AttentionPicture picture(image,
                                      {"principal components of the patch features, " + block_text(options, config),
-                                      "beside each colour its part of the variance"});
+                                      "red 1, green 2, blue 3; beside each alone, its part of the variance"},
+                                     programs::AttentionPicture::Legend::components);
   const auto map = [&](Index i) {
     const auto column = components.scores.col(i);
     return programs::PatchMap({column.data(), column.data() + column.size()}, config.grid(),
@@ -168,18 +171,7 @@ int draw(const CLI::App& app, const Options& options) {
   return 0;
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-  Options options;
-  CLI::App app("Draws what of an image a BEiT model attends to.", "beit-attention");
-  app.footer(
-      "The picture shows the image as the model sees it (resized and cropped) and, over it, how much of its attention\n"
-      "a token gives to each patch; the whole of it is 100 %.");
-  app.add_option("-o,--output", options.output, "Picture to write")
-      ->option_text("OUT.png")
-      ->required()
-      ->check(programs::name_in(".png"));
+void add_patch_option(CLI::App& app, Options& options) {
   app.add_option_function<std::string>(
          "--patch",
          [&options](const std::string& text) {
@@ -190,6 +182,17 @@ int main(int argc, char** argv) {
          },
          "Whose attention: a patch's, from 0,0 at the top left [the class token's]")
       ->option_text("ROW,COLUMN");
+}
+
+void add_own_options(CLI::App& app, Options& options) {
+  app.footer(
+      "The picture shows the image as the model sees it (resized and cropped) and, over it, how much of its attention\n"
+      "a token gives to each patch; the whole of it is 100 %.");
+  app.add_option("-o,--output", options.output, "Picture to write")
+      ->option_text("OUT.png")
+      ->required()
+      ->check(programs::name_in(".png"));
+  add_patch_option(app, options);
   CLI::Option* const block =
       app.add_option("--block", options.block, "Which block, from 0; negative: from the end [-1]")->option_text("N");
   app.add_option("--head", options.head, "Which head, from 0 [the mean of all]")
@@ -199,8 +202,8 @@ int main(int argc, char** argv) {
                "Not one block, but attention rollout: from the last block down to the image");
   app.add_flag("--pca", options.pca,
                "Not attention, but the features of the patches after the block: their first three\n"
-               "principal components as red, green and blue");
-  app.add_option("--size", options.size, "Pixels of the image's longer side in the picture [448]")
+               "principal components as red, green and blue, and each alone");
+  app.add_option("--size", options.size, "Pixels of the image's longer side in the picture [896]")
       ->option_text("N")
       ->check(CLI::Range(160, 4096));
   app.add_option("--npy", options.npy,
@@ -213,7 +216,7 @@ int main(int argc, char** argv) {
   programs::add_image_size(app, options);
   app.remove_option(app.get_option("--batch-size"));
   options.batch_size = 1;
-  app.callback([&] {
+  app.callback([&options, block] {
     if (options.rollout && (*block || options.head)) {
       throw CLI::ValidationError("--rollout takes all blocks and heads: found --block or --head beside it");
     }
@@ -221,5 +224,13 @@ int main(int argc, char** argv) {
       throw CLI::ValidationError("--pca draws no attention: found --rollout, --patch or --head beside it");
     }
   });
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Options options;
+  CLI::App app("Draws what of an image a BEiT model attends to.", "beit-attention");
+  add_own_options(app, options);
   return programs::run(app, argc, argv, [&] { return draw(app, options); });
 }

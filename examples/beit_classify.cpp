@@ -1,14 +1,11 @@
 // beit-classify: says what is in images.
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <filesystem>
 #include <iomanip>
 #include <iostream>
 #include <optional>
 #include <span>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include <CLI/CLI.hpp>
@@ -16,8 +13,9 @@
 #include <beit/beit.hpp>
 
 #include "csv.hpp"
-#include "embed/line_reader.hpp"
-#include "inputs.hpp"
+#include "inputs/batches.hpp"
+#include "inputs/input_progress.hpp"
+#include "inputs/sources.hpp"
 #include "json_lines.hpp"
 #include "output.hpp"
 #include "paths.hpp"
@@ -57,19 +55,22 @@ void print_text(const std::string& name, const std::vector<beit::Prediction>& pr
   }
 }
 
-/// The images of a list; what a line has after a tab is left out.
-void add_listed(const std::string& list, std::vector<programs::Input>& inputs, programs::Skipped& skipped) {
-  const std::atomic<bool> stopping{false};  // a signal alone ends it
-  programs::LineReader lines(list, stopping);
-  for (std::string line; lines.next(line);) {
-    const std::string name = line.substr(0, line.find('\t'));
-    if (name.empty()) continue;
-    const std::filesystem::path path = programs::path_of(name);
-    if (programs::is_apple_double(path)) {  // `find` lists them too
-      skipped.add(path);
-    } else {
-      inputs.push_back({name, {}, path});
-    }
+/// One image's line or lines.
+void print(const Options& options, const std::string& name, const std::vector<beit::Prediction>& predictions) {
+  if (options.json) {
+    print_json(name, predictions);
+  } else if (options.csv) {
+    print_csv(name, predictions);
+  } else {
+    print_text(name, predictions);
+  }
+}
+
+void print_error(const CLI::App& app, const Options& options, const programs::Item& item) {
+  programs::print_error(app, item.path + ": " + item.error);
+  if (options.json) programs::print_json({{"image", item.path}, {"error", item.error}});
+  if (options.csv) {
+    programs::print_csv({programs::csv_field(item.path), "", "", "", "", programs::csv_field(item.error)});
   }
 }
 
@@ -84,40 +85,31 @@ int classify(const CLI::App& app, const Options& options) {
   std::optional<programs::RowFiles> files;
   if (!options.logits.empty()) files.emplace(options.logits, std::vector{config.num_classes});
 
+  const programs::InputNames names{options.images, options.list, {.subfolders = false}};
   programs::Skipped skipped;
-  std::vector<programs::Input> inputs = programs::list_inputs(options.images, skipped);
-  if (!options.list.empty()) add_listed(options.list, inputs, skipped);
-  programs::print_skipped(app, skipped);
-  programs::BatchReader reader(std::move(inputs), config, options.decode, options.batch_size, workspace.executor());
+  programs::Sources sources(names, programs::all_wanted, skipped);
+  programs::Batches batches(sources, config, options.decode, options.batch_size, pool.size());
+  programs::InputProgress progress(names);
   if (options.csv) programs::print_csv({"image", "rank", "index", "label", "score", "error"});
-  while (reader.next()) {
-    const beit::ConstRows x = reader.x();
+  bool failed = false;
+  const auto forward = [&](const beit::ConstRows& x) {
     beit::Matrix logits(x.rows(), config.num_classes);
-    if (x.rows() > 0) model.forward(x, workspace, logits);
-    const float* row = logits.data();
-    for (const auto& [name, error, path] : reader.inputs()) {
-      if (!error.empty()) {
-        programs::print_error(app, name + ": " + error);
-        if (options.json) programs::print_json({{"image", name}, {"error", error}});
-        if (options.csv) programs::print_csv({programs::csv_field(name), "", "", "", "", programs::csv_field(error)});
-        continue;
-      }
-      const std::span<const float> classes(row, static_cast<std::size_t>(config.num_classes));
-      const std::vector<beit::Prediction> predictions = beit::top_k(classes, options.top_k, config.labels);
-      if (options.json) {
-        print_json(name, predictions);
-      } else if (options.csv) {
-        print_csv(name, predictions);
-      } else {
-        print_text(name, predictions);
-      }
-      if (files) files->write(name, row);
-      row += config.num_classes;
+    model.forward(x, workspace, logits);
+    return logits;
+  };
+  programs::run_batches(batches, progress, forward, [&](const programs::Item& item, const float* logits) {
+    if (logits == nullptr) {
+      print_error(app, options, item);
+      failed = true;
+      return;
     }
-    std::cout.flush();
-  }
+    const std::span classes(logits, static_cast<std::size_t>(config.num_classes));
+    print(options, item.path, beit::top_k(classes, options.top_k, config.labels));
+    if (files) files->write(item.path, logits);
+  });
+  programs::print_skipped(app, skipped);
   if (files) files->close();
-  return reader.any_failed() ? 1 : 0;
+  return failed ? 1 : 0;
 }
 
 }  // namespace
@@ -135,15 +127,17 @@ int main(int argc, char** argv) {
                  "Also write the logits, float32 (images, classes); OUT.txt names the image of each row")
       ->option_text("OUT.npy")
       ->check(programs::name_in(".npy"));
-  app.add_option("--list", options.list, "A file with a line an image, its path; - for standard input")
+  app.add_option("--list", options.list,
+                 "A file with a line an image or tar file: its path, and nothing more that counts\n"
+                 "after a tab; - for standard input")
       ->option_text("FILE");
   programs::add_options(app, options);
   programs::add_image_size(app, options);
-  app.get_option("IMAGE|FOLDER")->required(false);
-  app.callback([&] {
-    if (options.images.empty() && options.list.empty()) {
-      throw CLI::ValidationError("found no images, wanted IMAGE|FOLDER or --list");
-    }
-  });
+  app.get_option("IMAGE|FOLDER")
+      ->required(false)
+      ->description(
+          "Image files, tar files, and folders: those directly in them, by name;\n"
+          "- for a tar file from standard input");
+  app.callback([&] { programs::require_inputs(options.images, options.list); });
   return programs::run(app, argc, argv, [&] { return classify(app, options); });
 }

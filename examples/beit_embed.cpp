@@ -1,5 +1,4 @@
 // beit-embed: writes a model's features of images to a .npy file, or of any number of images to a folder of shards.
-#include <algorithm>
 #include <cstdint>
 #include <filesystem>
 #include <iostream>
@@ -15,16 +14,16 @@
 #include <beit/beit.hpp>
 
 #include "demo_tokenizer.hpp"
-#include "embed/batches.hpp"
 #include "embed/folder_lock.hpp"
 #include "embed/hash.hpp"
 #include "embed/merge.hpp"
 #include "embed/outputs.hpp"
 #include "embed/plan.hpp"
-#include "embed/plan_progress.hpp"
 #include "embed/plot_output.hpp"
 #include "embed/shard_folder.hpp"
 #include "embed/task.hpp"
+#include "inputs/batches.hpp"
+#include "inputs/input_progress.hpp"
 #include "output.hpp"
 #include "paths.hpp"
 #include "program.hpp"
@@ -119,26 +118,22 @@ class Embedder {
     std::int64_t failed = 0;
   };
 
-  Counts run(programs::Batches& batches, programs::Output& output, programs::PlanProgress& progress) {
+  Counts run(programs::Batches& batches, programs::Output& output, programs::InputProgress& progress) {
     Counts counts;
-    while (const programs::Batch* const batch = batches.next()) {
-      const beit::Matrix features = forward(batch->x.map().topRows(batch->rows));
-      // An image's tokens begin with the class token.
-      beit::Index row = options_.tokens == "patch" ? 1 : 0;
-      for (const programs::Item& item : batch->items) {
-        if (item.error.empty()) {
-          output.write(item, features.row(row));
-          row += rows_per_image();
-          ++counts.embedded;
-        } else {
-          progress.clear();
-          programs::print_error(app_, item.path + ": " + item.error);
-          output.write(item, nullptr);
-          ++counts.failed;
-        }
-      }
-      progress.show(counts.embedded + counts.failed);
-    }
+    // An image's tokens begin with the class token.
+    const beit::Index first = options_.tokens == "patch" ? config_.embed_dim : 0;
+    programs::run_batches(
+        batches, progress, [this](const beit::ConstRows& x) { return forward(x); },
+        [&](const programs::Item& item, const float* features) {
+          if (features != nullptr) {
+            output.write(item, features + first);
+            ++counts.embedded;
+          } else {
+            programs::print_error(app_, item.path + ": " + item.error);
+            output.write(item, nullptr);
+            ++counts.failed;
+          }
+        });
     output.close();
     return counts;
   }
@@ -177,14 +172,13 @@ int embed_to_file(const CLI::App& app, const Options& options) {
   Embedder embedder(app, options);
   programs::Plan plan(programs::InputNames{options.images, options.list});
   programs::Batches batches = embedder.batches(plan);
-  programs::PlanProgress progress(plan, {options.images, options.list}, 1);
+  programs::InputProgress progress({options.images, options.list});
   // Made last: an interruption removes what it has written before it waits for threads.
   programs::FileOutput output(options.output, embedder.row_shape(), options.npy_type());
   std::optional<programs::PlotOutput> plot;
   if (!options.plot.empty()) plot.emplace(output, options.plot, embedder.row_shape().back());
   const auto [embedded, failed] =
       embedder.run(batches, plot ? static_cast<programs::Output&>(*plot) : output, progress);
-  progress.clear();
   programs::print_skipped(app, plan.skipped_files());
   return failed > 0 ? 1 : 0;
 }
@@ -215,10 +209,9 @@ int embed_to_folder(const CLI::App& app, const Options& options) {
 
   programs::Plan plan({options.images, options.list}, folder, job, options.shard_size, task);
   programs::Batches batches = embedder.batches(plan);
-  programs::PlanProgress progress(plan, {options.images, options.list}, task.count);
+  programs::InputProgress progress({options.images, options.list}, task.count, [&plan] { return plan.skipped(); });
   programs::ShardOutput output(folder, job, embedder.row_shape(), options.npy_type());
   const auto [embedded, failed] = embedder.run(batches, output, progress);
-  progress.clear();
   programs::print_skipped(app, plan.skipped_files());
   folder.note_skipped(job, plan.skipped_files());
   if (embedded + failed + plan.skipped() == 0) throw beit::ArgumentError("found no images");
@@ -273,26 +266,8 @@ int run_merge(int argc, char** argv) {
   return programs::run(app, argc - 1, argv + 1, [&] { return merge(path, plot); });
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-  if (argc > 1 && std::string(argv[1]) == "merge") return run_merge(argc, argv);
-  Options options;
-  CLI::App app("Writes a BEiT model's features of images to a .npy file, or in shards to a folder.", "beit-embed");
-  app.footer(
-      "A folder gets OUT/img_emb/img_emb_00000.npy ..., for each of its rows a line in\n"
-      "OUT/metadata/metadata_00000.jsonl ..., and OUT/failed.jsonl. The same command goes on where a run was\n"
-      "interrupted. With --num-shards, or as a Slurm job array, N processes share the work; then\n"
-      "    beit-embed merge OUT\n"
-      "checks that nothing is missing and writes OUT/failed.jsonl.\n"
-      "\n"
-      "Rows are the same bits for any number of tasks, threads and images in a batch, on one level of kernels. A\n"
-      "cluster of different processors mixes levels, which differ in the last bits; OUT/done notes them, and\n"
-      "BEIT_ISA=avx2 (or portable, avx512) in the environment keeps all tasks to one.");
-  app.add_option("--list", options.list,
-                 "A file with a line an image or tar file: its path and, after a tab, its label;\n"
-                 "- for standard input")
-      ->option_text("FILE");
+/// What is written, and where.
+void add_output_options(CLI::App& app, Options& options) {
   app.add_option("--output", options.output,
                  "OUT.npy: one file; OUT.txt names the image of each row.\n"
                  "Any other name: a folder of shards")
@@ -314,13 +289,17 @@ int main(int argc, char** argv) {
                  "        convert_tokenizer.py makes it; int32 (images, rows, columns)")
       ->option_text("WHICH")
       ->check(CLI::IsMember({"pooled", "class", "patch", "all", "visual"}));
-  auto* const dtype = app.add_option("--dtype", options.dtype, "float32, or float16 for half the space [float32]")
-                          ->option_text("TYPE")
-                          ->check(CLI::IsMember({"float32", "float16"}));
-  auto* const shard_size = app.add_option("--shard-size", options.shard_size,
-                                          "Images in a shard, which is what an interruption costs at most [1000]")
-                               ->option_text("N")
-                               ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 40));
+  app.add_option("--dtype", options.dtype, "float32, or float16 for half the space [float32]")
+      ->option_text("TYPE")
+      ->check(CLI::IsMember({"float32", "float16"}));
+}
+
+/// How the work is cut, and which part of it is this process's.
+void add_shard_options(CLI::App& app, Options& options) {
+  app.add_option("--shard-size", options.shard_size,
+                 "Images in a shard, which is what an interruption costs at most [1000]")
+      ->option_text("N")
+      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 40));
   auto* const num_shards = app.add_option("--num-shards", options.num_shards,
                                           "Processes that share the work [SLURM_ARRAY_TASK_COUNT, else 1]")
                                ->option_text("N")
@@ -331,6 +310,50 @@ int main(int argc, char** argv) {
           ->check(CLI::NonNegativeNumber);
   num_shards->needs(shard);
   shard->needs(num_shards);
+}
+
+/// Usage errors of options beside each other.
+void require_consistent(const CLI::App& app, const Options& options) {
+  const auto is_given = [&app](const char* name) { return app.count(name) > 0; };
+  programs::require_inputs(options.images, options.list);
+  if (options.to_file() && (is_given("--shard-size") || options.shard)) {
+    throw CLI::ValidationError("--shard-size, --shard and --num-shards are for a folder: found --output " +
+                               options.output);
+  }
+  if (options.visual() && is_given("--dtype")) {
+    throw CLI::ValidationError("--dtype is for features: found it beside --tokens visual, which are int32");
+  }
+  if (!options.plot.empty() && !is_vector(options.tokens)) {
+    throw CLI::ValidationError("--plot is for one vector an image: found --tokens " + options.tokens);
+  }
+  if (options.shard && *options.shard >= *options.num_shards) {
+    throw CLI::ValidationError("--shard: found " + std::to_string(*options.shard) + ", wanted less than --num-shards " +
+                               std::to_string(*options.num_shards));
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc > 1 && std::string(argv[1]) == "merge") return run_merge(argc, argv);
+  Options options;
+  CLI::App app("Writes a BEiT model's features of images to a .npy file, or in shards to a folder.", "beit-embed");
+  app.footer(
+      "A folder gets OUT/img_emb/img_emb_00000.npy ..., for each of its rows a line in\n"
+      "OUT/metadata/metadata_00000.jsonl ..., and OUT/failed.jsonl. The same command goes on where a run was\n"
+      "interrupted. With --num-shards, or as a Slurm job array, N processes share the work; then\n"
+      "    beit-embed merge OUT\n"
+      "checks that nothing is missing and writes OUT/failed.jsonl.\n"
+      "\n"
+      "Rows are the same bits for any number of tasks, threads and images in a batch, on one level of kernels. A\n"
+      "cluster of different processors mixes levels, which differ in the last bits; OUT/done notes them, and\n"
+      "BEIT_ISA=avx2 (or portable, avx512) in the environment keeps all tasks to one.");
+  app.add_option("--list", options.list,
+                 "A file with a line an image or tar file: its path and, after a tab, its label;\n"
+                 "- for standard input")
+      ->option_text("FILE");
+  add_output_options(app, options);
+  add_shard_options(app, options);
   programs::add_options(app, options);
   programs::add_image_size(app, options);
   app.get_option("IMAGE|FOLDER")
@@ -338,29 +361,7 @@ int main(int argc, char** argv) {
       ->description(
           "Image files, tar files (WebDataset), and folders: all those in\n"
           "them and in the folders below; - for a tar file from standard input");
-  app.callback([&] {
-    if (options.images.empty() && options.list.empty()) {
-      throw CLI::ValidationError("found no images, wanted IMAGE|FOLDER or --list");
-    }
-    const auto from_input = std::count(options.images.begin(), options.images.end(), "-");
-    if (from_input + (options.list == "-" ? 1 : 0) > 1) {
-      throw CLI::ValidationError("found - for standard input more than once");
-    }
-    if (options.to_file() && (*shard_size || *shard)) {
-      throw CLI::ValidationError("--shard-size, --shard and --num-shards are for a folder: found --output " +
-                                 options.output);
-    }
-    if (options.visual() && *dtype) {
-      throw CLI::ValidationError("--dtype is for features: found it beside --tokens visual, which are int32");
-    }
-    if (!options.plot.empty() && !is_vector(options.tokens)) {
-      throw CLI::ValidationError("--plot is for one vector an image: found --tokens " + options.tokens);
-    }
-    if (options.shard && *options.shard >= *options.num_shards) {
-      throw CLI::ValidationError("--shard: found " + std::to_string(*options.shard) +
-                                 ", wanted less than --num-shards " + std::to_string(*options.num_shards));
-    }
-  });
+  app.callback([&] { require_consistent(app, options); });
   return programs::run(app, argc, argv,
                        [&] { return options.to_file() ? embed_to_file(app, options) : embed_to_folder(app, options); });
 }

@@ -1,8 +1,10 @@
 // beit-mask: hides patches of images, and shows which visual tokens a masked-image model names for them.
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <iostream>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -12,12 +14,12 @@
 
 #include "demo_masked_model.hpp"
 #include "demo_tokenizer.hpp"
-#include "inputs.hpp"
+#include "inputs/sources.hpp"
 #include "json_lines.hpp"
 #include "mask_picture.hpp"
 #include "output.hpp"
 #include "paths.hpp"
-#include "png.hpp"
+#include "picture_file.hpp"
 #include "program.hpp"
 #include "what_the_model_sees.hpp"
 
@@ -32,7 +34,7 @@ struct Options : programs::Options {
   double ratio = 0.4;
   std::uint64_t seed = 0;
   std::string mask;
-  Index size = 224;
+  Index size = 448;
   bool json = false;
 };
 
@@ -57,11 +59,30 @@ std::vector<std::uint8_t> parse_mask(const std::string& text, beit::Size grid) {
   return mask;
 }
 
-/// What of one image is known: tokens (patches,) of the tokenizer and of the model, and how many of those hidden are
-/// right.
+std::string percent(Index part, Index whole) {
+  return std::to_string(whole == 0 ? 0 : (100 * part + whole / 2) / whole) + " %";
+}
+
+/// Hidden tokens, and how many of them the model names.
+struct Score {
+  Index hidden = 0, right = 0, among_five = 0;
+
+  void add(const Score& other) {
+    hidden += other.hidden;
+    right += other.right;
+    among_five += other.among_five;
+  }
+  /// "8 of 20 hidden tokens right (40 %), 15 among the five best (75 %)"
+  std::string text() const {
+    return std::to_string(right) + " of " + std::to_string(hidden) + " hidden tokens right (" + percent(right, hidden) +
+           "), " + std::to_string(among_five) + " among the five best (" + percent(among_five, hidden) + ")";
+  }
+};
+
+/// What of one image is known: tokens (patches,) of the tokenizer and of the model.
 struct Result {
   beit::Tokens wanted, predicted;
-  Index hidden = 0, right = 0, among_five = 0;
+  Score score;
 };
 
 class Masker {
@@ -87,7 +108,7 @@ class Masker {
   Result run(const beit::Image& image, const float* x, const std::vector<std::uint8_t>& mask,
              beit::Workspace& workspace) const {
     const Index patches = config().grid().area(), vocabulary = config().vocab_size;
-    Result result{{config().grid(), std::vector<std::int32_t>(static_cast<std::size_t>(patches))}, {}};
+    Result result{{config().grid(), std::vector<std::int32_t>(static_cast<std::size_t>(patches))}, {}, {}};
     beit::Matrix small(1, 3 * preprocessing_.input_size.area());
     beit::preprocess(image, preprocessing_, small.data());
     tokenizer_.encode(small, workspace, result.wanted.values);
@@ -100,9 +121,9 @@ class Masker {
       const float* const row = logits.row(i);
       const std::int32_t wanted = result.wanted.values[static_cast<std::size_t>(i)];
       const Index better = std::count_if(row, row + vocabulary, [&](float y) { return y > row[wanted]; });
-      ++result.hidden;
-      result.right += better == 0;
-      result.among_five += better < 5;
+      ++result.score.hidden;
+      result.score.right += better == 0;
+      result.score.among_five += better < 5;
       result.predicted.values[static_cast<std::size_t>(i)] =
           static_cast<std::int32_t>(std::max_element(row, row + vocabulary) - row);
     }
@@ -121,16 +142,6 @@ class Masker {
   beit::Preprocessing preprocessing_;  // of the crop that the model sees, for the tokenizer
 };
 
-std::string percent(Index part, Index whole) {
-  return std::to_string(whole == 0 ? 0 : (100 * part + whole / 2) / whole) + " %";
-}
-
-/// "8 of 20 hidden tokens right (40 %), 15 among the five best (75 %)"
-std::string summary(Index right, Index among_five, Index hidden) {
-  return std::to_string(right) + " of " + std::to_string(hidden) + " hidden tokens right (" + percent(right, hidden) +
-         "), " + std::to_string(among_five) + " among the five best (" + percent(among_five, hidden) + ")";
-}
-
 /// The numbers of an image: tokens as they are, as predicted, and the mask, (3, h*w).
 beit::Matrix rows_of(const Result& result, const std::vector<std::uint8_t>& mask) {
   beit::Matrix rows(3, static_cast<Index>(mask.size()));
@@ -138,6 +149,49 @@ beit::Matrix rows_of(const Result& result, const std::vector<std::uint8_t>& mask
   std::copy(result.predicted.values.begin(), result.predicted.values.end(), rows.row(1));
   std::copy(mask.begin(), mask.end(), rows.row(2));
   return rows;
+}
+
+/// The image, or nothing and a line on standard error.
+std::optional<beit::Image> read_item(const CLI::App& app, const programs::Item& item,
+                                     const beit::DecodeOptions& options) {
+  std::string error = item.error;
+  if (error.empty()) {
+    try {
+      return beit::read_image(programs::path_of(item.path), options);
+    } catch (const beit::Error& caught) {
+      error = caught.what();
+    }
+  }
+  programs::print_error(app, error.starts_with(item.path + ": ") ? error : item.path + ": " + error);
+  return std::nullopt;
+}
+
+void print(const Options& options, const std::string& name, const Score& score, std::uint64_t seed) {
+  if (options.json) {
+    programs::print_json({{"image", name},
+                          {"hidden", score.hidden},
+                          {"right", score.right},
+                          {"among_five", score.among_five},
+                          {"seed", seed}});
+  } else {
+    std::cout << programs::one_line(name) << ": " << score.text() << '\n';
+  }
+}
+
+/// What the picture shows of an image: MaskPicture::titles.
+std::array<beit::Image, 4> panels(const Masker& masker, const beit::Matrix& x, const Result& result,
+                                  const std::vector<std::uint8_t>& mask, Index size, beit::Workspace& workspace) {
+  const beit::Config& config = masker.config();
+  const beit::Image seen = programs::what_the_model_sees(x.data(), config.preprocessing, size);
+  const auto shown = [&](const beit::Tokens& tokens) {
+    return programs::enlarged(masker.tokenizer().decode(tokens, workspace), size, beit::Interpolation::bicubic);
+  };
+  return {seen, programs::with_mask(seen, mask, config.grid()), shown(result.wanted), shown(result.predicted)};
+}
+
+void write(const programs::TextPicture& picture, beit::AtomicFile& file) {
+  file.write(programs::encode_png(picture.pixels(), picture.height(), picture.width()));
+  file.close();
 }
 
 int mask_images(const CLI::App& app, const Options& options) {
@@ -151,71 +205,42 @@ int mask_images(const CLI::App& app, const Options& options) {
   if (options.verbose) programs::describe(app, options, programs::model_text(config), workspace.executor());
 
   programs::Skipped skipped;
-  std::vector<programs::Input> inputs = programs::list_inputs(options.images, skipped);
+  const std::vector<programs::Item> items = programs::list_images(options.images, skipped);
   programs::print_skipped(app, skipped);
-  if (picture_file && static_cast<Index>(inputs.size()) > most_rows) {
-    throw beit::ArgumentError("--output: found " + std::to_string(inputs.size()) + " images, wanted at most " +
+  const auto rows = static_cast<Index>(items.size());
+  if (picture_file && rows > most_rows) {
+    throw beit::ArgumentError("--output: found " + std::to_string(rows) + " images, wanted at most " +
                               std::to_string(most_rows) + " in a picture");
   }
   std::optional<programs::RowFiles> npy;
   if (!options.npy.empty())
     npy.emplace(options.npy, std::vector{Index{3}, grid.height, grid.width}, beit::NpyType::int32);
   std::optional<programs::MaskPicture> picture;
-  const Index rows = static_cast<Index>(inputs.size());
-  Index hidden = 0, right = 0, among_five = 0, failed = 0;
-  std::uint64_t seed = options.seed;
-  for (programs::Input& input : inputs) {
+  Score all;
+  bool failed = false;
+  std::uint64_t next_seed = options.seed;
+  for (const programs::Item& item : items) {
     if (programs::stop_signal != 0) throw programs::Interrupted();
-    const std::uint64_t own_seed = seed++;
-    beit::Image image;
-    if (input.error.empty()) {
-      try {
-        image = beit::read_image(input.path, options.decode);
-      } catch (const beit::Error& error) {
-        input.error = error.what();
-      }
-    }
-    if (!input.error.empty()) {
-      const bool named = input.error.starts_with(input.name + ": ");
-      programs::print_error(app, named ? input.error : input.name + ": " + input.error);
-      ++failed;
-      continue;
-    }
+    const std::uint64_t seed = next_seed++;
+    const std::optional<beit::Image> image = read_item(app, item, options.decode);
+    failed |= !image;
+    if (!image) continue;
     const std::vector<std::uint8_t> mask =
-        options.mask.empty() ? beit::block_mask(grid, options.ratio, own_seed) : parse_mask(options.mask, grid);
-    const beit::Matrix x = beit::preprocess(config, std::vector{image}, workspace);
-    const Result result = masker.run(image, x.data(), mask, workspace);
-    hidden += result.hidden;
-    right += result.right;
-    among_five += result.among_five;
-    const std::string text = summary(result.right, result.among_five, result.hidden);
-    if (options.json) {
-      programs::print_json({{"image", input.name},
-                            {"hidden", result.hidden},
-                            {"right", result.right},
-                            {"among_five", result.among_five},
-                            {"seed", own_seed}});
-    } else {
-      std::cout << programs::one_line(input.name) << ": " << text << '\n';
-    }
-    if (npy) npy->write(input.name, rows_of(result, mask).data());
+        options.mask.empty() ? beit::block_mask(grid, options.ratio, seed) : parse_mask(options.mask, grid);
+    const beit::Matrix x = beit::preprocess(config, std::span(&*image, 1), workspace);
+    const Result result = masker.run(*image, x.data(), mask, workspace);
+    all.add(result.score);
+    print(options, item.path, result.score, seed);
+    if (npy) npy->write(item.path, rows_of(result, mask).data());
     if (!picture_file) continue;
-    const beit::Image seen = programs::what_the_model_sees(x.data(), config.preprocessing, options.size);
-    const auto shown = [&](const beit::Tokens& tokens) {
-      return programs::enlarged(masker.tokenizer().decode(tokens, workspace), options.size,
-                                beit::Interpolation::bicubic);
-    };
-    if (!picture) picture.emplace(beit::Size{seen.height(), seen.width()}, rows);
-    picture->draw({seen, programs::with_mask(seen, mask, grid), shown(result.wanted), shown(result.predicted)}, text);
+    const std::array<beit::Image, 4> images = panels(masker, x, result, mask, options.size, workspace);
+    if (!picture) picture.emplace(beit::Size{images[0].height(), images[0].width()}, rows);
+    picture->draw(images, result.score.text());
   }
-  if (inputs.size() > 1 && !options.json) std::cout << "all: " << summary(right, among_five, hidden) << '\n';
+  if (rows > 1 && !options.json) std::cout << "all: " << all.text() << '\n';
   if (npy) npy->close();
-  if (picture) {
-    const programs::TextPicture& drawn = picture->picture();
-    picture_file->write(programs::encode_png(drawn.pixels(), drawn.height(), drawn.width()));
-    picture_file->close();
-  }
-  return failed > 0 ? 1 : 0;
+  if (picture) write(picture->picture(), *picture_file);
+  return failed ? 1 : 0;
 }
 
 }  // namespace
@@ -252,7 +277,7 @@ int main(int argc, char** argv) {
                  "the predicted ones in place, and the mask; OUT.txt names the image of each row")
       ->option_text("OUT.npy")
       ->check(programs::name_in(".npy"));
-  app.add_option("--size", options.size, "Pixels of each image's longer side in the picture [224]")
+  app.add_option("--size", options.size, "Pixels of each image's longer side in the picture [448]")
       ->option_text("N")
       ->check(CLI::Range(160, 4096));
   programs::add_options(app, options);

@@ -15,7 +15,9 @@
 #include <beit/transfer/nearest.hpp>
 
 #include "csv.hpp"
-#include "inputs.hpp"
+#include "inputs/batches.hpp"
+#include "inputs/input_progress.hpp"
+#include "inputs/sources.hpp"
 #include "json_lines.hpp"
 #include "output.hpp"
 #include "paths.hpp"
@@ -39,19 +41,78 @@ void print_error(const Options& options, const std::string& query, const std::st
 void print(const Options& options, const programs::Results& results, bool with_name) {
   if (options.json) {
     programs::FloatJson list = programs::FloatJson::array();
-    for (const auto& [path, score] : results.found) list.push_back({{"path", path}, {"score", score}});
+    for (const auto& [path, label, score] : results.found) list.push_back({{"path", path}, {"score", score}});
     programs::print_json({{"query", results.query}, {"found", list}});
   } else if (options.csv) {
     int rank = 0;
-    for (const auto& [path, score] : results.found) {
+    for (const auto& [path, label, score] : results.found) {
       programs::print_csv({programs::csv_field(results.query), std::to_string(++rank), programs::csv_field(path),
                            programs::csv_field(score), ""});
     }
   } else {
     if (with_name) std::cout << programs::one_line(results.query) << '\n';
-    for (const auto& [path, score] : results.found) {
+    for (const auto& [path, label, score] : results.found) {
       std::cout << std::fixed << std::setprecision(4) << std::setw(8) << score << "  " << programs::one_line(path)
                 << '\n';
+    }
+  }
+}
+
+/// The images that are looked for, and what is found.
+struct Queries {
+  std::vector<programs::Results> results;
+  std::vector<float> embeddings;  // (Q, C)
+  bool failed = false;            // an image can't be read
+};
+
+Queries embed_queries(const CLI::App& app, const Options& options, const beit::AnyBeit& model,
+                      beit::Workspace& workspace) {
+  const beit::Config& config = model.config();
+  programs::Skipped skipped;
+  std::vector<programs::Item> images = programs::list_images(options.images, skipped);
+  programs::print_skipped(app, skipped);
+  programs::InputProgress progress(images.size());
+  programs::ItemList list(std::move(images));
+  programs::Batches batches(list, config, options.decode, options.batch_size, workspace.executor().size());
+  const auto forward = [&](const beit::ConstRows& x) {
+    beit::Matrix rows(x.rows(), config.embed_dim);
+    model.forward(x, workspace, rows, true);
+    return rows;
+  };
+  Queries queries;
+  programs::run_batches(batches, progress, forward, [&](const programs::Item& item, const float* row) {
+    if (row != nullptr) {
+      queries.results.push_back({item.path, {}});
+      queries.embeddings.insert(queries.embeddings.end(), row, row + config.embed_dim);
+    } else {
+      programs::print_error(app, item.path + ": " + item.error);
+      print_error(options, item.path, item.error);
+      queries.failed = true;
+    }
+  });
+  return queries;
+}
+
+/// The `k` images of the index that are nearest to each query.
+void find_nearest(const programs::EmbeddingIndex& index, beit::Index k, const beit::Executor& executor,
+                  Queries& queries) {
+  const auto count = static_cast<beit::Index>(queries.results.size());
+  beit::NearestRows nearest(Eigen::Map<const beit::RowMajorMatrix>(queries.embeddings.data(), count, index.dim()), k,
+                            executor);
+  index.for_each_block([&](const beit::ConstRows& rows) {
+    if (programs::stop_signal != 0) throw programs::Interrupted();
+    nearest.add(rows);
+  });
+  const std::vector<std::vector<beit::Neighbour>> found = nearest.take();
+  std::vector<beit::Index> rows;
+  for (const auto& neighbours : found) {
+    for (const beit::Neighbour& neighbour : neighbours) rows.push_back(neighbour.row);
+  }
+  const std::map<beit::Index, programs::Entry> entries = index.entries(rows);
+  for (std::size_t i = 0; i < queries.results.size(); ++i) {
+    for (const auto& [row, score] : found[i]) {
+      const programs::Entry& entry = entries.at(row);
+      queries.results[i].found.push_back({entry.path, entry.label, score});
     }
   }
 }
@@ -71,52 +132,17 @@ int search(const CLI::App& app, const Options& options) {
     beit::AtomicFile(programs::path_of(options.html));  // before the work: a name that can't be written
 
   if (options.csv) programs::print_csv({"query", "rank", "path", "score", "error"});
-  std::vector<float> values;  // (Q, C)
-  std::vector<programs::Results> results;
-  programs::Skipped skipped;
-  std::vector<programs::Input> inputs = programs::list_inputs(options.images, skipped);
-  programs::print_skipped(app, skipped);
-  programs::BatchReader reader(std::move(inputs), config, options.decode, options.batch_size, workspace.executor());
-  while (reader.next()) {
-    const beit::ConstRows x = reader.x();
-    beit::Matrix rows(x.rows(), config.embed_dim);
-    model.forward(x, workspace, rows, true);
-    values.insert(values.end(), rows.data(), rows.data() + rows.size());
-    for (const auto& [name, error, path] : reader.inputs()) {
-      if (error.empty()) {
-        results.push_back({name, {}});
-      } else {
-        programs::print_error(app, name + ": " + error);
-        print_error(options, name, error);
-      }
-    }
-  }
-
-  const auto count = static_cast<beit::Index>(results.size());
-  beit::NearestRows nearest(Eigen::Map<const beit::RowMajorMatrix>(values.data(), count, config.embed_dim), options.k,
-                            workspace.executor());
-  index.for_each_block([&](const beit::ConstRows& rows) {
-    if (programs::stop_signal != 0) throw programs::Interrupted();
-    nearest.add(rows);
-  });
-  const std::vector<std::vector<beit::Neighbour>> found = nearest.take();
-  std::vector<beit::Index> rows;
-  for (const auto& neighbours : found) {
-    for (const beit::Neighbour& neighbour : neighbours) rows.push_back(neighbour.row);
-  }
-  const std::map<beit::Index, std::string> paths = index.paths(rows);
-  for (std::size_t i = 0; i < results.size(); ++i) {
-    for (const auto& [row, score] : found[i]) results[i].found.push_back({paths.at(row), score});
-    print(options, results[i], results.size() > 1);
-  }
-  if (!options.html.empty() && !results.empty()) {
+  Queries queries = embed_queries(app, options, model, workspace);
+  find_nearest(index, options.k, workspace.executor(), queries);
+  for (const programs::Results& results : queries.results) print(options, results, queries.results.size() > 1);
+  if (!options.html.empty() && !queries.results.empty()) {
     beit::AtomicFile file(programs::path_of(options.html));
-    file.write(programs::html_page(results, options.decode));
+    file.write(programs::html_page(queries.results, options.decode));
     file.close();
   }
   std::cout.flush();
   if (!std::cout) throw std::runtime_error("standard output: can't write");
-  return reader.any_failed() ? 1 : 0;
+  return queries.failed ? 1 : 0;
 }
 
 }  // namespace
@@ -135,7 +161,7 @@ int main(int argc, char** argv) {
   auto* const json = app.add_flag("--json", options.json, "Print a JSON object a line, one for each query");
   app.add_flag("--csv", options.csv, "Print comma-separated values: a header, and a line for each image found")
       ->excludes(json);
-  app.add_option("--html", options.html, "Also write a page with thumbnails, which needs no other file")
+  app.add_option("--html", options.html, "Also write a page of the images, which needs no other file")
       ->option_text("OUT.html");
   programs::add_options(app, options);
   programs::add_image_size(app, options);

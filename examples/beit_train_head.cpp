@@ -3,10 +3,9 @@
 #include <cmath>
 #include <cstddef>
 #include <exception>
-#include <filesystem>
 #include <iomanip>
 #include <iostream>
-#include <numeric>
+#include <optional>
 #include <random>
 #include <span>
 #include <stdexcept>
@@ -19,6 +18,7 @@
 
 #include <beit/beit.hpp>
 #include <beit/io/json.hpp>
+#include <beit/io/weight_files.hpp>
 #include <beit/transfer/cross_validation.hpp>
 #include <beit/transfer/linear_probe.hpp>
 #include <beit/transfer/nearest.hpp>
@@ -26,6 +26,9 @@
 
 #include "demo_model.hpp"
 #include "embed/hash.hpp"
+#include "inputs/batches.hpp"
+#include "inputs/input_progress.hpp"
+#include "inputs/item.hpp"
 #include "paths.hpp"
 #include "program.hpp"
 #include "train_head/dataset.hpp"
@@ -96,59 +99,69 @@ Embedded select(const Embedded& from, const std::vector<Index>& rows) {
   return result;
 }
 
-/// The embeddings of a data set, from the cache where it has them. An image that can't be read gets a line on standard
-/// error and sets `failed`.
-Embedded embed(const CLI::App& app, const Options& options, const beit::AnyBeit& model, programs::DataSet data,
-               programs::EmbeddingCache& cache, beit::Workspace& workspace, bool& failed) {
-  const beit::Config& config = model.config();
-  std::vector<std::string> keys(data.inputs.size());
-  workspace.executor().for_each(static_cast<Index>(keys.size()), [&](Index item, Index) {
-    programs::Input& input = data.inputs[static_cast<std::size_t>(item)];
+/// A hash of each image's file, on `executor`; "" where it can't be read: who reads the image says why.
+std::vector<programs::EmbeddingCache::Key> keys_of(const std::vector<programs::Item>& items,
+                                                   const beit::Executor& executor) {
+  std::vector<programs::EmbeddingCache::Key> keys(items.size());
+  executor.for_each(static_cast<Index>(keys.size()), [&](Index i, Index) {
+    const auto at = static_cast<std::size_t>(i);
     try {
       programs::Hash hash;
-      programs::add_file(hash, input.path);
-      keys[static_cast<std::size_t>(item)] = hash.hex();
-    } catch (const std::exception&) {
-      // The reader below says why.
+      programs::add_file(hash, programs::path_of(items[at].path));
+      keys[at] = hash.hex();
+    } catch (const beit::FileError&) {
     }
   });
+  return keys;
+}
 
-  std::vector<programs::Input> missing;
-  std::vector<std::size_t> missing_rows;
+/// Puts the embeddings that are missing into the cache. The key of an image that can't be read becomes "", and it gets
+/// a line on standard error.
+void fill(programs::EmbeddingCache& cache, const CLI::App& app, const Options& options, const beit::AnyBeit& model,
+          const std::vector<programs::Item>& items, std::vector<programs::EmbeddingCache::Key>& keys,
+          beit::Workspace& workspace) {
+  std::vector<programs::Item> missing;
+  std::vector<std::size_t> places;
   for (std::size_t i = 0; i < keys.size(); ++i) {
     if (!keys[i].empty() && cache.find(keys[i]) != nullptr) continue;
-    missing.push_back(data.inputs[i]);
-    missing_rows.push_back(i);
+    missing.push_back(items[i]);
+    places.push_back(i);
   }
-  if (!missing.empty()) {
-    programs::BatchReader reader(std::move(missing), config, options.decode, options.batch_size, workspace.executor());
-    auto key = missing_rows.begin();
-    while (reader.next()) {
-      const beit::ConstRows x = reader.x();
-      beit::Matrix rows(x.rows(), config.embed_dim);
-      model.forward(x, workspace, rows, true);
-      const float* row = rows.data();
-      for (const auto& [name, error, path] : reader.inputs()) {
-        const std::size_t i = *key++;
-        if (!error.empty()) {
-          programs::print_error(app, name + ": " + error);
-          keys[i].clear();
-          failed = true;
-          continue;
-        }
-        cache.add(keys[i], row);
-        row += config.embed_dim;
-      }
+  if (missing.empty()) return;
+  programs::InputProgress progress(missing.size());
+  programs::ItemList list(std::move(missing));
+  programs::Batches batches(list, model.config(), options.decode, options.batch_size, workspace.executor().size());
+  const auto forward = [&](const beit::ConstRows& x) {
+    beit::Matrix rows(x.rows(), model.config().embed_dim);
+    model.forward(x, workspace, rows, true);
+    return rows;
+  };
+  auto place = places.begin();
+  programs::run_batches(batches, progress, forward, [&](const programs::Item& item, const float* row) {
+    programs::EmbeddingCache::Key& key = keys[*place++];
+    if (row != nullptr) {
+      cache.add(key, row);
+    } else {
+      programs::print_error(app, item.path + ": " + item.error);
+      key.clear();
     }
-  }
+  });
+}
 
-  Index count = 0;
-  for (const std::string& key : keys) count += !key.empty();
-  Embedded result{beit::Matrix(count, config.embed_dim), {}};
+/// The embeddings of a data set, from the cache where it has them. An image that can't be read gets a line on standard
+/// error and sets `failed`.
+Embedded embed(const CLI::App& app, const Options& options, const beit::AnyBeit& model, const programs::DataSet& data,
+               programs::EmbeddingCache& cache, beit::Workspace& workspace, bool& failed) {
+  std::vector<programs::EmbeddingCache::Key> keys = keys_of(data.items, workspace.executor());
+  fill(cache, app, options, model, data.items, keys, workspace);
+  const Index dim = model.config().embed_dim;
+  const auto unread = std::count(keys.begin(), keys.end(), "");
+  failed |= unread > 0;
+  Embedded result{beit::Matrix(static_cast<Index>(keys.size()) - unread, dim), {}};
   std::vector<bool> seen(data.classes.size());
   for (std::size_t i = 0; i < keys.size(); ++i) {
     if (keys[i].empty()) continue;
-    std::copy_n(cache.find(keys[i]), config.embed_dim, result.features.row(static_cast<Index>(result.labels.size())));
+    std::copy_n(cache.find(keys[i]), dim, result.features.row(static_cast<Index>(result.labels.size())));
     result.labels.push_back(data.labels[i]);
     seen[static_cast<std::size_t>(data.labels[i])] = true;
   }
@@ -160,11 +173,15 @@ Embedded embed(const CLI::App& app, const Options& options, const beit::AnyBeit&
   return result;
 }
 
-/// The file that beit::load reads, for its tensors.
+/// The one file that beit::load reads, for its tensors.
 beit::SafeTensors open_weights(const Options& options) {
   if (options.model.empty()) return beit::SafeTensors::from_memory(programs::demo_model(), "embedded model");
-  const std::filesystem::path path = programs::path_of(options.model);
-  return beit::SafeTensors::open(std::filesystem::is_directory(path) ? path / "model.safetensors" : path);
+  std::vector<beit::SafeTensors> files = beit::open_weight_files(programs::path_of(options.model));
+  if (files.size() > 1) {
+    throw beit::ArgumentError(options.model + ": found weights in " + std::to_string(files.size()) +
+                              " files, wanted one to copy: convert them: weights_tools/convert.py");
+  }
+  return std::move(files.front());
 }
 
 /// That of the backbone, where its file says so.
@@ -198,37 +215,42 @@ beit::LinearProbe train(const Embedded& data, Index classes, const Options& opti
   return beit::LinearProbe(data.features, data.labels, classes, probe, executor);
 }
 
-int train_head(const CLI::App& app, const Options& options) {
+/// All that embeddings depend on but the image.
+std::string cache_identity(const Options& options) {
+  return programs::fingerprint(options.model) + " " + options.precision + " " + std::string(programs::kernels_name()) +
+         (options.decode.apply_exif_orientation ? " upright" : "") +
+         (options.decode.allow_truncated ? " truncated" : "") + " max_pixels " +
+         std::to_string(options.decode.max_pixels) + (BEIT_USE_LIBJPEG_TURBO ? " libjpeg-turbo" : "");
+}
+
+/// The folders that are named: `val` has no classes where images of `data` are held out instead.
+struct Data {
+  programs::DataSet data, val;
+};
+
+Data read_data(const CLI::App& app, const Options& options) {
   programs::Skipped skipped;
-  programs::DataSet data = programs::read_data_set(programs::path_of(options.data), skipped);
-  const std::vector<std::string> classes = data.classes;
-  programs::DataSet val;
+  Data result{programs::read_data_set(programs::path_of(options.data), skipped), {}};
   if (!options.val.empty()) {
-    val = programs::read_data_set(programs::path_of(options.val), skipped);
-    programs::require_same_classes(classes, val.classes, options.val);
+    result.val = programs::read_data_set(programs::path_of(options.val), skipped);
+    programs::require_same_classes(result.data.classes, result.val.classes, options.val);
   }
   programs::print_skipped(app, skipped);
-  // Before the work: names that can't be written.
-  if (!options.output.empty()) beit::AtomicFile(programs::path_of(options.output));
-  if (!options.confusion.empty()) beit::AtomicFile(programs::path_of(options.confusion));
+  return result;
+}
 
-  beit::ThreadPool threads(options.threads);
-  const auto model = programs::load_model(options.model, options.precision, threads);
-  const beit::Config& config = model.config();
-  InterruptiblePool pool{threads};
-  beit::Workspace workspace(pool);
-  if (options.verbose) programs::describe(app, options, programs::model_text(config), workspace.executor());
-  programs::EmbeddingCache cache(
-      programs::path_of(options.no_cache ? "" : options.cache),
-      programs::fingerprint(options.model) + " " + options.precision + " " + std::string(programs::kernels_name()) +
-          (options.decode.apply_exif_orientation ? " upright" : "") +
-          (options.decode.allow_truncated ? " truncated" : "") + " max_pixels " +
-          std::to_string(options.decode.max_pixels) + (BEIT_USE_LIBJPEG_TURBO ? " libjpeg-turbo" : ""),
-      config.embed_dim);
+/// To train on and to test.
+struct Split {
+  Embedded train, test;
+};
 
-  bool failed = false;
-  Embedded all = embed(app, options, model, std::move(data), cache, workspace, failed), test;
-  if (!options.val.empty()) test = embed(app, options, model, std::move(val), cache, workspace, failed);
+/// An image that can't be read gets a line on standard error and sets `failed`.
+Split embed_and_split(const CLI::App& app, const Options& options, const beit::AnyBeit& model, const Data& data,
+                      beit::Workspace& workspace, bool& failed) {
+  programs::EmbeddingCache cache(programs::path_of(options.no_cache ? "" : options.cache), cache_identity(options),
+                                 model.config().embed_dim);
+  Split result{embed(app, options, model, data.data, cache, workspace, failed), {}};
+  if (!options.val.empty()) result.test = embed(app, options, model, data.val, cache, workspace, failed);
   if (!options.no_cache) {
     try {
       cache.save();
@@ -238,31 +260,53 @@ int train_head(const CLI::App& app, const Options& options) {
   }
   if (options.val.empty()) {
     std::vector<Index> train_rows, test_rows;
-    split(all.labels, classes, options, train_rows, test_rows);
-    test = select(all, test_rows);
-    all = select(all, train_rows);
+    split(result.train.labels, data.data.classes, options, train_rows, test_rows);
+    result.test = select(result.train, test_rows);
+    result.train = select(result.train, train_rows);
   }
-  std::cout << classes.size() << " classes; images: " << all.labels.size() << " to train on, " << test.labels.size()
-            << " to test\n\n";
+  return result;
+}
 
-  const auto report = [&](const std::vector<Index>& predicted) {
-    const programs::Confusion confusion(test.labels, predicted, classes.size());
-    programs::print_evaluation(std::cout, confusion, classes);
-    if (options.confusion.empty()) return;
-    beit::AtomicFile file(programs::path_of(options.confusion));
-    file.write(programs::confusion_png(confusion, classes));
-    file.close();
-  };
-  const Index count = static_cast<Index>(classes.size());
+/// How good the predictions (n,) are, in words and as a picture.
+void report(const Options& options, const std::vector<Index>& truth, const std::vector<Index>& predicted,
+            const std::vector<std::string>& classes) {
+  const programs::Confusion confusion(truth, predicted, classes.size());
+  programs::print_evaluation(std::cout, confusion, classes);
+  if (options.confusion.empty()) return;
+  beit::AtomicFile file(programs::path_of(options.confusion));
+  file.write(programs::confusion_png(confusion, classes));
+  file.close();
+}
+
+int train_head(const CLI::App& app, const Options& options) {
+  const Data data = read_data(app, options);
+  const std::vector<std::string>& classes = data.data.classes;
+  // Before the work: names that can't be written.
+  if (!options.output.empty()) beit::AtomicFile(programs::path_of(options.output));
+  if (!options.confusion.empty()) beit::AtomicFile(programs::path_of(options.confusion));
+  std::optional<beit::SafeTensors> weights;  // and a model that can't be copied
+  if (!options.knn) weights.emplace(open_weights(options));
+
+  beit::ThreadPool threads(options.threads);
+  const auto model = programs::load_model(options.model, options.precision, threads);
+  const beit::Config& config = model.config();
+  InterruptiblePool pool{threads};
+  beit::Workspace workspace(pool);
+  if (options.verbose) programs::describe(app, options, programs::model_text(config), workspace.executor());
+  bool failed = false;
+  const auto [train_on, test] = embed_and_split(app, options, model, data, workspace, failed);
+  std::cout << classes.size() << " classes; images: " << train_on.labels.size() << " to train on, "
+            << test.labels.size() << " to test\n\n";
+
+  const auto count = static_cast<Index>(classes.size());
   if (options.knn) {
-    const beit::KnnClassifier knn(all.features, all.labels, count, options.k, options.temperature);
-    report(knn.predict(test.features, workspace.executor()));
+    const beit::KnnClassifier knn(train_on.features, train_on.labels, count, options.k, options.temperature);
+    report(options, test.labels, knn.predict(test.features, workspace.executor()), classes);
   } else {
-    const beit::LinearProbe probe = train(all, count, options, workspace.executor());
-    report(probe.predict(test.features));
-    const beit::SafeTensors weights = open_weights(options);
-    beit::save_with_head(programs::path_of(options.output), weights, config, probe.weight(), probe.bias(), classes,
-                         license_of(weights));
+    const beit::LinearProbe probe = train(train_on, count, options, workspace.executor());
+    report(options, test.labels, probe.predict(test.features), classes);
+    beit::save_with_head(programs::path_of(options.output), *weights, config, probe.weight(), probe.bias(), classes,
+                         license_of(*weights));
   }
   std::cout.flush();
   if (!std::cout) throw std::runtime_error("standard output: can't write");

@@ -1,6 +1,7 @@
 // What pre-training learns, as a picture: a row an image.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <string>
@@ -16,14 +17,15 @@ namespace programs {
 /// Images side by side under their titles, row after row, with a line of text below each row.
 class MaskPicture {
  public:
-  static constexpr beit::Index margin = 12, line_height = 20, columns = 4;
+  static constexpr beit::Index margin = 24, line_height = 40, columns = 4;
   static constexpr std::array<const char*, columns> titles{"image", "hidden patches", "its own tokens",
                                                            "predicted tokens"};
 
   /// For `rows` rows of images of this size.
   MaskPicture(beit::Size size, beit::Index rows)
       : size_(size),
-        picture_(margin + line_height + rows * row_height(), margin + columns * (size.width + margin), white) {
+        column_width_(std::max(size.width, widest_title())),
+        picture_(margin + line_height + rows * row_height(), margin + columns * (column_width_ + margin), white) {
     for (beit::Index i = 0; i < columns; ++i) {
       picture_.write(left(i), margin, titles[static_cast<std::size_t>(i)], 2, black);
     }
@@ -31,14 +33,8 @@ class MaskPicture {
 
   void draw(const std::array<beit::Image, columns>& images, const std::string& caption) {
     const beit::Index top = margin + line_height + row_++ * row_height();
-    for (beit::Index i = 0; i < columns; ++i) {
-      const beit::Image& image = images[static_cast<std::size_t>(i)];
-      for (beit::Index pixel = 0; pixel < image.height() * image.width(); ++pixel) {
-        const std::uint8_t* const p = image.data() + 3 * pixel;
-        picture_.fill(left(i) + pixel % image.width(), top + pixel / image.width(), 1, 1, {p[0], p[1], p[2]});
-      }
-    }
-    picture_.write(margin, top + size_.height + 4, caption, 2, black);
+    for (beit::Index i = 0; i < columns; ++i) picture_.draw(left(i), top, images[static_cast<std::size_t>(i)]);
+    picture_.write(margin, top + size_.height + 8, caption, 2, black);
   }
 
   const TextPicture& picture() const { return picture_; }
@@ -47,9 +43,15 @@ class MaskPicture {
   static constexpr Colour white{255, 255, 255}, black{0, 0, 0};
 
   beit::Index row_height() const { return size_.height + line_height + margin; }
-  beit::Index left(beit::Index column) const { return margin + column * (size_.width + margin); }
+  beit::Index left(beit::Index column) const { return margin + column * (column_width_ + margin); }
+  static beit::Index widest_title() {
+    beit::Index width = 0;
+    for (const char* title : titles) width = std::max(width, TextPicture::text_width(title, 2));
+    return width;
+  }
 
   beit::Size size_;
+  beit::Index column_width_;
   TextPicture picture_;
   beit::Index row_ = 0;
 };

@@ -45,18 +45,17 @@ class Progress {
   /// A total that isn't known: no bar and no time left.
   static constexpr std::size_t unknown = 0;
 
-  explicit Progress(std::size_t total)
-      : total_(total), shown_((total == unknown || total >= 32) && is_terminal(stderr)) {}
+  Progress() = default;
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
   ~Progress() { clear(); }
 
   void set_total(std::size_t total) { total_ = total; }
-  void show(std::size_t done) { show(done, done, 1); }
 
   /// Of the images that are done, `worked` took time; of those that are left, this process has one in `parts`.
   void show(std::size_t done, std::size_t worked, std::size_t parts) {
-    if (!shown_) return;
+    constexpr std::size_t few = 32;
+    if (!is_terminal_ || (total_ != unknown && total_ < few)) return;
     std::ostringstream text;
     text << std::fixed << std::setprecision(1) << std::setfill('0');
     if (total_ != unknown) {
@@ -91,8 +90,8 @@ class Progress {
   }
 
  private:
-  std::size_t total_;
-  bool shown_;
+  std::size_t total_ = unknown;
+  bool is_terminal_ = is_terminal(stderr);
   std::size_t width_ = 0;
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <cstdio>
 #include <map>
@@ -35,66 +36,97 @@ inline std::string fixed_text(double value, int digits) {
   return text;
 }
 
+/// The outline of a class's dot, from its middle. Shapes as well as hues, of which some readers see few; an odd number
+/// of them, so that classes of one shape differ in lightness (class_colour).
+inline std::string_view dot_outline(beit::Index which) {
+  static constexpr std::array<std::string_view, 5> outlines{
+      "m-3.5 0a3.5 3.5 0 1 0 7 0a3.5 3.5 0 1 0-7 0z",                  // circle
+      "m-3.1-3.1h6.2v6.2h-6.2z",                                       // square
+      "m0-4.6l4 7h-8z",                                                // triangle
+      "m0-4.6l4.6 4.6l-4.6 4.6l-4.6-4.6z",                             // diamond
+      "m-1.3-4.2h2.6v2.9h2.9v2.6h-2.9v2.9h-2.6v-2.9h-2.9v-2.6h2.9z"};  // plus
+  return outlines[static_cast<std::size_t>(which) % outlines.size()];
+}
+
+/// Where things are, in the units of the viewBox.
+inline constexpr double plot_side = 480, plot_left = 40, plot_top = 20, plot_margin = 16;
+inline constexpr double legend_line = 18, legend_width = 220;
+inline constexpr beit::Index legend_lines = 27;  // as many as fit beside the plot
+
+/// The opening tag, twice as large as its units: for screens of two pixels a point.
+inline std::string plot_opening(beit::Index classes) {
+  const beit::Index columns = (classes + legend_lines - 1) / legend_lines;
+  const double width = plot_left + plot_side + 10 + legend_width * static_cast<double>(columns);
+  const double height = plot_top + plot_side + 40;
+  return "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"" + fixed_text(2 * width, 0) + "\" height=\"" +
+         fixed_text(2 * height, 0) + "\" viewBox=\"0 0 " + fixed_text(width, 0) + " " + fixed_text(height, 0) +
+         "\" font-family=\"sans-serif\" font-size=\"13\">\n<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n";
+}
+
+inline std::string plot_axes(const std::vector<double>& variance) {
+  const auto name = [&](std::size_t i) {
+    return "component " + std::to_string(i + 1) + " (" + fixed_text(100 * variance[i], 1) +
+           " % of the variance)</text>\n";
+  };
+  return "<rect x=\"40\" y=\"20\" width=\"480\" height=\"480\" fill=\"none\" stroke=\"#888888\"/>\n"
+         "<text x=\"280\" y=\"522\" text-anchor=\"middle\">" +
+         name(0) + "<text x=\"28\" y=\"260\" text-anchor=\"middle\" transform=\"rotate(-90 28 260)\">" + name(1);
+}
+
+/// `points` (n, 2), each of the class `which` of `classes`. In the order of the rows: no class lies on top of all
+/// others.
+inline std::string plot_dots(const Eigen::MatrixXd& points, std::span<const beit::Index> which, beit::Index classes) {
+  const Eigen::RowVectorXd low = points.colwise().minCoeff(), high = points.colwise().maxCoeff();
+  const double scale = (plot_side - 2 * plot_margin) / std::max((high - low).maxCoeff(), 1e-30);
+  const auto place = [&](beit::Index i, beit::Index axis) {
+    return plot_side / 2 + (points(i, axis) - (low(axis) + high(axis)) / 2) * scale;
+  };
+  std::string dots = "<g fill-opacity=\"0.75\">\n";
+  for (beit::Index i = 0; i < points.rows(); ++i) {
+    const beit::Index of = which[static_cast<std::size_t>(i)];
+    dots.append("<path d=\"M").append(fixed_text(plot_left + place(i, 0), 1));
+    dots.append(" ").append(fixed_text(plot_top + plot_side - place(i, 1), 1)).append(dot_outline(of));
+    dots.append("\" fill=\"").append(hex_text(class_colour(of, classes))).append("\"/>\n");
+  }
+  return dots + "</g>\n";
+}
+
+/// A line for class `which`.
+inline std::string plot_legend(const std::string& label, beit::Index which, beit::Index classes) {
+  const double x = plot_left + plot_side + 20 + legend_width * static_cast<double>(which / legend_lines);
+  const double y = plot_top + 8 + legend_line * static_cast<double>(which % legend_lines);
+  std::string line =
+      "<path transform=\"translate(" + fixed_text(x, 0) + " " + fixed_text(y, 0) + ") scale(1.5)\" d=\"M0 0";
+  line.append(dot_outline(which)).append("\" fill=\"").append(hex_text(class_colour(which, classes)));
+  line.append("\"/><text x=\"")
+      .append(fixed_text(x + 14, 0))
+      .append("\" y=\"")
+      .append(fixed_text(y + 4, 0))
+      .append("\">");
+  return line + (label.empty() ? "no label" : escape_markup(beit::detail::printable(label, 30))) + "</text>\n";
+}
+
 }  // namespace detail
 
-/// The first two principal components of embeddings (n, C), a dot a row, coloured by its label; a legend names the
-/// labels, sorted. One scale for both axes. ArgumentError unless there are as many labels as rows, at least one, of
-/// finite numbers.
+/// The first two principal components of embeddings (n, C), a dot a row, with the colour and the shape of its label; a
+/// legend names the labels, sorted. One scale for both axes. ArgumentError unless there are as many labels as rows, at
+/// least one, of finite numbers.
 inline std::string embedding_plot(const beit::ConstRows& rows, std::span<const std::string> labels) {
   if (static_cast<beit::Index>(labels.size()) != rows.rows()) {
     throw beit::ArgumentError("plot: found " + std::to_string(labels.size()) + " labels, wanted one for each of " +
                               std::to_string(rows.rows()) + " rows");
   }
   const PrincipalComponents components = principal_components(rows, 2);
-  const auto points = components.scores.array();  // (n, 2)
-
   std::map<std::string, beit::Index> order;
   for (const std::string& label : labels) order.emplace(label, 0);
   beit::Index classes = 0;
   for (auto& [label, which] : order) which = classes++;
+  std::vector<beit::Index> of_row;
+  for (const std::string& label : labels) of_row.push_back(order.at(label));
 
-  constexpr double side = 480, left = 40, top = 20, margin = 16, line = 18, legend_width = 220;
-  constexpr beit::Index legend_lines = 27;  // as many as fit beside the plot
-  const double low_x = points.col(0).minCoeff(), high_x = points.col(0).maxCoeff();
-  const double low_y = points.col(1).minCoeff(), high_y = points.col(1).maxCoeff();
-  const double extent = std::max({high_x - low_x, high_y - low_y, 1e-30});
-  const double scale = (side - 2 * margin) / extent;
-  const auto place = [&](double value, double low, double high) {
-    return side / 2 + (value - (low + high) / 2) * scale;
-  };
-
-  using detail::fixed_text;
-  const beit::Index columns = (classes + legend_lines - 1) / legend_lines;
-  const double width = left + side + 10 + legend_width * static_cast<double>(columns), height = top + side + 40;
-  std::string svg = "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"" + fixed_text(width, 0) + "\" height=\"" +
-                    fixed_text(height, 0) + "\" viewBox=\"0 0 " + fixed_text(width, 0) + " " + fixed_text(height, 0) +
-                    "\" font-family=\"sans-serif\" font-size=\"13\">\n";
-  svg += "<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n";
-  svg += "<rect x=\"40\" y=\"20\" width=\"480\" height=\"480\" fill=\"none\" stroke=\"#888888\"/>\n";
-  const auto axis = [&](std::size_t i) {
-    return "component " + std::to_string(i + 1) + " (" + fixed_text(100 * components.variance[i], 1) +
-           " % of the variance)</text>\n";
-  };
-  svg += "<text x=\"280\" y=\"522\" text-anchor=\"middle\">" + axis(0);
-  svg += "<text x=\"28\" y=\"260\" text-anchor=\"middle\" transform=\"rotate(-90 28 260)\">" + axis(1);
-
-  // In the order of the rows: no class lies on top of all others.
-  svg += "<g fill-opacity=\"0.75\">\n";
-  for (beit::Index i = 0; i < rows.rows(); ++i) {
-    const beit::Index which = order.at(labels[static_cast<std::size_t>(i)]);
-    svg += "<circle cx=\"" + fixed_text(left + place(points(i, 0), low_x, high_x), 1) + "\" cy=\"" +
-           fixed_text(top + side - place(points(i, 1), low_y, high_y), 1) + "\" r=\"3.5\" fill=\"" +
-           detail::hex_text(class_colour(which, classes)) + "\"/>\n";
-  }
-  svg += "</g>\n";
-  for (const auto& [label, which] : order) {
-    const double x = left + side + 20 + legend_width * static_cast<double>(which / legend_lines);
-    const double y = top + 8 + line * static_cast<double>(which % legend_lines);
-    svg += "<circle cx=\"" + fixed_text(x, 0) + "\" cy=\"" + fixed_text(y, 0) + "\" r=\"5\" fill=\"" +
-           detail::hex_text(class_colour(which, classes)) + "\"/><text x=\"" + fixed_text(x + 12, 0) + "\" y=\"" +
-           fixed_text(y + 4, 0) + "\">" +
-           (label.empty() ? "no label" : escape_markup(beit::detail::printable(label, 30))) + "</text>\n";
-  }
+  std::string svg = detail::plot_opening(classes) + detail::plot_axes(components.variance) +
+                    detail::plot_dots(components.scores, of_row, classes);
+  for (const auto& [label, which] : order) svg += detail::plot_legend(label, which, classes);
   return svg + "</svg>\n";
 }
 

@@ -1,6 +1,7 @@
 // The options that the programs share, and how they start and end.
 #pragma once
 
+#include <algorithm>
 #include <csignal>
 #include <cstdint>
 #include <exception>
@@ -24,7 +25,8 @@
 
 #include <beit/beit.hpp>
 
-#include "inputs.hpp"
+#include "inputs/skipped.hpp"
+#include "inputs/stop.hpp"
 #include "model.hpp"
 #include "output.hpp"
 #include "paths.hpp"
@@ -117,6 +119,16 @@ inline void add_options(CLI::App& app, Options& options, bool takes_images = tru
   app.add_flag("--allow-truncated", options.decode.allow_truncated,
                "Take of a JPEG that ends early what there is, as Pillow's LOAD_TRUNCATED_IMAGES");
   app.add_flag("--verbose", options.verbose, "Say on standard error what runs");
+}
+
+/// Usage errors of programs that read tar files and lists as well as images: nothing to read, or standard input twice.
+inline void require_inputs(const std::vector<std::string>& images, const std::string& list) {
+  if (images.empty() && list.empty()) {
+    throw CLI::ValidationError("found no images, wanted IMAGE|FOLDER or --list");
+  }
+  if (std::count(images.begin(), images.end(), "-") + (list == "-" ? 1 : 0) > 1) {
+    throw CLI::ValidationError("found - for standard input more than once");
+  }
 }
 
 /// "beit_base_patch16_224: image 224x224, patch 16x16, ...", for describe.

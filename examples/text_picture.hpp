@@ -27,6 +27,9 @@ TextMask text_mask(const std::string& text, beit::Index capital_height);
 
 class TextPicture {
  public:
+  /// Pixels, at a scale of 1: what screens of two pixels a point show small, but legibly.
+  static constexpr beit::Index capital_height = 14;
+
   TextPicture(beit::Index height, beit::Index width, Colour colour)
       : height_(height), width_(width), pixels_(static_cast<std::size_t>(height * width * 3)) {
     fill(0, 0, width, height, colour);
@@ -62,13 +65,28 @@ class TextPicture {
     }
   }
 
+  /// A frame of lines that thick, inside these bounds.
+  void outline(beit::Index x, beit::Index y, beit::Index width, beit::Index height, beit::Index line, Colour colour) {
+    fill(x, y, width, line, colour);
+    fill(x, y + height - line, width, line, colour);
+    fill(x, y, line, height, colour);
+    fill(x + width - line, y, line, height, colour);
+  }
+
+  void draw(beit::Index x, beit::Index y, const beit::Image& image) {
+    for (beit::Index row = 0; row < image.height(); ++row) {
+      for (beit::Index col = 0; col < image.width(); ++col) {
+        const std::uint8_t* const p = image.data() + 3 * (row * image.width() + col);
+        fill(x + col, y + row, 1, 1, {p[0], p[1], p[2]});
+      }
+    }
+  }
+
   beit::Index height() const { return height_; }
   beit::Index width() const { return width_; }
   std::span<const std::uint8_t> pixels() const { return pixels_; }
 
  private:
-  static constexpr beit::Index capital_height = 7;  // at a scale of 1
-
   /// Mixes the colour into a pixel by what the mask says of it.
   void cover(beit::Index x, beit::Index y, const TextMask& mask, beit::Index row, beit::Index col, Colour colour) {
     const int part = mask.coverage[static_cast<std::size_t>(row * mask.width + col)];

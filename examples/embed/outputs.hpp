@@ -9,10 +9,10 @@
 
 #include <beit/beit.hpp>
 
+#include "../inputs/item.hpp"
 #include "../model.hpp"
 #include "../output.hpp"
 #include "../paths.hpp"
-#include "item.hpp"
 #include "shard_folder.hpp"
 
 namespace programs {

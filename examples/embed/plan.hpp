@@ -11,11 +11,11 @@
 
 #include <beit/beit.hpp>
 
+#include "../inputs/item.hpp"
+#include "../inputs/sources.hpp"
 #include "../paths.hpp"
 #include "hash.hpp"
-#include "item.hpp"
 #include "shard_folder.hpp"
-#include "sources.hpp"
 #include "task.hpp"
 
 namespace programs {
@@ -23,7 +23,7 @@ namespace programs {
 /// Hands out the images of the shards that are this task's and not done yet, and marks the ends of shards. Shard k is
 /// the images k * shard_size to (k + 1) * shard_size - 1 of the input, whatever the number of tasks: any task may go on
 /// with what another has left.
-class Plan {
+class Plan : public ItemSource {
  public:
   /// One output of all images.
   explicit Plan(const InputNames& names) : Plan(names, nullptr, {}, std::numeric_limits<std::int64_t>::max(), {}) {}
@@ -31,8 +31,8 @@ class Plan {
   Plan(const InputNames& names, const ShardFolder& folder, Json job, std::int64_t shard_size, Task task)
       : Plan(names, &folder, std::move(job), shard_size, task) {}
 
-  /// Not for several threads at once. beit::Error where a shard that is done is of other images than it would be now.
-  std::optional<Item> next() {
+  /// beit::Error where a shard that is done is of other images than it would be now.
+  std::optional<Item> next() override {
     for (;;) {
       if (!started_) ahead_ = sources_.next();
       started_ = true;
@@ -55,11 +55,11 @@ class Plan {
     }
   }
 
-  void stop() { sources_.stop(); }
+  void stop() override { sources_.stop(); }
   /// Images that next() has passed over.
   std::int64_t skipped() const { return skipped_; }
   /// Files in folders and tars that aren't read: all of them once next() has come to the end.
-  const Skipped& skipped_files() const { return sources_.skipped(); }
+  const Skipped& skipped_files() const { return skipped_files_; }
   std::int64_t shards_done_before() const { return shards_done_before_; }
 
  private:
@@ -74,7 +74,8 @@ class Plan {
         job_(std::move(job)),
         shard_size_(shard_size),
         task_(task),
-        sources_(names, [this](std::int64_t index) { return state_of(index / shard_size_).todo; }) {}
+        sources_(
+            names, [this](std::int64_t index) { return state_of(index / shard_size_).todo; }, skipped_files_) {}
 
   const State& state_of(std::int64_t shard) {
     const auto [found, is_new] = states_.try_emplace(shard);
@@ -102,6 +103,7 @@ class Plan {
   std::int64_t shard_size_;
   Task task_;
   std::map<std::int64_t, State> states_;  // of shards that next() is in, or the sources have looked ahead to
+  Skipped skipped_files_;
   Sources sources_;
   bool started_ = false;
   std::optional<Item> ahead_;

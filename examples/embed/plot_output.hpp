@@ -11,10 +11,10 @@
 
 #include <beit/beit.hpp>
 
+#include "../inputs/item.hpp"
 #include "../paths.hpp"
 #include "../plot.hpp"
 #include "../row_lines.hpp"
-#include "item.hpp"
 #include "outputs.hpp"
 #include "shard_folder.hpp"
 

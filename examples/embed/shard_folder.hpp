@@ -21,8 +21,8 @@
 
 #include <beit/beit.hpp>
 
+#include "../inputs/skipped.hpp"
 #include "../paths.hpp"
-#include "../skipped.hpp"
 
 namespace programs {
 

@@ -20,6 +20,12 @@
 
 namespace programs {
 
+/// An image of the index.
+struct Entry {
+  std::string path;
+  std::string label{};  // empty where it isn't known
+};
+
 class EmbeddingIndex {
  public:
   /// Opens every shard. Throws std::runtime_error or beit::FileError where there is none, or one is damaged.
@@ -62,10 +68,10 @@ class EmbeddingIndex {
     }
   }
 
-  /// The paths of chosen rows.
-  std::map<beit::Index, std::string> paths(std::vector<beit::Index> rows) const {
+  /// Chosen rows.
+  std::map<beit::Index, Entry> entries(std::vector<beit::Index> rows) const {
     std::sort(rows.begin(), rows.end());
-    std::map<beit::Index, std::string> found;
+    std::map<beit::Index, Entry> found;
     auto next = rows.begin();
     for (const Shard& shard : shards_) {
       const beit::Index end = shard.first + shard.embeddings.rows();
@@ -74,7 +80,7 @@ class EmbeddingIndex {
       for (beit::Index row = shard.first; row < end && next != rows.end() && *next < end; ++row) {
         const std::string& line = lines.next();
         if (row != *next) continue;
-        found[row] = shard.names.extension() == ".jsonl" ? path_in(lines) : line;
+        found[row] = shard.names.extension() == ".jsonl" ? entry_in(lines) : Entry{line};
         while (next != rows.end() && *next == row) ++next;
       }
     }
@@ -104,10 +110,10 @@ class EmbeddingIndex {
     shards_.push_back(std::move(shard));
   }
 
-  static std::string path_in(const RowLines& lines) {
+  static Entry entry_in(const RowLines& lines) {
     std::optional<std::string> path = lines.text("path");
     if (!path) throw beit::FileError(lines.where() + ": found no \"path\"");
-    return *path;
+    return {std::move(*path), lines.text("label").value_or("")};
   }
 
   std::vector<Shard> shards_;

@@ -1,11 +1,11 @@
-// Results as a page of thumbnails that needs no other file.
+// Results as a page of images that needs no other file.
 #pragma once
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <exception>
 #include <iomanip>
+#include <optional>
 #include <span>
 #include <sstream>
 #include <string>
@@ -16,18 +16,26 @@
 
 #include "../markup.hpp"
 #include "../paths.hpp"
-#include "../png.hpp"
+#include "../picture_file.hpp"
 
 namespace programs {
 
 struct Found {
   std::string path;
+  std::string label;  // empty where it isn't known
   float score;
 };
 struct Results {
   std::string query;
   std::vector<Found> found;  // the nearest first
 };
+
+/// Between the parts of a path.
+#if defined(_WIN32)
+inline constexpr std::string_view separators = "/\\";
+#else
+inline constexpr std::string_view separators = "/";
+#endif
 
 inline std::string base64(std::string_view bytes) {
   static constexpr char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -44,55 +52,132 @@ inline std::string base64(std::string_view bytes) {
   return result;
 }
 
-/// An <img> of at most 160 pixels a side, or a note where the image can't be read.
-inline std::string thumbnail(const std::string& path, const beit::DecodeOptions& options) {
-  constexpr beit::Index side = 160;
-  try {
-    const beit::Image image = beit::read_image(path_of(path), options);
-    const beit::Index longest = std::max(image.height(), image.width());
-    // Small images are enlarged in whole steps, so that they can be seen.
-    const auto sized = [&](beit::Index length) {
-      return longest > side ? std::max<beit::Index>(1, length * side / longest) : length;
-    };
-    const beit::Size size{sized(image.height()), sized(image.width())};
-    beit::Image small(size.height, size.width);
-    beit::resize_window(image, size, {0, size.height}, {0, size.width}, beit::Interpolation::lanczos, small.data());
-    const beit::Index shown = std::max<beit::Index>(1, side / std::max(size.height, size.width));
-    const std::string png =
-        encode_png({small.data(), static_cast<std::size_t>(size.area() * 3)}, size.height, size.width);
-    std::ostringstream tag;
-    tag << "<img width=\"" << size.width * shown << "\" height=\"" << size.height * shown
-        << "\" alt=\"\" src=\"data:image/png;base64," << base64(png) << "\">";
-    return tag.str();
-  } catch (const std::exception&) {
-    return "<div class=\"none\">no longer readable</div>";
-  }
+/// An image for the page, by itself: an <img> that is shown with at most 160 pixels a side and has up to 800, for a
+/// closer look. beit::Error where it can't be read.
+inline std::string image_tag(const std::string& path, const beit::DecodeOptions& options) {
+  constexpr beit::Index shown = 160, most = 800;
+  const beit::Image image = beit::read_image(path_of(path), options);
+  const beit::Index longest = std::max(image.height(), image.width());
+  const bool small = longest <= shown;  // as it is, in whole steps
+  const auto scaled = [longest](beit::Index length, beit::Index to) {
+    return std::max<beit::Index>(1, length * to / longest);
+  };
+  const beit::Index kept = std::min(longest, most);
+  const beit::Size size{scaled(image.height(), kept), scaled(image.width(), kept)};
+  beit::Image large(size.height, size.width);
+  beit::resize_window(image, size, {0, size.height}, {0, size.width}, beit::Interpolation::lanczos, large.data());
+  const std::span<const std::uint8_t> pixels(large.data(), static_cast<std::size_t>(size.area() * 3));
+  const beit::Index side = small ? shown / longest * longest : shown;
+  std::ostringstream tag;
+  tag << "<img" << (small ? " class=\"small\"" : "") << " width=\"" << scaled(image.width(), side) << "\" height=\""
+      << scaled(image.height(), side) << "\" alt=\"\" src=\"data:image/" << (small ? "png" : "jpeg") << ";base64,"
+      << base64(small ? encode_png(pixels, size.height, size.width) : encode_jpeg(pixels, size.height, size.width))
+      << "\">";
+  return tag.str();
 }
 
+/// The folder that all of these images are somewhere in, with its last slash; "" where there is none.
+inline std::string common_folder(const std::vector<Results>& results) {
+  std::optional<std::string> common;
+  for (const Results& result : results) {
+    for (const Found& found : result.found) {
+      if (!common) common = found.path;
+      common->resize(static_cast<std::size_t>(std::ranges::mismatch(*common, found.path).in1 - common->begin()));
+      common->resize(common->find_last_of(separators) + 1);
+    }
+  }
+  return common.value_or("");
+}
+
+/// A picture that a press enlarges, or a note where it can't be read; below it a caption, which is markup.
+inline std::string figure(const std::string& kind, const std::string& path, const std::string& caption,
+                          const beit::DecodeOptions& options) {
+  const std::string name = escape_markup(path);
+  std::string picture;
+  try {
+    picture = "<button type=\"button\" title=\"" + name + "\" aria-label=\"Enlarge " + name + "\">" +
+              image_tag(path, options) + "</button>";
+  } catch (const beit::Error&) {
+    picture = "<div class=\"none\" title=\"" + name + "\">no longer readable</div>";
+  }
+  return "<figure" + kind + ">" + picture + "<figcaption>" + caption + "</figcaption></figure>\n";
+}
+
+/// For the <head>.
+inline constexpr std::string_view page_style = R"(<style>
+body { font: 16px/1.4 system-ui, sans-serif; margin: 2em; color: #222831; background: #fff }
+h1 { font-size: 1.3em }
+h2 { font-size: 1.1em; overflow-wrap: anywhere }
+.row { display: flex; flex-wrap: wrap; gap: 16px; margin-bottom: 2.5em }
+figure { margin: 0; width: 168px }
+.query { border-right: 3px solid #106296; padding-right: 16px }
+img { display: block }
+.small { image-rendering: pixelated }
+figure button { display: block; padding: 0; border: 0; background: none; cursor: zoom-in }
+button:focus-visible { outline: 3px solid #106296; outline-offset: 2px }
+.none { width: 160px; height: 100px; background: #eee; text-align: center; line-height: 100px; font-size: 14px }
+figcaption { overflow-wrap: anywhere; font-size: 14px; margin-top: 4px }
+figcaption b, figcaption span { display: block }
+dialog { box-sizing: border-box; width: 96vw; max-width: none; height: 96vh; max-height: none; border: 0; padding: 1em }
+dialog[open] { display: flex; flex-direction: column; gap: 0.5em }
+dialog::backdrop { background: #000b }
+dialog img { flex: 1; min-height: 0; object-fit: contain }
+dialog p { margin: 0; text-align: center; overflow-wrap: anywhere }
+dialog form { text-align: center }
+dialog form button { font: inherit; padding: 0.2em 1.5em }
+</style>
+)";
+
+/// Before the end of the <body>: where a picture is enlarged. Left and right go to the picture before and after it.
+inline constexpr std::string_view page_dialog = R"(<dialog aria-label="Enlarged picture">
+<img alt="">
+<p></p>
+<form method="dialog"><button>Close</button></form>
+</dialog>
+<script>
+const dialog = document.querySelector('dialog');
+const pictures = [...document.querySelectorAll('figure button')];
+let shown = 0;
+function show(which) {
+  shown = (which + pictures.length) % pictures.length;
+  const from = pictures[shown].querySelector('img'), to = dialog.querySelector('img');
+  to.src = from.src;
+  to.className = from.className;
+  dialog.querySelector('p').textContent = pictures[shown].title;
+  if (!dialog.open) dialog.showModal();
+}
+pictures.forEach((picture, which) => picture.addEventListener('click', () => show(which)));
+dialog.addEventListener('click', () => dialog.close());
+dialog.addEventListener('close', () => pictures[shown].focus());
+dialog.addEventListener('keydown', event => {
+  if (event.key === 'ArrowLeft') show(shown - 1);
+  if (event.key === 'ArrowRight') show(shown + 1);
+});
+</script>
+)";
+
 inline std::string html_page(const std::vector<Results>& results, const beit::DecodeOptions& options) {
+  const std::string common = common_folder(results);
+  const auto name = [&common](const std::string& path) {
+    return escape_markup(path.starts_with(common) ? path.substr(common.size()) : path);
+  };
   std::ostringstream page;
   page << "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>beit-search</title>\n"
-          "<meta name=\"viewport\" content=\"width=device-width\">\n<style>\n"
-          "body { font: 14px/1.4 system-ui, sans-serif; margin: 2em; color: #222831; background: #fff }\n"
-          "h2 { font-size: 1em; overflow-wrap: anywhere }\n"
-          ".row { display: flex; flex-wrap: wrap; gap: 12px; margin-bottom: 2.5em }\n"
-          "figure { margin: 0; width: 168px }\n"
-          ".query { border-right: 3px solid #106296; padding-right: 12px }\n"
-          "img { image-rendering: pixelated; display: block }\n"
-          ".none { width: 160px; height: 100px; background: #eee; text-align: center; line-height: 100px }\n"
-          "figcaption { overflow-wrap: anywhere; font-size: 12px }\n"
-          "</style>\n</head>\n<body>\n";
-  page << std::fixed << std::setprecision(4);
+       << "<meta name=\"viewport\" content=\"width=device-width\">\n"
+       << page_style << "</head>\n<body>\n<h1>The most alike images</h1>\n";
+  if (!common.empty()) page << "<p>Found in " << escape_markup(common) << "</p>\n";
   for (const auto& [query, found] : results) {
-    page << "<h2>" << escape_markup(query) << "</h2>\n<div class=\"row\">\n<figure class=\"query\">"
-         << thumbnail(query, options) << "<figcaption>query</figcaption></figure>\n";
-    for (const auto& [path, score] : found) {
-      page << "<figure>" << thumbnail(path, options) << "<figcaption>" << score << " " << escape_markup(path)
-           << "</figcaption></figure>\n";
+    page << "<h2>" << name(query) << "</h2>\n<div class=\"row\">\n"
+         << figure(" class=\"query\"", query, "query", options);
+    for (const auto& [path, label, score] : found) {
+      std::ostringstream caption;
+      if (!label.empty()) caption << "<b>" << escape_markup(label) << "</b>";
+      caption << name(path) << "<span>" << std::fixed << std::setprecision(4) << score << "</span>";
+      page << figure("", path, caption.str(), options);
     }
     page << "</div>\n";
   }
-  page << "</body>\n</html>\n";
+  page << page_dialog << "</body>\n</html>\n";
   return page.str();
 }
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <iterator>
 #include <stdexcept>
 #include <string>
 #include <system_error>
@@ -11,14 +12,14 @@
 
 #include <beit/beit.hpp>
 
-#include "../inputs.hpp"
+#include "../inputs/sources.hpp"
 #include "../paths.hpp"
 
 namespace programs {
 
 struct DataSet {
   std::vector<std::string> classes;  // (K,), sorted
-  std::vector<Input> inputs;         // (n,)
+  std::vector<Item> items;           // (n,)
   std::vector<beit::Index> labels;   // (n,)
 };
 
@@ -49,11 +50,11 @@ inline DataSet read_data_set(const std::filesystem::path& folder, Skipped& skipp
   }
   DataSet data;
   for (const fs::path& subfolder : subfolders) {
-    std::vector<Input> images = list_folder(subfolder, skipped);
-    if (!images.front().error.empty()) throw std::runtime_error(images.front().name + ": " + images.front().error);
+    std::vector<Item> images = list_images({name_of(subfolder)}, skipped);
+    if (!images.front().error.empty()) throw std::runtime_error(images.front().path + ": " + images.front().error);
     data.labels.insert(data.labels.end(), images.size(), static_cast<beit::Index>(data.classes.size()));
     data.classes.push_back(name_of(subfolder.filename()));
-    std::move(images.begin(), images.end(), std::back_inserter(data.inputs));
+    std::move(images.begin(), images.end(), std::back_inserter(data.items));
   }
   return data;
 }

@@ -16,7 +16,7 @@
 #include <beit/beit.hpp>
 
 #include "../output.hpp"
-#include "../png.hpp"
+#include "../picture_file.hpp"
 #include "../text_picture.hpp"
 
 namespace programs {
@@ -93,15 +93,15 @@ inline void print_evaluation(std::ostream& out, const Confusion& confusion, cons
 inline std::string confusion_png(const Confusion& confusion, const std::vector<std::string>& labels) {
   const auto classes = static_cast<beit::Index>(labels.size());
   const bool with_text = classes <= 40;
-  const beit::Index cell = with_text ? 44 : std::max<beit::Index>(1, 1600 / classes);
-  constexpr beit::Index scale = 2, gap = 10;
+  const beit::Index cell = with_text ? 88 : std::max<beit::Index>(1, 3200 / classes);
+  constexpr beit::Index scale = 2, gap = 20;
   constexpr Colour ink{34, 40, 49}, paper{255, 255, 255}, frame{200, 205, 212};
   beit::Index widest = 0;
   if (with_text) {
     for (const std::string& label : labels) widest = std::max(widest, TextPicture::text_width(label, scale));
   }
-  widest = std::min<beit::Index>(widest, 300);
-  const beit::Index title = 40, left = title + widest + 2 * gap, top = left;
+  widest = std::min<beit::Index>(widest, 600);
+  const beit::Index title = 80, left = title + widest + 2 * gap, top = left;
   const char *const across = "predicted class", *const down = "true class";
   const beit::Index height = std::max(classes * cell, TextPicture::text_width(down, scale));
   const beit::Index width = std::max(classes * cell, TextPicture::text_width(across, scale));
@@ -114,24 +114,24 @@ inline std::string confusion_png(const Confusion& confusion, const std::vector<s
                               ? 0
                               : static_cast<double>(confusion.count(c, p)) / static_cast<double>(confusion.of_class(c));
       const auto shade = [part](double full) { return static_cast<std::uint8_t>(255 - part * (255 - full) + 0.5); };
-      const Colour right{shade(16), shade(98), shade(150)}, wrong{shade(190), shade(50), shade(40)};
+      const Colour right{shade(16), shade(98), shade(150)}, wrong{shade(186), shade(80), shade(0)};
       picture.fill(x, y, cell, cell, with_text ? frame : paper);
-      const beit::Index border = with_text ? 1 : 0;
+      const beit::Index border = with_text ? 2 : 0;
       picture.fill(x, y, cell - border, cell - border, c == p ? right : wrong);
       if (!with_text || confusion.count(c, p) == 0) continue;
       const std::string text = std::to_string(confusion.count(c, p));
-      const beit::Index size = TextPicture::text_width(text, scale) <= cell - 4 ? scale : 1;
-      picture.write(x + (cell - TextPicture::text_width(text, size)) / 2, y + (cell - 7 * size) / 2, text, size,
-                    part > 0.5 ? paper : ink);
+      const beit::Index size = TextPicture::text_width(text, scale) <= cell - 8 ? scale : 1;
+      picture.write(x + (cell - TextPicture::text_width(text, size)) / 2,
+                    y + (cell - TextPicture::capital_height * size) / 2, text, size, part > 0.75 ? paper : ink);
     }
     if (!with_text) continue;
-    const beit::Index middle = static_cast<beit::Index>(c) * cell + (cell - 7 * scale) / 2;
+    const beit::Index middle = static_cast<beit::Index>(c) * cell + (cell - TextPicture::capital_height * scale) / 2;
     const beit::Index indent = std::max<beit::Index>(0, widest - TextPicture::text_width(labels[c], scale));
     picture.write(left - gap - widest + indent, top + middle, labels[c], scale, ink);
     picture.write_upwards(left + middle, top - gap, labels[c], scale, ink);
   }
-  picture.write(left, 12, across, scale, ink);
-  picture.write_upwards(12, top + TextPicture::text_width(down, scale), down, scale, ink);
+  picture.write(left, 24, across, scale, ink);
+  picture.write_upwards(24, top + TextPicture::text_width(down, scale), down, scale, ink);
   return encode_png(picture.pixels(), picture.height(), picture.width());
 }
 

@@ -2,6 +2,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
 #include <regex>
 #include <set>
 #include <string>
@@ -18,16 +21,22 @@ using testing::HasSubstr;
 
 struct Dot {
   double x, y;
-  std::string colour;
+  std::string shape, colour;
 };
 
-std::vector<Dot> dots(const std::string& svg, const std::string& radius) {
-  const std::regex circle("<circle cx=\"([0-9.]+)\" cy=\"([0-9.]+)\" r=\"" + radius + "\" fill=\"(#[0-9a-f]{6})\"/>");
+/// What lies where `place`, a regular expression, has it.
+std::vector<Dot> found_at(const std::string& svg, const std::string& place) {
+  const std::regex path("<path " + place + "(m[^\"]+)\" fill=\"(#[0-9a-f]{6})\"/>");
   std::vector<Dot> found;
-  for (std::sregex_iterator at(svg.begin(), svg.end(), circle), end; at != end; ++at) {
-    found.push_back({std::stod((*at)[1]), std::stod((*at)[2]), (*at)[3]});
+  for (std::sregex_iterator at(svg.begin(), svg.end(), path), end; at != end; ++at) {
+    found.push_back({std::stod((*at)[1]), std::stod((*at)[2]), (*at)[3], (*at)[4]});
   }
   return found;
+}
+
+std::vector<Dot> dots(const std::string& svg) { return found_at(svg, "d=\"M([0-9.]+) ([0-9.]+)"); }
+std::vector<Dot> legend_of(const std::string& svg) {
+  return found_at(svg, R"re(transform="translate\(([0-9.]+) ([0-9.]+)\) scale\(1.5\)" d="M0 0)re");
 }
 
 /// Corners of a rectangle of 8 x 4 in three dimensions.
@@ -46,7 +55,7 @@ TEST(EmbeddingPlot, DotsLieAlongTheComponents) {
   EXPECT_THAT(svg, HasSubstr("component 1 (80.0 % of the variance)"));
   EXPECT_THAT(svg, HasSubstr("component 2 (20.0 % of the variance)"));
 
-  const std::vector<Dot> shown = dots(svg, "3.5"), legend = dots(svg, "5");
+  const std::vector<Dot> shown = dots(svg), legend = legend_of(svg);
   ASSERT_EQ(shown.size(), 4u);
   ASSERT_EQ(legend.size(), 2u);
   // One scale for both axes; all inside the frame.
@@ -58,7 +67,10 @@ TEST(EmbeddingPlot, DotsLieAlongTheComponents) {
   }
   // The legend is sorted: bags first.
   EXPECT_NE(legend[0].colour, legend[1].colour);
-  for (std::size_t i = 0; i < 4; ++i) EXPECT_EQ(shown[i].colour, legend[i % 2 == 0 ? 1 : 0].colour);
+  for (std::size_t i = 0; i < 4; ++i) {
+    EXPECT_EQ(shown[i].colour, legend[i % 2 == 0 ? 1 : 0].colour);
+    EXPECT_EQ(shown[i].shape, legend[i % 2 == 0 ? 1 : 0].shape);
+  }
   EXPECT_THAT(svg, HasSubstr(">bag</text>"));
   EXPECT_THAT(svg, HasSubstr(">boot</text>"));
   EXPECT_LT(svg.find(">bag"), svg.find(">boot"));
@@ -75,6 +87,39 @@ TEST(EmbeddingPlot, LabelsAreText) {
   EXPECT_THAT(long_label, HasSubstr(">" + std::string(30, 'x') + "...</text>"));
 }
 
+/// Of an sRGB colour, as by WCAG 2.
+double relative_luminance(programs::Colour colour) {
+  const auto linear = [](std::uint8_t value) {
+    const double v = value / 255.0;
+    return v <= 0.04045 ? v / 12.92 : std::pow((v + 0.055) / 1.055, 2.4);
+  };
+  return 0.2126 * linear(colour[0]) + 0.7152 * linear(colour[1]) + 0.0722 * linear(colour[2]);
+}
+
+TEST(EmbeddingPlot, TenClassesDifferWithoutTheirHues) {
+  Matrix rows(10, 2);
+  std::vector<std::string> labels;
+  for (Index i = 0; i < 10; ++i) {
+    rows(i, 0) = rows(i, 1) = static_cast<float>(i);
+    labels.push_back(std::to_string(i));
+  }
+  const std::vector<Dot> legend = legend_of(programs::embedding_plot(rows, labels));
+  ASSERT_EQ(legend.size(), 10u);
+  for (std::size_t i = 0; i < 10; ++i) {
+    for (std::size_t j = 0; j < i; ++j) {
+      if (legend[i].shape != legend[j].shape) continue;
+      const double a = relative_luminance(programs::class_colour(static_cast<Index>(i), 10));
+      const double b = relative_luminance(programs::class_colour(static_cast<Index>(j), 10));
+      EXPECT_GT(std::max(a, b) / std::min(a, b), 1.5) << i << ", " << j;
+    }
+  }
+}
+
+TEST(EmbeddingPlot, IsTwiceAsLargeAsItsUnits) {
+  EXPECT_THAT(programs::embedding_plot(corners(), std::vector<std::string>(4, "a")),
+              HasSubstr("width=\"1500\" height=\"1080\" viewBox=\"0 0 750 540\""));
+}
+
 TEST(EmbeddingPlot, ManyClasses) {
   constexpr Index classes = 60;
   Matrix rows(classes, 2);
@@ -85,7 +130,7 @@ TEST(EmbeddingPlot, ManyClasses) {
     labels.push_back("class " + std::to_string(i));
   }
   const std::string svg = programs::embedding_plot(rows, labels);
-  const std::vector<Dot> legend = dots(svg, "5");
+  const std::vector<Dot> legend = legend_of(svg);
   ASSERT_EQ(legend.size(), 60u);
   std::set<std::pair<double, double>> places;
   std::set<std::string> colours;
@@ -102,11 +147,11 @@ TEST(EmbeddingPlot, OneRowAndRowsAllTheSame) {
   Matrix rows(3, 2);
   rows.map().setConstant(0.3f);
   const std::vector<std::string> labels{"a", "b", "c"};
-  for (const Dot& dot : dots(programs::embedding_plot(rows, labels), "3.5")) {
+  for (const Dot& dot : dots(programs::embedding_plot(rows, labels))) {
     EXPECT_EQ(dot.x, 280);
     EXPECT_EQ(dot.y, 260);
   }
-  EXPECT_EQ(dots(programs::embedding_plot(rows.map().topRows(1), std::vector<std::string>{"a"}), "3.5").size(), 1u);
+  EXPECT_EQ(dots(programs::embedding_plot(rows.map().topRows(1), std::vector<std::string>{"a"})).size(), 1u);
 }
 
 TEST(EmbeddingPlot, WrongArgumentsAreErrors) {

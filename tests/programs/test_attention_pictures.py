@@ -16,6 +16,7 @@ BUILD = pathlib.Path(os.environ.get("BEIT_BUILD_DIR", ROOT / "build")).resolve()
 GOLDEN = ROOT / "tests" / "golden"
 MODEL = GOLDEN / "model_standard.safetensors"  # 20 x 20 pixels, patch 4: 5 x 5 patches, 26 tokens
 TOKENS, GRID = 26, 5
+MARGIN = 24
 
 
 def run(*arguments, status=0):
@@ -44,9 +45,18 @@ def draw(image, tmp_path):
     return call
 
 
-def overlay(picture, size=448, margin=12):
-    """The image under the map: the right one of the two."""
-    return picture[margin:margin + size, 2 * margin + size:2 * (margin + size)].astype(int)
+def seen(picture, size=896):
+    """The image: the left one of the two."""
+    return picture[MARGIN:MARGIN + size, MARGIN:MARGIN + size].astype(int)
+
+
+def overlay(picture, size=896):
+    """The image under the map: the right one."""
+    return picture[MARGIN:MARGIN + size, 2 * MARGIN + size:2 * (MARGIN + size)].astype(int)
+
+
+def luminance(pixels):
+    return pixels @ [299, 587, 114] / 1000
 
 
 def test_every_option_changes_the_picture(draw):
@@ -55,7 +65,7 @@ def test_every_option_changes_the_picture(draw):
     pictures = {options: draw(*options)[0] for options in choices}
     maps = {overlay(picture).tobytes() for picture in pictures.values()}
     assert len(maps) == len(choices)
-    left = [picture[12:460, 12:460] for options, picture in pictures.items() if "--patch" not in options]
+    left = [seen(picture) for options, picture in pictures.items() if "--patch" not in options]
     assert all(np.array_equal(part, left[0]) for part in left)  # the image itself
     assert np.array_equal(draw("--block", -1)[0], pictures[()])
     assert np.array_equal(draw()[0], pictures[()])
@@ -67,9 +77,9 @@ def test_the_image_is_what_the_model_sees(image, draw, tmp_path):
     for source in (image, tmp_path / "large.png"):
         with Image.open(source) as opened:
             # crop_pct 0.9 of 20 pixels: resized to 22, and the middle of that
-            seen = opened.resize((22, 22), Image.Resampling.BICUBIC).crop((1, 1, 21, 21))
+            cropped = opened.resize((22, 22), Image.Resampling.BICUBIC).crop((1, 1, 21, 21))
         picture, _ = draw("--size", 200, source=source)
-        assert np.array_equal(picture[12:212, 12:212], np.asarray(seen.resize((200, 200), Image.Resampling.BICUBIC)))
+        assert np.array_equal(seen(picture, 200), np.asarray(cropped.resize((200, 200), Image.Resampling.BICUBIC)))
 
 
 def test_numbers(draw):
@@ -97,15 +107,14 @@ def test_colours_follow_the_numbers(draw):
     picture, attention = draw("--size", 445)  # 89 pixels a patch, an odd number
     values = attention.mean(0)[0, 1:].reshape(GRID, GRID)
     shares = (values - values.min()) / (values.max() - values.min())
-    shown, left = overlay(picture, 445), picture[12:457, 12:457].astype(int)
-    bar = picture[16:16 + 437, 3 * 12 + 2 * 445 + 5].astype(int)
-    luminance = bar @ [299, 587, 114] / 1000
-    assert (np.diff(luminance) < 0.5).all() and luminance[0] - luminance[-1] > 150
+    shown, left = overlay(picture, 445), seen(picture, 445)
+    bar = picture[MARGIN + 8:MARGIN + 437, 3 * MARGIN + 2 * 445 + 5].astype(int)
+    assert (np.diff(luminance(bar)) < 0.5).all() and luminance(bar[0]) - luminance(bar[-1]) > 150
     for row in range(GRID):
         for col in range(GRID):
             y, x = 89 * row + 44, 89 * col + 44
-            grey = 64 + left[y, x] @ [299, 587, 114] * 160 / 255_000
-            wanted = 0.65 * bar[round((1 - shares[row, col]) * 436)] + 0.35 * grey
+            grey = 64 + luminance(left[y, x]) * 160 / 255
+            wanted = 0.65 * bar[round((1 - shares[row, col]) * 428)] + 0.35 * grey
             assert np.abs(shown[y, x] - wanted).max() < 4
 
 
@@ -121,6 +130,40 @@ def test_components(draw, tmp_path, image):
     wanted = left[:, :3] * values[:3]
     wanted *= np.sign(wanted[np.abs(wanted).argmax(0), range(3)])
     np.testing.assert_allclose(found.reshape(-1, 3), wanted, atol=1e-5)
+
+
+def test_components_tell_themselves_apart_without_hues(draw):
+    """At the right each component alone, the first above: light where it is large."""
+    picture, components = draw("--pca", "--size", 445)
+    for i in range(3):
+        top, left = MARGIN + i * ((445 + MARGIN) // 3), 3 * MARGIN + 2 * 445
+        side = (445 + MARGIN) // 3 - MARGIN
+        small = luminance(picture[top:top + side, left:left + side].astype(int))
+        centres = (np.arange(GRID) + 0.5) * side / GRID
+        inner = slice(1, -1)  # the frame lies on what is outside
+        shown = small[np.ix_(centres.astype(int), centres.astype(int))][inner, inner]
+        wanted = components[inner, inner, i]
+        assert np.corrcoef(shown.ravel(), wanted.ravel())[0, 1] > 0.97
+
+
+@pytest.mark.parametrize("options", [(), ("--pca",)])
+@pytest.mark.parametrize("size", [160, 896])
+def test_letters_are_large(options, size, draw):
+    """A capital letter is of 28 pixels, and nothing is cut off, however small the image."""
+    picture, _ = draw("--size", size, *options)
+    assert (picture[-MARGIN // 2:] == 255).all() and (picture[:, -MARGIN // 2:] == 255).all()
+    caption = picture[picture.shape[0] - 2 * 40 - MARGIN // 2:].min(axis=(1, 2)) < 100  # rows with ink
+    assert 2 * 28 <= caption.sum() <= 2 * 40
+
+
+@pytest.mark.parametrize("size, lines", [(160, 2), (448, 3), (896, 5)])
+def test_numbers_beside_the_bar_stand_apart(size, lines, draw):
+    """For a flat image there are fewer of them."""
+    picture, _ = draw("--size", size, model=GOLDEN / "model_rectangle.safetensors")
+    left = 3 * MARGIN + 2 * size + 58
+    ink = picture[:-2 * 40 - MARGIN, left:left + 150].min(axis=(1, 2)) < 128  # rows
+    tops = np.flatnonzero(np.diff(ink.astype(int), prepend=0) > 0)
+    assert len(tops) == lines and (np.diff(tops) >= 40).all()
 
 
 def test_rectangle(draw):
@@ -145,7 +188,7 @@ def test_another_precision_is_near(precision, draw):
 
 def test_embedded_model(image, tmp_path):
     run(image, "--output", tmp_path / "out.png")
-    assert Image.open(tmp_path / "out.png").size[0] > 900
+    assert Image.open(tmp_path / "out.png").size[0] > 1800
 
 
 # What can't be

@@ -143,12 +143,13 @@ def test_plot(photos, reference, tmp_path):
     svg = ElementTree.parse(tmp_path / "plot.svg").getroot()
     space = "{http://www.w3.org/2000/svg}"
     assert [text.text for text in svg.iter(space + "text")][2:] == ["no label", "cat", "dog"]
-    circles = [(float(c.get("cx")), float(c.get("cy")), c.get("fill"), c.get("r")) for c in svg.iter(space + "circle")]
-    dots, (none, cat, dog) = circles[:-3], (c[2] for c in circles[-3:])
+    paths = list(svg.iter(space + "path"))
+    dots = [(float(path.get("d")[1:].split()[0]), path.get("fill")) for path in paths[:-3]]
+    none, cat, dog = (path.get("fill") for path in paths[-3:])
     order = expected_order(photos)
     order.remove(photos / "dog" / "damaged.png")
     labels = [path.relative_to(photos).parts[0] if path.parent != photos else "" for path in order]
-    assert [dot[2] for dot in dots] == [{"": none, "cat": cat, "dog": dog}[label] for label in labels]
+    assert [dot[1] for dot in dots] == [{"": none, "cat": cat, "dog": dog}[label] for label in labels]
     # The first component, up to its place and scale.
     rows = reference[1].astype(float) - reference[1].mean(0)
     first = rows @ np.linalg.svd(rows)[2][0]

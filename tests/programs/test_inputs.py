@@ -247,6 +247,49 @@ def test_interrupt_of_a_tar_from_standard_input(image, tmp_path):
     process.stdin.close()
 
 
+def test_classify_reads_what_embed_reads(linked, image, tmp_path):
+    """Tar files by name, in a folder, in a list and from standard input: each image as if it were a file."""
+    folder = tmp_path / "folder"
+    (folder / "below").mkdir(parents=True)
+    for name in ("a.png", "b.tar", "below/c.tar"):
+        shutil.copy(image if name == "a.png" else linked, folder / name)
+    wanted = {path: json.loads(classify("--json", path).stdout)["predictions"] for path in (image, tmp_path / "other.png")}
+    of_members = {"a/early.png": tmp_path / "other.png", "a/one.png": image, "b/two.png": tmp_path / "other.png",
+                  "./c/hard.png": image, "c/soft.png": image}
+
+    def check(result, tar, before=()):
+        found = {entry["image"]: entry.get("predictions") for entry in map(json.loads, result.stdout.splitlines())}
+        expected = {str(path): wanted[image] for path in before}
+        expected |= {f"{tar}/{name}": wanted[of] for name, of in of_members.items()}
+        expected |= {f"{tar}/d/{name}.png": None for name in ("gone", "loop", "root")}
+        assert found == expected and list(found) == list(expected)
+
+    check(classify("--json", linked, status=1), linked)
+    result = classify("--json", folder, status=1)
+    check(result, folder / "b.tar", before=[folder / "a.png"])
+    assert lines(result.stderr)[-1] == "beit-classify: 1 folder not searched"
+    check(classify("--json", "--list", "-", input=f"{image}\n{linked}\tlabel\n".encode(), status=1), linked, before=[image])
+    with tarfile.open(tmp_path / "plain.tar", "w") as archive:
+        for i in range(20):
+            add_member(archive, f"{i}.png", image.read_bytes())
+    result = classify("--csv", "--top-k", 1, "--logits", tmp_path / "out.npy", "-", input=(tmp_path / "plain.tar").read_bytes())
+    assert [row["image"] for row in rows_of_csv(result.stdout)] == [f"-/{i}.png" for i in range(20)]
+    assert (np.load(tmp_path / "out.npy") == np.load(tmp_path / "out.npy")[0]).all()
+    assert b"more than once" in classify("-", "--list", "-", input=b"", status=2).stderr
+    (tmp_path / "cut.tar").write_bytes((tmp_path / "plain.tar").read_bytes()[:5000])
+    assert "cut.tar" in lines(classify(tmp_path / "cut.tar", status=1).stderr)[-1]
+
+
+def test_other_programs_count_tars_as_skipped(linked, image, tmp_path):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    shutil.copy(image, folder / "a.png")
+    shutil.copy(linked, folder / "b.tar")
+    embed("--output", tmp_path / "index.npy", image)
+    result = run("beit-search", "--model", MODEL, "--index", tmp_path / "index.npy", folder, check=True)
+    assert lines(result.stderr) == ["beit-search: 1 file skipped: 1 .tar"]
+
+
 # Two runs at once into one folder
 
 

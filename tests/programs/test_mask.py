@@ -42,7 +42,7 @@ def test_demo(tmp_path):
     assert run("beit-mask", "--json", SAMPLES) == lines  # the same masks again
     with Image.open(tmp_path / "out.png") as picture:
         assert (picture.format, picture.mode) == ("PNG", "RGB")
-        assert picture.width == 12 + 4 * (224 + 12) and picture.height == 32 + 10 * (224 + 32)
+        assert picture.width == 24 + 4 * (448 + 24) and picture.height == 64 + 10 * (448 + 64)
     assert lines != run("beit-mask", "--json", "--seed", 1, SAMPLES)
     run("beit-embed", "--tokens", "visual", "--output", tmp_path / "tokens.npy", SAMPLES)
     alone = np.load(tmp_path / "tokens.npy")
@@ -55,7 +55,7 @@ def test_picture(tmp_path):
     rows = ",".join(["1111111"] * 2 + ["0000000"] * 5)
     run("beit-mask", "--mask", rows, "-o", tmp_path / "out.png", sample)
     first, second, third, fourth = panels(tmp_path / "out.png")
-    assert (second[:64] == 128).all() and np.array_equal(second[64:], first[64:])
+    assert (second[:128] == 128).all() and np.array_equal(second[128:], first[128:])
     assert not np.array_equal(third, fourth)
     run("beit-mask", "--ratio", 0, "-o", tmp_path / "none.png", sample)
     first, second, third, fourth = panels(tmp_path / "none.png")
@@ -65,7 +65,14 @@ def test_picture(tmp_path):
 
 def panels(path):
     picture = np.asarray(Image.open(path))
-    return [picture[32:256, 12 + 236 * i:236 * (i + 1)] for i in range(4)]
+    return [picture[64:512, 24 + 472 * i:472 * (i + 1)] for i in range(4)]
+
+
+def test_titles_of_small_images_stand_apart(tmp_path):
+    run("beit-mask", "--size", 160, "-o", tmp_path / "out.png", SAMPLES / "bag.png")
+    titles = np.asarray(Image.open(tmp_path / "out.png"))[:56].min(axis=(0, 2)) < 128  # columns with ink
+    gaps = np.diff(np.flatnonzero(titles))
+    assert titles.any() and (gaps > 24).sum() == 3 and not titles[-12:].any()
 
 
 def test_other_models(tmp_path):

@@ -8,6 +8,7 @@ import io
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 
 import numpy as np
@@ -39,12 +40,13 @@ def images(tmp_path):
     return paths, np.load(tmp_path / "plain.npy")
 
 
-def write_index(folder, paths, embeddings, shards=(0, 13, 13, COUNT), dtype=np.float32):
+def write_index(folder, paths, embeddings, shards=(0, 13, 13, COUNT), dtype=np.float32, label=lambda path: None):
     (folder / "img_emb").mkdir(parents=True)
     (folder / "metadata").mkdir()
     for i, (begin, end) in enumerate(zip(shards, shards[1:])):
         np.save(folder / "img_emb" / f"img_emb_{i:05}.npy", embeddings[begin:end].astype(dtype))
-        lines = [json.dumps({"path": str(path), "width": 1, "height": 1}) + "\n" for path in paths[begin:end]]
+        lines = [json.dumps({"path": str(path), "width": 1, "height": 1} | ({"label": label(path)} if label(path) else {})) + "\n"
+                 for path in paths[begin:end]]
         (folder / "metadata" / f"metadata_{i:05}.jsonl").write_text("".join(lines))
     return folder
 
@@ -83,20 +85,43 @@ def test_several_queries_and_a_plain_array(images, tmp_path):
 
 
 class Page(html.parser.HTMLParser):
-    """Tags, the text of captions, the sources of images."""
+    """Tags, texts with the tags that they are in, the sources of images, what buttons are called."""
 
     def __init__(self, text):
         super().__init__()
-        self.tags, self.sources, self.texts = [], [], []
+        self.tags, self.sources, self.texts, self.titles, self.open = [], [], [], [], []
         self.feed(text)
 
     def handle_starttag(self, tag, attrs):
         self.tags.append(tag)
-        if tag == "img":
-            self.sources.append(dict(attrs)["src"])
+        attributes = dict(attrs)
+        if attributes.get("src"):
+            self.sources.append(attributes["src"])
+        if "title" in attributes:
+            self.titles.append(attributes["title"])
+        if tag not in ("img", "meta"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
 
     def handle_data(self, data):
-        self.texts.append(data)
+        if data.strip():
+            self.texts.append((self.open[-1], data.strip()))
+
+    def texts_in(self, tag):
+        return [text for where, text in self.texts if where == tag]
+
+
+def page_of(path):
+    return Page((path / "page.html").read_text())
+
+
+def decoded(source):
+    kind, data = source.split(",")
+    image = Image.open(io.BytesIO(base64.b64decode(data, validate=True)))
+    assert kind == f"data:image/{image.format.lower()};base64"
+    return image
 
 
 def test_html_page(images, tmp_path):
@@ -105,25 +130,113 @@ def test_html_page(images, tmp_path):
     strange = 7
     result = run("--index", index, paths[strange], "-k", 4, "--html", tmp_path / "page.html")
     assert (result.returncode, result.stderr) == (0, "")
-    page = Page((tmp_path / "page.html").read_text())
-    assert set(page.tags) <= {"html", "head", "meta", "title", "style", "body", "h2", "div", "figure", "figcaption", "img"}
+    page = page_of(tmp_path)
+    assert page.open == []
+    assert set(page.tags) == {"html", "head", "meta", "title", "style", "body", "h1", "h2", "p", "div", "figure", "button",
+                              "img", "figcaption", "span", "dialog", "form", "script"}
     assert len(page.sources) == 5
-    order, _ = wanted(embeddings, strange, 4)
-    for source, i in zip(page.sources, [strange, *order]):
-        kind, data = source.split(",")
-        assert kind == "data:image/png;base64"
-        with Image.open(io.BytesIO(base64.b64decode(data, validate=True))) as thumbnail, Image.open(paths[i]) as image:
-            assert thumbnail.size == image.size  # not larger than a thumbnail
-            assert np.array_equal(np.asarray(thumbnail), np.asarray(image))
-    assert any(str(paths[strange]) in text for text in page.texts)
+    order, cosine = wanted(embeddings, strange, 4)
+    for source, title, i in zip(page.sources, page.titles, [strange, *order], strict=True):
+        with Image.open(paths[i]) as image:
+            assert np.array_equal(np.asarray(decoded(source)), np.asarray(image))  # not larger than a thumbnail
+        assert title == str(paths[i])
+    # Names by what differs: the folder stands once.
+    assert page.texts_in("p") == [f"Found in {tmp_path / 'images'}/"]
+    assert page.texts_in("h2") == [paths[strange].name]
+    assert page.texts_in("figcaption") == ["query", *(paths[i].name for i in order)]
+    np.testing.assert_allclose([float(text) for text in page.texts_in("span")], cosine, atol=1.1e-4)
     # Large images shrink; those that are gone get a note.
-    Image.new("RGB", (640, 320)).save(tmp_path / "large.png")
+    Image.new("RGB", (1640, 820), (200, 100, 50)).save(tmp_path / "large.png")
     paths[order[1]].unlink()
     run("--index", index, tmp_path / "large.png", paths[strange], "-k", 4, "--html", tmp_path / "page.html")
-    page = Page((tmp_path / "page.html").read_text())
-    with Image.open(io.BytesIO(base64.b64decode(page.sources[0].split(",")[1]))) as thumbnail:
-        assert thumbnail.size == (160, 80)
-    assert "no longer readable" in page.texts
+    page = page_of(tmp_path)
+    large = decoded(page.sources[0])
+    assert large.size == (800, 400) and np.abs(np.asarray(large).astype(int) - [200, 100, 50]).max() < 4
+    assert "width=\"160\" height=\"80\"" in (tmp_path / "page.html").read_text()
+    assert "no longer readable" in page.texts_in("div")
+    assert page.texts_in("h2") == [str(tmp_path / "large.png"), paths[strange].name]
+
+
+def test_page_shows_folders_and_labels_that_differ(images, tmp_path):
+    paths, embeddings = images
+    for i, path in enumerate(paths):
+        moved = tmp_path / "images" / ("cats" if i % 2 else "cars") / "2024" / path.name
+        moved.parent.mkdir(parents=True, exist_ok=True)
+        paths[i] = path.rename(moved)
+    index = write_index(tmp_path / "index", paths, embeddings, label=lambda path: "<a cat>" if "cats" in str(path) else None)
+    run("--index", index, paths[0], "-k", COUNT, "--html", tmp_path / "page.html")
+    page = page_of(tmp_path)
+    assert page.texts_in("p") == [f"Found in {tmp_path / 'images'}/"]
+    order, _ = wanted(embeddings, 0, COUNT)
+    assert page.texts_in("figcaption")[1:] == [str(paths[i].relative_to(tmp_path / "images")) for i in order]
+    assert page.texts_in("b") == ["<a cat>"] * (COUNT // 2)
+    # Of one class alone the rest differs.
+    cats = [i for i in range(COUNT) if i % 2]
+    index = write_index(tmp_path / "cats", [paths[i] for i in cats], embeddings[cats], shards=(0, len(cats)))
+    run("--index", index, paths[0], "-k", 3, "--html", tmp_path / "page.html")
+    page = page_of(tmp_path)
+    assert page.texts_in("p") == [f"Found in {tmp_path / 'images' / 'cats' / '2024'}/"] and page.texts_in("b") == []
+    assert page.texts_in("h2") == [str(paths[0])]
+
+
+def test_page_enlarges_pictures(images, tmp_path):
+    """By mouse and by keys, in Chromium."""
+    webdriver = pytest.importorskip("selenium.webdriver")
+    Keys = webdriver.Keys
+    from selenium.webdriver.support.ui import WebDriverWait
+    if not shutil.which("chromedriver"):
+        pytest.skip("needs chromium-driver")
+    paths, embeddings = images
+    index = write_index(tmp_path / "index", paths, embeddings)
+    run("--index", index, paths[3], "-k", 4, "--html", tmp_path / "page.html")
+    options = webdriver.ChromeOptions()
+    for flag in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1000,800"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    browser = webdriver.Chrome(options=options)
+    try:
+        browser.get((tmp_path / "page.html").as_uri())
+        order = [3, *wanted(embeddings, 3, 4)[0]]
+
+        def press(*keys):
+            webdriver.ActionChains(browser).send_keys(*keys).perform()
+
+        def shown():
+            """Which picture is enlarged: its path, whether it is large; nothing where none is."""
+            return browser.execute_script("""const dialog = document.querySelector('dialog');
+                return dialog.open ? [dialog.querySelector('p').textContent, dialog.querySelector('img').clientHeight > 500,
+                                      dialog.querySelector('img').naturalWidth] : null;""")
+
+        def focused():
+            return browser.execute_script("return document.activeElement.title")
+
+        def picture(i):
+            with Image.open(paths[i]) as image:
+                return [str(paths[i]), True, image.width]
+
+        def wait_until(condition):  # images are decoded, and a dialog tells that it has closed, a moment later
+            WebDriverWait(browser, 10, poll_frequency=0.02).until(lambda _: condition())
+
+        assert shown() is None
+        browser.find_elements("css selector", "figure button")[1].click()
+        wait_until(lambda: shown() == picture(order[1]))
+        browser.find_element("css selector", "dialog img").click()
+        wait_until(lambda: shown() is None and focused() == str(paths[order[1]]))
+        press(Keys.TAB, Keys.ENTER)
+        wait_until(lambda: shown() == picture(order[2]))
+        press(Keys.ARROW_RIGHT, Keys.ARROW_RIGHT, Keys.ARROW_RIGHT)  # from the last to the first
+        wait_until(lambda: shown() == picture(order[0]))
+        press(Keys.ARROW_LEFT)
+        wait_until(lambda: shown() == picture(order[-1]))
+        press(Keys.ESCAPE)
+        wait_until(lambda: shown() is None and focused() == str(paths[order[-1]]))
+        press(Keys.ENTER)
+        wait_until(lambda: shown() == picture(order[-1]))
+        press(Keys.ENTER)  # on the button that closes
+        wait_until(lambda: shown() is None)
+        assert browser.get_log("browser") == []
+    finally:
+        browser.quit()
 
 
 def test_bad_indices_are_one_line(images, tmp_path):

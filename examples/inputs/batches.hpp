@@ -1,4 +1,4 @@
-// Decodes and preprocesses images beside the model's work on those before them.
+// Decodes and preprocesses images beside the model's work on those before them, and runs it on them.
 #pragma once
 
 #include <algorithm>
@@ -6,9 +6,11 @@
 #include <condition_variable>
 #include <cstddef>
 #include <exception>
+#include <iostream>
 #include <mutex>
 #include <new>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <utility>
@@ -16,14 +18,14 @@
 
 #include <beit/beit.hpp>
 
-#include "../inputs.hpp"
 #include "../paths.hpp"
+#include "input_progress.hpp"
 #include "item.hpp"
-#include "plan.hpp"
+#include "stop.hpp"
 
 namespace programs {
 
-/// Images in the order of the plan, and the model's input for those that can be read.
+/// Images in the order of their source, and the model's input for those that can be read.
 struct Batch {
   std::vector<Item> items;
   beit::Matrix x;  // (batch_size, 3*H*W), of which `rows` are used: one for each item without an error
@@ -34,9 +36,9 @@ struct Batch {
 /// number of images.
 class Batches {
  public:
-  Batches(Plan& plan, const beit::Config& config, const beit::DecodeOptions& options, beit::Index batch_size,
+  Batches(ItemSource& source, const beit::Config& config, const beit::DecodeOptions& options, beit::Index batch_size,
           beit::Index threads)
-      : plan_(plan), config_(config), options_(options), batch_size_(static_cast<std::size_t>(batch_size)) {
+      : source_(source), config_(config), options_(options), batch_size_(static_cast<std::size_t>(batch_size)) {
     if (config.in_chans != 3) {
       throw beit::ConfigError("the model takes " + std::to_string(config.in_chans) +
                               " channels, wanted 3: photographs are red, green and blue");
@@ -58,7 +60,8 @@ class Batches {
   Batches& operator=(const Batches&) = delete;
   ~Batches() { stop(); }
 
-  /// The next batch, which is valid until the next call; null at the end. Throws what the plan throws, and Interrupted.
+  /// The next batch, which is valid until the next call; null at the end. Throws what the source throws, and
+  /// Interrupted.
   Batch* next() {
     std::unique_lock lock(mutex_);
     if (std::exchange(lent_, false)) {
@@ -86,7 +89,7 @@ class Batches {
   };
 
   void stop() {
-    plan_.stop();
+    source_.stop();
     {
       const std::lock_guard lock(mutex_);
       finished_ = true;
@@ -117,9 +120,9 @@ class Batches {
     ready_.notify_one();
   }
 
-  /// Puts the plan's next image into the ring; nothing at the end.
+  /// Puts the source's next image into the ring; nothing at the end.
   std::optional<std::pair<Slot*, std::size_t>> take() {
-    const std::lock_guard one_at_a_time(plan_mutex_);
+    const std::lock_guard one_at_a_time(source_mutex_);
     {
       std::unique_lock lock(mutex_);
       room_.wait(lock, [this] { return finished_ || closed_ - taken_ < ring_.size(); });
@@ -127,9 +130,9 @@ class Batches {
     }
     std::optional<Item> item;
     try {
-      item = plan_.next();  // may wait for a file: without mutex_
+      item = source_.next();  // may wait for a file: without mutex_
     } catch (...) {
-      fail();  // before another thread asks a plan that has failed
+      fail();  // before another thread asks a source that has failed
       return std::nullopt;
     }
     const std::lock_guard lock(mutex_);
@@ -175,13 +178,13 @@ class Batches {
     }
   }
 
-  Plan& plan_;
+  ItemSource& source_;
   const beit::Config& config_;
   beit::DecodeOptions options_;
   std::size_t batch_size_;
   std::vector<Slot> ring_;
-  std::mutex plan_mutex_;  // taken before mutex_
-  std::mutex mutex_;       // for all below
+  std::mutex source_mutex_;  // taken before mutex_
+  std::mutex mutex_;         // for all below
   std::condition_variable room_;
   std::condition_variable ready_;
   std::size_t taken_ = 0;   // batches that next() has returned and got back
@@ -191,5 +194,32 @@ class Batches {
   std::exception_ptr error_;
   std::vector<std::thread> threads_;
 };
+
+/// Runs a model on batch after batch: `forward` makes of x (B, 3*H*W) a matrix with as many rows for each image, and
+/// `visit(item, row)` gets each image in its order with the first of them, null where it can't be read. No progress
+/// line is in the way of what `visit` prints.
+template <typename Forward, typename Visit>
+void run_batches(Batches& batches, InputProgress& progress, const Forward& forward, const Visit& visit) {
+  std::size_t done = 0;
+  while (const Batch* const batch = batches.next()) {
+    const beit::Matrix out =
+        batch->rows > 0 ? forward(beit::ConstRows(batch->x.map().topRows(batch->rows))) : beit::Matrix();
+    progress.clear();
+    beit::Index row = 0;
+    for (const Item& item : batch->items) {
+      if (!item.error.empty()) {
+        visit(item, nullptr);
+        continue;
+      }
+      visit(item, out.row(row));
+      row += out.rows() / batch->rows;
+    }
+    std::cout.flush();
+    if (stop_signal != 0) throw Interrupted();  // a closed pipe is no error to speak of
+    if (!std::cout) throw std::runtime_error("standard output: can't write");
+    progress.show(done += batch->items.size());
+  }
+  progress.clear();
+}
 
 }  // namespace programs

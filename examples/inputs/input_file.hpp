@@ -18,7 +18,7 @@
 
 #include <beit/beit.hpp>
 
-#include "../inputs.hpp"
+#include "stop.hpp"
 
 namespace programs {
 

@@ -19,8 +19,8 @@
 #include <beit/beit.hpp>
 
 #include "../paths.hpp"
-#include "../skipped.hpp"
 #include "item.hpp"
+#include "skipped.hpp"
 #include "tar_archive.hpp"
 
 namespace programs {

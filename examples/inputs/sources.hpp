@@ -20,23 +20,28 @@
 
 namespace programs {
 
-/// What the user names: first the arguments (images, tar files, and folders with all below), then the lines of a list
-/// (images and tar files).
+/// What the user names: first the arguments (images, tar files and folders), then the lines of a list (images and tar
+/// files).
 struct InputNames {
   std::vector<std::string> arguments;  // "-" for a tar file from standard input
-  std::string list;                    // "-" for standard input, "" for none
+  std::string list{};                  // "-" for standard input, "" for none
+  FolderContents folders{};            // without tars, what is named as one is taken for an image
 };
 
 /// The same images in the same order for every task. Holds no more of them than are on their way.
-class Sources {
+class Sources : public ItemSource {
  public:
-  /// Only an image in a tar that is `wanted` gets its bytes. beit::FileError where the list can't be opened.
-  Sources(const InputNames& names, Wanted wanted)
-      : arguments_(names.arguments.begin(), names.arguments.end()), wanted_(std::move(wanted)) {
+  /// Only an image in a tar that is `wanted` gets its bytes. What isn't read of folders and tars is counted in
+  /// `skipped`, which must outlive this. beit::FileError where the list can't be opened.
+  Sources(const InputNames& names, Wanted wanted, Skipped& skipped)
+      : arguments_(names.arguments.begin(), names.arguments.end()),
+        contents_(names.folders),
+        wanted_(std::move(wanted)),
+        skipped_(skipped) {
     if (!names.list.empty()) list_.emplace(names.list, stopping_);
   }
 
-  std::optional<Item> next() {
+  std::optional<Item> next() override {
     for (;;) {
       if (tar_) {
         if (std::optional<Item> item = tar_->next()) return numbered(std::move(item));
@@ -55,7 +60,7 @@ class Sources {
         std::error_code ignored;
         if (std::filesystem::is_directory(path_of(argument), ignored)) {
           folder_ = argument;
-          walk_.emplace(argument, skipped_);
+          walk_.emplace(path_of(argument), contents_, skipped_);
         } else if (argument.empty()) {
           return numbered(Item{.error = "found an empty name, wanted an image or a folder"});
         } else if (!open_tar(argument)) {
@@ -77,16 +82,12 @@ class Sources {
     }
   }
 
-  /// Files in the folders and tars so far that aren't read.
-  const Skipped& skipped() const { return skipped_; }
-
-  /// Ends a next() that waits for standard input, with Interrupted. From any thread.
-  void stop() { stopping_ = true; }
+  void stop() override { stopping_ = true; }
 
  private:
   /// Whether it is a tar file; one that can't be opened is an error of the next item.
   bool open_tar(const std::string& path) {
-    if (path != "-" && !is_tar_name(path_of(path))) return false;
+    if (!contents_.tars || (path != "-" && !is_tar_name(path_of(path)))) return false;
     tar_.emplace(path, count_, wanted_, skipped_, stopping_);
     return true;
   }
@@ -97,8 +98,9 @@ class Sources {
   }
 
   std::deque<std::string> arguments_;
+  FolderContents contents_;
   Wanted wanted_;
-  Skipped skipped_;
+  Skipped& skipped_;
   std::atomic<bool> stopping_{false};
   std::optional<LineReader> list_;
   std::optional<FolderWalk> walk_;
@@ -106,5 +108,16 @@ class Sources {
   std::optional<TarReader> tar_;
   std::int64_t count_ = 0;
 };
+
+/// Of images in tars, all are wanted.
+inline bool all_wanted(std::int64_t) { return true; }
+
+/// The images that the arguments name, and those directly in folders, in their order.
+inline std::vector<Item> list_images(const std::vector<std::string>& arguments, Skipped& skipped) {
+  Sources sources({.arguments = arguments, .folders = {.subfolders = false, .tars = false}}, all_wanted, skipped);
+  std::vector<Item> items;
+  while (std::optional<Item> item = sources.next()) items.push_back(std::move(*item));
+  return items;
+}
 
 }  // namespace programs

@@ -1,4 +1,4 @@
-// The images and tar files in a folder and the folders below it, by name.
+// The images and tar files in a folder, and in the folders below it, by name.
 #pragma once
 
 #include <algorithm>
@@ -10,18 +10,27 @@
 #include <vector>
 
 #include "../paths.hpp"
-#include "../skipped.hpp"
 #include "item.hpp"
+#include "skipped.hpp"
 #include "tar_reader.hpp"
 
 namespace programs {
+
+/// What of a folder is read besides its images.
+struct FolderContents {
+  bool subfolders = true;  // and what is below them
+  bool tars = true;
+};
 
 /// Goes through the folders in the order of their names, each one's files and folders together, holding the names of
 /// those folders only that are open. Links are followed, except to a folder that the link lies in.
 class FolderWalk {
  public:
   /// What isn't read is counted in `skipped`, which must outlive this.
-  FolderWalk(const std::filesystem::path& root, Skipped& skipped) : skipped_(skipped) { enter(root); }
+  FolderWalk(const std::filesystem::path& root, FolderContents contents, Skipped& skipped)
+      : contents_(contents), skipped_(skipped) {
+    enter(root);
+  }
 
   /// A file with its label, which is the name of the folder in `root` that it is somewhere in; or an error.
   std::optional<Item> next() {
@@ -69,14 +78,17 @@ class FolderWalk {
       std::error_code ignored;
       const fs::file_type type = entry->status(ignored).type();
       const bool is_folder = type == fs::file_type::directory;
-      if (is_folder && entry->is_symlink(ignored) && is_open(entry->path())) continue;
       // A link to nothing stays in, for its error to be seen.
       const bool is_file = type == fs::file_type::regular || type == fs::file_type::not_found;
       const fs::path name = entry->path().filename();
       if (is_folder && is_apple_double(name)) {
         skipped_.add_apple_folder(entry->path());
-      } else if (is_folder || (is_file && (is_image_file(name) || (is_tar_name(name) && !is_apple_double(name))))) {
-        folder.entries.push_back({name, is_folder});
+      } else if (is_folder && !contents_.subfolders) {
+        skipped_.add_folder();
+      } else if (is_folder) {
+        if (!entry->is_symlink(ignored) || !is_open(entry->path())) folder.entries.push_back({name, true});
+      } else if (is_file && (is_image_file(name) || (contents_.tars && is_tar_name(name) && !is_apple_double(name)))) {
+        folder.entries.push_back({name, false});
       } else if (is_file) {
         skipped_.add(name);
       }
@@ -98,6 +110,7 @@ class FolderWalk {
     });
   }
 
+  FolderContents contents_;
   Skipped& skipped_;
   std::vector<Folder> open_;  // from the root down
   std::vector<Item> errors_;

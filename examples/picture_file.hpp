@@ -1,4 +1,4 @@
-// Writing PNG pictures.
+// Pictures as files.
 #pragma once
 
 #include <cstdint>
@@ -12,5 +12,8 @@ namespace programs {
 
 /// The bytes of a PNG file: RGB pixels (height, width, 3). Throws std::runtime_error.
 std::string encode_png(std::span<const std::uint8_t> pixels, beit::Index height, beit::Index width);
+
+/// Those of a JPEG file of good quality.
+std::string encode_jpeg(std::span<const std::uint8_t> pixels, beit::Index height, beit::Index width);
 
 }  // namespace programs

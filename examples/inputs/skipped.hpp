@@ -12,7 +12,7 @@
 
 #include <beit/image/formats.hpp>
 
-#include "paths.hpp"
+#include "../paths.hpp"
 
 namespace programs {
 

@@ -1,0 +1,75 @@
+// The progress line of images, with the time left once it is known how many there are.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <exception>
+#include <filesystem>
+#include <functional>
+#include <future>
+#include <system_error>
+#include <utility>
+
+#include "../output.hpp"
+#include "../paths.hpp"
+#include "sources.hpp"
+
+namespace programs {
+
+class InputProgress {
+ public:
+  explicit InputProgress(std::size_t total) : total_(total) {}
+
+  /// Counts the images beside the work on them, for a terminal only, and not what can be read but once. This process is
+  /// one of `tasks` that share the work; `passed_over` says how many images it has left to others so far.
+  explicit InputProgress(
+      const InputNames& names, std::int64_t tasks = 1, std::function<std::int64_t()> passed_over = [] { return 0; })
+      : tasks_(tasks), passed_over_(std::move(passed_over)) {
+    std::error_code ignored;
+    if (!is_terminal(stderr)) return;
+    if (std::find(names.arguments.begin(), names.arguments.end(), "-") != names.arguments.end()) return;
+    if (!names.list.empty() && !std::filesystem::is_regular_file(path_of(names.list), ignored)) return;
+    counter_ = std::async(std::launch::async, [this, names] { count(names); });
+    counter_.wait_for(std::chrono::milliseconds(100));  // mostly enough, and the line is right from its beginning
+  }
+  InputProgress(const InputProgress&) = delete;
+  InputProgress& operator=(const InputProgress&) = delete;
+  ~InputProgress() { stopping_ = true; }
+
+  /// `done`: images that this process has been through, beside those that it passed over.
+  void show(std::size_t done) {
+    const auto skipped = static_cast<std::size_t>(passed_over_());
+    progress_.set_total(total_);
+    progress_.show(done + skipped, done, static_cast<std::size_t>(tasks_));
+  }
+  void clear() { progress_.clear(); }
+
+ private:
+  void count(const InputNames& names) {
+    try {
+      Skipped ignored;
+      Sources sources(
+          names, [](std::int64_t) { return false; }, ignored);
+      std::size_t count = 0;
+      for (; sources.next(); ++count) {
+        if (stopping_) return;
+      }
+      total_ = count;
+    } catch (const std::exception&) {
+      // Whatever it is, the work meets it too.
+    }
+  }
+
+  std::int64_t tasks_ = 1;
+  std::function<std::int64_t()> passed_over_ = [] { return 0; };
+  Progress progress_;
+  std::atomic<std::size_t> total_{Progress::unknown};
+  std::atomic<bool> stopping_{false};
+  std::future<void> counter_;  // the last: its end is waited for before the others go
+};
+
+}  // namespace programs

@@ -1,0 +1,57 @@
+#include "picture_file.hpp"
+
+#include <stdexcept>
+
+// In this file alone, and with internal linkage.
+#define STB_IMAGE_WRITE_IMPLEMENTATION
+#define STB_IMAGE_WRITE_STATIC
+#define STBI_WRITE_NO_STDIO
+#if defined(__GNUC__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wunused-function"
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
+#endif
+#include <stb_image_write.h>
+#if defined(__GNUC__)
+#pragma GCC diagnostic pop
+#endif
+
+namespace programs {
+
+namespace {
+
+void append(void* bytes, void* data, int size) {
+  static_cast<std::string*>(bytes)->append(static_cast<const char*>(data), static_cast<std::size_t>(size));
+}
+
+/// Throws unless there are as many pixels as the size says.
+void require_size(std::span<const std::uint8_t> pixels, beit::Index height, beit::Index width) {
+  if (static_cast<beit::Index>(pixels.size()) != height * width * 3) {
+    throw std::runtime_error("can't encode a picture of another size than its pixels");
+  }
+}
+
+}  // namespace
+
+std::string encode_png(std::span<const std::uint8_t> pixels, beit::Index height, beit::Index width) {
+  require_size(pixels, height, width);
+  std::string bytes;
+  if (stbi_write_png_to_func(append, &bytes, static_cast<int>(width), static_cast<int>(height), 3, pixels.data(),
+                             static_cast<int>(3 * width)) == 0) {
+    throw std::runtime_error("can't encode a PNG picture");
+  }
+  return bytes;
+}
+
+std::string encode_jpeg(std::span<const std::uint8_t> pixels, beit::Index height, beit::Index width) {
+  require_size(pixels, height, width);
+  constexpr int quality = 85;
+  std::string bytes;
+  if (stbi_write_jpg_to_func(append, &bytes, static_cast<int>(width), static_cast<int>(height), 3, pixels.data(),
+                             quality) == 0) {
+    throw std::runtime_error("can't encode a JPEG picture");
+  }
+  return bytes;
+}
+
+}  // namespace programs
