@@ -21,7 +21,7 @@ void Preprocess(benchmark::State& state) {
   preprocessing.input_size = {224, 224};
   std::vector<float> out(3 * 224 * 224);
   for (auto _ : state) {
-    beit::preprocess(image, preprocessing, out.data());
+    beit::preprocess(preprocessing, image, out.data());
     benchmark::ClobberMemory();
   }
   state.counters["pixels/s"] =

@@ -25,7 +25,7 @@ int main(int argc, char** argv) {
       for (beit::Index i = 0; i < count; ++i) {
         // Decoding takes memory of its own; frames of a camera would go to preprocess as they are.
         const beit::Image image = beit::read_image(paths[first + static_cast<std::size_t>(i)]);
-        beit::preprocess(image, config.preprocessing, x.row(i));
+        beit::preprocess(config.preprocessing, image, x.row(i));
       }
       // After the first batch this allocates nothing.
       model.forward(x.map().topRows(count), workspace, logits.map().topRows(count));

@@ -110,7 +110,7 @@ class Masker {
     const Index patches = config().grid().area(), vocabulary = config().vocab_size;
     Result result{{config().grid(), std::vector<std::int32_t>(static_cast<std::size_t>(patches))}, {}, {}};
     beit::Matrix small(1, 3 * preprocessing_.input_size.area());
-    beit::preprocess(image, preprocessing_, small.data());
+    beit::preprocess(preprocessing_, image, small.data());
     tokenizer_.encode(small, workspace, result.wanted.values);
     result.predicted = result.wanted;
     beit::Matrix logits(patches, vocabulary);

@@ -158,7 +158,7 @@ class Batches {
       item.bytes.reset();
       item.height = image.height();
       item.width = image.width();
-      beit::preprocess(image, config_.preprocessing, row);
+      beit::preprocess(config_.preprocessing, image, row);
     } catch (const std::bad_alloc&) {
       throw;  // not the image's fault
     } catch (const std::exception& error) {

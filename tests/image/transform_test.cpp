@@ -41,7 +41,7 @@ TEST(Preprocess, GivesTimmsTensorsBitForBit) {
     config.crop_mode = beit::crop_mode_from_name(crop_mode);
     config.interpolation = beit::interpolation_from_name(interpolation);
     std::vector<float> tensor(static_cast<std::size_t>(config.input_size.area() * 3));
-    beit::preprocess(beit::read_image(golden::image_path(name)), config, tensor.data());
+    beit::preprocess(config, beit::read_image(golden::image_path(name)), tensor.data());
     EXPECT_EQ(golden::crc32(tensor.data(), tensor.size() * sizeof(float)), crc)
         << name << ' ' << config.input_size.height << " x " << config.input_size.width << ' ' << config.crop_pct << ' '
         << crop_mode << ' ' << interpolation;
@@ -59,7 +59,7 @@ TEST(Preprocess, NormalisesEveryByteAsTorchDoes) {
   config.mean = {0.485f, 0.456f, 0.406f};
   config.std = {0.229f, 0.224f, 0.225f};
   std::vector<float> found(3 * 256);
-  beit::preprocess({bytes.data(), 16, 16, 1}, config, found.data());
+  beit::preprocess(config, {bytes.data(), 16, 16, 1}, found.data());
   for (std::size_t c = 0; c < 3; ++c) {
     for (std::size_t i = 0; i < 256; ++i) {
       // torchvision: to_tensor's div(255), then normalize's sub_(mean) and div_(std), each rounded to float.
@@ -80,7 +80,7 @@ TEST(Preprocess, FillsTheBorder) {
   config.mean = {0.3f, 0.5f, 2.0f};
   config.std = {1.0f, 1.0f, 1.0f};
   std::vector<float> found(3 * 64);
-  beit::preprocess(image, config, found.data());
+  beit::preprocess(config, image, found.data());
   EXPECT_EQ(found[2], 1.0f - 0.3f);
   EXPECT_EQ(found[1], 76.0f / 255.0f - 0.3f);        // Python's round(255 * 0.3) is 76
   EXPECT_EQ(found[64 + 1], 128.0f / 255.0f - 0.5f);  // and round(127.5) is 128
@@ -93,12 +93,12 @@ TEST(Preprocess, RefusesValuesThatCannotBe) {
   std::vector<float> out(3 * 4 * 4);
   beit::Preprocessing good;
   good.input_size = {4, 4};
-  ASSERT_NO_THROW(beit::preprocess(image, good, out.data()));
+  ASSERT_NO_THROW(beit::preprocess(good, image, out.data()));
   const auto expect_refused = [&](auto change, const char* text) {
     beit::Preprocessing config = good;
     change(config);
-    EXPECT_THROW(beit::preprocess(image, config, out.data()), beit::ConfigError) << text;
-    EXPECT_THAT(message_of([&] { beit::preprocess(image, config, out.data()); }), HasSubstr(text));
+    EXPECT_THROW(beit::preprocess(config, image, out.data()), beit::ConfigError) << text;
+    EXPECT_THAT(message_of([&] { beit::preprocess(config, image, out.data()); }), HasSubstr(text));
   };
   expect_refused([](auto& c) { c.crop_pct = 0.0; }, "crop_pct: found 0.0");
   expect_refused([](auto& c) { c.crop_pct = -1.0; }, "crop_pct: found -1.0");
@@ -107,14 +107,14 @@ TEST(Preprocess, RefusesValuesThatCannotBe) {
   expect_refused([](auto& c) { c.std.pop_back(); }, "mean and std: found 3 and 2");
   expect_refused([](auto& c) { c.mean[0] = std::numeric_limits<float>::infinity(); }, "mean: found inf");
   expect_refused([](auto& c) { c.input_size = {0, 4}; }, "input_size: found 0 x 4");
-  EXPECT_THROW(beit::preprocess({bytes.data(), 0, 2, 3}, good, out.data()), beit::ImageError);
+  EXPECT_THROW(beit::preprocess(good, {bytes.data(), 0, 2, 3}, out.data()), beit::ImageError);
 
   // So small a crop_pct, or so large: no such image can be made.
   beit::Preprocessing config = good;
   config.crop_pct = 1e-300;
-  EXPECT_THROW(beit::preprocess(image, config, out.data()), beit::ImageError);
+  EXPECT_THROW(beit::preprocess(config, image, out.data()), beit::ImageError);
   config.crop_pct = 5.0;
-  EXPECT_THROW(beit::preprocess(image, config, out.data()), beit::ImageError);
+  EXPECT_THROW(beit::preprocess(config, image, out.data()), beit::ImageError);
 }
 
 TEST(Preprocess, RefusesImagesThatPillowCannotResize) {
@@ -124,7 +124,7 @@ TEST(Preprocess, RefusesImagesThatPillowCannotResize) {
   config.crop_mode = beit::CropMode::border;
   std::vector<float> out(3 * 32 * 32);
   EXPECT_THAT(message_of([&] {
-                beit::preprocess({bytes.data(), 1000, 1, 1}, config, out.data());
+                beit::preprocess(config, {bytes.data(), 1000, 1, 1}, out.data());
               }),
               HasSubstr("found 1000 x 1 pixels to be resized to 35 x 0"));
 }
@@ -135,7 +135,7 @@ TEST(Preprocess, TakesLongAndNarrowImages) {
   beit::Preprocessing config;
   config.input_size = {224, 224};
   std::vector<float> out(3 * 224 * 224);
-  beit::preprocess({bytes.data(), 5000, 1, 1}, config, out.data());
+  beit::preprocess(config, {bytes.data(), 5000, 1, 1}, out.data());
   EXPECT_TRUE(std::all_of(out.begin(), out.end(), [](float x) { return x == 1.0f; }));
 }
 

@@ -38,7 +38,7 @@ TEST_P(LayerNorm, AsAProductReadsIt) {
   Matrix out(rows, dim);
   norm_.forward(x_, workspace_.executor(), out);
   beit::Workspace::Frame frame(workspace_);
-  const beit::kernels::Layout& layout = *beit::kernel_table().float32.gemm.layout;
+  const beit::kernels::Layout& layout = *beit::arithmetic<float>(beit::default_kernels()).gemm.layout;
   const beit::Activations kept = frame.activations(beit::kernels::float_rows, segments, tokens, dim);
   for (Index i = 0; i < segments; ++i) kept.write(i, 0, tokens, 0, dim, x_.row(i * tokens), dim);
   for (const bool of_kept : {false, true}) {

@@ -68,7 +68,7 @@ BEIT_INLINE void require_valid(const Preprocessing& config);
 ///
 /// Throws ConfigError for values in `config` that can't be, ImageError for an empty image or one so long and narrow
 /// that Pillow couldn't resize it.
-BEIT_INLINE void preprocess(const ImageView& image, const Preprocessing& config, float* out);  // (3, height, width)
+BEIT_INLINE void preprocess(const Preprocessing& config, const ImageView& image, float* out);  // (3, height, width)
 
 }  // namespace beit::inline BEIT_ABI
 

@@ -105,7 +105,7 @@ inline std::uint8_t border_value(float mean) {
 
 }  // namespace detail
 
-BEIT_INLINE void preprocess(const ImageView& image, const Preprocessing& config, float* out) {  // (3, height, width)
+BEIT_INLINE void preprocess(const Preprocessing& config, const ImageView& image, float* out) {  // (3, height, width)
   detail::require_valid(config);
   detail::require_readable(image);
   const Size resized = detail::resized_size({image.height, image.width}, config);

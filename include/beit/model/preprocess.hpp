@@ -25,7 +25,7 @@ template <ImageRange Images>
 Matrix preprocess(const Preprocessing& preprocessing, const Images& images, Workspace& workspace) {
   Matrix x(static_cast<Index>(std::ranges::size(images)), 3 * preprocessing.input_size.area());
   workspace.executor().for_each(
-      x.rows(), [&](Index b, Index) { preprocess(std::ranges::data(images)[b], preprocessing, x.row(b)); });
+      x.rows(), [&](Index b, Index) { preprocess(preprocessing, std::ranges::data(images)[b], x.row(b)); });
   return x;
 }
 
