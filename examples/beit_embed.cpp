@@ -150,12 +150,9 @@ class Embedder {
   /// (B * rows_per_image, C), or tokens (B, h*w).
   beit::Matrix forward(const beit::ConstRows& x) {
     if (tokenizer_) return tokenizer_->encode(x, workspace_);
+    if (options_.tokens == "pooled") return beit::embed(*model_, x, workspace_);
     beit::Matrix features(x.rows() * rows_per_image(), model_->config().embed_dim);
-    if (options_.tokens == "pooled") {
-      model_->forward(x, workspace_, features, true);
-    } else {
-      model_->forward_features(x, workspace_, features);
-    }
+    model_->forward_features(x, workspace_, features);
     return features;
   }
 

@@ -74,11 +74,7 @@ Queries embed_queries(const CLI::App& app, const Options& options, const beit::A
   programs::InputProgress progress(images.size());
   programs::ItemList list(std::move(images));
   programs::Batches batches(list, config, options.decode, options.batch_size, workspace.executor().size());
-  const auto forward = [&](const beit::ConstRows& x) {
-    beit::Matrix rows(x.rows(), config.embed_dim);
-    model.forward(x, workspace, rows, true);
-    return rows;
-  };
+  const auto forward = [&](const beit::ConstRows& x) { return beit::embed(model, x, workspace); };
   Queries queries;
   programs::run_batches(batches, progress, forward, [&](const programs::Item& item, const float* row) {
     if (row != nullptr) {

@@ -131,11 +131,7 @@ void fill(programs::EmbeddingCache& cache, const CLI::App& app, const Options& o
   programs::InputProgress progress(missing.size());
   programs::ItemList list(std::move(missing));
   programs::Batches batches(list, model.config(), options.decode, options.batch_size, workspace.executor().size());
-  const auto forward = [&](const beit::ConstRows& x) {
-    beit::Matrix rows(x.rows(), model.config().embed_dim);
-    model.forward(x, workspace, rows, true);
-    return rows;
-  };
+  const auto forward = [&](const beit::ConstRows& x) { return beit::embed(model, x, workspace); };
   auto place = places.begin();
   programs::run_batches(batches, progress, forward, [&](const programs::Item& item, const float* row) {
     programs::EmbeddingCache::Key& key = keys[*place++];

@@ -292,6 +292,9 @@ TEST(Classify, OneImageAndManyAgree) {
   const Matrix vectors = beit::embed(model, std::span<const beit::ImageView>(both), workspace);
   ASSERT_EQ(many.size(), 2u);
   ASSERT_EQ(vectors.rows(), 2);
+  const Matrix input = beit::preprocess(model.config(), both, workspace);
+  expect_equal(beit::embed(model, input, workspace), vectors, "features of what preprocess made");
+  EXPECT_EQ(beit::classify(model, input, 3, workspace)[1][2].score, many[1][2].score);
   const auto alone = beit::classify(model, part, 3);
   const std::vector<float> vector = beit::embed(model, part);
   ASSERT_EQ(vector.size(), 60u);

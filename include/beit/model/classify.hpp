@@ -65,13 +65,12 @@ concept BeitModel = requires(const T& model, const ConstRows& x, Workspace& work
   model.forward(x, workspace, out, true);
 };
 
-/// The `k` most probable classes of each image, best first. All images are one batch: memory grows with them.
+/// The `k` most probable classes of each image, best first; x (B, 3*H*W) as preprocess makes it.
 /// ArgumentError where the model has no classifier.
-template <BeitModel Model, ImageRange Images>
-std::vector<std::vector<Prediction>> classify(const Model& model, const Images& images, Index k, Workspace& workspace) {
+template <BeitModel Model>
+std::vector<std::vector<Prediction>> classify(const Model& model, const ConstRows& x, Index k, Workspace& workspace) {
   const Config& config = model.config();
   if (config.num_classes == 0) throw ArgumentError("classify: the model has no classifier (num_classes is 0)");
-  const Matrix x = preprocess(config, images, workspace);
   Matrix logits(x.rows(), config.num_classes);
   model.forward(x, workspace, logits);
   std::vector<std::vector<Prediction>> results;
@@ -81,6 +80,11 @@ std::vector<std::vector<Prediction>> classify(const Model& model, const Images& 
   return results;
 }
 
+/// The same of images, which are one batch: memory grows with them.
+template <BeitModel Model, ImageRange Images>
+std::vector<std::vector<Prediction>> classify(const Model& model, const Images& images, Index k, Workspace& workspace) {
+  return classify(model, preprocess(model.config(), images, workspace), k, workspace);
+}
 template <BeitModel Model, ImageRange Images>
 std::vector<std::vector<Prediction>> classify(const Model& model, const Images& images, Index k = 5) {
   Workspace workspace;
@@ -98,15 +102,19 @@ std::vector<Prediction> classify(const Model& model, const ImageView& image, Ind
   return classify(model, image, k, workspace);
 }
 
-/// The pooled features (B, C) of images, timm's forward_head(..., pre_logits=True): what a small classifier is
-/// trained on. All images are one batch.
-template <BeitModel Model, ImageRange Images>
-Matrix embed(const Model& model, const Images& images, Workspace& workspace) {
-  const Matrix x = preprocess(model.config(), images, workspace);
+/// The pooled features (B, C), timm's forward_head(..., pre_logits=True): what a small classifier is trained on;
+/// x (B, 3*H*W) as preprocess makes it.
+template <BeitModel Model>
+Matrix embed(const Model& model, const ConstRows& x, Workspace& workspace) {
   Matrix out(x.rows(), model.config().embed_dim);
   constexpr bool pre_logits = true;
   model.forward(x, workspace, out, pre_logits);
   return out;
+}
+/// The same of images, which are one batch.
+template <BeitModel Model, ImageRange Images>
+Matrix embed(const Model& model, const Images& images, Workspace& workspace) {
+  return embed(model, preprocess(model.config(), images, workspace), workspace);
 }
 template <BeitModel Model, ImageRange Images>
 Matrix embed(const Model& model, const Images& images) {
