@@ -255,7 +255,9 @@ TEST(SafeTensorsTest, Rank) {
       safetensors_text(R"({"a":{"dtype":"U8","shape":)" + ones + R"(],"data_offsets":[0,8]}})", "01234567");
   EXPECT_EQ(SafeTensors::from_memory(as_bytes(text), "m").tensors().at("a").shape.size(), 64U);
   EXPECT_EQ(entry_error("\"U8\"", ones + ",1]", "[0,8]"),
-            "m: a: shape is " + ones.substr(0, 60) + "..., wanted at most 64 dimensions");
+            "m: a: shape is " + ones.substr(0, 60) + "..., wanted at most 64 numbers");
+  EXPECT_EQ(entry_error("\"U8\"", "[8]", ones + ",1,\xFF"),  // what comes behind isn't looked at
+            "m: a: data_offsets is " + ones.substr(0, 60) + "..., wanted at most 64 numbers");
 }
 
 TEST(SafeTensorsTest, ElementCountOverflow) {

@@ -2,8 +2,6 @@
 // https://github.com/huggingface/safetensors#format
 #pragma once
 
-#include <array>
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -11,84 +9,16 @@
 #include <optional>
 #include <span>
 #include <string>
-#include <string_view>
 #include <utility>
-#include <vector>
 
 #include <beit/core/compiled.hpp>
 #include <beit/core/error.hpp>
-#include <beit/core/matrix.hpp>
+#include <beit/core/path_text.hpp>
 #include <beit/core/version.hpp>
 #include <beit/io/mapped_file.hpp>
-#include <beit/io/text.hpp>
+#include <beit/io/tensor.hpp>
 
 namespace beit::inline BEIT_ABI {
-
-static_assert(std::endian::native == std::endian::little, "safetensors data is little-endian and used in place");
-
-/// Every element type of the format.
-enum class DType {
-  BOOL,
-  U8,
-  I8,
-  F8_E5M2,
-  F8_E4M3,
-  F8_E8M0,
-  F4,
-  F6_E2M3,
-  F6_E3M2,
-  I16,
-  U16,
-  F16,
-  BF16,
-  I32,
-  U32,
-  F32,
-  C64,
-  F64,
-  I64,
-  U64
-};
-
-namespace detail {
-
-struct DTypeInfo {
-  DType dtype;
-  std::string_view name;
-  int bits;
-};
-
-/// In the order of the enumeration.
-inline constexpr std::array<DTypeInfo, 20> dtypes{
-    {{DType::BOOL, "BOOL", 8},       {DType::U8, "U8", 8},           {DType::I8, "I8", 8},
-     {DType::F8_E5M2, "F8_E5M2", 8}, {DType::F8_E4M3, "F8_E4M3", 8}, {DType::F8_E8M0, "F8_E8M0", 8},
-     {DType::F4, "F4", 4},           {DType::F6_E2M3, "F6_E2M3", 6}, {DType::F6_E3M2, "F6_E3M2", 6},
-     {DType::I16, "I16", 16},        {DType::U16, "U16", 16},        {DType::F16, "F16", 16},
-     {DType::BF16, "BF16", 16},      {DType::I32, "I32", 32},        {DType::U32, "U32", 32},
-     {DType::F32, "F32", 32},        {DType::C64, "C64", 64},        {DType::F64, "F64", 64},
-     {DType::I64, "I64", 64},        {DType::U64, "U64", 64}}};
-
-}  // namespace detail
-
-/// The name in the file: "F32".
-inline std::string_view dtype_name(DType dtype) { return detail::dtypes[static_cast<std::size_t>(dtype)].name; }
-
-/// Size of one element in bits: 32 for F32, 4 for F4.
-inline int dtype_bits(DType dtype) { return detail::dtypes[static_cast<std::size_t>(dtype)].bits; }
-
-/// One tensor of a file. `data` may have any alignment: read it with memcpy.
-struct Tensor {
-  DType dtype = DType::F32;         ///< Of an element.
-  std::vector<Index> shape;         ///< Empty for a scalar
-  std::span<const std::byte> data;  ///< size() elements, row-major, little-endian
-
-  /// Number of elements: 1 for a scalar, 0 when a dimension is 0.
-  Index size() const {
-    Index product = 1;
-    for (const Index dim : shape) product *= dim;
-    return product;
-  }
-};
 
 /// A safetensors file that has been checked from end to end. Movable; moving keeps the tensors' bytes in place.
 class SafeTensors {

@@ -19,7 +19,7 @@
 #include <beit/core/matrix.hpp>
 #include <beit/core/version.hpp>
 #include <beit/io/json.hpp>
-#include <beit/io/safetensors.hpp>
+#include <beit/io/tensor.hpp>
 #include <beit/io/text.hpp>
 
 namespace beit::inline BEIT_ABI {
@@ -120,7 +120,7 @@ class HeaderReader final : public nlohmann::json_sax<nlohmann::json> {
   /// A value that should be an array of non-negative integers.
   struct List {
     std::string text;                    // for messages; empty where the member is missing
-    std::vector<std::uint64_t> numbers;  // one more than kMaxRank stands for any number of them
+    std::vector<std::uint64_t> numbers;  // kMaxRank at most
     bool is_valid = false;
 
     void show(std::string_view token) {
@@ -158,10 +158,13 @@ class HeaderReader final : public nlohmann::json_sax<nlohmann::json> {
       const bool is_index = json.is_number_unsigned() && json.get<std::uint64_t>() <= kMaxIndex;
       if (depth != kElement || !is_index) {
         list_->is_valid = false;
-      } else if (list_->numbers.size() <= kMaxRank) {
+      } else if (list_->numbers.size() == kMaxRank) {
+        fail(printable(name_) + ": " + member_ + " is " + printable(list_->text, kShown) + ", wanted at most " +
+             std::to_string(kMaxRank) + " numbers");
+      } else {
         list_->numbers.push_back(json.get<std::uint64_t>());
       }
-      list_->show(json.dump());
+      if (list_->text.size() <= kShown) list_->show(json.dump());
     } else if (value_ == Value::entry && depth == kMember && member_ == "dtype") {
       entry_.dtype = std::move(json);
     }
@@ -216,10 +219,6 @@ class HeaderReader final : public nlohmann::json_sax<nlohmann::json> {
     require(!shape.text.empty(), "shape");
     if (!shape.is_valid) {
       fail(where + "shape is " + printable(shape.text, kShown) + ", wanted array of non-negative integers");
-    }
-    if (shape.numbers.size() > kMaxRank) {
-      fail(where + "shape is " + printable(shape.text, kShown) + ", wanted at most " + std::to_string(kMaxRank) +
-           " dimensions");
     }
     // A zero elsewhere in the shape excuses no dimension: products of parts of a shape must be safe as well.
     std::uint64_t nonzero_bits = static_cast<std::uint64_t>(info->bits);
