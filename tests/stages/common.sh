@@ -4,7 +4,6 @@ libraries=(g++ cmake ninja-build libeigen3-dev nlohmann-json3-dev libstb-dev lib
            pkg-config libwebp-dev libtiff-dev libavif-dev libheif-dev)
 jobs=$(nproc)
 python=build-venv/bin/python
-export PYTHONDONTWRITEBYTECODE=1 OMP_NUM_THREADS=$jobs OPENBLAS_NUM_THREADS=$jobs
 
 # configure PRESET [CMAKE ARGUMENT...]
 configure() {
