@@ -5,7 +5,6 @@ libraries=(g++ cmake ninja-build libeigen3-dev nlohmann-json3-dev libstb-dev lib
 unit_tests=(core cpu io image kernels nn model transfer examples)  # beside allocation and turbo, of this machine alone
 jobs=$(nproc)
 python=build-venv/bin/python
-export PYTHONDONTWRITEBYTECODE=1 OMP_NUM_THREADS=$jobs OPENBLAS_NUM_THREADS=$jobs
 
 # configure PRESET [CMAKE ARGUMENT...]
 configure() {
