@@ -5,6 +5,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <nlohmann/json.hpp>
@@ -66,38 +67,79 @@ template <typename ErrorType>
   throw ErrorType(where + ": not valid JSON: " + printable(reason, 400));
 }
 
+/// What the parser tells of its events: by one type, so that it is compiled once for all who listen.
+using JsonEvents = nlohmann::json_sax<nlohmann::json>;
+
+/// Builds the value of strict JSON from them. Throws ConfigError.
+class JsonReader final : public JsonEvents {
+ public:
+  /// `where` begins every message, and outlives this.
+  explicit JsonReader(const std::string& where) : where_(where), nesting_(where) {}
+
+  /// What was read.
+  nlohmann::json take() { return std::move(root_); }
+
+  bool null() override { return add(nullptr); }
+  bool boolean(bool value) override { return add(value); }
+  bool number_integer(number_integer_t value) override { return add(value); }
+  bool number_unsigned(number_unsigned_t value) override { return add(value); }
+  bool number_float(number_float_t value, const std::string&) override { return add(value); }
+  bool string(std::string& value) override { return add(std::move(value)); }
+  bool binary(binary_t&) override { return true; }  // JSON has none
+  bool start_object(std::size_t) override { return open(nlohmann::json::object()); }
+  bool start_array(std::size_t) override { return open(nlohmann::json::array()); }
+  bool end_object() override { return close(); }
+  bool end_array() override { return close(); }
+  bool key(std::string& key) override {
+    nesting_.key(key);
+    key_ = std::move(key);
+    return true;
+  }
+  bool parse_error(std::size_t, const std::string&, const nlohmann::detail::exception& error) override {
+    fail_as_json<ConfigError>(where_, error);
+  }
+
+ private:
+  bool add(nlohmann::json value) {
+    place(std::move(value));
+    return true;
+  }
+  bool open(nlohmann::json value) {
+    nesting_.open();
+    open_.push_back(place(std::move(value)));
+    return true;
+  }
+  bool close() {
+    nesting_.close();
+    open_.pop_back();
+    return true;
+  }
+
+  /// Puts a value where the parser is. It stays there until what it is in is closed.
+  nlohmann::json* place(nlohmann::json value) {
+    if (open_.empty()) return &(root_ = std::move(value));
+    nlohmann::json& in = *open_.back();
+    if (in.is_object()) return &(in[key_] = std::move(value));
+    in.push_back(std::move(value));
+    return &in.back();
+  }
+
+  const std::string& where_;
+  StrictNesting<ConfigError> nesting_;
+  nlohmann::json root_;
+  std::vector<nlohmann::json*> open_;  // objects and arrays, the innermost last
+  std::string key_;                    // of what comes next, in an object
+};
+
 }  // namespace detail
 
 /// The value that `text` holds. Throws ConfigError, beginning with `where` (a path), when it isn't valid JSON in
 /// UTF-8, repeats a key in one object, or nests deeper than 64 levels.
 inline nlohmann::json parse_json(std::string_view text, const std::string& where) {
-  using nlohmann::json;
   detail::refuse_nul<ConfigError>(text, where);
-  // A finished object has lost its repeated keys, so they are looked for while it grows.
-  detail::StrictNesting<ConfigError> nesting(where);
-  const auto check = [&](int, json::parse_event_t event, json& parsed) {
-    switch (event) {
-      case json::parse_event_t::object_start:
-      case json::parse_event_t::array_start:
-        nesting.open();
-        break;
-      case json::parse_event_t::object_end:
-      case json::parse_event_t::array_end:
-        nesting.close();
-        break;
-      case json::parse_event_t::key:
-        nesting.key(parsed.get_ref<const std::string&>());
-        break;
-      case json::parse_event_t::value:
-        break;
-    }
-    return true;
-  };
-  try {
-    return json::parse(text.begin(), text.end(), check);
-  } catch (const json::exception& error) {
-    detail::fail_as_json<ConfigError>(where, error);
-  }
+  detail::JsonReader reader(where);
+  nlohmann::json::sax_parse(text.begin(), text.end(), static_cast<detail::JsonEvents*>(&reader));
+  return reader.take();
 }
 
 }  // namespace beit::inline BEIT_ABI

@@ -50,7 +50,7 @@ inline HeaderLimits header_limits(std::uint64_t data_size) {
 }
 
 /// Takes the tensors and the metadata from the parser's events, without a tree of the JSON. Throws WeightError.
-class HeaderReader final : public nlohmann::json_sax<nlohmann::json> {
+class HeaderReader final : public JsonEvents {
  public:
   /// `data` is what follows the header; `file` stands for the path in messages and outlives this.
   HeaderReader(const std::string& file, std::span<const std::byte> data)
@@ -63,7 +63,7 @@ class HeaderReader final : public nlohmann::json_sax<nlohmann::json> {
            " before " + count_text(data_.size()) + " of tensor data");
     }
     refuse_nul<WeightError>(json, where_);
-    Json::sax_parse(json.begin(), json.end(), this);
+    Json::sax_parse(json.begin(), json.end(), static_cast<JsonEvents*>(this));
     check_extents();
     for (const Extent& extent : extents_) {
       const std::size_t begin = extent.begin, size = extent.end - extent.begin;  // within the file
