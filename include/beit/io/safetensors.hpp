@@ -20,7 +20,9 @@
 
 namespace beit::inline BEIT_ABI {
 
-/// A safetensors file that has been checked from end to end. Movable; moving keeps the tensors' bytes in place.
+/// A safetensors file that has been checked from end to end. Its header is read where it is no longer than 65,536
+/// tensors, or as many as there are bytes of data, and 8 MB of metadata need; a tensor has at most 64 dimensions.
+/// Movable; moving keeps the tensors' bytes in place.
 class SafeTensors {
  public:
   /// Maps and checks a file. Throws FileError when it can't be read, WeightError when it isn't a valid file.
