@@ -1,5 +1,21 @@
 # Suites that run the programs from outside: an entry of ctest for each file of pytest's, labelled with its folder too,
 # and the scripts. What can't run here isn't registered, and a message says what it lacks.
+if(NOT BEIT_BUILD_EXAMPLES)
+  return()
+endif()
+
+# Programs for Windows, in wine, beside those of this machine.
+set(BEIT_NATIVE_BUILD_DIR "${PROJECT_SOURCE_DIR}/build-release" CACHE PATH "Where this machine's programs are")
+mark_as_advanced(BEIT_NATIVE_BUILD_DIR)
+if(CMAKE_CROSSCOMPILING AND WIN32)
+  add_test(NAME programs.windows COMMAND "${CMAKE_CURRENT_SOURCE_DIR}/programs/windows.sh" "${PROJECT_BINARY_DIR}"
+                                         "${BEIT_NATIVE_BUILD_DIR}")
+  set_tests_properties(programs.windows PROPERTIES LABELS programs TIMEOUT 600)
+endif()
+if(CMAKE_CROSSCOMPILING)
+  return()
+endif()
+
 set(BEIT_TEST_PYTHON "${PROJECT_SOURCE_DIR}/build-venv/bin/python"
     CACHE FILEPATH "A Python with weights_tools/requirements.txt, torch and torchvision, for the Python tests")
 set(outside_environment "BEIT_BUILD_DIR=${PROJECT_BINARY_DIR}" PYTHONDONTWRITEBYTECODE=1)
@@ -20,8 +36,7 @@ function(beit_pytest name python file)
 endfunction()
 
 beit_python_has(has_timm "${BEIT_TEST_PYTHON}" pytest timm torchvision)
-if(CMAKE_CROSSCOMPILING OR NOT BEIT_BUILD_EXAMPLES)
-elseif(has_timm)
+if(has_timm)
   foreach(folder IN ITEMS tests/programs tests/timm weights_tools/tests bench/compare)
     string(REGEX REPLACE "^tests/|/.*" "" label "${folder}")
     file(GLOB files CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/${folder}/test_*.py")
@@ -35,9 +50,9 @@ elseif(has_timm)
       endif()
     endforeach()
   endforeach()
-  # The longest begin first.
-  set_tests_properties(timm.full_size timm.fidelity PROPERTIES COST 100)
-  set_tests_properties(timm.demo weights_tools.convert PROPERTIES COST 50)
+  # The longest begin first, whatever seconds ctest has noted of others.
+  set_tests_properties(timm.full_size timm.fidelity PROPERTIES COST 2000)
+  set_tests_properties(timm.demo weights_tools.convert PROPERTIES COST 1000)
 else()
   message(STATUS "Without the Python tests: ${BEIT_TEST_PYTHON} has no pytest, timm and torchvision (BEIT_TEST_PYTHON)")
 endif()
@@ -46,8 +61,7 @@ endif()
 find_program(BEIT_SLURMCTLD slurmctld)
 find_program(BEIT_MUNGED munged)
 mark_as_advanced(BEIT_SLURMCTLD BEIT_MUNGED)
-if(CMAKE_CROSSCOMPILING OR NOT BEIT_BUILD_EXAMPLES)
-elseif(BEIT_SLURMCTLD AND BEIT_MUNGED)
+if(BEIT_SLURMCTLD AND BEIT_MUNGED)
   add_test(NAME slurm.job_array COMMAND "${CMAKE_CURRENT_SOURCE_DIR}/slurm/run.sh")
   set_tests_properties(slurm.job_array PROPERTIES LABELS slurm TIMEOUT 300 RUN_SERIAL ON
                                                   ENVIRONMENT "${outside_environment}")
@@ -60,19 +74,9 @@ find_program(BEIT_CHROMEDRIVER chromedriver)
 find_program(BEIT_SYSTEM_PYTHON python3 PATHS /usr/bin NO_DEFAULT_PATH)
 mark_as_advanced(BEIT_CHROMEDRIVER BEIT_SYSTEM_PYTHON)
 beit_python_has(has_selenium "${BEIT_SYSTEM_PYTHON}" pytest selenium)
-if(CMAKE_CROSSCOMPILING OR NOT BEIT_BUILD_EXAMPLES)
-elseif(BEIT_CHROMEDRIVER AND has_selenium AND EXISTS "${PROJECT_SOURCE_DIR}/build-web/site")
+if(BEIT_CHROMEDRIVER AND has_selenium AND EXISTS "${PROJECT_SOURCE_DIR}/build-web/site")
   beit_pytest(web.page "${BEIT_SYSTEM_PYTHON}" "${CMAKE_CURRENT_SOURCE_DIR}/web" web)
   set_tests_properties(web.page PROPERTIES RUN_SERIAL ON)
 else()
   message(STATUS "Without tests/web: there is no build-web/site, chromedriver or selenium")
-endif()
-
-# Programs for Windows, in wine, beside those of this machine.
-set(BEIT_NATIVE_BUILD_DIR "${PROJECT_SOURCE_DIR}/build-release" CACHE PATH "Where this machine's programs are")
-mark_as_advanced(BEIT_NATIVE_BUILD_DIR)
-if(CMAKE_CROSSCOMPILING AND WIN32 AND BEIT_BUILD_EXAMPLES)
-  add_test(NAME programs.windows COMMAND "${CMAKE_CURRENT_SOURCE_DIR}/programs/windows.sh" "${PROJECT_BINARY_DIR}"
-                                         "${BEIT_NATIVE_BUILD_DIR}")
-  set_tests_properties(programs.windows PROPERTIES LABELS programs TIMEOUT 600)
 endif()

@@ -95,7 +95,7 @@
                 BEIT_ABI_TIFF, BEIT_ABI_AVIF, BEIT_ABI_HEIF)
 #endif
 
-// v0_2_avx2, for one.
+// v1_2_avx2, for one.
 #define BEIT_ABI BEIT_ABI_NAME(BEIT_VERSION_MAJOR, BEIT_VERSION_MINOR, BEIT_ABI_FLAGS)
 #define BEIT_ABI_NAME(major, minor, flags) BEIT_ABI_NAME_(major, minor, flags)
 #define BEIT_ABI_NAME_(major, minor, flags) v##major##_##minor##flags
