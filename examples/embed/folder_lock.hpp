@@ -55,7 +55,7 @@ inline bool share_a_shard(const Task& a, const Task& b) {
 /// A lock on OUT/running-I-of-N for task I of N, which says whose it is: held from its making on, and gone with the
 /// process, however that ends. Tasks that share no shard may run at once. Where the file system knows no locks, there
 /// is none.
-class FolderLock {
+class [[nodiscard]] FolderLock {
  public:
   /// beit::FileError where another process is writing shards of this task's, or the file can't be made.
   FolderLock(std::filesystem::path folder, const Task& task)
@@ -140,7 +140,7 @@ class FolderLock {
 
 /// A file OUT/running-I-of-N for task I of N that nobody else can open, held from its making on and gone with the
 /// process, however that ends. Tasks that share no shard may run at once.
-class FolderLock {
+class [[nodiscard]] FolderLock {
  public:
   /// beit::FileError where another process is writing shards of this task's, or the file can't be made.
   FolderLock(const std::filesystem::path& folder, const Task& task) : path_(folder / task_file_name(task)) {

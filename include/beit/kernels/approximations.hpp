@@ -1,5 +1,5 @@
 // Coefficients of the polynomials that the vector levels evaluate, fitted in double precision by reweighted least
-// squares (Lawson's method) to the errors stated.
+// squares (Lawson's method) to the errors stated, to which their rounding to float adds less than a float's last place.
 #pragma once
 
 #include <beit/core/version.hpp>

@@ -146,7 +146,7 @@ void pack_rows(const T* x, Index ld, Index n, Index d, Index depth, T* out) {
   }
 }
 
-/// x (n, d), likewise, to panels of NR columns with groups of G along n:
+/// x (n, d), rows ld apart, to panels of NR columns with groups of G along n:
 ///   panel p: out[((i / G) * NR + j) * G + i % G] = x[i * ld + p * NR + j], zero from n to depth.
 template <typename Packing, Index NR, Index G, typename T>
 void pack_columns(const T* x, Index ld, Index n, Index d, Index depth, T* out) {

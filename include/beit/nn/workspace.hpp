@@ -33,7 +33,7 @@ class Workspace {
   const Executor& executor() const { return executor_; }
 
   /// Memory for as long as the frame lives. Frames end in the opposite order of their beginning, as calls do.
-  class Frame {
+  class [[nodiscard]] Frame {
    public:
     /// Opens one on top of those that are open.
     explicit Frame(Workspace& workspace) : workspace_(workspace), block_(workspace.block_), used_(workspace.used_) {
