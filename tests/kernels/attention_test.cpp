@@ -5,6 +5,7 @@
 #include <cmath>
 #include <vector>
 
+#include "../timm_index.hpp"
 #include "reference.hpp"
 
 namespace {
@@ -16,17 +17,6 @@ using beit::kernels::Rounding;
 using reference::normal;
 using reference::Owned;
 
-/// timm's gen_relative_position_index, entry by entry.
-Index position_index(Size grid, Index query, Index key) {
-  const Index count = (2 * grid.height - 1) * (2 * grid.width - 1) + 3;
-  if (query == 0 && key == 0) return count - 1;
-  if (key == 0) return count - 2;
-  if (query == 0) return count - 3;
-  const Index dy = (query - 1) / grid.width - (key - 1) / grid.width + grid.height - 1;
-  const Index dx = (query - 1) % grid.width - (key - 1) % grid.width + grid.width - 1;
-  return dy * (2 * grid.width - 1) + dx;
-}
-
 std::vector<float> compact(const std::vector<float>& table, Size grid) {
   std::vector<float> result(table.size() + beit::kernels::relative_position_slack);
   for (Index i = 0; i < static_cast<Index>(table.size()); ++i) {
@@ -34,21 +24,6 @@ std::vector<float> compact(const std::vector<float>& table, Size grid) {
         table[static_cast<std::size_t>(i)];
   }
   return result;
-}
-
-TEST(RelativePosition, ExpandsToTimmsIndex) {
-  for (const Size grid : {Size{1, 1}, Size{2, 2}, Size{3, 5}, Size{5, 1}, Size{14, 14}}) {
-    const std::vector<float> table = normal(beit::kernels::relative_positions(grid), 1);
-    const std::vector<float> stored = compact(table, grid);
-    std::vector<float> row(static_cast<std::size_t>(1 + grid.area() + beit::kernels::relative_position_slack));
-    for (Index query = 0; query <= grid.area(); ++query) {
-      beit::kernels::expand_relative_position_bias<beit::kernels::Portable>(stored.data(), grid, query, row.data());
-      for (Index key = 0; key <= grid.area(); ++key) {
-        ASSERT_EQ(row[static_cast<std::size_t>(key)], table[static_cast<std::size_t>(position_index(grid, query, key))])
-            << grid.height << "x" << grid.width << " " << query << " " << key;
-      }
-    }
-  }
 }
 
 struct Case {
@@ -96,7 +71,7 @@ void check(const Case& parameters, const beit::kernels::AttentionKernel& kernel,
       std::vector<double> scores;
       double largest = -1e300, sum = 0;
       for (Index j = 0; j < n; ++j) {
-        double score = with_bias ? table[static_cast<std::size_t>(position_index(grid, i, j))] : 0.0f;
+        double score = with_bias ? table[static_cast<std::size_t>(timm_index(grid, i, j))] : 0.0f;
         for (Index c = 0; c < d; ++c) score += scale * at(i, 0, c) * at(j, 1, c);
         scores.push_back(score);
         largest = std::max(largest, score);

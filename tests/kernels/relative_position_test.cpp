@@ -6,6 +6,8 @@
 
 #include <gtest/gtest.h>
 
+#include "../timm_index.hpp"
+
 namespace relative_position_test {  // named: joined with others in one unit, which have constants of these names
 
 using beit::Index;
@@ -17,17 +19,6 @@ struct Greedy {
     std::copy_n(x, count + beit::kernels::relative_position_slack, out);
   }
 };
-
-/// timm.models.beit.gen_relative_position_index.
-Index timm_index(Size grid, Index query, Index key) {
-  const Index positions = (2 * grid.height - 1) * (2 * grid.width - 1) + 3;
-  if (query == 0 && key == 0) return positions - 1;
-  if (query == 0) return positions - 3;
-  if (key == 0) return positions - 2;
-  const Index dy = (query - 1) / grid.width - (key - 1) / grid.width + grid.height - 1;
-  const Index dx = (query - 1) % grid.width - (key - 1) % grid.width + grid.width - 1;
-  return dy * (2 * grid.width - 1) + dx;
-}
 
 TEST(RelativePosition, EveryQueryHasTimmsRow) {
   for (const Size grid : {Size{1, 1}, Size{1, 7}, Size{7, 1}, Size{3, 5}, Size{14, 14}}) {

@@ -9,6 +9,7 @@
 
 #include "../levels.hpp"
 #include "../random_weights.hpp"
+#include "../timm_index.hpp"
 
 namespace {
 
@@ -18,16 +19,6 @@ using beit::Matrix;
 constexpr beit::Size grid{2, 3};
 constexpr Index tokens = 7, heads = 3, head_dim = 5, dim = heads * head_dim;
 constexpr Index positions = (2 * grid.height - 1) * (2 * grid.width - 1) + 3;
-
-/// timm.models.beit.gen_relative_position_index.
-Index relative_position(Index query, Index key) {
-  if (query == 0 && key == 0) return positions - 1;
-  if (query == 0) return positions - 3;
-  if (key == 0) return positions - 2;
-  const Index dy = (query - 1) / grid.width - (key - 1) / grid.width + grid.height - 1;
-  const Index dx = (query - 1) % grid.width - (key - 1) % grid.width + grid.width - 1;
-  return dy * (2 * grid.width - 1) + dx;
-}
 
 /// softmax(q k^T / sqrt(D) + R) for a head: (N, N)
 std::vector<double> reference(const Matrix& qkv, Index head, const float* table) {
@@ -41,7 +32,7 @@ std::vector<double> reference(const Matrix& qkv, Index head, const float* table)
         score += double{qkv(i, head * head_dim + d)} * double{qkv(j, dim + head * head_dim + d)};
       }
       score /= std::sqrt(double{head_dim});
-      if (table != nullptr) score += double{table[relative_position(i, j) * heads + head]};
+      if (table != nullptr) score += double{table[timm_index(grid, i, j) * heads + head]};
       row.push_back(std::exp(score));
       sum += row.back();
     }

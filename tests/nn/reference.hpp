@@ -8,6 +8,8 @@
 #include <beit/core/matrix.hpp>
 #include <beit/io/weights.hpp>
 
+#include "../timm_index.hpp"
+
 namespace nn_reference {
 
 using beit::Index;
@@ -45,17 +47,6 @@ inline Doubles gelu(const Doubles& x) {
   return x.unaryExpr([](double v) { return 0.5 * v * (1 + std::erf(v / std::sqrt(2.0))); });
 }
 
-/// timm.models.beit.gen_relative_position_index.
-inline Index relative_position(beit::Size grid, Index query, Index key) {
-  const Index positions = (2 * grid.height - 1) * (2 * grid.width - 1) + 3;
-  if (query == 0 && key == 0) return positions - 1;
-  if (query == 0) return positions - 3;
-  if (key == 0) return positions - 2;
-  const Index dy = (query - 1) / grid.width - (key - 1) / grid.width + grid.height - 1;
-  const Index dx = (query - 1) % grid.width - (key - 1) % grid.width + grid.width - 1;
-  return dy * (2 * grid.width - 1) + dx;
-}
-
 /// softmax(q k^T / sqrt(D) + R) of one image's head: qkv (N, 3*C) -> (N, N); table (positions, A) or empty.
 inline Doubles attention_weights(const Doubles& qkv, Index head, Index heads, const Doubles& table, beit::Size grid) {
   const Index dim = qkv.cols() / 3, head_dim = dim / heads;
@@ -63,7 +54,7 @@ inline Doubles attention_weights(const Doubles& qkv, Index head, Index heads, co
   Doubles weights = q * k.transpose() / std::sqrt(static_cast<double>(head_dim));
   for (Index i = 0; i < weights.rows(); ++i) {
     for (Index j = 0; table.size() > 0 && j < weights.cols(); ++j) {
-      weights(i, j) += table(relative_position(grid, i, j), head);
+      weights(i, j) += table(timm_index(grid, i, j), head);
     }
     weights.row(i) = weights.row(i).array().exp();
     weights.row(i) /= weights.row(i).sum();
