@@ -262,7 +262,7 @@ struct TileGemm {
           if constexpr (quantised) {
             const std::byte* tail =
                 g_.packed + waiting_.panel * Panels::panel_bytes(g_.k()) + blocks(g_.k()) * Panels::stored_step;
-            alignas(64) float floats[Tiles::rows * NR];
+            alignas(64) float floats[static_cast<std::size_t>(Tiles::rows * NR)];  // (rows, NR)
             Avx512::dequantise<NR>(from, exist, g_.a->scales + (waiting_.first_tile + index) * Tiles::rows + tile_row,
                                    reinterpret_cast<const float*>(tail),
                                    reinterpret_cast<const std::int32_t*>(tail) + NR, floats);

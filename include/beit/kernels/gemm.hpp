@@ -165,7 +165,7 @@ struct PackedGemm {
     const Index column = panel * NR, columns = std::min(NR, g.n - column);
     if constexpr (quantised) {
       const std::byte* tail = g.packed + panel * panel_bytes(g.k()) + element_bytes(g.k());
-      alignas(64) float floats[MR * NR];
+      alignas(64) float floats[static_cast<std::size_t>(MR * NR)];  // (MR, NR)
       Level::template dequantise<NR>(sum, tile.rows, g.a->scales + t * MR, reinterpret_cast<const float*>(tail),
                                      reinterpret_cast<const std::int32_t*>(tail) + NR, floats);
       finish_rows<Level>(g, tile.segment, tile.row, tile.rows, column, columns, floats, NR);
