@@ -1,6 +1,7 @@
 #include <beit/image/decode.hpp>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -8,6 +9,7 @@
 #include <functional>
 #include <span>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -321,7 +323,7 @@ TEST(ReadImage, RefusesPathsThatCannotBeRead) {
   EXPECT_THAT(message_of([] { beit::read_image(BEIT_TESTS_DIR); }), HasSubstr("found a directory"));
 #if !defined(_WIN32)
   EXPECT_EQ(message_of([] { beit::read_image(std::string(300, 'x')); }),
-            std::string(300, 'x') + ": can't be opened: File name too long");
+            std::string(300, 'x') + ": can't be opened: " + std::generic_category().message(ENAMETOOLONG));
   EXPECT_EQ(message_of([] { beit::read_image("/dev/null"); }),
             "/dev/null: is not a regular file, wanted an image file");
 #endif
