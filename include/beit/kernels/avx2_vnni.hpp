@@ -43,11 +43,9 @@ struct Avx2Vnni {
 
   template <Precision precision>
   static constexpr Arithmetic arithmetic() {
-    if constexpr (precision == Precision::int8) {
-      return {PackedGemm<Avx2, Int8>::kernel(), FusedAttention<Avx2, Avx2::Float>::kernel()};
-    } else {
-      return Avx2::arithmetic<precision>();
-    }
+    Arithmetic arithmetic = Avx2::arithmetic<precision>();
+    if constexpr (precision == Precision::int8) arithmetic.gemm = PackedGemm<Avx2, Int8>::kernel();
+    return arithmetic;
   }
 };
 

@@ -63,14 +63,14 @@ struct Avx512Bf16 {
 
   template <Precision precision>
   static constexpr Arithmetic arithmetic() {
-    constexpr AttentionKernel attention = FusedAttention<Avx512Bf16, Bfloat16<Avx512::attention_NR>>::kernel();
+    Arithmetic arithmetic = Avx512Vnni::arithmetic<precision>();
     if constexpr (precision == Precision::bfloat16) {
-      return {PackedGemm<Avx512Bf16, Bfloat16<Avx512::NR>>::kernel(), attention};
-    } else if constexpr (precision == Precision::int8) {
-      return {PackedGemm<Avx512, Avx512Vnni::Int8>::kernel(), attention};
-    } else {
-      return Avx512::arithmetic<precision>();
+      arithmetic.gemm = PackedGemm<Avx512Bf16, Bfloat16<Avx512::NR>>::kernel();
     }
+    if constexpr (precision == Precision::bfloat16 || precision == Precision::int8) {
+      arithmetic.attention = FusedAttention<Avx512Bf16, Bfloat16<Avx512::attention_NR>>::kernel();
+    }
+    return arithmetic;
   }
 };
 

@@ -44,12 +44,9 @@ struct Avx512Vnni {
 
   template <Precision precision>
   static constexpr Arithmetic arithmetic() {
-    if constexpr (precision == Precision::int8) {
-      return {PackedGemm<Avx512, Int8>::kernel(),
-              FusedAttention<Avx512, Avx512::Float<Avx512::attention_NR>>::kernel()};
-    } else {
-      return Avx512::arithmetic<precision>();
-    }
+    Arithmetic arithmetic = Avx512::arithmetic<precision>();
+    if constexpr (precision == Precision::int8) arithmetic.gemm = PackedGemm<Avx512, Int8>::kernel();
+    return arithmetic;
   }
 };
 

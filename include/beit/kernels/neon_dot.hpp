@@ -61,11 +61,9 @@ struct NeonDot : Neon {
 
   template <Precision precision>
   static constexpr Arithmetic arithmetic() {
-    if constexpr (precision == Precision::int8) {
-      return {PackedGemm<NeonDot, Int8>::kernel(), FusedAttention<Neon, Neon::Float>::kernel()};
-    } else {
-      return Neon::arithmetic<precision>();
-    }
+    Arithmetic arithmetic = Neon::arithmetic<precision>();
+    if constexpr (precision == Precision::int8) arithmetic.gemm = PackedGemm<NeonDot, Int8>::kernel();
+    return arithmetic;
   }
 };
 
