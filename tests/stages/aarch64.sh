@@ -1,8 +1,8 @@
 # 64-bit ARM, by a cross compiler and an emulator.
 packages=(g++-aarch64-linux-gnu qemu-user python3)
 
-# on_arm PROCESSOR PROGRAM: one of the tests' programs, on such a processor.
 emulator=(qemu-aarch64 -L /usr/aarch64-linux-gnu -cpu)
+# on_arm PROCESSOR PROGRAM: one of the tests' programs, on such a processor.
 on_arm() { "${emulator[@]}" "$1" "build-aarch64/tests/$2"; }
 
 run() {

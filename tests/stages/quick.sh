@@ -5,7 +5,9 @@ packages=(libbenchmark-dev python3-venv python3-torch python3-torchvision libope
 
 run() {
   make_venv
+  echo "--- building the programs and the unit tests"
   build_release examples/all beit_unit_tests
+  echo "--- unit tests, a project that uses this one, the programs, and timm"
   run_ctest release --tests-regex "^(core|cpu|io|image|kernels|nn|model|transfer|examples|allocation|turbo|programs)\\.|\
 ^(packaging\\.add_subdirectory|weights_tools\\.golden)$"
 }
