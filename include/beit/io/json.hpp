@@ -1,7 +1,10 @@
 // Strict JSON: what nlohmann/json accepts, minus repeated keys, deep nesting and bytes behind a NUL.
 #pragma once
 
+#include <array>
 #include <cstddef>
+#include <cstdint>
+#include <cstdio>
 #include <set>
 #include <string>
 #include <string_view>
@@ -69,6 +72,61 @@ template <typename ErrorType>
 
 /// What the parser tells of its events: by one type, so that it is compiled once for all who listen.
 using JsonEvents = nlohmann::json_sax<nlohmann::json>;
+
+/// Tells `events` what `text` holds. json::sax_parse would do the same, and compile nlohmann's readers of CBOR, BSON
+/// and the like beside it, twice as much code as the parser.
+inline void parse_events(std::string_view text, JsonEvents& events) {
+  auto input = nlohmann::detail::input_adapter(text.begin(), text.end());
+  nlohmann::detail::parser<nlohmann::json, decltype(input)>(std::move(input)).sax_parse(&events);
+}
+
+/// Text as it stands in JSON, but for control characters.
+inline std::string json_text(std::string_view text) {
+  std::string quoted = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') quoted += '\\';
+    quoted += c;
+  }
+  return quoted += '"';
+}
+
+/// A value as it stands in messages. json::dump takes as long to compile as the parser.
+inline std::string json_text(const nlohmann::json& value) {
+  switch (value.type()) {
+    case nlohmann::json::value_t::object: {
+      std::string text = "{";
+      for (auto member = value.begin(); member != value.end(); ++member) {
+        if (text.size() > 1) text += ',';
+        text.append(json_text(std::string_view(member.key()))).append(":").append(json_text(*member));
+      }
+      return text += '}';
+    }
+    case nlohmann::json::value_t::array: {
+      std::string text = "[";
+      for (const nlohmann::json& element : value) {
+        if (text.size() > 1) text += ',';
+        text += json_text(element);
+      }
+      return text += ']';
+    }
+    case nlohmann::json::value_t::string:
+      return json_text(std::string_view(value.get_ref<const std::string&>()));
+    case nlohmann::json::value_t::boolean:
+      return value.get<bool>() ? "true" : "false";
+    case nlohmann::json::value_t::number_integer:
+      return std::to_string(value.get<std::int64_t>());
+    case nlohmann::json::value_t::number_unsigned:
+      return std::to_string(value.get<std::uint64_t>());
+    case nlohmann::json::value_t::number_float: {
+      std::array<char, 32> digits;
+      std::snprintf(digits.data(), digits.size(), "%.9g", value.get<double>());
+      const std::string text = digits.data();
+      return text.find_first_not_of("-0123456789") == std::string::npos ? text + ".0" : text;  // 1.0 is no integer
+    }
+    default:
+      return "null";
+  }
+}
 
 /// Builds the value of strict JSON from them. Throws ConfigError.
 class JsonReader final : public JsonEvents {
@@ -138,7 +196,7 @@ class JsonReader final : public JsonEvents {
 inline nlohmann::json parse_json(std::string_view text, const std::string& where) {
   detail::refuse_nul<ConfigError>(text, where);
   detail::JsonReader reader(where);
-  nlohmann::json::sax_parse(text.begin(), text.end(), static_cast<detail::JsonEvents*>(&reader));
+  detail::parse_events(text, reader);
   return reader.take();
 }
 

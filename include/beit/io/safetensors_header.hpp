@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <limits>
 #include <map>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -63,7 +62,7 @@ class HeaderReader final : public JsonEvents {
            " before " + count_text(data_.size()) + " of tensor data");
     }
     refuse_nul<WeightError>(json, where_);
-    Json::sax_parse(json.begin(), json.end(), static_cast<JsonEvents*>(this));
+    parse_events(json, *this);
     check_extents();
     for (const Extent& extent : extents_) {
       const std::size_t begin = extent.begin, size = extent.end - extent.begin;  // within the file
@@ -101,7 +100,7 @@ class HeaderReader final : public JsonEvents {
               : member_ == "data_offsets" ? &entry_.offsets
                                           : nullptr;
     } else if (list_ != nullptr) {
-      list_->show(Json(key).dump() + ":");
+      list_->show(json_text(std::string_view(key)) + ":");
     }
     return true;
   }
@@ -133,7 +132,8 @@ class HeaderReader final : public JsonEvents {
 
   /// What a tensor's object has said so far.
   struct Entry {
-    std::optional<Json> dtype;
+    std::string dtype_type;  // of JSON, empty where it is missing
+    std::string dtype;
     List shape, offsets;
   };
 
@@ -164,9 +164,10 @@ class HeaderReader final : public JsonEvents {
       } else {
         list_->numbers.push_back(json.get<std::uint64_t>());
       }
-      if (list_->text.size() <= kShown) list_->show(json.dump());
+      if (list_->text.size() <= kShown) list_->show(json_text(json));
     } else if (value_ == Value::entry && depth == kMember && member_ == "dtype") {
-      entry_.dtype = std::move(json);
+      entry_.dtype_type = json.type_name();
+      if (json.is_string()) entry_.dtype = std::move(json.get_ref<std::string&>());
     }
     return true;
   }
@@ -191,7 +192,7 @@ class HeaderReader final : public JsonEvents {
     nesting_.close();
     const std::size_t depth = nesting_.depth();
     if (depth == kMember && value_ == Value::metadata) fail_metadata(type);
-    if (depth == kMember && member_ == "dtype") entry_.dtype = *bracket == ']' ? Json::array() : Json::object();
+    if (depth == kMember && member_ == "dtype") entry_.dtype_type = type;
     if (depth >= kMember && list_ != nullptr) list_->show(bracket);
     if (depth != kTop) return true;
     list_ = nullptr;
@@ -206,9 +207,9 @@ class HeaderReader final : public JsonEvents {
     const auto require = [&](bool is_there, const char* member) {
       if (!is_there) fail(where + member + " is missing");
     };
-    require(entry_.dtype.has_value(), "dtype");
-    if (!entry_.dtype->is_string()) fail(where + "dtype is " + entry_.dtype->type_name() + ", wanted string");
-    const auto& dtype = entry_.dtype->get_ref<const std::string&>();
+    require(!entry_.dtype_type.empty(), "dtype");
+    if (entry_.dtype_type != "string") fail(where + "dtype is " + entry_.dtype_type + ", wanted string");
+    const std::string& dtype = entry_.dtype;
     const auto info =
         std::find_if(dtypes.begin(), dtypes.end(), [&](const DTypeInfo& known) { return known.name == dtype; });
     if (info == dtypes.end()) fail(where + "unknown dtype \"" + printable(dtype) + "\"");

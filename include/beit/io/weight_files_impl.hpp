@@ -37,8 +37,7 @@ inline std::map<std::string, std::vector<std::string>> read_shard_index(const nl
   for (const auto& [tensor, file] : json["weight_map"].items()) {
     const std::string name = file.is_string() ? file.get<std::string>() : std::string();
     if (!name.ends_with(".safetensors") || name.find_first_of("/\\:") != std::string::npos) {
-      throw ConfigError(where + ": weight_map: " + printable(tensor) + ": found " +
-                        printable(file.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace), 60) +
+      throw ConfigError(where + ": weight_map: " + printable(tensor) + ": found " + printable(json_text(file), 60) +
                         ", wanted the name of a .safetensors file in the same folder");
     }
     shards[name].push_back(tensor);

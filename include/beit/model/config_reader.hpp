@@ -13,6 +13,7 @@
 #include <beit/core/error.hpp>
 #include <beit/core/matrix.hpp>
 #include <beit/core/version.hpp>
+#include <beit/io/json.hpp>
 #include <beit/io/text.hpp>
 #include <beit/io/weights.hpp>
 #include <beit/kernels/relative_position.hpp>
@@ -27,7 +28,7 @@ namespace detail {
 template <typename Value>
 void require_agreement(const JsonField& field, Value said, Value shapes, const char* tensor) {
   if (said == shapes) return;
-  field.fail(nlohmann::json(shapes).dump() + " as the weights have it (" + tensor + ")");
+  field.fail(json_text(shapes) + " as the weights have it (" + tensor + ")");
 }
 
 /// The number of dimensions that a parameter must have for its shape to be read.

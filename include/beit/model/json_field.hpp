@@ -1,6 +1,7 @@
 // JSON values read with a type in mind.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
@@ -10,6 +11,7 @@
 #include <beit/core/error.hpp>
 #include <beit/core/matrix.hpp>
 #include <beit/core/version.hpp>
+#include <beit/io/json.hpp>
 #include <beit/io/text.hpp>
 
 namespace beit::inline BEIT_ABI {
@@ -33,8 +35,10 @@ class JsonField {
   const std::string& where() const { return where_; }
 
   Index integer() const {
-    if (!value_->is_number_integer() || *value_ < 0 || *value_ > 1'000'000'000) fail("an integer from 0 to 1e9");
-    return value_->get<Index>();
+    // Compared as a number: nlohmann's comparison of JSON takes half a second to compile.
+    const auto number = value_->is_number_integer() ? value_->get<std::int64_t>() : -1;  // negative from 2^63 on
+    if (number < 0 || number > 1'000'000'000) fail("an integer from 0 to 1e9");
+    return static_cast<Index>(number);
   }
   double number() const {
     if (!value_->is_number()) fail("a number");
@@ -62,8 +66,7 @@ class JsonField {
   }
 
   [[noreturn]] void fail(const std::string& wanted) const {
-    const std::string found = value_->dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-    throw ConfigError(where_ + ": found " + printable(found, 60) + ", wanted " + wanted);
+    throw ConfigError(where_ + ": found " + printable(json_text(*value_), 60) + ", wanted " + wanted);
   }
 
  private:

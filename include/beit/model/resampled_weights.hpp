@@ -105,20 +105,25 @@ inline Matrix bicubic_weights(Index count, Index wanted) {
 /// stays.
 inline AlignedBuffer<float> resample_positions(const AlignedBuffer<float>& positions, Index dim, Size from, Size to) {
   const Matrix rows = bicubic_weights(from.height, to.height), columns = bicubic_weights(from.width, to.width);
-  Matrix narrow(from.height, to.width * dim);  // each old row at the new width
-  narrow.map().setZero();
+  const auto add = [](const float* summand, float weight, Index size, float* sum) {
+    for (Index i = 0; i < size; ++i) sum[i] += weight * summand[i];
+  };
+  const Index width = to.width * dim;
+  Matrix narrow(from.height, width);  // each old row at the new width
+  std::fill_n(narrow.data(), narrow.size(), 0.0F);
   for (Index y = 0; y < from.height; ++y) {
     for (Index x = 0; x < to.width; ++x) {
       for (Index i = 0; i < from.width; ++i) {
-        const float* const old = positions.data() + (1 + y * from.width + i) * dim;
-        for (Index c = 0; c < dim; ++c) narrow(y, x * dim + c) += columns(x, i) * old[c];
+        add(positions.data() + (1 + y * from.width + i) * dim, columns(x, i), dim, narrow.row(y) + x * dim);
       }
     }
   }
   AlignedBuffer<float> result((1 + to.area()) * dim);
   std::copy_n(positions.data(), dim, result.data());
-  // Lazy, since Eigen's blocked product would be compiled into every program that includes this, for a few rows.
-  Eigen::Map<RowMajorMatrix>(result.data() + dim, to.height, to.width * dim) = rows.map().lazyProduct(narrow.map());
+  std::fill_n(result.data() + dim, to.height * width, 0.0F);
+  for (Index y = 0; y < to.height; ++y) {
+    for (Index i = 0; i < from.height; ++i) add(narrow.row(i), rows(y, i), width, result.data() + dim + y * width);
+  }
   return result;
 }
 
