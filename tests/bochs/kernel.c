@@ -1,6 +1,6 @@
 // As much of an operating system as a statically linked test program needs, for processors that only an emulator has:
 // one program, one thread, memory, and a console. Begun by a multiboot loader, which puts the program in its first
-// module and its arguments in that module's command line. The console is a port of Bochs's.
+// module and its arguments and environment in that module's command line. The console is a port of Bochs's.
 #include <asm/prctl.h>
 #include <elf.h>
 #include <errno.h>
@@ -187,6 +187,13 @@ struct module {
   uint32_t begin, end, command_line, reserved;
 };
 
+// Whether a word is NAME=VALUE.
+static int is_variable(const char* word) {
+  if (*word == '-') return 0;
+  while (*word != 0 && *word != '=') ++word;
+  return *word == '=';
+}
+
 static _Noreturn void run(uint32_t size, char* command_line) {
   const Elf64_Ehdr* file = (const Elf64_Ehdr*)program_copy;
   if (size < sizeof *file || *(const uint32_t*)file != 0x464C457F || file->e_type != ET_EXEC) {
@@ -207,17 +214,25 @@ static _Noreturn void run(uint32_t size, char* command_line) {
     program_break = parts[i].p_vaddr + parts[i].p_memsz;
   }
 
-  // The stack as Linux leaves it: argc, argv, null, no environment, what the C library asks of the kernel.
+  // The stack as Linux leaves it: argc, argv, null, the environment, null, what the C library asks of the kernel.
   static uint64_t stack[64];
-  enum { most_arguments = 40 };
-  int top = 1;
-  for (char* c = command_line; *c != 0 && top <= most_arguments;) {
-    stack[top++] = (uint64_t)c;
+  enum { most_words = 40 };
+  char* words[most_words];
+  int count = 0, top = 1;
+  for (char* c = command_line; *c != 0 && count < most_words;) {
+    words[count++] = c;
     while (*c != 0 && *c != ' ') ++c;
     while (*c == ' ') *c++ = 0;
   }
+  for (int i = 0; i < count; ++i) {
+    if (!is_variable(words[i])) stack[top++] = (uint64_t)words[i];
+  }
   stack[0] = (uint64_t)(top - 1);
-  top += 2;
+  stack[top++] = 0;
+  for (int i = 0; i < count; ++i) {
+    if (is_variable(words[i])) stack[top++] = (uint64_t)words[i];
+  }
+  stack[top++] = 0;
   const uint64_t auxiliary[] = {AT_PHDR, headers,   AT_PHENT,     file->e_phentsize, AT_PHNUM, file->e_phnum, AT_PAGESZ,
                                 page,    AT_RANDOM, program_copy, AT_SECURE,         0,        AT_NULL,       0};
   memcpy(stack + top, auxiliary, sizeof auxiliary);

@@ -1,11 +1,11 @@
 #!/bin/bash
-# run.sh PROCESSOR PROGRAM [ARGUMENT...]: runs a statically linked test program (BEIT_STATIC_TESTS) on a processor that
+# run.sh PROCESSOR PROGRAM [VARIABLE=VALUE...] [ARGUMENT...]: runs a statically linked test program (BEIT_STATIC_TESTS) on a processor that
 # Bochs emulates, with kernel.c as its operating system. Exits with 0 if the program does.
 #   tests/bochs/run.sh sapphire_rapids build-release/tests/beit_kernels_tests
 # Needs g++, make, xz-utils, curl, xorriso, isolinux, syslinux-common and seabios. Builds Bochs in build-bochs once.
 set -euo pipefail
 if [[ $# -lt 2 ]]; then
-  echo "usage: tests/bochs/run.sh PROCESSOR PROGRAM [ARGUMENT...]" >&2
+  echo "usage: tests/bochs/run.sh PROCESSOR PROGRAM [VARIABLE=VALUE...] [ARGUMENT...]" >&2
   exit 2
 fi
 processor=$1

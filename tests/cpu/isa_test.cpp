@@ -86,7 +86,12 @@ TEST(Isa, TheBestLevelIsOneThatTheProcessorHas) {
   EXPECT_EQ(best_isa(cloud, beit::highest_isa), Isa::neon_matrix);
   EXPECT_EQ(best_isa(cloud, Isa::neon_dot), Isa::neon_dot);
   EXPECT_EQ(best_isa(telephone, Isa::amx), Isa::portable);
-  std::cout << "best level: " << beit::isa_name(beit::best_isa()) << '\n';  // which tests/run.sh looks for
+  // What tests/stages look for.
+  std::cout << "best level: " << beit::isa_name(beit::best_isa()) << "\nlevels: ";
+  for (const beit::detail::Level& level : beit::detail::levels) {
+    if (beit::has_isa(level.isa) && beit::permit_isa(level.isa)) std::cout << level.name << ',';
+  }
+  std::cout << '\n';
 }
 
 TEST(Isa, UnknownNameSaysWhatThereIs) {

@@ -2,20 +2,33 @@
 packages=(g++-aarch64-linux-gnu qemu-user python3)
 
 emulator=(qemu-aarch64 -L /usr/aarch64-linux-gnu -cpu)
-# on_arm PROCESSOR PROGRAM: one of the tests' programs, on such a processor.
-on_arm() { "${emulator[@]}" "$1" "build-aarch64/tests/$2"; }
+# on_arm PROCESSOR PROGRAM [ARGUMENT...]: one of the tests' programs, on such a processor.
+on_arm() { "${emulator[@]}" "$1" "build-aarch64/tests/$2" "${@:3}"; }
+
+# kernels_on PROCESSOR LEVELS: the tests of kernels there, but for these levels, which a lesser processor runs.
+kernels_on() {
+  echo "kernels on $1, without the levels '$2'"
+  BEIT_TESTED_LEVELS=$2 on_arm "$1" beit_kernels_tests --gtest_brief=1
+}
 
 run() {
-  configure aarch64 -DBEIT_BUILD_EXAMPLES=OFF
+  local others=(allocation) folder max
+  for folder in "${unit_tests[@]}"; do
+    [[ $folder == kernels ]] || others+=("$folder")
+  done
+  configure aarch64 "${at_o2[@]}" -DBEIT_BUILD_EXAMPLES=OFF
   build aarch64 beit_unit_tests
   # Mutated files meet no code of this processor's, and take minutes in an emulator.
-  run_tests aarch64 '-*Mutat*' "${unit_tests[@]}" allocation -- "${emulator[@]}" max
+  run_tests aarch64 '-*Mutat*' "${others[@]}" -- "${emulator[@]}" max
   # The best level of processors with products of matrices, with the dot product alone and with neither, and the kernels
-  # of the latter two.
+  # of each level on the least that has it.
   on_arm max beit_cpu_tests | grep "^best level: neon_matrix$"
   on_arm neoverse-n1 beit_cpu_tests | grep "^best level: neon_dot$"
   on_arm cortex-a53 beit_cpu_tests | grep "^best level: neon$"
-  on_arm neoverse-n1 beit_kernels_tests | tail -1
-  on_arm cortex-a53 beit_kernels_tests | tail -1
+  kernels_on max portable,neon,neon_dot &
+  max=$!
+  kernels_on cortex-a53 ''
+  kernels_on neoverse-n1 portable,neon
+  wait "$max"
   python3 bench/count_instructions.py build-aarch64/tests/beit_kernels_tests
 }

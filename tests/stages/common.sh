@@ -6,6 +6,9 @@ unit_tests=(core cpu io image kernels nn model transfer examples)  # beside allo
 jobs=$(nproc)
 python=build-venv/bin/python
 
+# Release as many build it, a tenth faster to compile than CMake's -O3, which the stages gcc and clang take.
+at_o2=(-DCMAKE_CXX_FLAGS_RELEASE="-O2 -DNDEBUG")
+
 # configure PRESET [CMAKE ARGUMENT...]
 configure() {
   local launcher=()

@@ -3,7 +3,7 @@ packages=(g++-mingw-w64-x86-64-posix wine wine64)
 
 run() {
   export WINEPREFIX=$PWD/build-wine WINEDEBUG=-all
-  configure mingw
+  configure mingw "${at_o2[@]}"
   # What isn't here has no code of its own for a system, and is by the compiler of the stage gcc.
   local tests=(core cpu io image kernels model examples)
   build_tests mingw "${tests[@]}"

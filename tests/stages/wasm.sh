@@ -3,8 +3,8 @@ packages=(emscripten node-acorn nodejs chromium chromium-driver python3-pytest p
 
 run() {
   export NODE_PATH=/usr/share/nodejs  # where Debian's emscripten has what it runs
-  local tests=(core cpu io image kernels nn model)
-  configure wasm
+  local tests=(core cpu io image kernels model)  # the models' tests run the modules of nn
+  configure wasm "${at_o2[@]}"
   build_tests wasm "${tests[@]}"
   # Newer versions of node have a fetch() that this emscripten takes for a browser's.
   export NODE_OPTIONS=--no-experimental-fetch
