@@ -26,11 +26,12 @@ inline std::vector<beit::Isa> available() {
   const std::string left_out = std::string(",").append(tested == nullptr ? "" : tested).append(",");
   std::vector<beit::Isa> levels;
   for (const beit::detail::Level& level : beit::detail::levels) {
-    if (!beit::has_isa(level.isa) || !beit::permit_isa(level.isa)) continue;
-    const std::string name = std::string(",").append(level.name).append(",");
-    const bool is_left_out = left_out.find(name) != std::string::npos;
-    if (!is_left_out || level.isa == beit::best_isa()) levels.push_back(level.isa);
+    if (beit::has_isa(level.isa) && beit::permit_isa(level.isa)) levels.push_back(level.isa);
   }
+  std::erase_if(levels, [&, best = levels.back()](beit::Isa isa) {
+    const std::string name = std::string(",").append(beit::isa_name(isa)).append(",");
+    return isa != best && left_out.find(name) != std::string::npos;
+  });
   return levels;
 }
 

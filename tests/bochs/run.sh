@@ -1,6 +1,6 @@
 #!/bin/bash
-# run.sh PROCESSOR PROGRAM [VARIABLE=VALUE...] [ARGUMENT...]: runs a statically linked test program (BEIT_STATIC_TESTS) on a processor that
-# Bochs emulates, with kernel.c as its operating system. Exits with 0 if the program does.
+# run.sh PROCESSOR PROGRAM [VARIABLE=VALUE...] [ARGUMENT...]: runs a statically linked test program (BEIT_STATIC_TESTS)
+# on a processor that Bochs emulates, with kernel.c as its operating system. Exits with 0 if the program does.
 #   tests/bochs/run.sh sapphire_rapids build-release/tests/beit_kernels_tests
 # Needs g++, make, xz-utils, curl, xorriso, isolinux, syslinux-common and seabios. Builds Bochs in build-bochs once.
 set -euo pipefail

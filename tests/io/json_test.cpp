@@ -5,6 +5,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <nlohmann/json.hpp>
+
 #include "testing.hpp"
 
 namespace {
@@ -58,6 +60,15 @@ TEST(JsonTest, MessagesAreOneShortLine) {
   const std::string message = refusal("\"" + std::string(100'000, 'x') + "\n");
   EXPECT_LT(message.size(), 500U);
   EXPECT_THAT(message, Not(HasSubstr("\n")));
+}
+
+TEST(JsonTest, MessagesShowValuesAsTheLibraryWritesThem) {
+  for (const char* text :
+       {"null", "true", "false", "0", "-7", "-9223372036854775808", "18446744073709551615", "0.9", "1.0", "-0.5",
+        "1e-09", "\"\"", R"("a\"b\\c")", "[]", "[1,[2.5,null],\"x\"]", "{}", R"({"a":[],"b\"":{"c":true}})"}) {
+    const nlohmann::json value = beit::parse_json(text, "config.json");
+    EXPECT_EQ(beit::detail::json_text(value), value.dump());
+  }
 }
 
 }  // namespace

@@ -81,13 +81,13 @@ inline void parse_events(std::string_view text, JsonEvents& events) {
 }
 
 /// Text as it stands in JSON, but for control characters.
-inline std::string json_text(std::string_view text) {
-  std::string quoted = "\"";
+inline std::string in_quotes(std::string_view text) {
+  std::string result = "\"";
   for (const char c : text) {
-    if (c == '"' || c == '\\') quoted += '\\';
-    quoted += c;
+    if (c == '"' || c == '\\') result += '\\';
+    result += c;
   }
-  return quoted += '"';
+  return result += '"';
 }
 
 /// A value as it stands in messages. json::dump takes as long to compile as the parser.
@@ -97,7 +97,7 @@ inline std::string json_text(const nlohmann::json& value) {
       std::string text = "{";
       for (auto member = value.begin(); member != value.end(); ++member) {
         if (text.size() > 1) text += ',';
-        text.append(json_text(std::string_view(member.key()))).append(":").append(json_text(*member));
+        text.append(in_quotes(member.key())).append(":").append(json_text(*member));
       }
       return text += '}';
     }
@@ -110,7 +110,7 @@ inline std::string json_text(const nlohmann::json& value) {
       return text += ']';
     }
     case nlohmann::json::value_t::string:
-      return json_text(std::string_view(value.get_ref<const std::string&>()));
+      return in_quotes(value.get_ref<const std::string&>());
     case nlohmann::json::value_t::boolean:
       return value.get<bool>() ? "true" : "false";
     case nlohmann::json::value_t::number_integer:

@@ -100,7 +100,7 @@ class HeaderReader final : public JsonEvents {
               : member_ == "data_offsets" ? &entry_.offsets
                                           : nullptr;
     } else if (list_ != nullptr) {
-      list_->show(json_text(std::string_view(key)) + ":");
+      list_->show(in_quotes(key) + ":");
     }
     return true;
   }
