@@ -80,6 +80,29 @@ inline void parse_events(std::string_view text, JsonEvents& events) {
   nlohmann::detail::parser<nlohmann::json, decltype(input)>(std::move(input)).sax_parse(&events);
 }
 
+// What a value holds, or null where that is another type. With json's own iterators, get() and operator[] an exception
+// for each misuse would be compiled, half a second of them in all.
+inline const nlohmann::json::object_t* object_in(const nlohmann::json& value) {
+  return value.get_ptr<const nlohmann::json::object_t*>();
+}
+inline const nlohmann::json::array_t* array_in(const nlohmann::json& value) {
+  return value.get_ptr<const nlohmann::json::array_t*>();
+}
+inline const std::string* string_in(const nlohmann::json& value) { return value.get_ptr<const std::string*>(); }
+inline const bool* boolean_in(const nlohmann::json& value) { return value.get_ptr<const bool*>(); }
+/// Negative for 2^63 and more.
+inline const std::int64_t* integer_in(const nlohmann::json& value) {
+  return value.get_ptr<const nlohmann::json::number_integer_t*>();
+}
+/// Of an integer that isn't negative, as the parser has it.
+inline const std::uint64_t* unsigned_in(const nlohmann::json& value) {
+  return value.get_ptr<const nlohmann::json::number_unsigned_t*>();
+}
+/// Of a number that isn't an integer.
+inline const double* float_in(const nlohmann::json& value) {
+  return value.get_ptr<const nlohmann::json::number_float_t*>();
+}
+
 /// Text as it stands in JSON, but for control characters.
 inline std::string in_quotes(std::string_view text) {
   std::string result = "\"";
@@ -95,31 +118,31 @@ inline std::string json_text(const nlohmann::json& value) {
   switch (value.type()) {
     case nlohmann::json::value_t::object: {
       std::string text = "{";
-      for (auto member = value.begin(); member != value.end(); ++member) {
+      for (const auto& [key, member] : *object_in(value)) {
         if (text.size() > 1) text += ',';
-        text.append(in_quotes(member.key())).append(":").append(json_text(*member));
+        text.append(in_quotes(key)).append(":").append(json_text(member));
       }
       return text += '}';
     }
     case nlohmann::json::value_t::array: {
       std::string text = "[";
-      for (const nlohmann::json& element : value) {
+      for (const nlohmann::json& element : *array_in(value)) {
         if (text.size() > 1) text += ',';
         text += json_text(element);
       }
       return text += ']';
     }
     case nlohmann::json::value_t::string:
-      return in_quotes(value.get_ref<const std::string&>());
+      return in_quotes(*string_in(value));
     case nlohmann::json::value_t::boolean:
-      return value.get<bool>() ? "true" : "false";
+      return *boolean_in(value) ? "true" : "false";
     case nlohmann::json::value_t::number_integer:
-      return std::to_string(value.get<std::int64_t>());
+      return std::to_string(*integer_in(value));
     case nlohmann::json::value_t::number_unsigned:
-      return std::to_string(value.get<std::uint64_t>());
+      return std::to_string(*unsigned_in(value));
     case nlohmann::json::value_t::number_float: {
       std::array<char, 32> digits;
-      std::snprintf(digits.data(), digits.size(), "%.9g", value.get<double>());
+      std::snprintf(digits.data(), digits.size(), "%.9g", *float_in(value));
       const std::string text = digits.data();
       return text.find_first_not_of("-0123456789") == std::string::npos ? text + ".0" : text;  // 1.0 is no integer
     }
@@ -144,8 +167,8 @@ class JsonReader final : public JsonEvents {
   bool number_float(number_float_t value, const std::string&) override { return add(value); }
   bool string(std::string& value) override { return add(std::move(value)); }
   bool binary(binary_t&) override { return true; }  // JSON has none
-  bool start_object(std::size_t) override { return open(nlohmann::json::object()); }
-  bool start_array(std::size_t) override { return open(nlohmann::json::array()); }
+  bool start_object(std::size_t) override { return open(nlohmann::json::value_t::object); }
+  bool start_array(std::size_t) override { return open(nlohmann::json::value_t::array); }
   bool end_object() override { return close(); }
   bool end_array() override { return close(); }
   bool key(std::string& key) override {
@@ -177,9 +200,10 @@ class JsonReader final : public JsonEvents {
   nlohmann::json* place(nlohmann::json value) {
     if (open_.empty()) return &(root_ = std::move(value));
     nlohmann::json& in = *open_.back();
-    if (in.is_object()) return &(in[key_] = std::move(value));
-    in.push_back(std::move(value));
-    return &in.back();
+    if (auto* const object = in.get_ptr<nlohmann::json::object_t*>()) return &((*object)[key_] = std::move(value));
+    auto& array = *in.get_ptr<nlohmann::json::array_t*>();
+    array.push_back(std::move(value));
+    return &array.back();
   }
 
   const std::string& where_;

@@ -148,26 +148,27 @@ class HeaderReader final : public JsonEvents {
   /// What the value of a name at the top is.
   enum class Value { entry, metadata, wrong };
 
-  bool scalar(Json json) {
+  bool scalar(const Json& json) {
     const std::size_t depth = nesting_.depth();
     if (depth == kTop) fail_value(json.type_name());
     if (value_ == Value::metadata && depth == kMember) {
-      if (!json.is_string()) fail_metadata(json.type_name());
-      metadata.emplace(member_, std::move(json.get_ref<std::string&>()));
+      const std::string* const text = string_in(json);
+      if (text == nullptr) fail_metadata(json.type_name());
+      metadata.emplace(member_, *text);
     } else if (list_ != nullptr) {
-      const bool is_index = json.is_number_unsigned() && json.get<std::uint64_t>() <= kMaxIndex;
-      if (depth != kElement || !is_index) {
+      const std::uint64_t* const number = unsigned_in(json);
+      if (depth != kElement || number == nullptr || *number > kMaxIndex) {
         list_->is_valid = false;
       } else if (list_->numbers.size() == kMaxRank) {
         fail(printable(name_) + ": " + member_ + " is " + printable(list_->text, kShown) + ", wanted at most " +
              std::to_string(kMaxRank) + " numbers");
       } else {
-        list_->numbers.push_back(json.get<std::uint64_t>());
+        list_->numbers.push_back(*number);
       }
       if (list_->text.size() <= kShown) list_->show(json_text(json));
     } else if (value_ == Value::entry && depth == kMember && member_ == "dtype") {
       entry_.dtype_type = json.type_name();
-      if (json.is_string()) entry_.dtype = std::move(json.get_ref<std::string&>());
+      if (const std::string* const text = string_in(json)) entry_.dtype = *text;
     }
     return true;
   }

@@ -29,18 +29,22 @@ namespace detail {
 /// a shard isn't a file of the same folder.
 inline std::map<std::string, std::vector<std::string>> read_shard_index(const nlohmann::json& json,
                                                                         const std::string& where) {
-  if (!json.is_object() || !json.contains("weight_map") || !json["weight_map"].is_object() ||
-      json["weight_map"].empty()) {
+  const nlohmann::json::object_t* weight_map = object_in(json);
+  if (weight_map != nullptr) {
+    const auto found = weight_map->find("weight_map");
+    weight_map = found == weight_map->end() ? nullptr : object_in(found->second);
+  }
+  if (weight_map == nullptr || weight_map->empty()) {
     throw ConfigError(where + ": found no weight_map, wanted an object from tensors to files");
   }
   std::map<std::string, std::vector<std::string>> shards;
-  for (const auto& [tensor, file] : json["weight_map"].items()) {
-    const std::string name = file.is_string() ? file.get<std::string>() : std::string();
-    if (!name.ends_with(".safetensors") || name.find_first_of("/\\:") != std::string::npos) {
+  for (const auto& [tensor, file] : *weight_map) {
+    const std::string* const name = string_in(file);
+    if (name == nullptr || !name->ends_with(".safetensors") || name->find_first_of("/\\:") != std::string::npos) {
       throw ConfigError(where + ": weight_map: " + printable(tensor) + ": found " + printable(json_text(file), 60) +
                         ", wanted the name of a .safetensors file in the same folder");
     }
-    shards[name].push_back(tensor);
+    shards[*name].push_back(tensor);
   }
   return shards;
 }

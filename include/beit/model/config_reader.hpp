@@ -118,14 +118,14 @@ inline std::vector<std::string> read_labels(const JsonField& json, Index classes
     const JsonField description = descriptions[name];
     labels[index] = description.present() ? description.string() : name;
   };
-  if (names.value().is_array()) {
-    if (names.value().size() != labels.size()) {
-      throw ConfigError(names.where() + ": found " + std::to_string(names.value().size()) + " names, wanted " +
+  if (const auto* const list = array_in(names.value())) {
+    if (list->size() != labels.size()) {
+      throw ConfigError(names.where() + ": found " + std::to_string(list->size()) + " names, wanted " +
                         std::to_string(classes));
     }
-    for (std::size_t i = 0; i < labels.size(); ++i) set(i, names.value()[i]);
-  } else if (names.value().is_object()) {  // index -> name, where there are gaps
-    for (const auto& [key, value] : names.value().items()) {
+    for (std::size_t i = 0; i < labels.size(); ++i) set(i, (*list)[i]);
+  } else if (const auto* const by_index = object_in(names.value())) {  // index -> name, where there are gaps
+    for (const auto& [key, value] : *by_index) {
       const bool digits = !key.empty() && key.size() <= 9 && key.find_first_not_of("0123456789") == std::string::npos;
       if (!digits || std::stoul(key) >= labels.size() || std::to_string(std::stoul(key)) != key) {
         throw ConfigError(names.where() + ": found index \"" + printable(key, 60) + "\", wanted one of " +
@@ -179,8 +179,9 @@ inline void check_against_shapes(const JsonField& json, const Config& config) {
 
 /// [channels, height, width]; the channels must be what the weights take.
 inline Size read_input_size(const JsonField& field, Index channels) {
-  if (!field.value().is_array() || field.value().size() != 3) field.fail("[channels, height, width]");
-  const auto at = [&](std::size_t i) { return JsonField(field.value()[i], field.where()).integer(); };
+  const auto* const array = array_in(field.value());
+  if (array == nullptr || array->size() != 3) field.fail("[channels, height, width]");
+  const auto at = [&](std::size_t i) { return JsonField((*array)[i], field.where()).integer(); };
   if (at(0) != channels) field.fail(std::to_string(channels) + " channels (patch_embed.proj.weight)");
   return {at(1), at(2)};
 }

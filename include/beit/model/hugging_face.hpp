@@ -120,8 +120,9 @@ inline Config read_hugging_face_config(const WeightScope& weights, const nlohman
     if (f.string() != "beit" && f.string() != "data2vec-vision") f.fail("\"beit\" or \"data2vec-vision\"");
   }
   if (const detail::JsonField f = root["architectures"]; f.present() && !features_only) {
-    if (!f.value().is_array() || f.value().empty()) f.fail("a list of names of classes");
-    const std::string name = detail::JsonField(f.value()[0], f.where()).string();
+    const auto* const classes = detail::array_in(f.value());
+    if (classes == nullptr || classes->empty()) f.fail("a list of names of classes");
+    const std::string name = detail::JsonField(classes->front(), f.where()).string();
     if (!name.ends_with("ForImageClassification") && !name.ends_with("ForMaskedImageModeling") &&
         !name.ends_with("Model")) {
       throw ConfigError(f.where() + ": found " + detail::printable(name, 60) +

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -23,11 +24,15 @@ class JsonField {
  public:
   JsonField(const nlohmann::json& value, std::string where) : value_(&value), where_(std::move(where)) {}
 
-  JsonField operator[](const std::string& key) const {
+  JsonField operator[](std::string_view key) const {
     static const nlohmann::json null;
-    if (present() && !value_->is_object()) fail("an object");
-    const auto found = present() ? value_->find(key) : value_->end();
-    return {present() && found != value_->end() ? *found : null, where_ + ": " + key};
+    const nlohmann::json* value = &null;
+    if (const auto* const object = object_in(*value_)) {
+      if (const auto found = object->find(std::string(key)); found != object->end()) value = &found->second;
+    } else if (present()) {
+      fail("an object");
+    }
+    return {*value, std::string(where_).append(": ").append(key)};
   }
 
   bool present() const { return !value_->is_null(); }
@@ -35,38 +40,43 @@ class JsonField {
   const std::string& where() const { return where_; }
 
   Index integer() const {
-    // Compared as a number: nlohmann's comparison of JSON takes half a second to compile.
-    const auto number = value_->is_number_integer() ? value_->get<std::int64_t>() : -1;  // negative from 2^63 on
-    if (number < 0 || number > 1'000'000'000) fail("an integer from 0 to 1e9");
-    return static_cast<Index>(number);
+    const std::int64_t* const number = integer_in(*value_);
+    if (number == nullptr || *number < 0 || *number > 1'000'000'000) fail("an integer from 0 to 1e9");
+    return static_cast<Index>(*number);
   }
   double number() const {
-    if (!value_->is_number()) fail("a number");
-    return value_->get<double>();
+    if (const double* const number = float_in(*value_)) return *number;
+    if (const std::uint64_t* const number = unsigned_in(*value_)) return static_cast<double>(*number);
+    if (const std::int64_t* const number = integer_in(*value_)) return static_cast<double>(*number);
+    fail("a number");
   }
   bool boolean() const {
-    if (!value_->is_boolean()) fail("true or false");
-    return value_->get<bool>();
+    const bool* const value = boolean_in(*value_);
+    if (value == nullptr) fail("true or false");
+    return *value;
   }
-  std::string string() const {
-    if (!value_->is_string()) fail("a string");
-    return value_->get<std::string>();
+  const std::string& string() const {
+    const std::string* const text = string_in(*value_);
+    if (text == nullptr) fail("a string");
+    return *text;
   }
   /// A number for both sides, or [height, width].
   Size size() const {
-    if (!value_->is_array()) return {integer(), integer()};
-    if (value_->size() != 2) fail("a number or [height, width]");
-    return {JsonField((*value_)[0], where_).integer(), JsonField((*value_)[1], where_).integer()};
+    const auto* const sides = array_in(*value_);
+    if (sides == nullptr) return {integer(), integer()};
+    if (sides->size() != 2) fail("a number or [height, width]");
+    return {JsonField(sides->front(), where_).integer(), JsonField(sides->back(), where_).integer()};
   }
   std::vector<float> three_numbers() const {
-    if (!value_->is_array() || value_->size() != 3) fail("3 numbers");
+    const auto* const array = array_in(*value_);
+    if (array == nullptr || array->size() != 3) fail("3 numbers");
     std::vector<float> numbers;
-    for (const nlohmann::json& x : *value_) numbers.push_back(static_cast<float>(JsonField(x, where_).number()));
+    for (const nlohmann::json& x : *array) numbers.push_back(static_cast<float>(JsonField(x, where_).number()));
     return numbers;
   }
 
-  [[noreturn]] void fail(const std::string& wanted) const {
-    throw ConfigError(where_ + ": found " + printable(json_text(*value_), 60) + ", wanted " + wanted);
+  [[noreturn]] void fail(std::string_view wanted) const {
+    throw ConfigError((where_ + ": found " + printable(json_text(*value_), 60) + ", wanted ").append(wanted));
   }
 
  private:
