@@ -14,6 +14,7 @@
 
 #include <Eigen/Core>
 
+#include <beit/core/concat.hpp>
 #include <beit/core/error.hpp>
 #include <beit/core/version.hpp>
 
@@ -83,7 +84,7 @@ class AlignedBuffer {
  private:
   static std::size_t bytes(Index size) {
     if (size < 0 || size > std::numeric_limits<Index>::max() / static_cast<Index>(sizeof(Scalar))) {
-      throw ArgumentError("AlignedBuffer: found " + std::to_string(size) + " elements, which no memory holds");
+      throw ArgumentError(detail::concat({"AlignedBuffer: found ", size, " elements, which no memory holds"}));
     }
     return static_cast<std::size_t>(size) * sizeof(Scalar);
   }
@@ -146,7 +147,7 @@ class Matrix {
  private:
   static Index area(Index rows, Index cols) {
     if (rows < 0 || cols < 0 || (cols > 0 && rows > std::numeric_limits<Index>::max() / cols)) {
-      throw ArgumentError("Matrix: found " + std::to_string(rows) + " rows of " + std::to_string(cols) + " columns");
+      throw ArgumentError(detail::concat({"Matrix: found ", rows, " rows of ", cols, " columns"}));
     }
     return rows * cols;
   }
@@ -165,8 +166,8 @@ inline std::string shape_text(Index rows, Index cols) {
 template <typename Dense>
 void require_shape(const Dense& x, Index rows, Index cols, const char* name) {
   if (x.rows() != rows || x.cols() != cols) {
-    throw ArgumentError(std::string(name) + ": found shape " + shape_text(x.rows(), x.cols()) + ", wanted " +
-                        shape_text(rows, cols));
+    throw ArgumentError(
+        detail::concat({name, ": found shape ", shape_text(x.rows(), x.cols()), ", wanted ", shape_text(rows, cols)}));
   }
 }
 

@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include <beit/core/concat.hpp>
 #include <beit/core/error.hpp>
 #include <beit/core/version.hpp>
 
@@ -35,7 +36,7 @@ inline Precision precision_from_name(std::string_view name) {
     if (precision_name(precision) == name) return precision;
     known += (known.empty() ? "" : ", ") + std::string(precision_name(precision));
   }
-  throw ArgumentError("precision: found '" + std::string(name) + "', wanted one of " + known);
+  throw ArgumentError(detail::concat({"precision: found '", name, "', wanted one of ", known}));
 }
 
 }  // namespace beit::inline BEIT_ABI

@@ -17,6 +17,7 @@
 #endif
 
 #include <beit/core/affinity.hpp>
+#include <beit/core/concat.hpp>
 #include <beit/core/matrix.hpp>
 #include <beit/core/version.hpp>
 #include <beit/core/waitable_atomic.hpp>
@@ -70,7 +71,7 @@ class ThreadPool {
   /// container limit respected). ArgumentError for less than 0, std::system_error where the system has no more
   /// threads.
   explicit ThreadPool(int threads = 0) {
-    if (threads < 0) throw ArgumentError("ThreadPool: found " + std::to_string(threads) + " threads, wanted 0 or more");
+    if (threads < 0) throw ArgumentError(detail::concat({"ThreadPool: found ", threads, " threads, wanted 0 or more"}));
     const int count = threads > 0 ? threads : detail::usable_processors();
     workers_.reserve(static_cast<std::size_t>(count - 1));
     try {

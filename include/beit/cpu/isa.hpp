@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include <beit/core/concat.hpp>
 #include <beit/core/error.hpp>
 #include <beit/core/version.hpp>
 #include <beit/cpu/features.hpp>
@@ -74,7 +75,7 @@ inline Isa isa_from_name(std::string_view name) {
     if (level.name == name) return level.isa;
     known += (known.empty() ? "" : ", ") + std::string(level.name);
   }
-  throw ConfigError("BEIT_ISA: found '" + std::string(name) + "', wanted one of " + known);
+  throw ConfigError(detail::concat({"BEIT_ISA: found '", name, "', wanted one of ", known}));
 }
 
 /// Whether this processor has the level.

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include <beit/core/compiled.hpp>
+#include <beit/core/concat.hpp>
 #include <beit/core/error.hpp>
 #include <beit/core/matrix.hpp>
 #include <beit/core/path_text.hpp>
@@ -81,8 +82,8 @@ inline Image decode_by_library(const ImageFile& file, const OptionalFormat& form
 #if BEIT_USE_LIBHEIF
   if (format.name == "HEIC") return decode_heif(file, options.max_pixels);
 #endif
-  file.fail("found a file in the format " + std::string(format.name) + ", which this build can't read for want of " +
-            std::string(format.library) + "; wanted " + image_formats());
+  file.fail(concat({"found a file in the format ", format.name, ", which this build can't read for want of ",
+                    format.library, "; wanted ", image_formats()}));
 }
 
 }  // namespace detail
@@ -92,8 +93,7 @@ BEIT_INLINE Image decode_image(std::span<const std::uint8_t> bytes, const Decode
   const detail::ImageFile file{bytes, name};
   if (bytes.empty()) file.fail("found an empty file, wanted an image");
   if (bytes.size() > static_cast<std::size_t>(std::numeric_limits<int>::max() / 2)) {
-    file.fail("found " + std::to_string(bytes.size()) + " bytes, wanted at most " +
-              std::to_string(std::numeric_limits<int>::max() / 2));
+    file.fail(detail::concat({"found ", bytes.size(), " bytes, wanted at most ", std::numeric_limits<int>::max() / 2}));
   }
 
   if (const OptionalFormat* const format = detail::optional_format_of(bytes)) {
@@ -159,7 +159,7 @@ BEIT_INLINE Image decode_image(std::span<const std::uint8_t> bytes, const Decode
 
 BEIT_INLINE Image read_image(const std::filesystem::path& path, const DecodeOptions& options) {
   const std::string name = detail::path_text(path);
-  const auto fail = [&name](const std::string& reason) { throw FileError(name + ": " + reason); };
+  const auto fail = [&name](const std::string& reason) { throw FileError(detail::concat({name, ": ", reason})); };
   std::error_code error;
   const std::filesystem::file_status status = std::filesystem::status(path, error);
   if (status.type() == std::filesystem::file_type::not_found) fail("found nothing there, wanted an image file");
@@ -175,8 +175,7 @@ BEIT_INLINE Image read_image(const std::filesystem::path& path, const DecodeOpti
   std::vector<std::uint8_t> bytes(static_cast<std::size_t>(size));
   stream.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
   if (stream.gcount() != static_cast<std::streamsize>(bytes.size())) {
-    throw FileError(name + ": found " + std::to_string(stream.gcount()) + " bytes, wanted " +
-                    std::to_string(bytes.size()));
+    throw FileError(detail::concat({name, ": found ", stream.gcount(), " bytes, wanted ", bytes.size()}));
   }
   return decode_image(std::span<const std::uint8_t>(bytes), options, name);
 }

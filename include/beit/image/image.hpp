@@ -11,6 +11,7 @@
 #include <string>
 #include <utility>
 
+#include <beit/core/concat.hpp>
 #include <beit/core/error.hpp>
 #include <beit/core/matrix.hpp>
 #include <beit/core/version.hpp>
@@ -40,20 +41,20 @@ inline void require_readable(const ImageView& image) {
   const std::string shape =
       std::to_string(image.height) + " x " + std::to_string(image.width) + " x " + std::to_string(image.channels);
   if (image.height < 1 || image.width < 1) {
-    throw ImageError("image: found height x width x channels " + shape + ", wanted at least 1 x 1 pixel");
+    throw ImageError(concat({"image: found height x width x channels ", shape, ", wanted at least 1 x 1 pixel"}));
   }
   if (image.height > max_image_side || image.width > max_image_side) {
-    throw ImageError("image: found height x width x channels " + shape + ", wanted sides of at most " +
-                     std::to_string(max_image_side));
+    throw ImageError(
+        concat({"image: found height x width x channels ", shape, ", wanted sides of at most ", max_image_side}));
   }
   if (image.channels < 1 || image.channels > 4) {
-    throw ImageError("image: found height x width x channels " + shape + ", wanted 1 to 4 channels");
+    throw ImageError(concat({"image: found height x width x channels ", shape, ", wanted 1 to 4 channels"}));
   }
   if (image.data == nullptr) throw ImageError("image: found no pixels (data is null) for " + shape);
   const Index row_bytes = image.width * image.channels;
   if (image.stride != 0 && image.stride > -row_bytes && image.stride < row_bytes) {
-    throw ImageError("image: found a stride of " + std::to_string(image.stride) + " bytes, wanted at least " +
-                     std::to_string(row_bytes) + " for " + shape);
+    throw ImageError(
+        concat({"image: found a stride of ", image.stride, " bytes, wanted at least ", row_bytes, " for ", shape}));
   }
 }
 
@@ -79,8 +80,8 @@ class Image {
   /// Uninitialised. Throws ArgumentError for a negative side, std::bad_alloc when memory is short.
   Image(Index height, Index width) : height_(height), width_(width) {
     if (height < 0 || width < 0 || height > detail::max_image_side || width > detail::max_image_side) {
-      throw ArgumentError("Image: found height x width " + std::to_string(height) + " x " + std::to_string(width) +
-                          ", wanted 0 to " + std::to_string(detail::max_image_side));
+      throw ArgumentError(detail::concat(
+          {"Image: found height x width ", height, " x ", width, ", wanted 0 to ", detail::max_image_side}));
     }
     if (size() > 0 && height > std::numeric_limits<Index>::max() / 3 / width) throw std::bad_alloc();
     pixels_.reset(static_cast<std::uint8_t*>(std::malloc(static_cast<std::size_t>(size()))));

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <beit/core/compiled.hpp>
+#include <beit/core/concat.hpp>
 #include <beit/core/error.hpp>
 #include <beit/core/matrix.hpp>
 #include <beit/core/version.hpp>
@@ -47,8 +48,8 @@ inline Interpolation interpolation_from_name(std::string_view name) {
   if (name == "hamming") return Interpolation::hamming;
   if (name == "bicubic") return Interpolation::bicubic;
   if (name == "lanczos") return Interpolation::lanczos;
-  throw ConfigError("interpolation: found \"" + std::string(name) +
-                    "\", wanted nearest, box, bilinear, hamming, bicubic or lanczos");
+  throw ConfigError(detail::concat(
+      {"interpolation: found \"", name, "\", wanted nearest, box, bilinear, hamming, bicubic or lanczos"}));
 }
 
 /// "center" -> CropMode::center. Throws ConfigError for a name that timm doesn't have.
@@ -56,7 +57,7 @@ inline CropMode crop_mode_from_name(std::string_view name) {
   if (name == "center") return CropMode::center;
   if (name == "squash") return CropMode::squash;
   if (name == "border") return CropMode::border;
-  throw ConfigError("crop_mode: found \"" + std::string(name) + "\", wanted center, squash or border");
+  throw ConfigError(detail::concat({"crop_mode: found \"", name, "\", wanted center, squash or border"}));
 }
 
 namespace detail {

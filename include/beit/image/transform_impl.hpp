@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <beit/core/compiled.hpp>
+#include <beit/core/concat.hpp>
 #include <beit/core/error.hpp>
 #include <beit/core/matrix.hpp>
 #include <beit/core/version.hpp>
@@ -24,32 +25,32 @@ namespace detail {
 BEIT_INLINE void require_valid(const Preprocessing& config) {
   const Size size = config.input_size;
   if (size.height < 1 || size.width < 1 || size.height > max_image_side || size.width > max_image_side) {
-    throw ConfigError("input_size: found " + std::to_string(size.height) + " x " + std::to_string(size.width) +
-                      ", wanted sides of 1 to " + std::to_string(max_image_side));
+    throw ConfigError(
+        concat({"input_size: found ", size.height, " x ", size.width, ", wanted sides of 1 to ", max_image_side}));
   }
   if (!(config.crop_pct > 0.0) || !std::isfinite(config.crop_pct)) {
-    throw ConfigError("crop_pct: found " + std::to_string(config.crop_pct) + ", wanted a number greater than 0");
+    throw ConfigError(
+        concat({"crop_pct: found ", std::to_string(config.crop_pct), ", wanted a number greater than 0"}));
   }
   if (config.resize_to != Size{} &&
       (config.resize_to.height < size.height || config.resize_to.width < size.width ||
        config.resize_to.height > max_image_side || config.resize_to.width > max_image_side)) {
-    throw ConfigError("resize_to: found " + std::to_string(config.resize_to.height) + " x " +
-                      std::to_string(config.resize_to.width) + ", wanted sides of input_size's to " +
-                      std::to_string(max_image_side));
+    throw ConfigError(concat({"resize_to: found ", config.resize_to.height, " x ", config.resize_to.width,
+                              ", wanted sides of input_size's to ", max_image_side}));
   }
   if (!std::isfinite(config.rescale_factor)) throw ConfigError("rescale_factor: found a number that isn't finite");
   if (config.mean.size() != 3 || config.std.size() != 3) {
-    throw ConfigError("mean and std: found " + std::to_string(config.mean.size()) + " and " +
-                      std::to_string(config.std.size()) + " values, wanted 3 and 3");
+    throw ConfigError(
+        concat({"mean and std: found ", config.mean.size(), " and ", config.std.size(), " values, wanted 3 and 3"}));
   }
   for (std::size_t c = 0; c < 3; ++c) {
     if (!std::isfinite(config.mean[c])) {
-      throw ConfigError("mean: found " + std::to_string(config.mean[c]) + " for channel " + std::to_string(c) +
-                        ", wanted a finite number");
+      throw ConfigError(
+          concat({"mean: found ", std::to_string(config.mean[c]), " for channel ", c, ", wanted a finite number"}));
     }
     if (!std::isfinite(config.std[c]) || config.std[c] == 0.0f) {
-      throw ConfigError("std: found " + std::to_string(config.std[c]) + " for channel " + std::to_string(c) +
-                        ", wanted a finite number other than 0");
+      throw ConfigError(concat(
+          {"std: found ", std::to_string(config.std[c]), " for channel ", c, ", wanted a finite number other than 0"}));
     }
   }
 }

@@ -21,6 +21,7 @@
 #include <unistd.h>
 #endif
 
+#include <beit/core/concat.hpp>
 #include <beit/core/error.hpp>
 #include <beit/core/version.hpp>
 #include <beit/io/text.hpp>
@@ -55,7 +56,7 @@ class AtomicFile {
       stream_ = open_new(temporary_);
       error = stream_ == nullptr ? errno : 0;
     }
-    if (stream_ == nullptr) throw FileError(text() + ": can't create: " + reason(error));
+    if (stream_ == nullptr) throw FileError(detail::concat({text(), ": can't create: ", reason(error)}));
   }
   /// `other` is left without a file.
   AtomicFile(AtomicFile&& other) noexcept
@@ -99,7 +100,7 @@ class AtomicFile {
     std::filesystem::rename(temporary_, target_, code);
     if (code) {
       discard();
-      throw FileError(text() + ": can't rename the finished file: " + code.message());
+      throw FileError(detail::concat({text(), ": can't rename the finished file: ", code.message()}));
     }
     temporary_.clear();
     if (sync == Sync::yes) sync_name();
@@ -140,7 +141,9 @@ class AtomicFile {
     if (folder < 0) return;
     const int error = ::fsync(folder) == 0 ? 0 : errno;
     ::close(folder);
-    if (error != 0 && error != EINVAL) throw FileError(text() + ": can't sync its folder: " + reason(error));
+    if (error != 0 && error != EINVAL) {
+      throw FileError(detail::concat({text(), ": can't sync its folder: ", reason(error)}));
+    }
 #endif
   }
 
@@ -161,7 +164,7 @@ class AtomicFile {
 
   [[noreturn]] void give_up(int code) {
     discard();
-    throw FileError(text() + ": can't write: " + reason(code));
+    throw FileError(detail::concat({text(), ": can't write: ", reason(code)}));
   }
 
   void discard() {

@@ -13,6 +13,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <beit/core/concat.hpp>
 #include <beit/core/error.hpp>
 #include <beit/core/version.hpp>
 #include <beit/io/text.hpp>
@@ -32,7 +33,7 @@ class StrictNesting {
     // Bounds the memory that a few bytes of brackets can claim; no file that we read nests deeper than 5.
     constexpr std::size_t max_depth = 64;
     if (open_keys_.size() == max_depth) {
-      throw ErrorType(where_ + ": JSON nested deeper than " + std::to_string(max_depth) + " levels");
+      throw ErrorType(concat({where_, ": JSON nested deeper than ", max_depth, " levels"}));
     }
     open_keys_.emplace_back();
   }
@@ -41,7 +42,7 @@ class StrictNesting {
   /// A key of the innermost object.
   void key(const std::string& key) {
     if (!open_keys_.back().insert(key).second) {
-      throw ErrorType(where_ + ": name \"" + printable(key) + "\" appears twice in one JSON object");
+      throw ErrorType(concat({where_, ": name \"", printable(key), "\" appears twice in one JSON object"}));
     }
   }
   /// Objects and arrays that are open.
@@ -56,7 +57,7 @@ class StrictNesting {
 template <typename ErrorType>
 void refuse_nul(std::string_view text, const std::string& where) {
   if (const std::size_t nul = text.find('\0'); nul != std::string_view::npos) {
-    throw ErrorType(where + ": not valid JSON: NUL byte at offset " + std::to_string(nul));
+    throw ErrorType(concat({where, ": not valid JSON: NUL byte at offset ", nul}));
   }
 }
 
@@ -67,7 +68,7 @@ template <typename ErrorType>
   if (const std::size_t end = reason.find("] "); reason.starts_with('[') && end != std::string_view::npos) {
     reason.remove_prefix(end + 2);
   }
-  throw ErrorType(where + ": not valid JSON: " + printable(reason, 400));
+  throw ErrorType(concat({where, ": not valid JSON: ", printable(reason, 400)}));
 }
 
 /// What the parser tells of its events: by one type, so that it is compiled once for all who listen.

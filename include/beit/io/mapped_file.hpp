@@ -19,6 +19,7 @@
 #include <unistd.h>
 #endif
 
+#include <beit/core/concat.hpp>
 #include <beit/core/error.hpp>
 #include <beit/core/version.hpp>
 #include <beit/io/text.hpp>
@@ -95,8 +96,8 @@ class MappedFile {
 #if defined(_WIN32)
   void open(const std::filesystem::path& path) {
     const auto fail = [&path](unsigned long code) {
-      return FileError(detail::path_text(path) +
-                       ": can't read: " + std::system_category().message(static_cast<int>(code)));
+      return FileError(detail::concat(
+          {detail::path_text(path), ": can't read: ", std::system_category().message(static_cast<int>(code))}));
     };
     std::error_code code;
     const std::filesystem::file_status status = std::filesystem::status(path, code);
@@ -125,7 +126,7 @@ class MappedFile {
 #else
   void open(const std::filesystem::path& path) {
     const auto fail = [&path](int code) {
-      return FileError(path.string() + ": can't read: " + std::generic_category().message(code));
+      return FileError(detail::concat({path.string(), ": can't read: ", std::generic_category().message(code)}));
     };
     // Without O_NONBLOCK, opening a named pipe would wait for a writer.
     const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);

@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include <beit/core/concat.hpp>
 #include <beit/core/error.hpp>
 #include <beit/core/half.hpp>
 #include <beit/core/matrix.hpp>
@@ -145,7 +146,7 @@ class NpyWriter {
   /// is too large. Throws FileError when it can't be written (a full disk).
   void write(const float* rows, Index count) {
     if (count < 0) {
-      throw ArgumentError("NpyWriter: found " + std::to_string(count) + " rows, wanted 0 or more");
+      throw ArgumentError(detail::concat({"NpyWriter: found ", count, " rows, wanted 0 or more"}));
     }
     const std::size_t size = static_cast<std::size_t>(count) * static_cast<std::size_t>(row_size_);
     if (type_ == NpyType::float16) {
@@ -171,7 +172,7 @@ class NpyWriter {
  private:
   static Index checked_size(const std::vector<Index>& row_shape) {
     if (row_shape.size() > 31) {
-      throw ArgumentError("NpyWriter: found " + std::to_string(row_shape.size()) + " dimensions, wanted at most 31");
+      throw ArgumentError(detail::concat({"NpyWriter: found ", row_shape.size(), " dimensions, wanted at most 31"}));
     }
     Index size = 1;
     for (const Index dim : row_shape) {
@@ -198,27 +199,29 @@ class MappedNpy {
  public:
   /// Throws FileError when the file can't be read or is anything else.
   explicit MappedNpy(const std::filesystem::path& path) : file_(path) {
-    const auto fail = [&path](const std::string& reason) { throw FileError(detail::path_text(path) + ": " + reason); };
+    const auto fail = [&path](const std::string& reason) {
+      throw FileError(detail::concat({detail::path_text(path), ": ", reason}));
+    };
     const std::string_view text(reinterpret_cast<const char*>(file_.bytes().data()), file_.bytes().size());
     const std::size_t before = detail::npy_magic.size() + sizeof(std::uint16_t);
     if (!text.starts_with(detail::npy_magic) || text.size() < before) fail("not a .npy file of version 1.0");
     std::uint16_t length = 0;
     std::memcpy(&length, text.data() + detail::npy_magic.size(), sizeof length);
     if (length > text.size() - before) {
-      fail("file ends inside its header: found " + std::to_string(text.size()) + " bytes, wanted at least " +
-           std::to_string(before + length));
+      fail(detail::concat(
+          {"file ends inside its header: found ", text.size(), " bytes, wanted at least ", before + length}));
     }
     std::string descr, fortran_order;
     std::vector<Index> shape;
     const std::string_view header = text.substr(before, length);
     if (!detail::NpyHeaderParser(header).parse(descr, fortran_order, shape)) {
-      fail("damaged .npy header \"" + detail::printable(header) + "\"");
+      fail(detail::concat({"damaged .npy header \"", detail::printable(header), "\""}));
     }
     if (descr != "<f4" && descr != "<f2") {
-      fail("found dtype '" + detail::printable(descr) + "', wanted '<f4' or '<f2'");
+      fail(detail::concat({"found dtype '", detail::printable(descr), "', wanted '<f4' or '<f2'"}));
     }
     if (fortran_order != "False") fail("found Fortran order, wanted C order");
-    if (shape.size() != 2) fail("found shape " + shape_text(shape) + ", wanted two dimensions");
+    if (shape.size() != 2) fail(detail::concat({"found shape ", shape_text(shape), ", wanted two dimensions"}));
     begin_ = before + length;
     type_ = descr == "<f2" ? NpyType::float16 : NpyType::float32;
     rows_ = shape[0];
@@ -226,7 +229,7 @@ class MappedNpy {
     const std::size_t data_size = text.size() - begin_;
     const Index limit = std::numeric_limits<Index>::max() / static_cast<Index>(sizeof(float));
     if ((cols_ > 0 && rows_ > limit / cols_) || static_cast<std::size_t>(rows_ * cols_) * element() != data_size) {
-      fail("found " + std::to_string(data_size) + " bytes of data, which shape " + shape_text(shape) + " contradicts");
+      fail(detail::concat({"found ", data_size, " bytes of data, which shape ", shape_text(shape), " contradicts"}));
     }
   }
 

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include <beit/core/compiled.hpp>
+#include <beit/core/concat.hpp>
 #include <beit/core/error.hpp>
 #include <beit/core/path_text.hpp>
 #include <beit/core/version.hpp>
@@ -58,7 +59,7 @@ class SafeTensors {
 
   SafeTensors(std::span<const std::byte> bytes, std::string name);
 
-  [[noreturn]] void fail(const std::string& reason) const { throw WeightError(name_ + ": " + reason); }
+  [[noreturn]] void fail(const std::string& reason) const { throw WeightError(detail::concat({name_, ": ", reason})); }
 
   std::optional<MappedFile> file_;  // empty when the bytes are someone else's
   std::string name_;

@@ -14,6 +14,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <beit/core/concat.hpp>
 #include <beit/core/error.hpp>
 #include <beit/core/matrix.hpp>
 #include <beit/core/version.hpp>
@@ -58,8 +59,8 @@ class HeaderReader final : public JsonEvents {
   /// Reads the JSON, which begins with '{', and checks all there is to check.
   void read(std::string_view json) {
     if (json.size() > limits_.length) {
-      fail("header length is " + std::to_string(json.size()) + ", wanted at most " + std::to_string(limits_.length) +
-           " before " + count_text(data_.size()) + " of tensor data");
+      fail(concat({"header length is ", json.size(), ", wanted at most ", limits_.length, " before ",
+                   count_text(data_.size()), " of tensor data"}));
     }
     refuse_nul<WeightError>(json, where_);
     parse_events(json, *this);
@@ -88,8 +89,8 @@ class HeaderReader final : public JsonEvents {
   bool key(std::string& key) override {
     nesting_.key(key);
     if (++names_ > limits_.names) {
-      fail("header has more than " + std::to_string(limits_.names) + " names, which is too many for " +
-           count_text(data_.size()) + " of tensor data");
+      fail(concat({"header has more than ", limits_.names, " names, which is too many for ", count_text(data_.size()),
+                   " of tensor data"}));
     }
     if (nesting_.depth() == kTop) {
       name_ = std::move(key);
@@ -154,14 +155,14 @@ class HeaderReader final : public JsonEvents {
     if (value_ == Value::metadata && depth == kMember) {
       const std::string* const text = string_in(json);
       if (text == nullptr) fail_metadata(json.type_name());
-      metadata.emplace(member_, *text);
+      metadata.insert({member_, *text});
     } else if (list_ != nullptr) {
       const std::uint64_t* const number = unsigned_in(json);
       if (depth != kElement || number == nullptr || *number > kMaxIndex) {
         list_->is_valid = false;
       } else if (list_->numbers.size() == kMaxRank) {
-        fail(printable(name_) + ": " + member_ + " is " + printable(list_->text, kShown) + ", wanted at most " +
-             std::to_string(kMaxRank) + " numbers");
+        fail(concat({printable(name_), ": ", member_, " is ", printable(list_->text, kShown), ", wanted at most ",
+                     kMaxRank, " numbers"}));
       } else {
         list_->numbers.push_back(*number);
       }
@@ -206,29 +207,29 @@ class HeaderReader final : public JsonEvents {
   void add_entry() {
     const std::string where = printable(name_) + ": ";
     const auto require = [&](bool is_there, const char* member) {
-      if (!is_there) fail(where + member + " is missing");
+      if (!is_there) fail(concat({where, member, " is missing"}));
     };
     require(!entry_.dtype_type.empty(), "dtype");
-    if (entry_.dtype_type != "string") fail(where + "dtype is " + entry_.dtype_type + ", wanted string");
+    if (entry_.dtype_type != "string") fail(concat({where, "dtype is ", entry_.dtype_type, ", wanted string"}));
     const std::string& dtype = entry_.dtype;
     const auto info =
         std::find_if(dtypes.begin(), dtypes.end(), [&](const DTypeInfo& known) { return known.name == dtype; });
-    if (info == dtypes.end()) fail(where + "unknown dtype \"" + printable(dtype) + "\"");
+    if (info == dtypes.end()) fail(concat({where, "unknown dtype \"", printable(dtype), "\""}));
 
     Tensor tensor;
     tensor.dtype = info->dtype;
     const List& shape = entry_.shape;
     require(!shape.text.empty(), "shape");
     if (!shape.is_valid) {
-      fail(where + "shape is " + printable(shape.text, kShown) + ", wanted array of non-negative integers");
+      fail(concat({where, "shape is ", printable(shape.text, kShown), ", wanted array of non-negative integers"}));
     }
     // A zero elsewhere in the shape excuses no dimension: products of parts of a shape must be safe as well.
     std::uint64_t nonzero_bits = static_cast<std::uint64_t>(info->bits);
     for (const std::uint64_t dim : shape.numbers) {
       tensor.shape.push_back(static_cast<Index>(dim));
       if (dim > 1 && nonzero_bits > kMaxIndex / dim) {
-        fail(where + "shape " + shape_text(tensor.shape) +
-             (tensor.shape.size() < shape.numbers.size() ? " and on" : "") + " overflows");
+        fail(concat({where, "shape ", shape_text(tensor.shape),
+                     tensor.shape.size() < shape.numbers.size() ? " and on" : "", " overflows"}));
       }
       nonzero_bits *= std::max<std::uint64_t>(dim, 1);
     }
@@ -238,16 +239,18 @@ class HeaderReader final : public JsonEvents {
     require(!offsets.text.empty(), "data_offsets");
     const std::string offsets_text = printable(offsets.text, kShown);
     if (!offsets.is_valid || offsets.numbers.size() != 2) {
-      fail(where + "data_offsets are " + offsets_text + ", wanted two non-negative integers");
+      fail(concat({where, "data_offsets are ", offsets_text, ", wanted two non-negative integers"}));
     }
     const std::uint64_t begin = offsets.numbers[0], end = offsets.numbers[1];
-    if (begin > end) fail(where + "data_offsets " + offsets_text + " end before they begin");
-    if (bits % 8 != 0) fail(where + "shape " + shape_text(tensor.shape) + " of " + dtype + " fills no whole bytes");
-    if (end - begin != bits / 8) {
-      fail(where + "data_offsets " + offsets_text + " hold " + count_text(end - begin) + ", wanted " +
-           std::to_string(bits / 8) + " for " + dtype + " of shape " + shape_text(tensor.shape));
+    if (begin > end) fail(concat({where, "data_offsets ", offsets_text, " end before they begin"}));
+    if (bits % 8 != 0) {
+      fail(concat({where, "shape ", shape_text(tensor.shape), " of ", dtype, " fills no whole bytes"}));
     }
-    extents_.push_back({begin, end, &*tensors.emplace(name_, std::move(tensor)).first});
+    if (end - begin != bits / 8) {
+      fail(concat({where, "data_offsets ", offsets_text, " hold ", count_text(end - begin), ", wanted ", bits / 8,
+                   " for ", dtype, " of shape ", shape_text(tensor.shape)}));
+    }
+    extents_.push_back({begin, end, &*tensors.insert({name_, std::move(tensor)}).first});
   }
 
   /// Together the tensors must fill the data exactly, in some order.
@@ -259,38 +262,38 @@ class HeaderReader final : public JsonEvents {
     const Extent* previous = nullptr;
     for (const Extent& extent : extents_) {
       if (extent.begin < filled) {
-        fail(extent.name() + ": data_offsets " + range_text(extent.begin, extent.end) + " overlap those of " +
-             previous->name() + ", which end at " + std::to_string(filled));
+        fail(concat({extent.name(), ": data_offsets ", range_text(extent.begin, extent.end), " overlap those of ",
+                     previous->name(), ", which end at ", filled}));
       }
       if (extent.begin > filled && extent.end > data_size) {
-        fail(extent.name() + ": data_offsets " + range_text(extent.begin, extent.end) +
-             " reach beyond the file's data of " + count_text(data_size));
+        fail(concat({extent.name(), ": data_offsets ", range_text(extent.begin, extent.end),
+                     " reach beyond the file's data of ", count_text(data_size)}));
       }
       if (extent.begin > filled) {
-        fail("hole in the data: bytes " + range_text(filled, extent.begin) + " before " + extent.name() +
-             " belong to no tensor");
+        fail(concat({"hole in the data: bytes ", range_text(filled, extent.begin), " before ", extent.name(),
+                     " belong to no tensor"}));
       }
       filled = extent.end;
       previous = &extent;
     }
     if (filled > data_size) {
-      fail("file is shorter than its header says: found " + count_text(data_size) + " of tensor data, wanted " +
-           std::to_string(filled) + " (a truncated download?)");
+      fail(concat({"file is shorter than its header says: found ", count_text(data_size), " of tensor data, wanted ",
+                   filled, " (a truncated download?)"}));
     }
     if (filled < data_size) {
-      fail("file is longer than its header says: found " + count_text(data_size) + " of tensor data, wanted " +
-           std::to_string(filled));
+      fail(concat(
+          {"file is longer than its header says: found ", count_text(data_size), " of tensor data, wanted ", filled}));
     }
   }
 
-  [[noreturn]] void fail(const std::string& reason) const { throw WeightError(file_ + ": " + reason); }
+  [[noreturn]] void fail(const std::string& reason) const { throw WeightError(concat({file_, ": ", reason})); }
   [[noreturn]] void fail_value(const char* found) const {
     const bool is_metadata = name_ == "__metadata__";
-    fail(printable(name_) + ": found " + found + ", wanted object " +
-         (is_metadata ? "of strings" : "with dtype, shape, data_offsets"));
+    fail(concat({printable(name_), ": found ", found, ", wanted object ",
+                 is_metadata ? "of strings" : "with dtype, shape, data_offsets"}));
   }
   [[noreturn]] void fail_metadata(const char* found) const {
-    fail("__metadata__: \"" + printable(member_) + "\" is " + found + ", wanted string");
+    fail(concat({"__metadata__: \"", printable(member_), "\" is ", found, ", wanted string"}));
   }
 
   const std::string& file_;

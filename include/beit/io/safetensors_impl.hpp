@@ -10,6 +10,7 @@
 #include <utility>
 
 #include <beit/core/compiled.hpp>
+#include <beit/core/concat.hpp>
 #include <beit/core/version.hpp>
 #include <beit/io/foreign_format.hpp>
 #include <beit/io/safetensors.hpp>
@@ -20,18 +21,17 @@ namespace beit::inline BEIT_ABI {
 BEIT_INLINE SafeTensors::SafeTensors(std::span<const std::byte> bytes, std::string name) : name_(std::move(name)) {
   if (const std::string_view other = detail::foreign_format(bytes); !other.empty()) fail(std::string(other));
   if (bytes.size() < kLengthBytes) {
-    fail("found " + detail::count_text(bytes.size()) + ", wanted at least 8: not a safetensors file");
+    fail(detail::concat({"found ", detail::count_text(bytes.size()), ", wanted at least 8: not a safetensors file"}));
   }
   std::uint64_t length = 0;
   std::memcpy(&length, bytes.data(), kLengthBytes);
   if (length == 0) fail("header length is 0");
   if (length > kMaxHeader) {
-    fail("header length is " + std::to_string(length) + ", wanted at most " + std::to_string(kMaxHeader) +
-         ": not a safetensors file");
+    fail(detail::concat({"header length is ", length, ", wanted at most ", kMaxHeader, ": not a safetensors file"}));
   }
   if (length > bytes.size() - kLengthBytes) {
-    fail("file ends inside its header: found " + detail::count_text(bytes.size()) + ", wanted at least " +
-         std::to_string(kLengthBytes + length) + " (a truncated download?)");
+    fail(detail::concat({"file ends inside its header: found ", detail::count_text(bytes.size()), ", wanted at least ",
+                         kLengthBytes + length, " (a truncated download?)"}));
   }
   const std::size_t header_size = length;  // within the file
   const std::string_view header(reinterpret_cast<const char*>(bytes.data()) + kLengthBytes, header_size);

@@ -12,6 +12,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <beit/core/concat.hpp>
 #include <beit/core/error.hpp>
 #include <beit/core/matrix.hpp>
 #include <beit/core/version.hpp>
@@ -32,15 +33,15 @@ inline void write_safetensors(const std::filesystem::path& path, const std::map<
                               const std::map<std::string, std::string>& metadata = {}) {
   using Json = nlohmann::ordered_json;
   const auto fail = [&path](const std::string& reason) {
-    throw ArgumentError(detail::path_text(path) + ": " + reason);
+    throw ArgumentError(detail::concat({detail::path_text(path), ": ", reason}));
   };
   std::vector<std::pair<const std::string*, const Tensor*>> order;
   for (const auto& [name, tensor] : tensors) {
     const std::uint64_t bits =
         static_cast<std::uint64_t>(tensor.size()) * static_cast<std::uint64_t>(dtype_bits(tensor.dtype));
     if (bits % 8 != 0 || tensor.data.size() != bits / 8) {
-      fail(detail::printable(name) + ": found " + std::to_string(tensor.data.size()) + " bytes, wanted " +
-           std::string(dtype_name(tensor.dtype)) + " of shape " + shape_text(tensor.shape));
+      fail(detail::concat({detail::printable(name), ": found ", tensor.data.size(), " bytes, wanted ",
+                           dtype_name(tensor.dtype), " of shape ", shape_text(tensor.shape)}));
     }
     if (name == "__metadata__") fail("found a tensor called __metadata__, which is the name of the header's free text");
     order.emplace_back(&name, &tensor);

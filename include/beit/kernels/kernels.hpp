@@ -5,6 +5,7 @@
 #include <string>
 
 #include <beit/core/compiled.hpp>
+#include <beit/core/concat.hpp>
 #include <beit/core/error.hpp>
 #include <beit/core/version.hpp>
 #include <beit/cpu/isa.hpp>
@@ -41,8 +42,8 @@ inline const Kernels& choose_kernels(std::optional<Isa> isa) {
   for (const detail::Level& level : detail::levels) {
     if (has_isa(level.isa)) known += (known.empty() ? "" : ", ") + std::string(level.name);
   }
-  throw ArgumentError("kernels: found level '" + std::string(isa_name(*isa)) +
-                      "', wanted one of this processor's: " + known);
+  throw ArgumentError(
+      detail::concat({"kernels: found level '", isa_name(*isa), "', wanted one of this processor's: ", known}));
 }
 
 }  // namespace beit::inline BEIT_ABI

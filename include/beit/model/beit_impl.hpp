@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include <beit/core/concat.hpp>
 #include <beit/core/error.hpp>
 #include <beit/core/matrix.hpp>
 #include <beit/core/version.hpp>
@@ -58,9 +59,9 @@ template <typename Weight>
 void Beit<Weight>::forward_head(const ConstRows& tokens, Workspace& workspace, Rows out, bool pre_logits) const {
   const Index batch = tokens.rows() / config().num_tokens();
   if (tokens.rows() % config().num_tokens() != 0 || tokens.cols() != config().embed_dim) {
-    throw ArgumentError("forward_head: tokens: found shape " + shape_text(tokens.rows(), tokens.cols()) +
-                        ", wanted a multiple of " + std::to_string(config().num_tokens()) + " rows of " +
-                        std::to_string(config().embed_dim));
+    throw ArgumentError(
+        detail::concat({"forward_head: tokens: found shape ", shape_text(tokens.rows(), tokens.cols()),
+                        ", wanted a multiple of ", config().num_tokens(), " rows of ", config().embed_dim}));
   }
   require_shape(out, batch, pre_logits ? config().embed_dim : num_outputs(), "forward_head: out");
   if (batch == 0) return;

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include <beit/core/concat.hpp>
 #include <beit/core/error.hpp>
 #include <beit/core/matrix.hpp>
 #include <beit/core/version.hpp>
@@ -22,7 +23,7 @@ namespace beit::inline BEIT_ABI {
 inline std::vector<std::uint8_t> block_mask(Size grid, double ratio, std::uint64_t seed) {
   if (grid.height < 1 || grid.width < 1) throw ArgumentError("block_mask: found an empty grid, wanted patches");
   if (!(ratio >= 0 && ratio <= 1)) {
-    throw ArgumentError("block_mask: found ratio " + std::to_string(ratio) + ", wanted 0 to 1");
+    throw ArgumentError(detail::concat({"block_mask: found ratio ", std::to_string(ratio), ", wanted 0 to 1"}));
   }
   std::mt19937_64 generator(seed);
   // The standard's distributions differ from library to library.

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include <beit/core/concat.hpp>
 #include <beit/core/error.hpp>
 #include <beit/core/matrix.hpp>
 #include <beit/core/version.hpp>
@@ -41,10 +42,9 @@ struct DvaeConfig {
           Field{"n_hid", n_hid, 4, 65536}, Field{"n_init", n_init, 1, 65536},
           Field{"vocab_size", vocab_size, 1, Index{1} << 24}}) {
       if (value >= least && value <= most) continue;
-      throw ConfigError(std::string("dVAE: found ") + name + " " + std::to_string(value) + ", wanted " +
-                        std::to_string(least) + " to " + std::to_string(most));
+      throw ConfigError(detail::concat({"dVAE: found ", name, " ", value, ", wanted ", least, " to ", most}));
     }
-    if (n_hid % 4 != 0) throw ConfigError("dVAE: found n_hid " + std::to_string(n_hid) + ", wanted a multiple of 4");
+    if (n_hid % 4 != 0) throw ConfigError(detail::concat({"dVAE: found n_hid ", n_hid, ", wanted a multiple of 4"}));
     return *this;
   }
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include <beit/core/concat.hpp>
 #include <beit/core/error.hpp>
 #include <beit/core/matrix.hpp>
 #include <beit/core/version.hpp>
@@ -100,13 +101,13 @@ class DvaeDecoder {
 
   void require(std::span<const std::int32_t> tokens, Size grid) const {
     if (grid.height < 1 || grid.width < 1 || grid.area() != static_cast<Index>(tokens.size())) {
-      throw ArgumentError("DvaeDecoder: found " + std::to_string(tokens.size()) + " tokens, wanted a grid of " +
-                          detail::size_text(grid));
+      throw ArgumentError(detail::concat(
+          {"DvaeDecoder: found ", tokens.size(), " tokens, wanted a grid of ", detail::size_text(grid)}));
     }
     for (const std::int32_t token : tokens) {
       if (token >= 0 && token < config_.vocab_size) continue;
-      throw ArgumentError("DvaeDecoder: found token " + std::to_string(token) + ", wanted 0 to " +
-                          std::to_string(config_.vocab_size - 1));
+      throw ArgumentError(
+          detail::concat({"DvaeDecoder: found token ", token, ", wanted 0 to ", config_.vocab_size - 1}));
     }
   }
 

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include <beit/core/concat.hpp>
 #include <beit/core/error.hpp>
 #include <beit/core/matrix.hpp>
 #include <beit/core/version.hpp>
@@ -38,8 +39,8 @@ class DvaeEncoder {
   Size grid(Size image) const {
     const Index stride = config_.stride();
     if (image.height < 1 || image.width < 1 || image.height % stride != 0 || image.width % stride != 0) {
-      throw ArgumentError("DvaeEncoder: found image size " + detail::size_text(image) + ", wanted multiples of " +
-                          std::to_string(stride));
+      throw ArgumentError(detail::concat(
+          {"DvaeEncoder: found image size ", detail::size_text(image), ", wanted multiples of ", stride}));
     }
     return {image.height / stride, image.width / stride};
   }

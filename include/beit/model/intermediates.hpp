@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include <beit/core/concat.hpp>
 #include <beit/core/error.hpp>
 #include <beit/core/matrix.hpp>
 #include <beit/core/version.hpp>
@@ -56,8 +57,7 @@ inline std::vector<Index> chosen_blocks(std::vector<Index> indices, Index depth,
   if (indices.empty()) return last_blocks(depth, depth);
   for (Index& i : indices) {
     if (i < -depth || i >= depth) {
-      throw ArgumentError(std::string(function) + ": found block " + std::to_string(i) + ", wanted " +
-                          std::to_string(-depth) + " to " + std::to_string(depth - 1));
+      throw ArgumentError(concat({function, ": found block ", i, ", wanted ", -depth, " to ", depth - 1}));
     }
     if (i < 0) i += depth;
   }
@@ -70,12 +70,11 @@ inline std::vector<Index> chosen_blocks(std::vector<Index> indices, Index depth,
 inline std::vector<Index> chosen_blocks(const IntermediatesOptions& options, Index depth) {
   if (options.last == 0) return chosen_blocks(options.indices, depth, "forward_intermediates");
   if (!options.indices.empty()) {
-    throw ArgumentError("forward_intermediates: found indices and last " + std::to_string(options.last) +
-                        ", wanted one of the two");
+    throw ArgumentError(
+        concat({"forward_intermediates: found indices and last ", options.last, ", wanted one of the two"}));
   }
   if (options.last < 0 || options.last > depth) {
-    throw ArgumentError("forward_intermediates: found last " + std::to_string(options.last) + ", wanted 1 to " +
-                        std::to_string(depth));
+    throw ArgumentError(concat({"forward_intermediates: found last ", options.last, ", wanted 1 to ", depth}));
   }
   return last_blocks(options.last, depth);
 }

@@ -12,6 +12,7 @@
 #include <nlohmann/json.hpp>
 
 #include <beit/core/compiled.hpp>
+#include <beit/core/concat.hpp>
 #include <beit/core/error.hpp>
 #include <beit/core/thread_pool.hpp>
 #include <beit/core/version.hpp>
@@ -47,16 +48,16 @@ inline void set_image_size(Config& config, Size size) {
   const auto below = [](Index side, Index step) { return std::max<Index>(side / step, 1) * step; };
   const auto above = [](Index side, Index step) { return std::max<Index>((side + step - 1) / step, 1) * step; };
   if (size.height > max_model_side || size.width > max_model_side) {
-    throw ArgumentError("load: found image size " + size_text(size) + ", wanted at most " +
-                        size_text({max_model_side, max_model_side}));
+    throw ArgumentError(concat({"load: found image size ", size_text(size), ", wanted at most ",
+                                size_text({max_model_side, max_model_side})}));
   }
   const Size smaller{below(size.height, patch.height), below(size.width, patch.width)};
   const Size larger{above(size.height, patch.height), above(size.width, patch.width)};
   if (size != smaller) {
-    throw ArgumentError(
-        "load: found image size " + size_text(size) + ", wanted a multiple of the patch size " + size_text(patch) +
-        ": the nearest " +
-        (smaller == larger ? "is " + size_text(larger) : "are " + size_text(smaller) + " and " + size_text(larger)));
+    throw ArgumentError(concat(
+        {"load: found image size ", size_text(size), ", wanted a multiple of the patch size ", size_text(patch),
+         ": the nearest ",
+         (smaller == larger ? "is " + size_text(larger) : "are " + size_text(smaller) + " and " + size_text(larger))}));
   }
   Preprocessing& preprocessing = config.preprocessing;
   const auto scaled = [](Index side, Index to, Index from) { return (2 * side * to + from) / (2 * from); };

@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include <beit/core/concat.hpp>
 #include <beit/core/error.hpp>
 #include <beit/core/matrix.hpp>
 #include <beit/core/version.hpp>
@@ -76,8 +77,8 @@ class MaskedImageModel {
   void forward_features(const ConstRows& x, std::span<const std::uint8_t> mask, Workspace& workspace, Rows out) const {
     const Index wanted = x.rows() * config().grid().area();
     if (static_cast<Index>(mask.size()) != wanted) {
-      throw ArgumentError("MaskedImageModel: found a mask of " + std::to_string(mask.size()) + " patches, wanted " +
-                          std::to_string(wanted));
+      throw ArgumentError(
+          detail::concat({"MaskedImageModel: found a mask of ", mask.size(), " patches, wanted ", wanted}));
     }
     const typename Trunk<Weight>::Masked masked{mask, mask_token_.data()};
     trunk_.forward(x, workspace, out, &masked);

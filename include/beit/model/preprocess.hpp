@@ -5,6 +5,7 @@
 #include <ranges>
 #include <string>
 
+#include <beit/core/concat.hpp>
 #include <beit/core/error.hpp>
 #include <beit/core/matrix.hpp>
 #include <beit/core/version.hpp>
@@ -33,8 +34,8 @@ Matrix preprocess(const Preprocessing& preprocessing, const Images& images, Work
 template <ImageRange Images>
 Matrix preprocess(const Config& config, const Images& images, Workspace& workspace) {
   if (config.in_chans != 3) {
-    throw ArgumentError("preprocess: the model takes " + std::to_string(config.in_chans) +
-                        " channels, wanted 3: photographs are red, green and blue");
+    throw ArgumentError(detail::concat(
+        {"preprocess: the model takes ", config.in_chans, " channels, wanted 3: photographs are red, green and blue"}));
   }
   return preprocess(config.preprocessing, images, workspace);
 }

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include <beit/core/compiled.hpp>
+#include <beit/core/concat.hpp>
 #include <beit/core/error.hpp>
 #include <beit/core/matrix.hpp>
 #include <beit/core/thread_pool.hpp>
@@ -49,15 +50,14 @@ class Tokenizer {
     const Size size = preprocessing_.input_size;
     const Index stride = config().stride();
     if (size.height % stride != 0 || size.width % stride != 0) {
-      throw ConfigError(where + "image size " + detail::size_text(size) + ", wanted multiples of " +
-                        std::to_string(stride));
+      throw ConfigError(
+          detail::concat({where, "image size ", detail::size_text(size), ", wanted multiples of ", stride}));
     }
     if (!encoder_ || !decoder_) return;
     const DvaeConfig &in = encoder_->config(), &out = decoder_->config();
     if (in.vocab_size == out.vocab_size && in.group_count == out.group_count) return;
-    throw ConfigError(where + "an encoder of " + std::to_string(in.vocab_size) + " tokens and " +
-                      std::to_string(in.group_count) + " groups, and a decoder of " + std::to_string(out.vocab_size) +
-                      " and " + std::to_string(out.group_count));
+    throw ConfigError(detail::concat({where, "an encoder of ", in.vocab_size, " tokens and ", in.group_count,
+                                      " groups, and a decoder of ", out.vocab_size, " and ", out.group_count}));
   }
 
   /// How images become the encoder's input.
@@ -93,8 +93,8 @@ class Tokenizer {
   void encode(const ConstRows& x, Workspace& workspace, std::span<std::int32_t> out) const {
     const Index count = grid().area();
     if (static_cast<Index>(out.size()) != x.rows() * count) {
-      throw ArgumentError("Tokenizer: found room for " + std::to_string(out.size()) + " tokens, wanted " +
-                          std::to_string(x.rows() * count));
+      throw ArgumentError(
+          detail::concat({"Tokenizer: found room for ", out.size(), " tokens, wanted ", x.rows() * count}));
     }
     const DvaeEncoder<Weight>& encoder = this->encoder();
     for (Index b = 0; b < x.rows(); ++b) {  // an image at a time, so that its logits are all there are
@@ -154,7 +154,7 @@ class Tokenizer {
 
   template <typename Half>
   static const Half& half(const std::optional<Half>& half, const char* name) {
-    if (!half) throw ArgumentError(std::string("Tokenizer: found no ") + name + ", wanted one in the file");
+    if (!half) throw ArgumentError(detail::concat({"Tokenizer: found no ", name, ", wanted one in the file"}));
     return *half;
   }
 

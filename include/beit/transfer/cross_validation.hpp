@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include <beit/core/concat.hpp>
 #include <beit/core/error.hpp>
 #include <beit/core/matrix.hpp>
 #include <beit/core/thread_pool.hpp>
@@ -47,7 +48,7 @@ inline std::vector<double> balanced_class_weights(std::span<const Index> y, Inde
 /// Deals the rows of each class, shuffled by `seed`, to `folds` parts of nearly the same size: the part of each row,
 /// 0 to folds - 1. Every system deals the same. ArgumentError for fewer than 2 folds.
 inline std::vector<Index> stratified_folds(std::span<const Index> y, Index classes, Index folds, unsigned seed = 0) {
-  if (folds < 2) throw ArgumentError("stratified_folds: found " + std::to_string(folds) + " folds, wanted 2 or more");
+  if (folds < 2) throw ArgumentError(detail::concat({"stratified_folds: found ", folds, " folds, wanted 2 or more"}));
   detail::require_labels(y, static_cast<Index>(y.size()), classes, "stratified_folds");
   std::vector<std::vector<std::size_t>> rows(static_cast<std::size_t>(classes));
   for (std::size_t i = 0; i < y.size(); ++i) rows[static_cast<std::size_t>(y[i])].push_back(i);
@@ -130,8 +131,7 @@ inline CrossValidation cross_validate(const ConstRows& x, std::span<const Index>
                                       const Executor& executor) {
   const std::vector<Index> parts = stratified_folds(y, classes, folds, seed);
   if (x.rows() < folds) {
-    throw ArgumentError("cross_validate: found " + std::to_string(x.rows()) + " rows, wanted at least " +
-                        std::to_string(folds));
+    throw ArgumentError(detail::concat({"cross_validate: found ", x.rows(), " rows, wanted at least ", folds}));
   }
   std::vector<detail::Fold> data = detail::make_folds(x, y, parts, folds);
   CrossValidation result;

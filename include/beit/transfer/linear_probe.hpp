@@ -27,6 +27,7 @@
 #pragma GCC diagnostic pop
 #endif
 
+#include <beit/core/concat.hpp>
 #include <beit/core/error.hpp>
 #include <beit/core/matrix.hpp>
 #include <beit/core/thread_pool.hpp>
@@ -55,13 +56,11 @@ namespace detail {
 /// Throws ArgumentError unless each of n labels is a class.
 inline void require_labels(std::span<const Index> y, Index n, Index classes, const char* name) {
   if (static_cast<Index>(y.size()) != n) {
-    throw ArgumentError(std::string(name) + ": found " + std::to_string(y.size()) + " labels, wanted " +
-                        std::to_string(n));
+    throw ArgumentError(concat({name, ": found ", y.size(), " labels, wanted ", n}));
   }
   for (const Index label : y) {
     if (label < 0 || label >= classes) {
-      throw ArgumentError(std::string(name) + ": found the label " + std::to_string(label) + ", wanted 0 to " +
-                          std::to_string(classes - 1));
+      throw ArgumentError(concat({name, ": found the label ", label, ", wanted 0 to ", classes - 1}));
     }
   }
 }
@@ -226,25 +225,27 @@ class LinearProbe {
  private:
   static void check(const ConstRows& x, std::span<const Index> y, Index classes, const LinearProbeOptions& options) {
     if (x.rows() < 1 || x.cols() < 1) {
-      throw ArgumentError("LinearProbe: x: found shape " + shape_text(x.rows(), x.cols()) + ", wanted rows");
+      throw ArgumentError(
+          detail::concat({"LinearProbe: x: found shape ", shape_text(x.rows(), x.cols()), ", wanted rows"}));
     }
     if (classes < 2) {
-      throw ArgumentError("LinearProbe: found " + std::to_string(classes) + " classes, wanted at least 2");
+      throw ArgumentError(detail::concat({"LinearProbe: found ", classes, " classes, wanted at least 2"}));
     }
     detail::require_labels(y, x.rows(), classes, "LinearProbe");
     require_finite(x, "LinearProbe: x");
     if (!(options.C > 0 && std::isfinite(options.C)) || options.max_evaluations < 1 || !(options.tolerance > 0)) {
-      throw ArgumentError("LinearProbe: found C " + std::to_string(options.C) + ", max_evaluations " +
-                          std::to_string(options.max_evaluations) + ", tolerance " + std::to_string(options.tolerance) +
-                          ", wanted positive numbers");
+      throw ArgumentError(detail::concat({"LinearProbe: found C ", std::to_string(options.C), ", max_evaluations ",
+                                          options.max_evaluations, ", tolerance ", std::to_string(options.tolerance),
+                                          ", wanted positive numbers"}));
     }
     if (!options.class_weights.empty() && static_cast<Index>(options.class_weights.size()) != classes) {
-      throw ArgumentError("LinearProbe: found " + std::to_string(options.class_weights.size()) +
-                          " class weights, wanted " + std::to_string(classes));
+      throw ArgumentError(
+          detail::concat({"LinearProbe: found ", options.class_weights.size(), " class weights, wanted ", classes}));
     }
     for (const double weight : options.class_weights) {
       if (!(weight >= 0 && std::isfinite(weight))) {
-        throw ArgumentError("LinearProbe: found the class weight " + std::to_string(weight) + ", wanted 0 or more");
+        throw ArgumentError(
+            detail::concat({"LinearProbe: found the class weight ", std::to_string(weight), ", wanted 0 or more"}));
       }
     }
   }

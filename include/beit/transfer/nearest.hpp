@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include <beit/core/concat.hpp>
 #include <beit/core/error.hpp>
 #include <beit/core/matrix.hpp>
 #include <beit/core/thread_pool.hpp>
@@ -32,7 +33,7 @@ class NearestRows {
   /// that aren't finite.
   NearestRows(const ConstRows& queries, Index k, const Executor& executor = default_thread_pool())
       : k_(k), dim_(queries.cols()), executor_(executor) {
-    if (k < 1) throw ArgumentError("NearestRows: found k = " + std::to_string(k) + ", wanted at least 1");
+    if (k < 1) throw ArgumentError(detail::concat({"NearestRows: found k = ", k, ", wanted at least 1"}));
     require_finite(queries, "NearestRows: queries");
     Matrix units(queries);
     for (Index i = 0; i < units.rows(); ++i) units.map().row(i) *= static_cast<float>(inverse_norm(units.row(i), dim_));
@@ -83,7 +84,7 @@ class NearestRows {
     });
     for (Index i = 0; i < rows.rows(); ++i) {
       if (std::isnan(norms_[static_cast<std::size_t>(i)])) {
-        throw ArgumentError("NearestRows: row " + std::to_string(seen_ + i) + " isn't finite");
+        throw ArgumentError(detail::concat({"NearestRows: row ", seen_ + i, " isn't finite"}));
       }
     }
     executor_.for_each(products_.cols(), [&](Index query, Index) {
@@ -126,18 +127,17 @@ class KnnClassifier {
         k_(k),
         temperature_(temperature) {
     if (features.rows() < 1 || static_cast<Index>(labels.size()) != features.rows()) {
-      throw ArgumentError("KnnClassifier: found " + std::to_string(features.rows()) + " features and " +
-                          std::to_string(labels.size()) + " labels, wanted the same number and at least 1");
+      throw ArgumentError(detail::concat({"KnnClassifier: found ", features.rows(), " features and ", labels.size(),
+                                          " labels, wanted the same number and at least 1"}));
     }
     for (const Index label : labels) {
       if (label < 0 || label >= classes) {
-        throw ArgumentError("KnnClassifier: found the label " + std::to_string(label) + ", wanted 0 to " +
-                            std::to_string(classes - 1));
+        throw ArgumentError(detail::concat({"KnnClassifier: found the label ", label, ", wanted 0 to ", classes - 1}));
       }
     }
     if (k < 1 || !(temperature > 0)) {
-      throw ArgumentError("KnnClassifier: found k " + std::to_string(k) + ", temperature " +
-                          std::to_string(temperature) + ", wanted positive numbers");
+      throw ArgumentError(detail::concat(
+          {"KnnClassifier: found k ", k, ", temperature ", std::to_string(temperature), ", wanted positive numbers"}));
     }
   }
 

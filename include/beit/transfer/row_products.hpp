@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include <beit/core/concat.hpp>
 #include <beit/core/error.hpp>
 #include <beit/core/matrix.hpp>
 #include <beit/core/thread_pool.hpp>
@@ -21,7 +22,7 @@ namespace beit::inline BEIT_ABI {
 inline void require_finite(const ConstRows& x, const char* name) {
   for (Index i = 0; i < x.rows(); ++i) {
     if (!x.row(i).allFinite()) {
-      throw ArgumentError(std::string(name) + ": row " + std::to_string(i) + " isn't finite");
+      throw ArgumentError(detail::concat({name, ": row ", i, " isn't finite"}));
     }
   }
 }
@@ -41,7 +42,7 @@ class MatrixSource final : public WeightSource {
             float* out) const override {
     if (const std::vector<Index> found = shape(name);
         !std::equal(found.begin(), found.end(), wanted.begin(), wanted.end())) {
-      throw WeightError("rows: found shape " + shape_text(found) + ", wanted " + shape_text(wanted));
+      throw WeightError(concat({"rows: found shape ", shape_text(found), ", wanted ", shape_text(wanted)}));
     }
     const Index cols = wanted[1];
     for (Index i = 0; i < count; ++i) {

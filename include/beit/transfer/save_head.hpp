@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include <beit/core/concat.hpp>
 #include <beit/core/error.hpp>
 #include <beit/core/matrix.hpp>
 #include <beit/core/version.hpp>
@@ -28,12 +29,12 @@ inline void save_with_head(const std::filesystem::path& path, const SafeTensors&
                            const std::string& license = "unknown") {
   require_shape(weight, static_cast<Index>(labels.size()), config.embed_dim, "save_with_head: weight");
   if (bias.size() != labels.size()) {
-    throw ArgumentError("save_with_head: found " + std::to_string(bias.size()) + " biases, wanted " +
-                        std::to_string(labels.size()));
+    throw ArgumentError(detail::concat({"save_with_head: found ", bias.size(), " biases, wanted ", labels.size()}));
   }
   if (!backbone.tensors().contains("cls_token")) {
-    throw ArgumentError("save_with_head: " + backbone.name() +
-                        ": found no cls_token, wanted a file with timm's names: convert it: weights_tools/convert.py");
+    throw ArgumentError(detail::concat(
+        {"save_with_head: ", backbone.name(),
+         ": found no cls_token, wanted a file with timm's names: convert it: weights_tools/convert.py"}));
   }
   const Index classes = weight.rows();
   config.num_classes = classes;

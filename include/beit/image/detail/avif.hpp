@@ -1,6 +1,7 @@
 // AVIF by libavif, with the settings that Pillow 11.3 calls it with: the first frame of a sequence.
 #pragma once
 
+#include <beit/core/concat.hpp>
 #include <beit/core/version.hpp>
 
 #if BEIT_USE_LIBAVIF
@@ -41,7 +42,7 @@ inline Image decode_avif(const ImageFile& file, std::int64_t max_pixels, int& or
   const auto require = [&](avifResult result) {
     if (result == AVIF_RESULT_OK) return;
     if (result == AVIF_RESULT_TRUNCATED_DATA) fail_as_truncated(file);
-    file.fail(std::string("damaged or unknown AVIF (") + avifResultToString(result) + ")");
+    file.fail(concat({"damaged or unknown AVIF (", avifResultToString(result), ")"}));
   };
   decoder->maxThreads = 1;
   decoder->strictFlags &= ~static_cast<avifStrictFlags>(AVIF_STRICT_CLAP_VALID | AVIF_STRICT_PIXI_REQUIRED);

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include <beit/core/concat.hpp>
 #include <beit/core/error.hpp>
 #include <beit/core/version.hpp>
 
@@ -21,13 +22,12 @@ struct ImageFile {
   Bytes bytes;
   const std::string& name;
 
-  [[noreturn]] void fail(const std::string& message) const { throw ImageError(name + ": " + message); }
+  [[noreturn]] void fail(const std::string& message) const { throw ImageError(concat({name, ": ", message})); }
 
   /// Throws ImageError unless `count` bytes are left at `offset`; `what` names what they hold.
   void require(std::size_t offset, std::size_t count, const char* what) const {
     if (offset > bytes.size() || count > bytes.size() - offset) {
-      fail(std::string("truncated: found ") + std::to_string(bytes.size()) + " bytes, wanted " + std::to_string(count) +
-           " at " + std::to_string(offset) + " for its " + what);
+      fail(concat({"truncated: found ", bytes.size(), " bytes, wanted ", count, " at ", offset, " for its ", what}));
     }
   }
 };
@@ -37,13 +37,12 @@ inline void check_size(const ImageFile& file, std::int64_t height, std::int64_t 
   const std::string found = "found " + std::to_string(height) + " x " + std::to_string(width) + " pixels";
   if (height < 1 || width < 1) file.fail(found + ", wanted at least 1 x 1");
   if (height > max_pixels / width) {
-    file.fail(found + " (" + std::to_string(height * width) + "), wanted at most " + std::to_string(max_pixels) +
-              " (max_pixels)");
+    file.fail(concat({found, " (", height * width, "), wanted at most ", max_pixels, " (max_pixels)"}));
   }
 }
 
 [[noreturn]] inline void fail_as_truncated(const ImageFile& file) {
-  file.fail("truncated: the image goes on after the " + std::to_string(file.bytes.size()) + " bytes found");
+  file.fail(concat({"truncated: the image goes on after the ", file.bytes.size(), " bytes found"}));
 }
 
 inline std::uint32_t little16(Bytes bytes, std::size_t at) {

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <vector>
 
+#include <beit/core/concat.hpp>
 #include <beit/core/matrix.hpp>
 #include <beit/core/version.hpp>
 #include <beit/image/detail/bytes.hpp>
@@ -43,7 +44,7 @@ inline GifFrame first_gif_frame(const ImageFile& file) {
     if (bytes[at] == 0x3b) file.fail("damaged GIF: found no frame");
     if (bytes[at] == 0x2c) break;
     if (bytes[at] != 0x21) {
-      file.fail("damaged GIF: found a block of type " + std::to_string(bytes[at]) + " at " + std::to_string(at));
+      file.fail(concat({"damaged GIF: found a block of type ", int{bytes[at]}, " at ", at}));
     }
     file.require(at, 3, "extension");
     const bool graphic_control = bytes[at + 1] == 0xf9;

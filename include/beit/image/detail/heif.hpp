@@ -1,6 +1,7 @@
 // HEIC by libheif: the primary image, turned as the file says.
 #pragma once
 
+#include <beit/core/concat.hpp>
 #include <beit/core/version.hpp>
 
 #if BEIT_USE_LIBHEIF
@@ -25,8 +26,7 @@ inline Image decode_heif(const ImageFile& file, std::int64_t max_pixels) {
   const auto require = [&](const heif_error& error) {
     if (error.code == heif_error_Ok) return;
     if (error.subcode == heif_suberror_End_of_data) fail_as_truncated(file);
-    file.fail(std::string("damaged or unknown HEIC (") + (error.message == nullptr ? "no reason" : error.message) +
-              ")");
+    file.fail(concat({"damaged or unknown HEIC (", error.message == nullptr ? "no reason" : error.message, ")"}));
   };
   const std::unique_ptr<heif_context, void (*)(heif_context*)> context(heif_context_alloc(), &heif_context_free);
   if (context == nullptr) throw std::bad_alloc();

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include <beit/core/concat.hpp>
 #include <beit/core/version.hpp>
 #include <beit/image/detail/bytes.hpp>
 
@@ -48,7 +49,7 @@ class JpegTables {
       if (payload.size() - at < 17) file.fail("damaged JPEG: a Huffman table ends early");
       for (std::size_t length = 1; length <= 16; ++length) codes += payload[at + length];
       if (codes > 255) {
-        file.fail("damaged JPEG: found a Huffman table of " + std::to_string(codes) + " codes, wanted at most 255");
+        file.fail(concat({"damaged JPEG: found a Huffman table of ", codes, " codes, wanted at most 255"}));
       }
       if (payload.size() - at - 17 < codes) file.fail("damaged JPEG: a Huffman table ends early");
       huffman_[payload[at] >> 4 & 1] |= 1u << (payload[at] & 15);
@@ -136,13 +137,13 @@ inline JpegSegments check_jpeg(const ImageFile& file) {
     if (marker == 0xd9) break;  // end of image
     file.require(at, 2, "next segment");
     const std::size_t length = big16(bytes, at);
-    if (length < 2) file.fail("damaged JPEG: found a segment of " + std::to_string(length) + " bytes");
+    if (length < 2) file.fail(concat({"damaged JPEG: found a segment of ", length, " bytes"}));
     file.require(at, length, "next segment");  // stb_image would go on with zeros
     const Bytes payload = bytes.subspan(at + 2, length - 2);
     const bool is_frame = marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc;
     if (is_frame && marker > 0xc2) {
-      file.fail("found a lossless, hierarchical or arithmetic-coded JPEG (frame type " + std::to_string(marker - 0xc0) +
-                "), wanted a baseline or progressive one");
+      file.fail(concat({"found a lossless, hierarchical or arithmetic-coded JPEG (frame type ", marker - 0xc0,
+                        "), wanted a baseline or progressive one"}));
     }
     if (is_frame) tables.begin_frame(marker, payload);
     if (marker == 0xc4) tables.define_huffman(file, payload);

@@ -4,6 +4,7 @@
 // Source: Pillow's src/libImaging/JpegDecode.c and src/PIL/JpegImagePlugin.py.
 #pragma once
 
+#include <beit/core/concat.hpp>
 #include <beit/core/version.hpp>
 
 #if BEIT_USE_LIBJPEG_TURBO
@@ -51,7 +52,7 @@ class JpegTurbo {
     }
     const int channels = info_.num_components;
     if (channels != 1 && channels != 3 && channels != 4) {
-      file_.fail("found a JPEG of " + std::to_string(channels) + " channels, wanted 1, 3 or 4");
+      file_.fail(concat({"found a JPEG of ", channels, " channels, wanted 1, 3 or 4"}));
     }
   }
   JpegTurbo(const JpegTurbo&) = delete;
@@ -150,7 +151,7 @@ class JpegTurbo {
 
   [[noreturn]] void fail() const {
     if (past_end_) fail_as_truncated(file_);
-    file_.fail(std::string("damaged or unknown JPEG (") + message_ + ")");
+    file_.fail(concat({"damaged or unknown JPEG (", message_, ")"}));
   }
 
   ImageFile file_;

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include <beit/core/concat.hpp>
 #include <beit/core/version.hpp>
 #include <beit/image/detail/bytes.hpp>
 #include <beit/image/image.hpp>
@@ -24,8 +25,7 @@ inline std::vector<std::uint8_t> check_png(const ImageFile& file) {
   bool found_palette = false;
   file.require(8, 25, "header");
   if (big32(bytes, 16) == 0 || big32(bytes, 20) == 0) {
-    file.fail("found " + std::to_string(big32(bytes, 20)) + " x " + std::to_string(big32(bytes, 16)) +
-              " pixels, wanted at least 1 x 1");
+    file.fail(concat({"found ", big32(bytes, 20), " x ", big32(bytes, 16), " pixels, wanted at least 1 x 1"}));
   }
   for (std::size_t at = 8;;) {
     constexpr std::size_t frame = 12;  // length 4, type 4, checksum 4
@@ -62,8 +62,8 @@ inline void check_png_data(const ImageFile& file, Size size) {
   const std::uint64_t channels = file.bytes[25] == 2 ? 3 : file.bytes[25] == 4 ? 2 : file.bytes[25] == 6 ? 4 : 1;
   const std::uint64_t bits = channels * file.bytes[24] * static_cast<std::uint64_t>(size.area());
   if (bits / 8 > data_bytes * most_inflated) {
-    file.fail("truncated: found " + std::to_string(data_bytes) + " bytes of compressed data, which can't be " +
-              std::to_string(size.height) + " x " + std::to_string(size.width) + " pixels");
+    file.fail(concat({"truncated: found ", data_bytes, " bytes of compressed data, which can't be ", size.height, " x ",
+                      size.width, " pixels"}));
   }
 }
 
@@ -88,7 +88,7 @@ inline std::vector<std::uint8_t> check_bmp(const ImageFile& file) {
   const std::size_t entry = os2 ? 3 : 4;
   const std::size_t used = os2 ? 0 : little32(bytes, 46);
   const std::size_t promised = used == 0 || used > 256 ? std::size_t{1} << bits : used;
-  if (offset < header + entry) file.fail("damaged BMP: found no palette for " + std::to_string(bits) + " bits a pixel");
+  if (offset < header + entry) file.fail(concat({"damaged BMP: found no palette for ", bits, " bits a pixel"}));
   std::vector<std::uint8_t> colors;
   for (std::size_t i = 0; i < std::min(promised, (offset - header) / entry); ++i) {
     append(colors, bytes.subspan(header + i * entry, 3));

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include <beit/core/concat.hpp>
 #include <beit/core/matrix.hpp>
 #include <beit/core/version.hpp>
 #include <beit/image/detail/bytes.hpp>
@@ -92,7 +93,7 @@ inline PnmHeader read_pnm_header(const ImageFile& file) {
   if (!header.bits) header.max_value = text.number("largest value");
   header.data = text.position() + 1;
   if (header.max_value < 1 || header.max_value > 65535) {
-    file.fail("damaged PNM: found a largest value of " + std::to_string(header.max_value) + ", wanted 1 to 65535");
+    file.fail(concat({"damaged PNM: found a largest value of ", header.max_value, ", wanted 1 to 65535"}));
   }
   return header;
 }
@@ -142,8 +143,7 @@ inline Image decode_pnm(const ImageFile& file, const PnmHeader& header) {
     if (header.text) {
       value = static_cast<std::size_t>(text.number("pixels", true));
       if (value > static_cast<std::size_t>(header.max_value)) {
-        file.fail("damaged PNM: found a value of " + std::to_string(value) + ", wanted at most " +
-                  std::to_string(header.max_value));
+        file.fail(concat({"damaged PNM: found a value of ", value, ", wanted at most ", header.max_value}));
       }
     } else {
       value = value_bytes == 2 ? big16(data, 2 * i) : data[i];

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include <beit/core/concat.hpp>
 #include <beit/core/matrix.hpp>
 #include <beit/core/version.hpp>
 #include <beit/image/detail/bytes.hpp>
@@ -52,8 +53,8 @@ struct StbReader {
 [[noreturn]] inline void fail_as_stb(const ImageFile& file, const StbReader& reader) {
   if (reader.past_end) fail_as_truncated(file);
   const char* reason = stb::functions.failure_reason();
-  file.fail(std::string("found no image that can be read (") + (reason == nullptr ? "unknown" : reason) + "), wanted " +
-            image_formats());
+  file.fail(concat(
+      {"found no image that can be read (", reason == nullptr ? "unknown" : reason, "), wanted ", image_formats()}));
 }
 
 inline Size read_size_by_stb(const ImageFile& file) {
@@ -68,8 +69,8 @@ inline Size read_size_by_stb(const ImageFile& file) {
 /// Throws ImageError unless the pixels are as many as the header says.
 inline void require_size(const ImageFile& file, Size found, Size wanted) {
   if (found == wanted) return;
-  file.fail("damaged: found " + std::to_string(found.height) + " x " + std::to_string(found.width) +
-            " pixels where the header says " + std::to_string(wanted.height) + " x " + std::to_string(wanted.width));
+  file.fail(concat({"damaged: found ", found.height, " x ", found.width, " pixels where the header says ",
+                    wanted.height, " x ", wanted.width}));
 }
 
 inline MallocPixels decode_by_stb(const ImageFile& file, Size size, int channels) {  // (height, width, channels)

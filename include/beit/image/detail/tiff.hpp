@@ -3,6 +3,7 @@
 // Source: TIFF 6.0, and Pillow's src/PIL/TiffImagePlugin.py (OPEN_INFO) and src/libImaging/TiffDecode.c.
 #pragma once
 
+#include <beit/core/concat.hpp>
 #include <beit/core/version.hpp>
 
 #if BEIT_USE_LIBTIFF
@@ -79,7 +80,7 @@ class Tiff {
     if (TIFFGetField(tiff_, TIFFTAG_EXTRASAMPLES, &extras, &kinds) != 0 && extras > 0) {
       samples_.associated_alpha = kinds[0] == EXTRASAMPLE_ASSOCALPHA;
     }
-    if (!samples_.are_read()) file_.fail("found a TIFF of " + samples_.description() + ", which isn't read");
+    if (!samples_.are_read()) file_.fail(concat({"found a TIFF of ", samples_.description(), ", which isn't read"}));
     if (samples_.photometric == PHOTOMETRIC_PALETTE) read_palette();
     Image image(height, width);
     TIFFIsTiled(tiff_) != 0 ? read_tiles(image) : read_strips(image);
@@ -219,8 +220,8 @@ class Tiff {
   }
 
   [[noreturn]] void fail() const {
-    file_.fail(std::string("damaged, truncated or unknown TIFF (") +
-               (message_[0] == '\0' ? "too few pixels" : message_.data()) + ")");
+    file_.fail(concat(
+        {"damaged, truncated or unknown TIFF (", message_[0] == '\0' ? "too few pixels" : message_.data(), ")"}));
   }
 
   ImageFile file_;

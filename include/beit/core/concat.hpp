@@ -1,0 +1,55 @@
+// Messages out of pieces.
+#pragma once
+
+#include <array>
+#include <charconv>
+#include <concepts>
+#include <cstddef>
+#include <initializer_list>
+#include <string>
+#include <string_view>
+#include <type_traits>
+
+#include <beit/core/version.hpp>
+
+namespace beit::inline BEIT_ABI {
+namespace detail {
+
+/// Text, which must outlive it, or an integer.
+class Piece {
+ public:
+  Piece(const char* text) : text_(text) {}
+  Piece(std::string_view text) : text_(text) {}
+  Piece(const std::string& text) : text_(text) {}
+  template <std::integral Integer>
+  requires(sizeof(Integer) > 1)  // neither a character nor a truth
+      Piece(Integer number) {
+    using Widest = std::conditional_t<std::is_signed_v<Integer>, long long, unsigned long long>;
+    write(static_cast<Widest>(number));
+  }
+  // It may point into itself.
+  Piece(const Piece&) = delete;
+  Piece& operator=(const Piece&) = delete;
+
+  std::string_view text() const { return text_; }
+
+ private:
+  template <typename Widest>
+  void write(Widest number) {
+    const char* const end = std::to_chars(digits_.data(), digits_.data() + digits_.size(), number).ptr;
+    text_ = {digits_.data(), static_cast<std::size_t>(end - digits_.data())};
+  }
+
+  std::string_view text_;
+  std::array<char, 20> digits_;
+};
+
+/// The pieces, one after the other. A sum of strings is several times the code, all of it compiled in every program.
+inline std::string concat(std::initializer_list<Piece> pieces) {
+  std::string text;
+  for (const Piece& piece : pieces) text += piece.text();
+  return text;
+}
+
+}  // namespace detail
+}  // namespace beit::inline BEIT_ABI
