@@ -6,6 +6,7 @@
 #include <string>
 
 #include <beit/core/compiled.hpp>
+#include <beit/core/concat.hpp>
 #include <beit/core/error.hpp>
 #include <beit/core/matrix.hpp>
 #include <beit/core/version.hpp>
@@ -33,12 +34,12 @@ inline void resize_window_on([[maybe_unused]] Isa isa, const ImageView& image, S
   const Taps down = make_taps(image.height, resized.height, rows, interpolation);
 #if BEIT_X86_KERNELS
   if (isa != Isa::portable && across.stride <= max_strip_pixels) {
-    return isa < Isa::avx512 ? resize_by_strips<ResizeAvx2>(image, across, down, out)
-                             : resize_by_strips<ResizeAvx512>(image, across, down, out);
+    const StripFunctions& level = isa < Isa::avx512 ? strip_functions<ResizeAvx2> : strip_functions<ResizeAvx512>;
+    return resize_by_strips(level, image, across, down, out);
   }
 #elif BEIT_NEON_KERNELS
   if (isa >= Isa::neon_dot && across.stride <= max_strip_pixels) {
-    return resize_by_strips<ResizeNeonDot>(image, across, down, out);
+    return resize_by_strips(strip_functions<ResizeNeonDot>, image, across, down, out);
   }
 #endif
   resize_portable(image, across, down, out);
@@ -52,19 +53,17 @@ BEIT_INLINE void resize_window(const ImageView& image, Size resized, Window rows
   detail::require_readable(image);
   if (resized.height < 1 || resized.width < 1 || resized.height > detail::max_image_side ||
       resized.width > detail::max_image_side) {
-    throw ImageError("resize: found " + std::to_string(image.height) + " x " + std::to_string(image.width) +
-                     " pixels to be resized to " + std::to_string(resized.height) + " x " +
-                     std::to_string(resized.width) + ", wanted sides of 1 to " +
-                     std::to_string(detail::max_image_side));
+    throw ImageError(
+        detail::concat({"resize: found ", image.height, " x ", image.width, " pixels to be resized to ", resized.height,
+                        " x ", resized.width, ", wanted sides of 1 to ", detail::max_image_side}));
   }
   const auto inside = [](Window window, Index size) {
     return window.first >= 0 && window.count >= 0 && window.first <= size && window.count <= size - window.first;
   };
   if (!inside(rows, resized.height) || !inside(cols, resized.width)) {
-    throw ArgumentError("resize: found a window of rows " + std::to_string(rows.first) + " + " +
-                        std::to_string(rows.count) + " and columns " + std::to_string(cols.first) + " + " +
-                        std::to_string(cols.count) + ", wanted it inside " + std::to_string(resized.height) + " x " +
-                        std::to_string(resized.width));
+    throw ArgumentError(
+        detail::concat({"resize: found a window of rows ", rows.first, " + ", rows.count, " and columns ", cols.first,
+                        " + ", cols.count, ", wanted it inside ", resized.height, " x ", resized.width}));
   }
   if (rows.count == 0 || cols.count == 0) return;
 

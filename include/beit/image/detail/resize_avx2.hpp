@@ -39,7 +39,6 @@ inline void split_to_words(const std::int32_t* weights,  // (4)
 }
 
 struct ResizeAvx2 {
-  static constexpr Index parts = 4;
   static void split(const std::int32_t* weights, std::int32_t* to, Index stride) {
     split_to_words(weights, to, stride);
   }
@@ -88,7 +87,7 @@ struct ResizeAvx2 {
 
   /// One output column of 16 rows.
   BEIT_TARGET_AVX2 static void across(const std::uint8_t* strip,    // (groups, 3, 16, 4)
-                                      const std::int32_t* weights,  // (groups, parts)
+                                      const std::int32_t* weights,  // (groups, tap_parts)
                                       Index groups,
                                       std::uint8_t* out) {  // (3, 16)
     const __m256i mask = _mm256_set1_epi16(0xff);
@@ -96,7 +95,7 @@ struct ResizeAvx2 {
       const __m256i* from = reinterpret_cast<const __m256i*>(strip) + half;
       __m256i low_r{}, high_r{}, low_g{}, high_g{}, low_b{}, high_b{};
       for (Index g = 0; g < groups; ++g, from += 6) {
-        const std::int32_t* w = weights + g * parts;
+        const std::int32_t* w = weights + g * tap_parts;
         const __m256i four[4] = {_mm256_set1_epi32(w[0]), _mm256_set1_epi32(w[1]), _mm256_set1_epi32(w[2]),
                                  _mm256_set1_epi32(w[3])};
         add(_mm256_load_si256(from), mask, four, low_r, high_r);
@@ -118,14 +117,14 @@ struct ResizeAvx2 {
 
   /// One output row: 8 columns at a time, two in each vector.
   BEIT_TARGET_AVX2 static void down(const std::uint8_t* const* blocks,  // (count) pointers to (columns, 16)
-                                    const std::int32_t* weights,        // (count, parts, 4)
+                                    const std::int32_t* weights,        // (count, tap_parts, 4)
                                     Index count, Index columns,
                                     std::uint8_t* out) {  // (columns)
     const __m256i mask = _mm256_set1_epi16(0xff);
     for (Index x = 0; x < columns; x += 8) {
       __m256i low0{}, high0{}, low1{}, high1{}, low2{}, high2{}, low3{}, high3{};
       for (Index i = 0; i < count; ++i) {
-        const __m128i* w = reinterpret_cast<const __m128i*>(weights + i * parts * 4);
+        const __m128i* w = reinterpret_cast<const __m128i*>(weights + i * tap_parts * 4);
         const __m256i four[4] = {
             _mm256_broadcastsi128_si256(_mm_loadu_si128(w)), _mm256_broadcastsi128_si256(_mm_loadu_si128(w + 1)),
             _mm256_broadcastsi128_si256(_mm_loadu_si128(w + 2)), _mm256_broadcastsi128_si256(_mm_loadu_si128(w + 3))};

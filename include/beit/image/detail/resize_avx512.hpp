@@ -28,7 +28,6 @@ namespace beit::inline BEIT_ABI {
 namespace detail {
 
 struct ResizeAvx512 {
-  static constexpr Index parts = 4;
   static void split(const std::int32_t* weights, std::int32_t* to, Index stride) {
     split_to_words(weights, to, stride);
   }
@@ -81,12 +80,12 @@ struct ResizeAvx512 {
 
   /// One output column of 16 rows.
   BEIT_TARGET_AVX512 static void across(const std::uint8_t* strip,    // (groups, 3, 16, 4)
-                                        const std::int32_t* weights,  // (groups, parts)
+                                        const std::int32_t* weights,  // (groups, tap_parts)
                                         Index groups,
                                         std::uint8_t* out) {  // (3, 16)
     const __m512i mask = _mm512_set1_epi16(0xff);
     __m512i low_r{}, high_r{}, low_g{}, high_g{}, low_b{}, high_b{};
-    for (Index g = 0; g < groups; ++g, strip += group_bytes, weights += parts) {
+    for (Index g = 0; g < groups; ++g, strip += group_bytes, weights += tap_parts) {
       const __m512i four[4] = {_mm512_set1_epi32(weights[0]), _mm512_set1_epi32(weights[1]),
                                _mm512_set1_epi32(weights[2]), _mm512_set1_epi32(weights[3])};
       add(_mm512_load_si512(strip), mask, four, low_r, high_r);
@@ -115,14 +114,14 @@ struct ResizeAvx512 {
 
   /// One output row: 16 columns at a time, four in each vector.
   BEIT_TARGET_AVX512 static void down(const std::uint8_t* const* blocks,  // (count) pointers to (columns, 16)
-                                      const std::int32_t* weights,        // (count, parts, 4)
+                                      const std::int32_t* weights,        // (count, tap_parts, 4)
                                       Index count, Index columns,
                                       std::uint8_t* out) {  // (columns)
     const __m512i mask = _mm512_set1_epi16(0xff);
     for (Index x = 0; x < columns; x += 16) {
       __m512i low0{}, high0{}, low1{}, high1{}, low2{}, high2{}, low3{}, high3{};
       for (Index i = 0; i < count; ++i) {
-        const __m128i* w = reinterpret_cast<const __m128i*>(weights + i * parts * 4);
+        const __m128i* w = reinterpret_cast<const __m128i*>(weights + i * tap_parts * 4);
         const __m512i four[4] = {
             _mm512_broadcast_i32x4(_mm_loadu_si128(w)), _mm512_broadcast_i32x4(_mm_loadu_si128(w + 1)),
             _mm512_broadcast_i32x4(_mm_loadu_si128(w + 2)), _mm512_broadcast_i32x4(_mm_loadu_si128(w + 3))};

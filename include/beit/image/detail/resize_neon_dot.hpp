@@ -24,7 +24,6 @@ namespace detail {
 
 struct ResizeNeonDot {
   /// Low, middle and high parts of four taps' weights, and what they make of 128.
-  static constexpr Index parts = 4;
   static void split(const std::int32_t* weights,  // (4)
                     std::int32_t* to, Index stride) {
     std::uint32_t bytes[3] = {}, sum = 0;
@@ -63,7 +62,7 @@ struct ResizeNeonDot {
 
   /// One output column of 16 rows.
   BEIT_TARGET_NEON_DOT static void across(const std::uint8_t* strip,    // (groups, 3, 16, 4)
-                                          const std::int32_t* weights,  // (groups, parts)
+                                          const std::int32_t* weights,  // (groups, tap_parts)
                                           Index groups,
                                           std::uint8_t* out) {  // (3, 16)
     const std::int32_t offset = offset_of(weights, groups, 1);
@@ -71,7 +70,7 @@ struct ResizeNeonDot {
       const std::uint8_t* from = strip + 32 * half;
       int32x4_t low[6] = {}, middle[6] = {}, high[6] = {};  // of 8 rows of each channel
       for (Index g = 0; g < groups; ++g, from += group_bytes) {
-        const int8x16_t w = vreinterpretq_s8_s32(vld1q_s32(weights + g * parts));
+        const int8x16_t w = vreinterpretq_s8_s32(vld1q_s32(weights + g * tap_parts));
 #pragma GCC unroll 6
         for (Index i = 0; i < 6; ++i) {
           const int8x16_t x = vreinterpretq_s8_u8(vld1q_u8(from + 64 * (i / 2) + 16 * (i % 2)));
@@ -91,14 +90,14 @@ struct ResizeNeonDot {
 
   /// One output row: 8 columns at a time.
   BEIT_TARGET_NEON_DOT static void down(const std::uint8_t* const* blocks,  // (count) pointers to (columns, 16)
-                                        const std::int32_t* weights,        // (count, parts, 4)
+                                        const std::int32_t* weights,        // (count, tap_parts, 4)
                                         Index count, Index columns,
                                         std::uint8_t* out) {  // (columns)
     const std::int32_t offset = offset_of(weights, count, 4);
     for (Index x = 0; x < columns; x += 8) {
       int32x4_t low[8] = {}, middle[8] = {}, high[8] = {};
       for (Index i = 0; i < count; ++i) {
-        const std::int32_t* w = weights + i * parts * 4;
+        const std::int32_t* w = weights + i * tap_parts * 4;
         const int8x16_t w0 = vreinterpretq_s8_s32(vld1q_s32(w)), w1 = vreinterpretq_s8_s32(vld1q_s32(w + 4));
         const int8x16_t w2 = vreinterpretq_s8_s32(vld1q_s32(w + 8));
         const std::uint8_t* from = blocks[i] + x * strip_rows;
@@ -134,7 +133,7 @@ struct ResizeNeonDot {
   /// What all of an output's weights, in units of so many groups, make of 128.
   static std::int32_t offset_of(const std::int32_t* weights, Index units, Index groups) {
     std::uint32_t sum = 0;
-    for (Index u = 0; u < units; ++u, weights += parts * groups) {
+    for (Index u = 0; u < units; ++u, weights += tap_parts * groups) {
       for (Index g = 0; g < groups; ++g) sum += static_cast<std::uint32_t>(weights[3 * groups + g]);
     }
     return static_cast<std::int32_t>(sum);
