@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <filesystem>
 #include <map>
+#include <set>
 #include <span>
 #include <string>
 #include <system_error>
@@ -13,6 +14,7 @@
 #include <nlohmann/json.hpp>
 
 #include <beit/core/compiled.hpp>
+#include <beit/core/concat.hpp>
 #include <beit/core/error.hpp>
 #include <beit/core/version.hpp>
 #include <beit/io/json.hpp>
@@ -25,10 +27,9 @@ namespace beit::inline BEIT_ABI {
 
 namespace detail {
 
-/// An index's `weight_map`: the names of tensors by the shard that holds them. ConfigError where it isn't one, or where
-/// a shard isn't a file of the same folder.
-inline std::map<std::string, std::vector<std::string>> read_shard_index(const nlohmann::json& json,
-                                                                        const std::string& where) {
+/// An index's `weight_map`: tensors and the shards that hold them. ConfigError where it isn't one, or where a shard
+/// isn't a file of the same folder.
+inline std::map<std::string, std::string> read_shard_index(const nlohmann::json& json, const std::string& where) {
   const nlohmann::json::object_t* weight_map = object_in(json);
   if (weight_map != nullptr) {
     const auto found = weight_map->find("weight_map");
@@ -37,14 +38,14 @@ inline std::map<std::string, std::vector<std::string>> read_shard_index(const nl
   if (weight_map == nullptr || weight_map->empty()) {
     throw ConfigError(where + ": found no weight_map, wanted an object from tensors to files");
   }
-  std::map<std::string, std::vector<std::string>> shards;
+  std::map<std::string, std::string> shards;
   for (const auto& [tensor, file] : *weight_map) {
     const std::string* const name = string_in(file);
     if (name == nullptr || !name->ends_with(".safetensors") || name->find_first_of("/\\:") != std::string::npos) {
-      throw ConfigError(where + ": weight_map: " + printable(tensor) + ": found " + printable(json_text(file), 60) +
-                        ", wanted the name of a .safetensors file in the same folder");
+      throw ConfigError(concat({where, ": weight_map: ", printable(tensor), ": found ", printable(json_text(file), 60),
+                                ", wanted the name of a .safetensors file in the same folder"}));
     }
-    shards[*name].push_back(tensor);
+    shards.insert({tensor, *name});
   }
   return shards;
 }
@@ -59,9 +60,10 @@ BEIT_INLINE std::vector<SafeTensors> open_weight_files(std::filesystem::path pat
     if (!detail::is_there(path) && detail::is_there(index)) path = index;
     for (const char* name : {"pytorch_model.bin", "pytorch_model.bin.index.json"}) {
       if (detail::is_there(path) || !detail::is_there(folder / name)) continue;
-      throw FileError(detail::path_text(folder) + ": found " + name +
-                      " only, wanted model.safetensors: convert it: weights_tools/convert.py SOURCE OUTPUT, or a model "
-                      "of transformers by its save_pretrained");
+      throw FileError(detail::concat(
+          {detail::path_text(folder), ": found ", name,
+           " only, wanted model.safetensors: convert it: weights_tools/convert.py SOURCE OUTPUT, or a model "
+           "of transformers by its save_pretrained"}));
     }
   }
   std::vector<SafeTensors> files;
@@ -71,12 +73,16 @@ BEIT_INLINE std::vector<SafeTensors> open_weight_files(std::filesystem::path pat
   }
   const std::string where = detail::path_text(path);
   const nlohmann::json index = parse_json(detail::read_text(path), where);
-  for (const auto& [name, tensors] : detail::read_shard_index(index, where)) {
-    const SafeTensors& file = files.emplace_back(SafeTensors::open(path.parent_path() / name));
-    for (const std::string& tensor : tensors) {
-      if (file.tensors().contains(tensor)) continue;
-      throw WeightError(file.name() + ": " + detail::printable(tensor) +
-                        ": tensor is missing, which the index says is here");
+  const std::map<std::string, std::string> shards = detail::read_shard_index(index, where);
+  std::set<std::string> names;
+  for (const auto& [tensor, name] : shards) names.insert(name);
+  for (const std::string& name : names) {
+    files.push_back(SafeTensors::open(path.parent_path() / name));
+    const SafeTensors& file = files.back();
+    for (const auto& [tensor, shard] : shards) {
+      if (shard != name || file.tensors().contains(tensor)) continue;
+      throw WeightError(detail::concat(
+          {file.name(), ": ", detail::printable(tensor), ": tensor is missing, which the index says is here"}));
     }
   }
   return files;

@@ -8,7 +8,6 @@
 #include <initializer_list>
 #include <map>
 #include <mutex>
-#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -16,6 +15,7 @@
 #include <vector>
 
 #include <beit/core/bit_cast.hpp>
+#include <beit/core/concat.hpp>
 #include <beit/core/error.hpp>
 #include <beit/core/half.hpp>
 #include <beit/core/matrix.hpp>
@@ -68,7 +68,7 @@ class WeightReader final : public WeightSource {
   WeightReader(std::span<const SafeTensors> shards, std::string name) : name_(std::move(name)) {
     for (const SafeTensors& file : shards) {
       for (const auto& [key, tensor] : file.tensors()) {
-        if (entries_.emplace(key, Entry{&tensor, &file}).second) continue;
+        if (entries_.insert({key, {&tensor, &file}}).second) continue;
         fail(key, "found in two shards, wanted in one");
       }
     }
@@ -93,7 +93,7 @@ class WeightReader final : public WeightSource {
   void ignore(std::string_view prefix) const {
     const std::lock_guard lock(mutex_);
     for (const auto& [name, entry] : entries_) {
-      if (name.starts_with(prefix)) used_.insert(name);
+      if (name.starts_with(prefix)) entry.used = true;
     }
   }
 
@@ -104,7 +104,7 @@ class WeightReader final : public WeightSource {
     const Entry& entry = find(name);
     const Tensor& tensor = *entry.tensor;
     if (!std::equal(tensor.shape.begin(), tensor.shape.end(), shape.begin(), shape.end())) {
-      fail(name, "found shape " + shape_text(tensor.shape) + ", wanted " + shape_text(shape));
+      fail(name, detail::concat({"found shape ", shape_text(tensor.shape), ", wanted ", shape_text(shape)}));
     }
     const auto element = static_cast<std::size_t>(dtype_bits(tensor.dtype) / 8);
     Tensor part = tensor;
@@ -116,12 +116,12 @@ class WeightReader final : public WeightSource {
       Index i = 0;
       while (is_finite(out[i])) ++i;
       const bool nan = (detail::bit_cast<std::uint32_t>(out[i]) & 0x007FFFFF) != 0;
-      fail(name, std::string("found ") + (nan ? "NaN" : "an infinity") + " at element " +
-                     position_text(begin + i, shape) + ", wanted finite weights");
+      fail(name, detail::concat({"found ", nan ? "NaN" : "an infinity", " at element ", position_text(begin + i, shape),
+                                 ", wanted finite weights"}));
     }
     entry.file->release(part);
     const std::lock_guard lock(mutex_);
-    used_.insert(name);
+    entry.used = true;
   }
 
   /// Throws WeightError when the file holds tensors that were never read, naming the first 5. Names that end in
@@ -132,21 +132,22 @@ class WeightReader final : public WeightSource {
     std::string names;
     const std::lock_guard lock(mutex_);
     for (const auto& [name, entry] : entries_) {
-      if (used_.contains(name) || name.ends_with("relative_position_index")) continue;
+      if (entry.used || name.ends_with("relative_position_index")) continue;
       if (count < shown) {
         names += (count > 0 ? ", " : "") + detail::printable(name) + " " + shape_text(entry.tensor->shape);
       }
       ++count;
     }
     if (count == 0) return;
-    throw WeightError(name_ + ": " + std::to_string(count) + " unexpected tensor" + (count > 1 ? "s: " : ": ") + names +
-                      (count > shown ? ", ..." : ""));
+    throw WeightError(detail::concat(
+        {name_, ": ", count, " unexpected tensor", count > 1 ? "s: " : ": ", names, count > shown ? ", ..." : ""}));
   }
 
  private:
   struct Entry {
     const Tensor* tensor;
     const SafeTensors* file;
+    mutable bool used = false;  // guarded by mutex_
   };
 
   const Entry& find(const std::string& name) const {
@@ -165,7 +166,7 @@ class WeightReader final : public WeightSource {
       case DType::BF16:
         return detail::widen<std::uint16_t, detail::bfloat16_to_float_bits>(in, count, out);
       default:
-        fail(name, "found dtype " + std::string(dtype_name(tensor.dtype)) + ", wanted F32, F16, BF16 or I8");
+        fail(name, detail::concat({"found dtype ", dtype_name(tensor.dtype), ", wanted F32, F16, BF16 or I8"}));
     }
   }
 
@@ -177,8 +178,8 @@ class WeightReader final : public WeightSource {
     const Tensor& scale_tensor = *found->second.tensor;
     const std::vector<Index> wanted{part.shape.empty() ? 1 : part.shape.front()};
     if (scale_tensor.shape != wanted || scale_tensor.dtype != DType::F32) {
-      fail(scale_name, "found " + std::string(dtype_name(scale_tensor.dtype)) + " " + shape_text(scale_tensor.shape) +
-                           ", wanted F32 " + shape_text(wanted));
+      fail(scale_name, detail::concat({"found ", dtype_name(scale_tensor.dtype), " ", shape_text(scale_tensor.shape),
+                                       ", wanted F32 ", shape_text(wanted)}));
     }
     const std::byte* scales = scale_tensor.data.data();
     const Index columns = part.size() / std::max<Index>(1, wanted.front());
@@ -191,7 +192,7 @@ class WeightReader final : public WeightSource {
         out[i] = static_cast<float>(static_cast<std::int8_t>(part.data[static_cast<std::size_t>(i)])) * scale;
     }
     const std::lock_guard lock(mutex_);
-    used_.insert(scale_name);
+    found->second.used = true;
   }
 
   /// By its bits, because -ffast-math lets a compiler assume that no float is anything else.
@@ -205,13 +206,12 @@ class WeightReader final : public WeightSource {
   }
 
   [[noreturn]] void fail(const std::string& name, const std::string& reason) const {
-    throw WeightError(name_ + ": " + detail::printable(name) + ": " + reason);
+    throw WeightError(detail::concat({name_, ": ", detail::printable(name), ": ", reason}));
   }
 
   std::string name_;
   std::map<std::string, Entry> entries_;
   mutable std::mutex mutex_;
-  mutable std::set<std::string> used_;  // guarded by mutex_
 };
 
 /// A source and the beginning of names: `root.scope("blocks.0").scope("mlp").get("fc1.weight", {M, C})` reads

@@ -7,8 +7,10 @@
 #include <numeric>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include <beit/core/concat.hpp>
 #include <beit/core/error.hpp>
 #include <beit/core/matrix.hpp>
 #include <beit/core/version.hpp>
@@ -30,14 +32,16 @@ struct Prediction {
 /// equals). `labels` has K names or none. ArgumentError unless 1 <= k and the logits are finite; a k of more than K
 /// gives K.
 inline std::vector<Prediction> top_k(std::span<const float> logits, Index k, const std::vector<std::string>& labels) {
-  if (k < 1) throw ArgumentError("top_k: found k = " + std::to_string(k) + ", wanted at least 1");
+  if (k < 1) throw ArgumentError(detail::concat({"top_k: found k = ", k, ", wanted at least 1"}));
   if (logits.empty()) throw ArgumentError("top_k: found no logits: the model has no classifier");
   if (!labels.empty() && labels.size() != logits.size()) {
-    throw ArgumentError("top_k: found " + std::to_string(labels.size()) + " labels, wanted " +
-                        std::to_string(logits.size()) + " or none");
+    throw ArgumentError(
+        detail::concat({"top_k: found ", labels.size(), " labels, wanted ", logits.size(), " or none"}));
   }
   for (const float x : logits) {
-    if (!std::isfinite(x)) throw ArgumentError("top_k: found the logit " + std::to_string(x) + ", wanted finite ones");
+    if (!std::isfinite(x)) {
+      throw ArgumentError(detail::concat({"top_k: found the logit ", std::to_string(x), ", wanted finite ones"}));
+    }
   }
   k = std::min(k, static_cast<Index>(logits.size()));
   std::vector<Index> order(logits.size());
@@ -94,7 +98,7 @@ std::vector<std::vector<Prediction>> classify(const Model& model, const Images& 
 /// The `k` most probable classes of one image, best first.
 template <BeitModel Model>
 std::vector<Prediction> classify(const Model& model, const ImageView& image, Index k, Workspace& workspace) {
-  return classify(model, std::span<const ImageView>(&image, 1), k, workspace).front();
+  return std::move(classify(model, std::span<const ImageView>(&image, 1), k, workspace).front());
 }
 template <BeitModel Model>
 std::vector<Prediction> classify(const Model& model, const ImageView& image, Index k = 5) {

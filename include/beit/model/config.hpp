@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include <beit/core/concat.hpp>
 #include <beit/core/error.hpp>
 #include <beit/core/matrix.hpp>
 #include <beit/core/version.hpp>
@@ -63,31 +64,38 @@ struct Config {
 
   /// ConfigError unless a model can be made of this.
   void check() const {
-    const auto require = [](bool right, const std::string& message) {
-      if (!right) throw ConfigError("config: " + message);
-    };
+    const auto fail = [](const std::string& message) { throw ConfigError("config: " + message); };
     for (const auto& [name, value] :
          {std::pair("in_chans", in_chans), std::pair("embed_dim", embed_dim), std::pair("depth", depth),
           std::pair("num_heads", num_heads), std::pair("mlp_hidden", mlp_hidden),
           std::pair("patch_size", std::min(patch_size.height, patch_size.width)),
           std::pair("num_classes + 1", num_classes + 1), std::pair("vocab_size + 1", vocab_size + 1)}) {
-      require(value > 0, std::string("found ") + name + " " + std::to_string(value) + ", wanted at least 1");
+      if (value <= 0) fail(detail::concat({"found ", name, " ", value, ", wanted at least 1"}));
     }
-    require(embed_dim % num_heads == 0, "found embed_dim " + std::to_string(embed_dim) +
-                                            ", wanted a multiple of num_heads " + std::to_string(num_heads));
-    require(image_size.height >= patch_size.height && image_size.width >= patch_size.width &&
-                image_size.height % patch_size.height == 0 && image_size.width % patch_size.width == 0,
-            "found image size " + detail::size_text(image_size) + ", wanted a multiple of the patch size " +
-                detail::size_text(patch_size));
-    require(image_size.height <= detail::max_model_side && image_size.width <= detail::max_model_side,
-            "found image size " + detail::size_text(image_size) + ", wanted at most " +
-                detail::size_text({detail::max_model_side, detail::max_model_side}));
-    require(preprocessing.input_size == image_size, "found input_size " + detail::size_text(preprocessing.input_size) +
-                                                        ", wanted the image size " + detail::size_text(image_size));
-    require(std::isfinite(layer_norm_eps) && layer_norm_eps >= 0,
-            "found layer_norm_eps " + std::to_string(layer_norm_eps) + ", wanted a number of at least 0");
-    require(labels.empty() || static_cast<Index>(labels.size()) == num_classes,
-            "found " + std::to_string(labels.size()) + " labels, wanted num_classes " + std::to_string(num_classes));
+    if (embed_dim % num_heads != 0) {
+      fail(detail::concat({"found embed_dim ", embed_dim, ", wanted a multiple of num_heads ", num_heads}));
+    }
+    if (image_size.height < patch_size.height || image_size.width < patch_size.width ||
+        image_size.height % patch_size.height != 0 || image_size.width % patch_size.width != 0) {
+      fail(detail::concat({"found image size ", detail::size_text(image_size), ", wanted a multiple of the patch size ",
+                           detail::size_text(patch_size)}));
+    }
+    constexpr Index most = detail::max_model_side;
+    if (image_size.height > most || image_size.width > most) {
+      fail(detail::concat(
+          {"found image size ", detail::size_text(image_size), ", wanted at most ", detail::size_text({most, most})}));
+    }
+    if (preprocessing.input_size != image_size) {
+      fail(detail::concat({"found input_size ", detail::size_text(preprocessing.input_size), ", wanted the image size ",
+                           detail::size_text(image_size)}));
+    }
+    if (!std::isfinite(layer_norm_eps) || layer_norm_eps < 0) {
+      fail(
+          detail::concat({"found layer_norm_eps ", std::to_string(layer_norm_eps), ", wanted a number of at least 0"}));
+    }
+    if (!labels.empty() && static_cast<Index>(labels.size()) != num_classes) {
+      fail(detail::concat({"found ", labels.size(), " labels, wanted num_classes ", num_classes}));
+    }
     detail::require_valid(preprocessing);
   }
 };
@@ -104,6 +112,15 @@ struct Preset {
 
   /// timm's VisionTransformer with BEiT-3's norms, not its Beit.
   bool beit3() const { return architecture.starts_with("beit3_"); }
+
+  Preprocessing preprocessing() const {
+    Preprocessing result;
+    result.input_size = {image_size, image_size};
+    result.crop_pct = crop_pct;
+    result.mean.assign(mean, mean + 3);
+    result.std.assign(std, std + 3);
+    return result;
+  }
 };
 
 // timm/models/beit.py and vision_transformer.py: the registered functions and default_cfgs.
@@ -119,6 +136,15 @@ inline constexpr std::array<Preset, 9> presets{{
     {"beit3_large_patch16_224", 224, 1024, 24, 16, {0.485f, 0.456f, 0.406f}, {0.229f, 0.224f, 0.225f}, 1.0},
 }};
 
+/// That of an architecture, whose tag after a dot ("....in22k_ft_in22k_in1k") is not looked at; null for another name.
+inline const Preset* find_preset(std::string_view architecture) {
+  const std::string_view name = architecture.substr(0, architecture.find('.'));
+  for (const Preset& preset : presets) {
+    if (preset.architecture == name) return &preset;
+  }
+  return nullptr;
+}
+
 }  // namespace detail
 
 /// The names that preset() takes.
@@ -131,30 +157,27 @@ inline std::vector<std::string_view> preset_names() {
 /// The configuration of one of timm's BEiT architectures with 1,000 classes and without labels.
 /// A tag after a dot ("....in22k_ft_in22k_in1k") is not looked at. ConfigError for another name.
 inline Config preset(std::string_view architecture) {
-  const std::string_view name = architecture.substr(0, architecture.find('.'));
-  for (const detail::Preset& p : detail::presets) {
-    if (p.architecture != name) continue;
-    Config config;
-    config.architecture = p.architecture;
-    config.image_size = config.preprocessing.input_size = {p.image_size, p.image_size};
-    config.embed_dim = p.embed_dim;
-    config.depth = p.depth;
-    config.num_heads = p.num_heads;
-    config.mlp_hidden = 4 * p.embed_dim;
-    config.preprocessing.crop_pct = p.crop_pct;
-    config.preprocessing.mean.assign(p.mean, p.mean + 3);
-    config.preprocessing.std.assign(p.std, p.std + 3);
-    if (p.beit3()) {
-      config.layer_norm_eps = detail::beit3_eps;
-      config.qkv_bias = QkvBias::all;
-      config.scale_attn_norm = config.scale_mlp_norm = config.use_abs_pos_emb = true;
-      config.layer_scale = config.use_rel_pos_bias = false;
-    }
-    return config;
+  const detail::Preset* const known = detail::find_preset(architecture);
+  if (known == nullptr) {
+    std::string names;
+    for (const std::string_view name : preset_names()) names.append(names.empty() ? "" : ", ").append(name);
+    throw ConfigError(detail::concat({"architecture: found '", architecture, "', wanted one of ", names}));
   }
-  std::string known;
-  for (const std::string_view n : preset_names()) known += (known.empty() ? "" : ", ") + std::string(n);
-  throw ConfigError("architecture: found '" + std::string(architecture) + "', wanted one of " + known);
+  Config config;
+  config.architecture = known->architecture;
+  config.preprocessing = known->preprocessing();
+  config.image_size = config.preprocessing.input_size;
+  config.embed_dim = known->embed_dim;
+  config.depth = known->depth;
+  config.num_heads = known->num_heads;
+  config.mlp_hidden = 4 * known->embed_dim;
+  if (known->beit3()) {
+    config.layer_norm_eps = detail::beit3_eps;
+    config.qkv_bias = QkvBias::all;
+    config.scale_attn_norm = config.scale_mlp_norm = config.use_abs_pos_emb = true;
+    config.layer_scale = config.use_rel_pos_bias = false;
+  }
+  return config;
 }
 
 }  // namespace beit::inline BEIT_ABI

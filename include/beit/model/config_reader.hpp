@@ -10,6 +10,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <beit/core/concat.hpp>
 #include <beit/core/error.hpp>
 #include <beit/core/matrix.hpp>
 #include <beit/core/version.hpp>
@@ -28,15 +29,15 @@ namespace detail {
 template <typename Value>
 void require_agreement(const JsonField& field, Value said, Value shapes, const char* tensor) {
   if (said == shapes) return;
-  field.fail(json_text(shapes) + " as the weights have it (" + tensor + ")");
+  field.fail(concat({json_text(shapes), " as the weights have it (", tensor, ")"}));
 }
 
 /// The number of dimensions that a parameter must have for its shape to be read.
 inline std::vector<Index> shape_of_rank(const WeightScope& weights, const char* name, std::size_t rank) {
   std::vector<Index> shape = weights.shape(name);
   if (shape.size() != rank) {
-    throw WeightError(weights.path(name) + ": found shape " + shape_text(shape) + ", wanted " + std::to_string(rank) +
-                      " dimensions");
+    throw WeightError(
+        concat({weights.path(name), ": found shape ", shape_text(shape), ", wanted ", rank, " dimensions"}));
   }
   return shape;
 }
@@ -114,22 +115,21 @@ inline std::vector<std::string> read_labels(const JsonField& json, Index classes
   if (!names.present() || names.value().empty()) return {};
   std::vector<std::string> labels(static_cast<std::size_t>(classes));
   const auto set = [&](std::size_t index, const nlohmann::json& value) {
-    const std::string name = JsonField(value, names.where()).string();
+    const std::string name = names.at(value).string();
     const JsonField description = descriptions[name];
     labels[index] = description.present() ? description.string() : name;
   };
   if (const auto* const list = array_in(names.value())) {
     if (list->size() != labels.size()) {
-      throw ConfigError(names.where() + ": found " + std::to_string(list->size()) + " names, wanted " +
-                        std::to_string(classes));
+      throw ConfigError(concat({names.where(), ": found ", list->size(), " names, wanted ", classes}));
     }
     for (std::size_t i = 0; i < labels.size(); ++i) set(i, (*list)[i]);
   } else if (const auto* const by_index = object_in(names.value())) {  // index -> name, where there are gaps
     for (const auto& [key, value] : *by_index) {
       const bool digits = !key.empty() && key.size() <= 9 && key.find_first_not_of("0123456789") == std::string::npos;
       if (!digits || std::stoul(key) >= labels.size() || std::to_string(std::stoul(key)) != key) {
-        throw ConfigError(names.where() + ": found index \"" + printable(key, 60) + "\", wanted one of " +
-                          std::to_string(classes) + " from 0");
+        throw ConfigError(
+            concat({names.where(), ": found index \"", printable(key, 60), "\", wanted one of ", classes, " from 0"}));
       }
       set(std::stoul(key), value);
     }
@@ -142,27 +142,29 @@ inline std::vector<std::string> read_labels(const JsonField& json, Index classes
 /// What every statement in timm's JSON about the architecture must agree with.
 inline void check_against_shapes(const JsonField& json, const Config& config) {
   const JsonField args = json["model_args"];
-  const auto integer = [](const JsonField& field, Index shapes, const char* tensor) {
-    if (field.present()) require_agreement(field, field.integer(), shapes, tensor);
+  const auto integer = [&](const char* key, Index shapes, const char* tensor) {
+    if (const JsonField f = args[key]; f.present()) require_agreement(f, f.integer(), shapes, tensor);
   };
-  const auto boolean = [](const JsonField& field, bool shapes, const char* tensor) {
-    if (field.present()) require_agreement(field, field.boolean(), shapes, tensor);
+  const auto boolean = [&](const char* key, bool shapes, const char* tensor) {
+    if (const JsonField f = args[key]; f.present()) require_agreement(f, f.boolean(), shapes, tensor);
   };
-  integer(json["num_classes"], config.num_classes, "head.weight");
-  integer(args["num_classes"], config.num_classes, "head.weight");
-  integer(args["embed_dim"], config.embed_dim, "patch_embed.proj.weight");
-  integer(args["in_chans"], config.in_chans, "patch_embed.proj.weight");
-  integer(args["depth"], config.depth, "blocks");
-  integer(args["num_heads"], config.num_heads, "relative_position_bias_table");
-  boolean(args["qkv_bias"], config.qkv_bias != QkvBias::none, "attn.q_bias or attn.qkv.bias");
-  boolean(args["scale_attn_norm"], config.scale_attn_norm, "attn.norm");
-  boolean(args["scale_mlp_norm"], config.scale_mlp_norm, "mlp.norm");
-  boolean(args["use_abs_pos_emb"], config.use_abs_pos_emb, "pos_embed");
-  boolean(args["use_rel_pos_bias"], config.use_rel_pos_bias, "attn.relative_position_bias_table");
-  boolean(args["use_shared_rel_pos_bias"], config.use_shared_rel_pos_bias, "rel_pos_bias");
-  boolean(args["use_fc_norm"], config.use_fc_norm, "fc_norm.weight");
-  boolean(args["swiglu_mlp"], false, "mlp.fc1");
-  boolean(args["scale_mlp"], false, "mlp.fc1");
+  if (const JsonField f = json["num_classes"]; f.present()) {
+    require_agreement(f, f.integer(), config.num_classes, "head.weight");
+  }
+  integer("num_classes", config.num_classes, "head.weight");
+  integer("embed_dim", config.embed_dim, "patch_embed.proj.weight");
+  integer("in_chans", config.in_chans, "patch_embed.proj.weight");
+  integer("depth", config.depth, "blocks");
+  integer("num_heads", config.num_heads, "relative_position_bias_table");
+  boolean("qkv_bias", config.qkv_bias != QkvBias::none, "attn.q_bias or attn.qkv.bias");
+  boolean("scale_attn_norm", config.scale_attn_norm, "attn.norm");
+  boolean("scale_mlp_norm", config.scale_mlp_norm, "mlp.norm");
+  boolean("use_abs_pos_emb", config.use_abs_pos_emb, "pos_embed");
+  boolean("use_rel_pos_bias", config.use_rel_pos_bias, "attn.relative_position_bias_table");
+  boolean("use_shared_rel_pos_bias", config.use_shared_rel_pos_bias, "rel_pos_bias");
+  boolean("use_fc_norm", config.use_fc_norm, "fc_norm.weight");
+  boolean("swiglu_mlp", false, "mlp.fc1");
+  boolean("scale_mlp", false, "mlp.fc1");
   if (const JsonField field = args["init_values"]; field.present()) {
     require_agreement(field, field.number() != 0, config.layer_scale, "gamma_1");
   }
@@ -172,8 +174,8 @@ inline void check_against_shapes(const JsonField& json, const Config& config) {
     require_agreement(field, static_cast<Index>(hidden) == config.mlp_hidden, true, "mlp.fc1.weight");
   }
   if (const JsonField field = args["patch_size"]; field.present() && field.size() != config.patch_size) {
-    field.fail(std::to_string(config.patch_size.height) + "x" + std::to_string(config.patch_size.width) +
-               " as the weights have it (patch_embed.proj.weight)");
+    field.fail(concat(
+        {config.patch_size.height, "x", config.patch_size.width, " as the weights have it (patch_embed.proj.weight)"}));
   }
 }
 
@@ -181,7 +183,7 @@ inline void check_against_shapes(const JsonField& json, const Config& config) {
 inline Size read_input_size(const JsonField& field, Index channels) {
   const auto* const array = array_in(field.value());
   if (array == nullptr || array->size() != 3) field.fail("[channels, height, width]");
-  const auto at = [&](std::size_t i) { return JsonField((*array)[i], field.where()).integer(); };
+  const auto at = [&](std::size_t i) { return field.at((*array)[i]).integer(); };
   if (at(0) != channels) field.fail(std::to_string(channels) + " channels (patch_embed.proj.weight)");
   return {at(1), at(2)};
 }
@@ -192,7 +194,7 @@ inline void read_preprocessing(const JsonField& cfg, Index channels, Preprocessi
     try {
       return from_name(printable(f.string(), 60));
     } catch (const ConfigError& error) {
-      throw ConfigError(cfg.where() + ": " + error.what());
+      throw ConfigError(concat({cfg.where(), ": ", error.what()}));
     }
   };
   if (const JsonField f = cfg["interpolation"]; f.present()) {
@@ -229,12 +231,8 @@ inline Config read_config(const WeightScope& weights, const nlohmann::json& json
       field.fail("a BEiT: a name that starts with beit_, beitv2_ or beit3_");
     }
   }
-  std::optional<Config> known;
-  for (const std::string_view name : preset_names()) {
-    if (config.architecture.substr(0, config.architecture.find('.')) == name) known = preset(name);
-  }
-
-  const bool same_width = known && known->embed_dim == config.embed_dim;
+  const detail::Preset* const known = detail::find_preset(config.architecture);
+  const bool same_width = known != nullptr && known->embed_dim == config.embed_dim;
   if (config.num_heads == 0) {
     if (args["num_heads"].present()) {
       config.num_heads = args["num_heads"].integer();
@@ -251,7 +249,7 @@ inline Config read_config(const WeightScope& weights, const nlohmann::json& json
   } else if (cfg["input_size"].present()) {
     config.image_size = detail::read_input_size(cfg["input_size"], config.in_chans);
   } else if (config.image_size.area() == 0 && same_width) {
-    config.image_size = known->image_size;
+    config.image_size = {known->image_size, known->image_size};
   } else if (config.image_size.area() == 0) {
     throw ConfigError(where +
                       ": the image size is not known: wanted model_args.img_size, since the weights don't "
@@ -267,7 +265,7 @@ inline Config read_config(const WeightScope& weights, const nlohmann::json& json
     if (args["global_pool"].present() && said != config.global_pool) field.fail("what model_args.global_pool says");
     config.global_pool = said;
   }
-  if (known) config.preprocessing = known->preprocessing;
+  if (known != nullptr) config.preprocessing = known->preprocessing();
   config.preprocessing.input_size = config.image_size;
   detail::read_preprocessing(cfg, config.in_chans, config.preprocessing);
   config.labels = detail::read_labels(root, config.num_classes);

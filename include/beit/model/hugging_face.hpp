@@ -9,6 +9,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <beit/core/concat.hpp>
 #include <beit/core/error.hpp>
 #include <beit/core/matrix.hpp>
 #include <beit/core/version.hpp>
@@ -27,7 +28,7 @@ namespace detail {
 inline std::vector<std::string> read_id2label(const JsonField& field, Index classes) {
   if (!field.present() || classes == 0) return {};
   if (!field.value().is_object() || static_cast<Index>(field.value().size()) != classes) {
-    field.fail("a name for each of the " + std::to_string(classes) + " classes of the weights (classifier.weight)");
+    field.fail(concat({"a name for each of the ", classes, " classes of the weights (classifier.weight)"}));
   }
   std::vector<std::string> labels;
   for (Index i = 0; i < classes; ++i) {
@@ -122,12 +123,13 @@ inline Config read_hugging_face_config(const WeightScope& weights, const nlohman
   if (const detail::JsonField f = root["architectures"]; f.present() && !features_only) {
     const auto* const classes = detail::array_in(f.value());
     if (classes == nullptr || classes->empty()) f.fail("a list of names of classes");
-    const std::string name = detail::JsonField(classes->front(), f.where()).string();
+    const std::string name = f.at(classes->front()).string();
     if (!name.ends_with("ForImageClassification") && !name.ends_with("ForMaskedImageModeling") &&
         !name.ends_with("Model")) {
-      throw ConfigError(f.where() + ": found " + detail::printable(name, 60) +
-                        ", whose head isn't in this library, wanted a classifier, a masked-image model or a bare one: "
-                        "the features of its trunk are read with LoadOptions::features_only");
+      throw ConfigError(detail::concat(
+          {f.where(), ": found ", detail::printable(name, 60),
+           ", whose head isn't in this library, wanted a classifier, a masked-image model or a bare one: "
+           "the features of its trunk are read with LoadOptions::features_only"}));
     }
   }
   Config config = detail::infer_from_shapes(weights);

@@ -1,14 +1,15 @@
 // JSON values read with a type in mind.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include <nlohmann/json.hpp>
 
+#include <beit/core/concat.hpp>
 #include <beit/core/error.hpp>
 #include <beit/core/matrix.hpp>
 #include <beit/core/version.hpp>
@@ -19,25 +20,54 @@ namespace beit::inline BEIT_ABI {
 
 namespace detail {
 
-/// A JSON value and where it stands, read with a type in mind. A missing field and a null are the same.
+/// Appends ": key: key", the way from `value` to `wanted`, which is it or in it; false where it isn't.
+inline bool append_way(const nlohmann::json& value, const nlohmann::json& wanted, std::string& way) {
+  if (&value == &wanted) return true;
+  if (const auto* const array = array_in(value)) {
+    for (const nlohmann::json& element : *array) {
+      if (append_way(element, wanted, way)) return true;
+    }
+  }
+  if (const auto* const object = object_in(value)) {
+    const std::size_t length = way.size();
+    for (const auto& [key, member] : *object) {
+      way.append(": ").append(printable(key));
+      if (append_way(member, wanted, way)) return true;
+      way.resize(length);
+    }
+  }
+  return false;
+}
+
+/// A value in a JSON file, read with a type in mind. A missing field and a null are the same.
 class JsonField {
  public:
-  JsonField(const nlohmann::json& value, std::string where) : value_(&value), where_(std::move(where)) {}
+  /// The whole file; `where` begins messages. Both outlive this and all fields.
+  JsonField(const nlohmann::json& file, const std::string& where) : JsonField(file, file, where) {}
 
+  /// ConfigError where this is neither an object nor missing.
   JsonField operator[](std::string_view key) const {
     static const nlohmann::json null;
-    const nlohmann::json* value = &null;
+    const nlohmann::json* member = &null;
     if (const auto* const object = object_in(*value_)) {
-      if (const auto found = object->find(std::string(key)); found != object->end()) value = &found->second;
+      if (const auto found = object->find(std::string(key)); found != object->end()) member = &found->second;
     } else if (present()) {
       fail("an object");
     }
-    return {*value, std::string(where_).append(": ").append(key)};
+    return at(*member);
   }
+
+  /// A value in this one.
+  JsonField at(const nlohmann::json& value) const { return {value, *file_, *where_}; }
 
   bool present() const { return !value_->is_null(); }
   const nlohmann::json& value() const { return *value_; }
-  const std::string& where() const { return where_; }
+  /// What messages begin with: the file and the keys that lead here.
+  std::string where() const {
+    std::string way = *where_;
+    append_way(*file_, *value_, way);
+    return way;
+  }
 
   Index integer() const {
     const std::int64_t* const number = integer_in(*value_);
@@ -65,23 +95,27 @@ class JsonField {
     const auto* const sides = array_in(*value_);
     if (sides == nullptr) return {integer(), integer()};
     if (sides->size() != 2) fail("a number or [height, width]");
-    return {JsonField(sides->front(), where_).integer(), JsonField(sides->back(), where_).integer()};
+    return {at(sides->front()).integer(), at(sides->back()).integer()};
   }
   std::vector<float> three_numbers() const {
     const auto* const array = array_in(*value_);
     if (array == nullptr || array->size() != 3) fail("3 numbers");
     std::vector<float> numbers;
-    for (const nlohmann::json& x : *array) numbers.push_back(static_cast<float>(JsonField(x, where_).number()));
+    for (const nlohmann::json& x : *array) numbers.push_back(static_cast<float>(at(x).number()));
     return numbers;
   }
 
   [[noreturn]] void fail(std::string_view wanted) const {
-    throw ConfigError((where_ + ": found " + printable(json_text(*value_), 60) + ", wanted ").append(wanted));
+    throw ConfigError(concat({where(), ": found ", printable(json_text(*value_), 60), ", wanted ", wanted}));
   }
 
  private:
+  JsonField(const nlohmann::json& value, const nlohmann::json& file, const std::string& where)
+      : value_(&value), file_(&file), where_(&where) {}
+
   const nlohmann::json* value_;
-  std::string where_;
+  const nlohmann::json* file_;
+  const std::string* where_;
 };
 
 }  // namespace detail

@@ -41,7 +41,7 @@ inline std::vector<TableTap> table_taps(Index old_side, Index new_side) {
     points[static_cast<std::size_t>(reach - i)] = -static_cast<float>(distance);
     distance += std::pow(q, static_cast<double>(i));
   }
-  std::vector<TableTap> taps;
+  std::vector<TableTap> taps(static_cast<std::size_t>(2 * wanted + 1));
   for (Index i = -wanted; i <= wanted; ++i) {
     const float x = static_cast<float>(i);
     const Index above = std::lower_bound(points.begin(), points.end(), x) - points.begin();
@@ -49,7 +49,7 @@ inline std::vector<TableTap> table_taps(Index old_side, Index new_side) {
     tap.to_left = std::max(0.0f, x - points[static_cast<std::size_t>(tap.left)]);
     tap.to_right = std::max(0.0f, points[static_cast<std::size_t>(tap.right)] - x);
     if (tap.to_left == 0 && tap.to_right == 0) tap.to_left = tap.to_right = 1;
-    taps.push_back(tap);
+    taps[static_cast<std::size_t>(wanted + i)] = tap;
   }
   return taps;
 }

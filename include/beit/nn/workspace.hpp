@@ -74,11 +74,13 @@ class Workspace {
     for (; block_ < blocks_.size(); ++block_, used_ = 0) {
       if (blocks_[block_].size() - used_ >= size) break;
     }
-    if (block_ == blocks_.size()) blocks_.emplace_back(std::max<Index>(size, 64));
+    if (block_ == blocks_.size()) add_block(std::max<Index>(size, 64));
     std::byte* const memory = blocks_[block_].data() + used_;
     used_ += size;
     return memory;
   }
+
+  void add_block(Index size) { blocks_.emplace_back(size); }
 
   /// One block in the place of many, so that the next call finds room for all it needs.
   void join_blocks() noexcept {
@@ -87,7 +89,7 @@ class Workspace {
     for (const AlignedBuffer<std::byte>& block : blocks_) total += block.size();
     blocks_.clear();
     try {
-      blocks_.emplace_back(total);
+      add_block(total);
     } catch (const std::bad_alloc&) {  // the next call asks for what it needs
     }
   }
