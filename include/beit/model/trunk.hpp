@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <list>
 #include <optional>
 #include <span>
 #include <string>
@@ -47,7 +48,6 @@ class Trunk {
     if (!config_.use_fc_norm && config_.use_final_norm) {
       norm_.emplace(kernels, weights.scope("norm"), config_.embed_dim, config_.layer_norm_eps);
     }
-    blocks_.reserve(static_cast<std::size_t>(config_.depth));
     for (Index i = 0; i < config_.depth; ++i) {
       const WeightScope block = weights.scope("blocks").scope(std::to_string(i));
       blocks_.emplace_back(kernels, block, block_options(), read_bias(weights, block));
@@ -82,8 +82,9 @@ class Trunk {
     Rows tokens = result.features;
     embed(x, workspace, tokens);
     const Index end = options.stop_early ? chosen.back() + 1 : config_.depth;
-    for (Index i = 0; i < end; ++i) {
-      blocks_[static_cast<std::size_t>(i)].forward(x.rows(), workspace, tokens);
+    auto block = blocks_.begin();
+    for (Index i = 0; i < end; ++i, ++block) {
+      block->forward(x.rows(), workspace, tokens);
       if (!std::binary_search(chosen.begin(), chosen.end(), i)) continue;
       if (options.norm && norm_) {
         Workspace::Frame frame(workspace);
@@ -107,13 +108,13 @@ class Trunk {
     Rows rows = tokens;
     embed(x, workspace, rows);
     std::vector<Matrix> weights;
-    for (Index i = 0; i <= chosen.back(); ++i) {
-      const Block<Weight>& block = blocks_[static_cast<std::size_t>(i)];
+    auto block = blocks_.begin();
+    for (Index i = 0; i <= chosen.back(); ++i, ++block) {
       if (std::binary_search(chosen.begin(), chosen.end(), i)) {
         weights.emplace_back(tokens.rows() * config_.num_heads, config_.num_tokens());
-        block.forward_attention(tokens, x.rows(), workspace, weights.back());
+        block->forward_attention(tokens, x.rows(), workspace, weights.back());
       }
-      if (i < chosen.back()) block.forward(x.rows(), workspace, tokens);
+      if (i < chosen.back()) block->forward(x.rows(), workspace, tokens);
     }
     return weights;
   }
@@ -178,7 +179,7 @@ class Trunk {
   AlignedBuffer<float> cls_token_;  // (C,)
   AlignedBuffer<float> pos_embed_;  // (N, C), or empty
   PatchEmbed<typename WeightTraits<Weight>::Edge> patch_embed_;
-  std::vector<Block<Weight>> blocks_;
+  std::list<Block<Weight>> blocks_;  // made where they stay
   std::optional<LayerNorm> norm_;
 };
 
