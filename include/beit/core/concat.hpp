@@ -22,7 +22,7 @@ class Piece {
   Piece(std::string_view text) : text_(text) {}
   Piece(const std::string& text) : text_(text) {}
   template <std::integral Integer>
-  requires(sizeof(Integer) > 1)  // neither a character nor a truth
+  requires(sizeof(Integer) > 1)  // neither a character nor a bool
       Piece(Integer number) {
     using Widest = std::conditional_t<std::is_signed_v<Integer>, long long, unsigned long long>;
     write(static_cast<Widest>(number));
