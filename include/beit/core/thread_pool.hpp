@@ -7,7 +7,6 @@
 #include <concepts>
 #include <cstdint>
 #include <exception>
-#include <string>
 #include <thread>
 #include <utility>
 #include <vector>

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <string>
 
 #include <beit/core/compiled.hpp>
 #include <beit/core/concat.hpp>

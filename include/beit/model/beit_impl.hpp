@@ -1,7 +1,6 @@
 // What the model does.
 #pragma once
 
-#include <string>
 #include <utility>
 #include <vector>
 

@@ -139,32 +139,37 @@ inline std::vector<std::string> read_labels(const JsonField& json, Index classes
   return labels;
 }
 
+/// Fields of one object, each of which must agree with the shapes, or be missing.
+struct FieldsAgainstShapes {
+  JsonField object;
+
+  void integer(const char* key, Index shapes, const char* tensor) const {
+    if (const JsonField f = object[key]; f.present()) require_agreement(f, f.integer(), shapes, tensor);
+  }
+  void boolean(const char* key, bool shapes, const char* tensor) const {
+    if (const JsonField f = object[key]; f.present()) require_agreement(f, f.boolean(), shapes, tensor);
+  }
+};
+
 /// What every statement in timm's JSON about the architecture must agree with.
 inline void check_against_shapes(const JsonField& json, const Config& config) {
   const JsonField args = json["model_args"];
-  const auto integer = [&](const char* key, Index shapes, const char* tensor) {
-    if (const JsonField f = args[key]; f.present()) require_agreement(f, f.integer(), shapes, tensor);
-  };
-  const auto boolean = [&](const char* key, bool shapes, const char* tensor) {
-    if (const JsonField f = args[key]; f.present()) require_agreement(f, f.boolean(), shapes, tensor);
-  };
-  if (const JsonField f = json["num_classes"]; f.present()) {
-    require_agreement(f, f.integer(), config.num_classes, "head.weight");
-  }
-  integer("num_classes", config.num_classes, "head.weight");
-  integer("embed_dim", config.embed_dim, "patch_embed.proj.weight");
-  integer("in_chans", config.in_chans, "patch_embed.proj.weight");
-  integer("depth", config.depth, "blocks");
-  integer("num_heads", config.num_heads, "relative_position_bias_table");
-  boolean("qkv_bias", config.qkv_bias != QkvBias::none, "attn.q_bias or attn.qkv.bias");
-  boolean("scale_attn_norm", config.scale_attn_norm, "attn.norm");
-  boolean("scale_mlp_norm", config.scale_mlp_norm, "mlp.norm");
-  boolean("use_abs_pos_emb", config.use_abs_pos_emb, "pos_embed");
-  boolean("use_rel_pos_bias", config.use_rel_pos_bias, "attn.relative_position_bias_table");
-  boolean("use_shared_rel_pos_bias", config.use_shared_rel_pos_bias, "rel_pos_bias");
-  boolean("use_fc_norm", config.use_fc_norm, "fc_norm.weight");
-  boolean("swiglu_mlp", false, "mlp.fc1");
-  boolean("scale_mlp", false, "mlp.fc1");
+  const FieldsAgainstShapes fields{args};
+  FieldsAgainstShapes{json}.integer("num_classes", config.num_classes, "head.weight");
+  fields.integer("num_classes", config.num_classes, "head.weight");
+  fields.integer("embed_dim", config.embed_dim, "patch_embed.proj.weight");
+  fields.integer("in_chans", config.in_chans, "patch_embed.proj.weight");
+  fields.integer("depth", config.depth, "blocks");
+  fields.integer("num_heads", config.num_heads, "relative_position_bias_table");
+  fields.boolean("qkv_bias", config.qkv_bias != QkvBias::none, "attn.q_bias or attn.qkv.bias");
+  fields.boolean("scale_attn_norm", config.scale_attn_norm, "attn.norm");
+  fields.boolean("scale_mlp_norm", config.scale_mlp_norm, "mlp.norm");
+  fields.boolean("use_abs_pos_emb", config.use_abs_pos_emb, "pos_embed");
+  fields.boolean("use_rel_pos_bias", config.use_rel_pos_bias, "attn.relative_position_bias_table");
+  fields.boolean("use_shared_rel_pos_bias", config.use_shared_rel_pos_bias, "rel_pos_bias");
+  fields.boolean("use_fc_norm", config.use_fc_norm, "fc_norm.weight");
+  fields.boolean("swiglu_mlp", false, "mlp.fc1");
+  fields.boolean("scale_mlp", false, "mlp.fc1");
   if (const JsonField field = args["init_values"]; field.present()) {
     require_agreement(field, field.number() != 0, config.layer_scale, "gamma_1");
   }
@@ -174,8 +179,7 @@ inline void check_against_shapes(const JsonField& json, const Config& config) {
     require_agreement(field, static_cast<Index>(hidden) == config.mlp_hidden, true, "mlp.fc1.weight");
   }
   if (const JsonField field = args["patch_size"]; field.present() && field.size() != config.patch_size) {
-    field.fail(concat(
-        {config.patch_size.height, "x", config.patch_size.width, " as the weights have it (patch_embed.proj.weight)"}));
+    field.fail(size_text(config.patch_size) + " as the weights have it (patch_embed.proj.weight)");
   }
 }
 

@@ -1,8 +1,6 @@
 // From pixels to visual tokens: dall_e.Encoder.
 #pragma once
 
-#include <string>
-
 #include <beit/core/concat.hpp>
 #include <beit/core/error.hpp>
 #include <beit/core/matrix.hpp>

@@ -41,21 +41,16 @@ inline std::vector<std::string> read_id2label(const JsonField& field, Index clas
 
 /// What every statement in transformers' config.json about the architecture must agree with.
 inline void check_hugging_face(const JsonField& json, const Config& config) {
-  const auto integer = [&](const char* key, Index shapes, const char* tensor) {
-    if (const JsonField f = json[key]; f.present()) require_agreement(f, f.integer(), shapes, tensor);
-  };
-  const auto boolean = [&](const char* key, bool shapes, const char* tensor) {
-    if (const JsonField f = json[key]; f.present()) require_agreement(f, f.boolean(), shapes, tensor);
-  };
-  integer("hidden_size", config.embed_dim, "patch_embeddings.projection.weight");
-  integer("num_channels", config.in_chans, "patch_embeddings.projection.weight");
-  integer("num_hidden_layers", config.depth, "encoder.layer");
-  integer("num_attention_heads", config.num_heads, "relative_position_bias_table");
-  integer("intermediate_size", config.mlp_hidden, "intermediate.dense.weight");
-  if (config.vocab_size > 0) integer("vocab_size", config.vocab_size, "lm_head.weight");
-  boolean("use_absolute_position_embeddings", config.use_abs_pos_emb, "position_embeddings");
-  boolean("use_relative_position_bias", config.use_rel_pos_bias, "attention.relative_position_bias_table");
-  boolean("use_shared_relative_position_bias", config.use_shared_rel_pos_bias, "encoder.relative_position_bias");
+  const FieldsAgainstShapes fields{json};
+  fields.integer("hidden_size", config.embed_dim, "patch_embeddings.projection.weight");
+  fields.integer("num_channels", config.in_chans, "patch_embeddings.projection.weight");
+  fields.integer("num_hidden_layers", config.depth, "encoder.layer");
+  fields.integer("num_attention_heads", config.num_heads, "relative_position_bias_table");
+  fields.integer("intermediate_size", config.mlp_hidden, "intermediate.dense.weight");
+  if (config.vocab_size > 0) fields.integer("vocab_size", config.vocab_size, "lm_head.weight");
+  fields.boolean("use_absolute_position_embeddings", config.use_abs_pos_emb, "position_embeddings");
+  fields.boolean("use_relative_position_bias", config.use_rel_pos_bias, "attention.relative_position_bias_table");
+  fields.boolean("use_shared_relative_position_bias", config.use_shared_rel_pos_bias, "encoder.relative_position_bias");
   if (const JsonField f = json["layer_scale_init_value"]; f.present()) {
     require_agreement(f, f.number() > 0, config.layer_scale, "lambda_1");
   }

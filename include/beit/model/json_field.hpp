@@ -62,7 +62,7 @@ class JsonField {
 
   bool present() const { return !value_->is_null(); }
   const nlohmann::json& value() const { return *value_; }
-  /// What messages begin with: the file and the keys that lead here.
+  /// What messages begin with: the file, and the keys that lead to what is there.
   std::string where() const {
     std::string way = *where_;
     append_way(*file_, *value_, way);

@@ -3,7 +3,6 @@
 
 #include <concepts>
 #include <ranges>
-#include <string>
 
 #include <beit/core/concat.hpp>
 #include <beit/core/error.hpp>
