@@ -33,7 +33,7 @@ TEST(RelativePosition, EveryQueryHasTimmsRow) {
     }
     std::vector<float> row(static_cast<std::size_t>(tokens + beit::kernels::relative_position_slack));
     for (Index query = 0; query < tokens; ++query) {
-      beit::kernels::expand_relative_position_bias<Greedy>(table.data(), grid, query, row.data());
+      beit::kernels::expand_relative_position_bias(table.data(), grid, query, &Greedy::copy_over, row.data());
       for (Index key = 0; key < tokens; ++key) {
         ASSERT_EQ(row[static_cast<std::size_t>(key)], static_cast<float>(timm_index(grid, query, key)))
             << grid.height << 'x' << grid.width << ", query " << query << ", key " << key;

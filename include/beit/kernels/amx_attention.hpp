@@ -58,7 +58,7 @@ struct TileAttention {
     const Index n = a.tokens(), d = a.head_dim(), ld = Rows::stride(a.qkv->columns);
     const Scratch scratch = lay_out(n, d, memory);
     const A* const queries = Rows::row(*a.qkv, a.segment, 0) + a.column();
-    pack_rows<Avx2Packing, NR, group>(queries + a.out->columns, ld, n, d, padded(d), scratch.keys);
+    pack_rows<Avx2Packing, group>(queries + a.out->columns, ld, n, d, padded(d), NR, scratch.keys);
     pack_columns<Avx2Packing, NR, group>(queries + 2 * a.out->columns, ld, n, d, padded(n), scratch.values);
     std::fill_n(scratch.weights, MR * padded(n), A{});
     std::fill_n(scratch.bias, padded(n), 0.0f);
@@ -78,7 +78,9 @@ struct TileAttention {
       }
       Array<float, MR> reciprocal;
       for (Index i = 0; i < rows; ++i) {
-        if (a.bias_table != nullptr) expand_relative_position_bias<Avx512>(a.bias_table, a.grid, row + i, scratch.bias);
+        if (a.bias_table != nullptr) {
+          expand_relative_position_bias(a.bias_table, a.grid, row + i, &Avx512::copy_over, scratch.bias);
+        }
         reciprocal[i] = Avx512Bf16::softmax_rounded(scratch.scores + i * padded(n), a.scale, scratch.bias, n,
                                                     scratch.weights + i * padded(n));
       }

@@ -24,7 +24,7 @@
 #include <beit/kernels/amx_layout.hpp>
 #include <beit/kernels/amx_panels.hpp>
 #include <beit/kernels/amx_tiles.hpp>
-#include <beit/kernels/avx512_bf16.hpp>
+#include <beit/kernels/avx512.hpp>
 #include <beit/kernels/chunk_walk.hpp>
 #include <beit/kernels/gemm.hpp>
 #include <beit/kernels/types.hpp>
@@ -266,9 +266,9 @@ struct TileGemm {
             Avx512::dequantise<NR>(from, exist, g_.a->scales + (waiting_.first_tile + index) * Tiles::rows + tile_row,
                                    reinterpret_cast<const float*>(tail),
                                    reinterpret_cast<const std::int32_t*>(tail) + NR, floats);
-            finish_rows<Avx512Bf16>(g_, tile.segment, tile.row + tile_row, exist, column, columns, floats, NR);
+            finish_rows<Avx512>(g_, tile.segment, tile.row + tile_row, exist, column, columns, floats, NR);
           } else {
-            finish_rows<Avx512Bf16>(g_, tile.segment, tile.row + tile_row, exist, column, columns, from, NR);
+            finish_rows<Avx512>(g_, tile.segment, tile.row + tile_row, exist, column, columns, from, NR);
           }
         }
       }

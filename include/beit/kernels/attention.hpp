@@ -24,7 +24,8 @@ namespace kernels {
 template <typename Level, typename Product>
 struct FusedAttention {
   using A = typename Product::A;
-  using Rows = RowLayout<Level, A>;
+  // Floats need no level's rounding: they share one layout.
+  using Rows = RowLayout<std::conditional_t<std::is_same_v<A, float>, void, Level>, A>;
   static constexpr Index MR = Product::MR, NR = Product::NR, group = Product::group;
   static constexpr bool rounded = !std::is_same_v<A, float>;
   static_assert(std::is_same_v<A, typename Product::Panel> && std::is_same_v<typename Product::Sum, float>);
@@ -47,7 +48,7 @@ struct FusedAttention {
     const Scratch scratch = lay_out(n, d, memory).first;
     using Packing = typename Level::Packing;
     const A* const queries = Rows::row(*a.qkv, a.segment, 0) + a.column();
-    pack_rows<Packing, NR, group>(queries + a.out->columns, ld, n, d, groups(d) * group, scratch.keys);
+    pack_rows<Packing, group>(queries + a.out->columns, ld, n, d, groups(d) * group, NR, scratch.keys);
     pack_columns<Packing, NR, group>(queries + 2 * a.out->columns, ld, n, d, groups(n) * group, scratch.values);
     std::fill_n(scratch.scores, MR * padded_n, 0.0f);  // rows that aren't there are multiplied, too
     alignas(64) Array<float, MR * NR> sums;
@@ -56,7 +57,7 @@ struct FusedAttention {
       for (Index i = 0; i < rows; ++i) {
         float* const score = scratch.scores + i * padded_n;
         if (a.bias_table != nullptr) {
-          expand_relative_position_bias<Level>(a.bias_table, a.grid, row + i, score);
+          expand_relative_position_bias(a.bias_table, a.grid, row + i, &Level::copy_over, score);
         } else {
           std::fill_n(score, n, 0.0f);
         }

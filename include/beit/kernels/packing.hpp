@@ -120,8 +120,8 @@ void interleave(const std::byte* in, Index in_stride, Index groups, std::byte* o
 
 /// x (n, d), float or bfloat16, rows ld apart, to panels of NR rows with groups of G along d:
 ///   panel p: out[((i / G) * NR + j) * G + i % G] = x[(p * NR + j) * ld + i], zero from d to depth.
-template <typename Packing, Index NR, Index G, typename T>
-void pack_rows(const T* x, Index ld, Index n, Index d, Index depth, T* out) {
+template <typename Packing, Index G, typename T>
+void pack_rows(const T* x, Index ld, Index n, Index d, Index depth, Index NR, T* out) {
   constexpr Index size = static_cast<Index>(sizeof(T)), K = strip_bytes / size;
   for (Index panel = 0; panel < n; panel += NR) {
     for (Index begin = 0; begin < depth; begin += K) {
