@@ -21,65 +21,62 @@
 namespace beit::inline BEIT_ABI {
 namespace detail {
 
-/// What strict JSON adds, followed while a text is parsed: repeated keys and deep nesting are errors.
-template <typename ErrorType>
-class StrictNesting {
- public:
-  /// `where` begins every message, and outlives this.
-  explicit StrictNesting(const std::string& where) : where_(where) {}
+/// The parser's events of strict JSON, for classes that take what they want from them. Repeated keys, deep nesting and
+/// bytes behind a NUL are errors.
+class StrictJsonEvents : public nlohmann::json_sax<nlohmann::json> {
+ protected:
+  /// `where` begins every message.
+  explicit StrictJsonEvents(std::string where) : where_(std::move(where)) {}
+
+  /// Tells what `text` holds. json::sax_parse would do the same, and compile nlohmann's readers of CBOR, BSON and the
+  /// like beside it, twice as much code as the parser.
+  void parse(std::string_view text) {
+    // The lexer takes a NUL for the end of the input, and would never look at what follows.
+    if (const std::size_t nul = text.find('\0'); nul != std::string_view::npos) {
+      fail_json(concat({where_, ": not valid JSON: NUL byte at offset ", nul}));
+    }
+    auto input = nlohmann::detail::input_adapter(text.begin(), text.end());
+    nlohmann::json_sax<nlohmann::json>* const events = this;
+    nlohmann::detail::parser<nlohmann::json, decltype(input)>(std::move(input)).sax_parse(events);
+  }
 
   /// An object or array begins.
-  void open() {
+  void enter() {
     // Bounds the memory that a few bytes of brackets can claim; no file that we read nests deeper than 5.
     constexpr std::size_t max_depth = 64;
     if (open_keys_.size() == max_depth) {
-      throw ErrorType(concat({where_, ": JSON nested deeper than ", max_depth, " levels"}));
+      fail_json(concat({where_, ": JSON nested deeper than ", max_depth, " levels"}));
     }
     open_keys_.emplace_back();
   }
   /// It ends.
-  void close() { open_keys_.pop_back(); }
+  void leave() { open_keys_.pop_back(); }
   /// A key of the innermost object.
-  void key(const std::string& key) {
+  void add_key(const std::string& key) {
     if (!open_keys_.back().insert(key).second) {
-      throw ErrorType(concat({where_, ": name \"", printable(key), "\" appears twice in one JSON object"}));
+      fail_json(concat({where_, ": name \"", printable(key), "\" appears twice in one JSON object"}));
     }
   }
   /// Objects and arrays that are open.
-  std::size_t depth() const { return open_keys_.size(); }
+  std::size_t nesting() const { return open_keys_.size(); }
 
  private:
-  const std::string& where_;
+  bool binary(binary_t&) final { return true; }  // JSON has none
+  bool parse_error(std::size_t, const std::string&, const nlohmann::detail::exception& error) final {
+    // "[json.exception.parse_error.101] parse error at line 1, ...": the bracket tells a user nothing.
+    std::string_view reason = error.what();
+    if (const std::size_t end = reason.find("] "); reason.starts_with('[') && end != std::string_view::npos) {
+      reason.remove_prefix(end + 2);
+    }
+    fail_json(concat({where_, ": not valid JSON: ", printable(reason, 400)}));
+    return false;
+  }
+  /// Throws.
+  [[noreturn]] virtual void fail_json(const std::string& message) const = 0;
+
+  std::string where_;
   std::vector<std::set<std::string>> open_keys_;  // one set for each open object, and an empty one for each open array
 };
-
-/// The lexer takes a NUL for the end of the input, and would never look at what follows.
-template <typename ErrorType>
-void refuse_nul(std::string_view text, const std::string& where) {
-  if (const std::size_t nul = text.find('\0'); nul != std::string_view::npos) {
-    throw ErrorType(concat({where, ": not valid JSON: NUL byte at offset ", nul}));
-  }
-}
-
-template <typename ErrorType>
-[[noreturn]] void fail_as_json(const std::string& where, const nlohmann::json::exception& error) {
-  // "[json.exception.parse_error.101] parse error at line 1, ...": the bracket tells a user nothing.
-  std::string_view reason = error.what();
-  if (const std::size_t end = reason.find("] "); reason.starts_with('[') && end != std::string_view::npos) {
-    reason.remove_prefix(end + 2);
-  }
-  throw ErrorType(concat({where, ": not valid JSON: ", printable(reason, 400)}));
-}
-
-/// What the parser tells of its events: by one type, so that it is compiled once for all who listen.
-using JsonEvents = nlohmann::json_sax<nlohmann::json>;
-
-/// Tells `events` what `text` holds. json::sax_parse would do the same, and compile nlohmann's readers of CBOR, BSON
-/// and the like beside it, twice as much code as the parser.
-inline void parse_events(std::string_view text, JsonEvents& events) {
-  auto input = nlohmann::detail::input_adapter(text.begin(), text.end());
-  nlohmann::detail::parser<nlohmann::json, decltype(input)>(std::move(input)).sax_parse(&events);
-}
 
 // What a value holds, or null where that is another type. With json's own iterators, get() and operator[] an exception
 // for each misuse would be compiled, half a second of them in all.
@@ -145,7 +142,8 @@ inline std::string json_text(const nlohmann::json& value) {
       std::array<char, 32> digits;
       std::snprintf(digits.data(), digits.size(), "%.9g", *float_in(value));
       const std::string text = digits.data();
-      return text.find_first_not_of("-0123456789") == std::string::npos ? text + ".0" : text;  // 1.0 is no integer
+      return text.find_first_not_of("-0123456789") == std::string::npos ? concat({text, ".0"})
+                                                                        : text;  // 1.0 is no integer
     }
     default:
       return "null";
@@ -153,13 +151,15 @@ inline std::string json_text(const nlohmann::json& value) {
 }
 
 /// Builds the value of strict JSON from them. Throws ConfigError.
-class JsonReader final : public JsonEvents {
+class JsonReader final : public StrictJsonEvents {
  public:
-  /// `where` begins every message, and outlives this.
-  explicit JsonReader(const std::string& where) : where_(where), nesting_(where) {}
+  /// `where` begins every message.
+  explicit JsonReader(std::string where) : StrictJsonEvents(std::move(where)) {}
 
-  /// What was read.
-  nlohmann::json take() { return std::move(root_); }
+  nlohmann::json read(std::string_view text) {
+    parse(text);
+    return std::move(root_);
+  }
 
   bool null() override { return add(nullptr); }
   bool boolean(bool value) override { return add(value); }
@@ -167,18 +167,14 @@ class JsonReader final : public JsonEvents {
   bool number_unsigned(number_unsigned_t value) override { return add(value); }
   bool number_float(number_float_t value, const std::string&) override { return add(value); }
   bool string(std::string& value) override { return add(std::move(value)); }
-  bool binary(binary_t&) override { return true; }  // JSON has none
   bool start_object(std::size_t) override { return open(nlohmann::json::value_t::object); }
   bool start_array(std::size_t) override { return open(nlohmann::json::value_t::array); }
   bool end_object() override { return close(); }
   bool end_array() override { return close(); }
   bool key(std::string& key) override {
-    nesting_.key(key);
+    add_key(key);
     key_ = std::move(key);
     return true;
-  }
-  bool parse_error(std::size_t, const std::string&, const nlohmann::detail::exception& error) override {
-    fail_as_json<ConfigError>(where_, error);
   }
 
  private:
@@ -187,12 +183,12 @@ class JsonReader final : public JsonEvents {
     return true;
   }
   bool open(nlohmann::json value) {
-    nesting_.open();
+    enter();
     open_.push_back(place(std::move(value)));
     return true;
   }
   bool close() {
-    nesting_.close();
+    leave();
     open_.pop_back();
     return true;
   }
@@ -207,8 +203,8 @@ class JsonReader final : public JsonEvents {
     return &array.back();
   }
 
-  const std::string& where_;
-  StrictNesting<ConfigError> nesting_;
+  [[noreturn]] void fail_json(const std::string& message) const override { throw ConfigError(message); }
+
   nlohmann::json root_;
   std::vector<nlohmann::json*> open_;  // objects and arrays, the innermost last
   std::string key_;                    // of what comes next, in an object
@@ -219,10 +215,7 @@ class JsonReader final : public JsonEvents {
 /// The value that `text` holds. Throws ConfigError, beginning with `where` (a path), when it isn't valid JSON in
 /// UTF-8, repeats a key in one object, or nests deeper than 64 levels.
 inline nlohmann::json parse_json(std::string_view text, const std::string& where) {
-  detail::refuse_nul<ConfigError>(text, where);
-  detail::JsonReader reader(where);
-  detail::parse_events(text, reader);
-  return reader.take();
+  return detail::JsonReader(where).read(text);
 }
 
 }  // namespace beit::inline BEIT_ABI

@@ -26,12 +26,10 @@ namespace beit::inline BEIT_ABI {
 namespace detail {
 
 /// "8 bytes"
-inline std::string count_text(std::uint64_t bytes) { return std::to_string(bytes) + (bytes == 1 ? " byte" : " bytes"); }
+inline std::string count_text(std::uint64_t bytes) { return concat({bytes, bytes == 1 ? " byte" : " bytes"}); }
 
 /// "[0, 8]"
-inline std::string range_text(std::uint64_t begin, std::uint64_t end) {
-  return std::string("[").append(std::to_string(begin)).append(", ").append(std::to_string(end)).append("]");
-}
+inline std::string range_text(std::uint64_t begin, std::uint64_t end) { return concat({"[", begin, ", ", end, "]"}); }
 
 /// How much a header may say. A hostile one could otherwise make its reader take many times its own length.
 struct HeaderLimits {
@@ -50,11 +48,11 @@ inline HeaderLimits header_limits(std::uint64_t data_size) {
 }
 
 /// Takes the tensors and the metadata from the parser's events, without a tree of the JSON. Throws WeightError.
-class HeaderReader final : public JsonEvents {
+class HeaderReader final : public StrictJsonEvents {
  public:
   /// `data` is what follows the header; `file` stands for the path in messages and outlives this.
   HeaderReader(const std::string& file, std::span<const std::byte> data)
-      : file_(file), where_(file + ": header"), data_(data), limits_(header_limits(data.size())), nesting_(where_) {}
+      : StrictJsonEvents(concat({file, ": header"})), file_(file), data_(data), limits_(header_limits(data.size())) {}
 
   /// Reads the JSON, which begins with '{', and checks all there is to check.
   void read(std::string_view json) {
@@ -62,8 +60,7 @@ class HeaderReader final : public JsonEvents {
       fail(concat({"header length is ", json.size(), ", wanted at most ", limits_.length, " before ",
                    count_text(data_.size()), " of tensor data"}));
     }
-    refuse_nul<WeightError>(json, where_);
-    parse_events(json, *this);
+    parse(json);
     check_extents();
     for (const Extent& extent : extents_) {
       const std::size_t begin = extent.begin, size = extent.end - extent.begin;  // within the file
@@ -80,34 +77,29 @@ class HeaderReader final : public JsonEvents {
   bool number_unsigned(number_unsigned_t value) override { return scalar(value); }
   bool number_float(number_float_t value, const std::string&) override { return scalar(value); }
   bool string(std::string& value) override { return scalar(std::move(value)); }
-  bool binary(binary_t&) override { return true; }  // JSON has none
   bool start_array(std::size_t) override { return start("["); }
   bool end_array() override { return end("]", "array"); }
   bool start_object(std::size_t) override { return start("{"); }
   bool end_object() override { return end("}", "object"); }
 
   bool key(std::string& key) override {
-    nesting_.key(key);
+    add_key(key);
     if (++names_ > limits_.names) {
       fail(concat({"header has more than ", limits_.names, " names, which is too many for ", count_text(data_.size()),
                    " of tensor data"}));
     }
-    if (nesting_.depth() == kTop) {
+    if (nesting() == kTop) {
       name_ = std::move(key);
-    } else if (nesting_.depth() == kMember) {
+    } else if (nesting() == kMember) {
       member_ = std::move(key);
       list_ = value_ != Value::entry      ? nullptr
               : member_ == "shape"        ? &entry_.shape
               : member_ == "data_offsets" ? &entry_.offsets
                                           : nullptr;
     } else if (list_ != nullptr) {
-      list_->show(in_quotes(key) + ":");
+      list_->show(concat({in_quotes(key), ":"}));
     }
     return true;
-  }
-
-  bool parse_error(std::size_t, const std::string&, const nlohmann::detail::exception& error) override {
-    fail_as_json<WeightError>(where_, error);
   }
 
  private:
@@ -119,8 +111,8 @@ class HeaderReader final : public JsonEvents {
 
   /// A value that should be an array of non-negative integers.
   struct List {
-    std::string text;                    // for messages; empty where the member is missing
-    std::vector<std::uint64_t> numbers;  // kMaxRank at most
+    std::string text;            // for messages; empty where the member is missing
+    std::vector<Index> numbers;  // kMaxRank at most
     bool is_valid = false;
 
     void show(std::string_view token) {
@@ -150,7 +142,7 @@ class HeaderReader final : public JsonEvents {
   enum class Value { entry, metadata, wrong };
 
   bool scalar(const Json& json) {
-    const std::size_t depth = nesting_.depth();
+    const std::size_t depth = nesting();
     if (depth == kTop) fail_value(json.type_name());
     if (value_ == Value::metadata && depth == kMember) {
       const std::string* const text = string_in(json);
@@ -164,7 +156,7 @@ class HeaderReader final : public JsonEvents {
         fail(concat({printable(name_), ": ", member_, " is ", printable(list_->text, kShown), ", wanted at most ",
                      kMaxRank, " numbers"}));
       } else {
-        list_->numbers.push_back(*number);
+        list_->numbers.push_back(static_cast<Index>(*number));
       }
       if (list_->text.size() <= kShown) list_->show(json_text(json));
     } else if (value_ == Value::entry && depth == kMember && member_ == "dtype") {
@@ -175,7 +167,7 @@ class HeaderReader final : public JsonEvents {
   }
 
   bool start(const char* bracket) {
-    const std::size_t depth = nesting_.depth();
+    const std::size_t depth = nesting();
     const bool is_array = *bracket == '[';
     if (depth == kTop) {
       value_ = is_array ? Value::wrong : name_ == "__metadata__" ? Value::metadata : Value::entry;
@@ -185,14 +177,14 @@ class HeaderReader final : public JsonEvents {
       list_->is_valid = depth == kMember && is_array;
       list_->show(bracket);
     }
-    nesting_.open();
+    enter();
     return true;
   }
 
   /// What is wrong because it is an object or array is said at its end: deep nesting comes first.
   bool end(const char* bracket, const char* type) {
-    nesting_.close();
-    const std::size_t depth = nesting_.depth();
+    leave();
+    const std::size_t depth = nesting();
     if (depth == kMember && value_ == Value::metadata) fail_metadata(type);
     if (depth == kMember && member_ == "dtype") entry_.dtype_type = type;
     if (depth >= kMember && list_ != nullptr) list_->show(bracket);
@@ -205,7 +197,7 @@ class HeaderReader final : public JsonEvents {
 
   /// Adds a tensor, still without data, after every check that needs only its own entry.
   void add_entry() {
-    const std::string where = printable(name_) + ": ";
+    const std::string where = concat({printable(name_), ": "});
     const auto require = [&](bool is_there, const char* member) {
       if (!is_there) fail(concat({where, member, " is missing"}));
     };
@@ -225,8 +217,9 @@ class HeaderReader final : public JsonEvents {
     }
     // A zero elsewhere in the shape excuses no dimension: products of parts of a shape must be safe as well.
     std::uint64_t nonzero_bits = static_cast<std::uint64_t>(info->bits);
-    for (const std::uint64_t dim : shape.numbers) {
-      tensor.shape.push_back(static_cast<Index>(dim));
+    for (const Index size : shape.numbers) {
+      tensor.shape.push_back(size);
+      const auto dim = static_cast<std::uint64_t>(size);
       if (dim > 1 && nonzero_bits > kMaxIndex / dim) {
         fail(concat({where, "shape ", shape_text(tensor.shape),
                      tensor.shape.size() < shape.numbers.size() ? " and on" : "", " overflows"}));
@@ -241,7 +234,8 @@ class HeaderReader final : public JsonEvents {
     if (!offsets.is_valid || offsets.numbers.size() != 2) {
       fail(concat({where, "data_offsets are ", offsets_text, ", wanted two non-negative integers"}));
     }
-    const std::uint64_t begin = offsets.numbers[0], end = offsets.numbers[1];
+    const auto begin = static_cast<std::uint64_t>(offsets.numbers[0]),
+               end = static_cast<std::uint64_t>(offsets.numbers[1]);
     if (begin > end) fail(concat({where, "data_offsets ", offsets_text, " end before they begin"}));
     if (bits % 8 != 0) {
       fail(concat({where, "shape ", shape_text(tensor.shape), " of ", dtype, " fills no whole bytes"}));
@@ -255,8 +249,12 @@ class HeaderReader final : public JsonEvents {
 
   /// Together the tensors must fill the data exactly, in some order.
   void check_extents() {
-    std::sort(extents_.begin(), extents_.end(),
-              [](const Extent& a, const Extent& b) { return std::pair(a.begin, a.end) < std::pair(b.begin, b.end); });
+    const auto before = [](const Extent& a, const Extent& b) {
+      return a.begin != b.begin ? a.begin < b.begin : a.end < b.end;
+    };
+    // As std::sort, which is several times the code to compile.
+    std::make_heap(extents_.begin(), extents_.end(), before);
+    std::sort_heap(extents_.begin(), extents_.end(), before);
     const std::uint64_t data_size = data_.size();
     std::uint64_t filled = 0;
     const Extent* previous = nullptr;
@@ -286,6 +284,7 @@ class HeaderReader final : public JsonEvents {
     }
   }
 
+  [[noreturn]] void fail_json(const std::string& message) const override { throw WeightError(message); }
   [[noreturn]] void fail(const std::string& reason) const { throw WeightError(concat({file_, ": ", reason})); }
   [[noreturn]] void fail_value(const char* found) const {
     const bool is_metadata = name_ == "__metadata__";
@@ -297,10 +296,8 @@ class HeaderReader final : public JsonEvents {
   }
 
   const std::string& file_;
-  std::string where_;
   std::span<const std::byte> data_;
   HeaderLimits limits_;
-  StrictNesting<WeightError> nesting_;
   std::uint64_t names_ = 0;
   std::string name_, member_;  // the keys that lead to where the parser is
   Value value_ = Value::wrong;
