@@ -7,7 +7,9 @@
 #if defined(__linux__)
 #include <sched.h>
 
-#include <fstream>
+#include <cstddef>
+#include <cstdio>
+#include <initializer_list>
 #include <string>
 #endif
 
@@ -16,6 +18,7 @@
 #include <cstdint>
 #endif
 
+#include <beit/core/concat.hpp>
 #include <beit/core/version.hpp>
 
 namespace beit::inline BEIT_ABI {
@@ -31,14 +34,25 @@ __declspec(dllimport) int __stdcall GetProcessAffinityMask(void*, std::uintptr_t
 #endif
 
 #if defined(__linux__)
+/// What the system says in one of its files; empty where that can't be read. A stream takes long to compile.
+inline std::string system_text(std::initializer_list<Piece> path) {
+  std::string text;
+  if (std::FILE* const file = std::fopen(concat(path).c_str(), "r")) {
+    char part[512];
+    while (const std::size_t count = std::fread(part, 1, sizeof(part), file)) text.append(part, count);
+    std::fclose(file);
+  }
+  return text;
+}
+
 /// Processors that a control group's quota amounts to, rounded up; 0 where it has none. `group` is the group's folder:
 /// version 2 has the quota in cpu.max ("max 100000" for no limit), version 1 in two files.
 inline long long group_processors(const std::string& group) {
   long long quota = 0, period = 0;
-  std::ifstream both(group + "/cpu.max");
-  if (!(both >> quota >> period)) {
-    std::ifstream first(group + "/cpu.cfs_quota_us"), second(group + "/cpu.cfs_period_us");
-    if (!(first >> quota) || !(second >> period)) return 0;
+  if (std::sscanf(system_text({group, "/cpu.max"}).c_str(), "%lld %lld", &quota, &period) != 2) {
+    const std::string both =
+        concat({system_text({group, "/cpu.cfs_quota_us"}), system_text({group, "/cpu.cfs_period_us"})});
+    if (std::sscanf(both.c_str(), "%lld %lld", &quota, &period) != 2) return 0;
   }
   return quota > 0 && period > 0 ? (quota - 1) / period + 1 : 0;
 }
@@ -49,19 +63,21 @@ inline long long group_processors(const std::string& group) {
 /// system's paths.
 inline int container_processors(const std::string& root = "") {
   long long smallest = 0;
-  std::ifstream groups(root + "/proc/self/cgroup");
   // A line a hierarchy, "4:cpu,cpuacct:/a/b"; version 2 names no controllers, "0::/a/b".
-  for (std::string line; std::getline(groups, line);) {
+  const std::string groups = system_text({root, "/proc/self/cgroup"});
+  for (std::size_t begin = 0, end; begin < groups.size(); begin = end + 1) {
+    end = std::min(groups.find('\n', begin), groups.size());
+    const std::string line = groups.substr(begin, end - begin);
     const std::size_t controllers = line.find(':') + 1, path = line.find(':', controllers) + 1;
     if (controllers == 0 || path == 0) continue;
     std::string names = line.substr(controllers - 1, path - controllers + 1);  // ":cpu,cpuacct:" or "::"
     std::replace(names.begin(), names.end(), ':', ',');
     const bool unified = names == ",,";
     if (!unified && names.find(",cpu,") == std::string::npos) continue;
-    const std::string mount = root + (unified ? "/sys/fs/cgroup" : "/sys/fs/cgroup/cpu");
+    const std::string mount = concat({root, unified ? "/sys/fs/cgroup" : "/sys/fs/cgroup/cpu"});
     // Outwards from the group to the mount, which may show only a part of the path in a container.
     for (std::string group = line.substr(path);; group.erase(group.rfind('/'))) {
-      const long long limit = group_processors(mount + group);
+      const long long limit = group_processors(concat({mount, group}));
       if (limit > 0 && (smallest == 0 || limit < smallest)) smallest = limit;
       if (group.find('/') == std::string::npos) break;
     }

@@ -51,5 +51,11 @@ inline std::string concat(std::initializer_list<Piece> pieces) {
   return text;
 }
 
+/// Lengthens a list as messages have it: "a, b, c".
+inline void append_item(std::string& list, std::string_view item) {
+  if (!list.empty()) list += ", ";
+  list += item;
+}
+
 }  // namespace detail
 }  // namespace beit::inline BEIT_ABI

@@ -158,9 +158,7 @@ class Matrix {
 };
 
 /// "(3, 4)", for messages.
-inline std::string shape_text(Index rows, Index cols) {
-  return std::string("(").append(std::to_string(rows)).append(", ").append(std::to_string(cols)).append(")");
-}
+inline std::string shape_text(Index rows, Index cols) { return detail::concat({"(", rows, ", ", cols, ")"}); }
 
 /// Throws ArgumentError unless `x` has this shape; `name` begins the message.
 template <typename Dense>

@@ -73,7 +73,7 @@ inline Isa isa_from_name(std::string_view name) {
   std::string known;
   for (const detail::Level& level : detail::levels) {
     if (level.name == name) return level.isa;
-    known += (known.empty() ? "" : ", ") + std::string(level.name);
+    detail::append_item(known, level.name);
   }
   throw ConfigError(detail::concat({"BEIT_ISA: found '", name, "', wanted one of ", known}));
 }

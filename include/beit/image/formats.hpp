@@ -4,10 +4,13 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
 #include <filesystem>
+#include <initializer_list>
 #include <string>
 #include <string_view>
 
+#include <beit/core/concat.hpp>
 #include <beit/core/path_text.hpp>
 #include <beit/core/version.hpp>
 #include <beit/image/detail/bytes.hpp>
@@ -30,13 +33,14 @@ inline constexpr std::array<OptionalFormat, 4> optional_formats{
 
 /// What decode_image reads: "JPEG, PNG, BMP, GIF, TGA, PBM, PGM, PPM or WebP".
 inline std::string image_formats() {
-  std::string names = "JPEG, PNG, BMP, GIF, TGA, PBM, PGM", last = "PPM";
+  std::string names = "JPEG, PNG, BMP, GIF, TGA, PBM, PGM";
+  std::string_view last = "PPM";
   for (const OptionalFormat& format : optional_formats) {
     if (!format.is_read) continue;
-    names.append(", ").append(last);
+    detail::append_item(names, last);
     last = format.name;
   }
-  return names + " or " + last;
+  return names.append(" or ").append(last);
 }
 
 /// Whether a file of this name is one that decode_image reads, by its extension in letters of either case.
@@ -59,22 +63,24 @@ inline const OptionalFormat* optional_format_of(Bytes bytes) {
   const auto has = [&](std::size_t at, std::string_view text) {
     return bytes.size() >= at && starts_with(bytes.subspan(at), text);
   };
+  const auto has_one_of = [&](std::size_t at, std::initializer_list<std::string_view> texts) {
+    return std::any_of(texts.begin(), texts.end(), [&](std::string_view text) { return has(at, text); });
+  };
   if (has(0, "RIFF") && has(8, "WEBP")) return &optional_formats[0];
-  for (const std::string_view magic : {std::string_view("II*\0", 4), std::string_view("MM\0*", 4),
-                                       std::string_view("II+\0", 4), std::string_view("MM\0+", 4)}) {
-    if (has(0, magic)) return &optional_formats[1];
-  }
+  using namespace std::string_view_literals;  // which end after a zero
+  if (has_one_of(0, {"II*\0"sv, "MM\0*"sv, "II+\0"sv, "MM\0+"sv})) return &optional_formats[1];
   if (!has(4, "ftyp") || bytes.size() < 12) return nullptr;
   // The brand, and after a version those that the file is compatible with.
   const std::size_t end = std::min<std::size_t>(big32(bytes, 0), bytes.size());
-  bool avif = has(8, "avif") || has(8, "avis"), heif = false;
-  for (const std::string_view brand : {"heic", "heix", "heim", "heis", "hevc", "hevx", "mif1", "msf1"}) {
-    heif = heif || has(8, brand);
+  const auto is_avif = [&](std::size_t at) { return has_one_of(at, {"avif", "avis"}); };
+  if (is_avif(8)) return &optional_formats[2];
+  if (has_one_of(8, {"mif1", "msf1"})) {
+    for (std::size_t at = 16; at + 4 <= end; at += 4) {
+      if (is_avif(at)) return &optional_formats[2];
+    }
+    return &optional_formats[3];
   }
-  for (std::size_t at = 16; heif && at + 4 <= end; at += 4) {
-    avif = avif || ((has(8, "mif1") || has(8, "msf1")) && (has(at, "avif") || has(at, "avis")));
-  }
-  return avif ? &optional_formats[2] : heif ? &optional_formats[3] : nullptr;
+  return has_one_of(8, {"heic", "heix", "heim", "heis", "hevc", "hevx"}) ? &optional_formats[3] : nullptr;
 }
 
 }  // namespace detail

@@ -38,23 +38,20 @@ inline constexpr Index max_image_side = sizeof(Index) > 4 ? std::numeric_limits<
 
 /// Throws ImageError unless the view can be read.
 inline void require_readable(const ImageView& image) {
-  const std::string shape =
-      std::to_string(image.height) + " x " + std::to_string(image.width) + " x " + std::to_string(image.channels);
-  if (image.height < 1 || image.width < 1) {
-    throw ImageError(concat({"image: found height x width x channels ", shape, ", wanted at least 1 x 1 pixel"}));
-  }
+  const auto shape = [&] { return concat({image.height, " x ", image.width, " x ", image.channels}); };
+  const auto fail = [&](const std::string& wanted) {
+    throw ImageError(concat({"image: found height x width x channels ", shape(), ", wanted ", wanted}));
+  };
+  if (image.height < 1 || image.width < 1) fail("at least 1 x 1 pixel");
   if (image.height > max_image_side || image.width > max_image_side) {
-    throw ImageError(
-        concat({"image: found height x width x channels ", shape, ", wanted sides of at most ", max_image_side}));
+    fail(concat({"sides of at most ", max_image_side}));
   }
-  if (image.channels < 1 || image.channels > 4) {
-    throw ImageError(concat({"image: found height x width x channels ", shape, ", wanted 1 to 4 channels"}));
-  }
-  if (image.data == nullptr) throw ImageError("image: found no pixels (data is null) for " + shape);
+  if (image.channels < 1 || image.channels > 4) fail("1 to 4 channels");
+  if (image.data == nullptr) throw ImageError(concat({"image: found no pixels (data is null) for ", shape()}));
   const Index row_bytes = image.width * image.channels;
   if (image.stride != 0 && image.stride > -row_bytes && image.stride < row_bytes) {
     throw ImageError(
-        concat({"image: found a stride of ", image.stride, " bytes, wanted at least ", row_bytes, " for ", shape}));
+        concat({"image: found a stride of ", image.stride, " bytes, wanted at least ", row_bytes, " for ", shape()}));
   }
 }
 

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include <beit/core/concat.hpp>
 #include <beit/core/matrix.hpp>
 #include <beit/core/path_text.hpp>
 #include <beit/core/version.hpp>
@@ -17,7 +18,7 @@ inline std::string shape_text(std::span<const Index> shape) {
   std::string text = "(";
   for (std::size_t i = 0; i < shape.size() && i < shown; ++i) {
     if (i > 0) text += ", ";
-    text += std::to_string(shape[i]);
+    text += detail::Piece(shape[i]).text();
   }
   if (shape.size() > shown) text += ", ...";
   return text + (shape.size() == 1 ? ",)" : ")");

@@ -36,7 +36,7 @@ inline std::map<std::string, std::string> read_shard_index(const nlohmann::json&
     weight_map = found == weight_map->end() ? nullptr : object_in(found->second);
   }
   if (weight_map == nullptr || weight_map->empty()) {
-    throw ConfigError(where + ": found no weight_map, wanted an object from tensors to files");
+    throw ConfigError(concat({where, ": found no weight_map, wanted an object from tensors to files"}));
   }
   std::map<std::string, std::string> shards;
   for (const auto& [tensor, file] : *weight_map) {

@@ -40,7 +40,7 @@ inline const Kernels& choose_kernels(std::optional<Isa> isa) {
   if (has_isa(*isa) && permit_isa(*isa)) return kernels::kernels_of(*isa);
   std::string known;
   for (const detail::Level& level : detail::levels) {
-    if (has_isa(level.isa)) known += (known.empty() ? "" : ", ") + std::string(level.name);
+    if (has_isa(level.isa)) detail::append_item(known, level.name);
   }
   throw ArgumentError(
       detail::concat({"kernels: found level '", isa_name(*isa), "', wanted one of this processor's: ", known}));

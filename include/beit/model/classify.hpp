@@ -46,16 +46,18 @@ inline std::vector<Prediction> top_k(std::span<const float> logits, Index k, con
   k = std::min(k, static_cast<Index>(logits.size()));
   std::vector<Index> order(logits.size());
   std::iota(order.begin(), order.end(), Index{0});
-  std::partial_sort(order.begin(), order.begin() + k, order.end(), [&](Index a, Index b) {
+  const auto below = [&](Index a, Index b) {
     const float x = logits[static_cast<std::size_t>(a)], y = logits[static_cast<std::size_t>(b)];
-    return x != y ? x > y : a < b;
-  });
+    return x != y ? x < y : a > b;
+  };
+  std::make_heap(order.begin(), order.end(), below);
   const double largest = static_cast<double>(logits[static_cast<std::size_t>(order[0])]);
   double sum = 0;
   for (const float x : logits) sum += std::exp(static_cast<double>(x) - largest);
   std::vector<Prediction> best;
   for (Index i = 0; i < k; ++i) {
-    const std::size_t index = static_cast<std::size_t>(order[static_cast<std::size_t>(i)]);
+    const std::size_t index = static_cast<std::size_t>(order[0]);
+    std::pop_heap(order.begin(), order.end() - i, below);
     best.push_back({static_cast<Index>(index), labels.empty() ? std::string() : labels[index],
                     static_cast<float>(std::exp(static_cast<double>(logits[index]) - largest) / sum)});
   }

@@ -25,7 +25,7 @@ namespace detail {
 inline constexpr Index max_model_side = 65536;
 
 /// "320x480": height, then width.
-inline std::string size_text(Size size) { return std::to_string(size.height) + "x" + std::to_string(size.width); }
+inline std::string size_text(Size size) { return concat({size.height, "x", size.width}); }
 
 }  // namespace detail
 
@@ -64,7 +64,7 @@ struct Config {
 
   /// ConfigError unless a model can be made of this.
   void check() const {
-    const auto fail = [](const std::string& message) { throw ConfigError("config: " + message); };
+    const auto fail = [](const std::string& message) { throw ConfigError(detail::concat({"config: ", message})); };
     for (const auto& [name, value] :
          {std::pair("in_chans", in_chans), std::pair("embed_dim", embed_dim), std::pair("depth", depth),
           std::pair("num_heads", num_heads), std::pair("mlp_hidden", mlp_hidden),
@@ -160,7 +160,7 @@ inline Config preset(std::string_view architecture) {
   const detail::Preset* const known = detail::find_preset(architecture);
   if (known == nullptr) {
     std::string names;
-    for (const std::string_view name : preset_names()) names.append(names.empty() ? "" : ", ").append(name);
+    for (const std::string_view name : preset_names()) detail::append_item(names, name);
     throw ConfigError(detail::concat({"architecture: found '", architecture, "', wanted one of ", names}));
   }
   Config config;

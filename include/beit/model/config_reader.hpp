@@ -65,8 +65,8 @@ inline Config infer_from_shapes(const WeightScope& weights) {
   config.in_chans = patch[1];
   config.patch_size = {patch[2], patch[3]};
   config.depth = 0;
-  while (weights.has("blocks." + std::to_string(config.depth) + ".norm1.weight")) ++config.depth;
-  if (config.depth == 0) throw WeightError(weights.path("blocks.0.norm1.weight") + ": tensor is missing");
+  while (weights.has(concat({"blocks.", config.depth, ".norm1.weight"}))) ++config.depth;
+  if (config.depth == 0) throw WeightError(concat({weights.path("blocks.0.norm1.weight"), ": tensor is missing"}));
   config.mlp_hidden = shape_of_rank(weights, "blocks.0.mlp.fc1.weight", 2)[0];
   config.qkv_bias = weights.has("blocks.0.attn.qkv.bias") ? QkvBias::all
                     : weights.has("blocks.0.attn.q_bias") ? QkvBias::query_value
@@ -179,7 +179,7 @@ inline void check_against_shapes(const JsonField& json, const Config& config) {
     require_agreement(field, static_cast<Index>(hidden) == config.mlp_hidden, true, "mlp.fc1.weight");
   }
   if (const JsonField field = args["patch_size"]; field.present() && field.size() != config.patch_size) {
-    field.fail(size_text(config.patch_size) + " as the weights have it (patch_embed.proj.weight)");
+    field.fail(concat({size_text(config.patch_size), " as the weights have it (patch_embed.proj.weight)"}));
   }
 }
 
@@ -188,7 +188,7 @@ inline Size read_input_size(const JsonField& field, Index channels) {
   const auto* const array = array_in(field.value());
   if (array == nullptr || array->size() != 3) field.fail("[channels, height, width]");
   const auto at = [&](std::size_t i) { return field.at((*array)[i]).integer(); };
-  if (at(0) != channels) field.fail(std::to_string(channels) + " channels (patch_embed.proj.weight)");
+  if (at(0) != channels) field.fail(concat({channels, " channels (patch_embed.proj.weight)"}));
   return {at(1), at(2)};
 }
 

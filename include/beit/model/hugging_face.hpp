@@ -33,7 +33,7 @@ inline std::vector<std::string> read_id2label(const JsonField& field, Index clas
   std::vector<std::string> labels;
   for (Index i = 0; i < classes; ++i) {
     const JsonField name = field[std::to_string(i)];
-    if (!name.present()) field.fail("a name for class " + std::to_string(i));
+    if (!name.present()) field.fail(concat({"a name for class ", i}));
     labels.push_back(name.string());
   }
   return labels;
@@ -55,7 +55,7 @@ inline void check_hugging_face(const JsonField& json, const Config& config) {
     require_agreement(f, f.number() > 0, config.layer_scale, "lambda_1");
   }
   if (const JsonField f = json["patch_size"]; f.present() && f.size() != config.patch_size) {
-    f.fail(size_text(config.patch_size) + " as the weights have it (patch_embeddings.projection.weight)");
+    f.fail(concat({size_text(config.patch_size), " as the weights have it (patch_embeddings.projection.weight)"}));
   }
   if (const JsonField f = json["hidden_act"]; f.present() && f.string() != "gelu") f.fail("\"gelu\"");
 }
@@ -133,14 +133,16 @@ inline Config read_hugging_face_config(const WeightScope& weights, const nlohman
   config.use_final_norm = weights.has("norm.weight");
   if (config.num_heads == 0) {
     if (!root["num_attention_heads"].present()) {
-      throw ConfigError(where + ": num_attention_heads is missing, and the weights have no relative position bias");
+      throw ConfigError(
+          detail::concat({where, ": num_attention_heads is missing, and the weights have no relative position bias"}));
     }
     config.num_heads = root["num_attention_heads"].integer();
   }
   if (const detail::JsonField f = root["image_size"]; f.present()) {
     config.image_size = f.size();
   } else if (config.image_size.area() == 0) {
-    throw ConfigError(where + ": image_size is missing, and the weights don't tell the shape of the grid of patches");
+    throw ConfigError(detail::concat(
+        {where, ": image_size is missing, and the weights don't tell the shape of the grid of patches"}));
   }
   detail::check_hugging_face(root, config);
   if (const detail::JsonField f = root["use_mean_pooling"]; f.present()) {

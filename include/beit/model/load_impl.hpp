@@ -54,10 +54,10 @@ inline void set_image_size(Config& config, Size size) {
   const Size smaller{below(size.height, patch.height), below(size.width, patch.width)};
   const Size larger{above(size.height, patch.height), above(size.width, patch.width)};
   if (size != smaller) {
-    throw ArgumentError(concat(
-        {"load: found image size ", size_text(size), ", wanted a multiple of the patch size ", size_text(patch),
-         ": the nearest ",
-         (smaller == larger ? "is " + size_text(larger) : "are " + size_text(smaller) + " and " + size_text(larger))}));
+    throw ArgumentError(concat({"load: found image size ", size_text(size), ", wanted a multiple of the patch size ",
+                                size_text(patch), ": the nearest ",
+                                smaller == larger ? concat({"is ", size_text(larger)})
+                                                  : concat({"are ", size_text(smaller), " and ", size_text(larger)})}));
   }
   Preprocessing& preprocessing = config.preprocessing;
   const auto scaled = [](Index side, Index to, Index from) { return (2 * side * to + from) / (2 * from); };
@@ -72,10 +72,10 @@ inline void set_image_size(Config& config, Size size) {
 inline void ignore_heads(const WeightReader& reader, const TimmNames& names) {
   for (const char* head : {"head.", "classifier.", "lm_head.", "lm_norm.", "decode_head.", "auxiliary_head.", "fpn1.",
                            "fpn2.", "fpn3.", "fpn4."}) {
-    reader.ignore(names.prefix() + head);
-    reader.ignore(names.outer_prefix() + head);
+    reader.ignore(concat({names.prefix(), head}));
+    reader.ignore(concat({names.outer_prefix(), head}));
   }
-  if (names.has("lm_norm.weight")) reader.ignore(names.outer_prefix() + "layernorm.");
+  if (names.has("lm_norm.weight")) reader.ignore(concat({names.outer_prefix(), "layernorm."}));
 }
 
 /// The model, a Beit or a MaskedImageModel, in `files`, which are called `name`.
@@ -84,7 +84,7 @@ Model load_from(std::span<const SafeTensors> files, std::string name, const Conf
                 const LoadOptions& options, const Executor& executor) {
   const WeightReader reader(files, std::move(name));
   if (reader.has("encoder.blocks.input.w") || reader.has("decoder.blocks.input.w")) {
-    throw WeightError(reader.name() + ": found a tokenizer, which load_tokenizer reads, wanted a BEiT");
+    throw WeightError(concat({reader.name(), ": found a tokenizer, which load_tokenizer reads, wanted a BEiT"}));
   }
   const TimmNames names(reader);
   const WeightScope root = names.root(executor);
@@ -106,16 +106,17 @@ Model load_from(std::span<const SafeTensors> files, std::string name, const Conf
     ignore_heads(reader, names);
   }
   if (part == Part::classifier && config.vocab_size > 0) {
-    throw WeightError(reader.name() +
-                      ": found lm_head, the head of a masked-image model, which load_masked_image_model reads; the "
-                      "features of its trunk are read with LoadOptions::features_only");
+    throw WeightError(
+        concat({reader.name(),
+                ": found lm_head, the head of a masked-image model, which load_masked_image_model reads; the "
+                "features of its trunk are read with LoadOptions::features_only"}));
   }
   if (part == Part::masked_image_model && config.vocab_size == 0) {
-    throw WeightError(reader.name() + ": found no lm_head.weight, wanted a masked-image model");
+    throw WeightError(concat({reader.name(), ": found no lm_head.weight, wanted a masked-image model"}));
   }
   // What pre-training puts in the place of masked patches: nothing is masked elsewhere.
   if (part != Part::masked_image_model) {
-    for (const char* token : {"mask_token", "embeddings.mask_token"}) reader.ignore(names.prefix() + token);
+    for (const char* token : {"mask_token", "embeddings.mask_token"}) reader.ignore(concat({names.prefix(), token}));
     config.vocab_size = 0;
   }
   config.check();

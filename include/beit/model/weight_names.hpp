@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include <beit/core/concat.hpp>
 #include <beit/core/error.hpp>
 #include <beit/core/matrix.hpp>
 #include <beit/core/version.hpp>
@@ -30,7 +31,7 @@ class TimmNames final : public WeightSource {
       return;  // none, or several models: names as they are, and the one that is missing will say so
     prefix_ = found[0].substr(0, found[0].size() - token.size());
     if (!prefix_.empty() && !prefix_.ends_with('.')) prefix_.clear();
-    hugging_face_ = prefix_ == embeddings || prefix_.ends_with("." + std::string(embeddings));
+    hugging_face_ = prefix_ == embeddings || prefix_.ends_with(".embeddings.");
     if (hugging_face_) prefix_.resize(prefix_.size() - embeddings.size());
     // Heads stand beside the trunk, not in it: "beit.pooler.layernorm", "classifier".
     if (prefix_.size() > 1) outer_ = prefix_.substr(0, prefix_.rfind('.', prefix_.size() - 2) + 1);
@@ -46,7 +47,8 @@ class TimmNames final : public WeightSource {
   bool has(const std::string& name) const override {
     // A norm of the head's own, beside the trunk's, where there are both.
     if (hugging_face_ && name.starts_with(head_norm)) {
-      return prefix_ != outer_ && file_->has(prefix_ + "layernorm.weight") && file_->has(file_name(name));
+      return prefix_ != outer_ && file_->has(detail::concat({prefix_, "layernorm.weight"})) &&
+             file_->has(file_name(name));
     }
     if (!is_joined(name)) return file_->has(file_name(name));
     return file_->has(part_name(name, 0));
@@ -82,15 +84,17 @@ class TimmNames final : public WeightSource {
 
   /// "blocks.0.attn.qkv.weight" -> "beit.encoder.layer.0.attention.attention.query.weight".
   std::string part_name(const std::string& name, std::size_t part) const {
-    const std::string index = name.substr(block.size(), name.size() - block.size() - joined.size());
-    return prefix_ + "encoder.layer." + index + ".attention.attention." + std::string(parts[part]) + ".weight";
+    const std::string_view index(name.data() + block.size(), name.size() - block.size() - joined.size());
+    return detail::concat({prefix_, "encoder.layer.", index, ".attention.attention.", parts[part], ".weight"});
   }
 
   std::string file_name(const std::string& name) const {
-    if (!hugging_face_) {
-      const std::string outside = outer_ + name;
-      return !file_->has(prefix_ + name) && file_->has(outside) ? outside : prefix_ + name;
-    }
+    // Where the trunk has no such parameter and there is one beside it, that one.
+    const auto in_or_beside = [&](std::string_view start, std::string_view end) {
+      std::string in = detail::concat({prefix_, start, end}), beside = detail::concat({outer_, start, end});
+      return !file_->has(in) && file_->has(beside) ? beside : in;
+    };
+    if (!hugging_face_) return in_or_beside(name, "");
     using Pair = std::pair<std::string_view, std::string_view>;
     static constexpr std::array<Pair, 10> in_block{{
         {"norm1.", "layernorm_before."},
@@ -113,27 +117,26 @@ class TimmNames final : public WeightSource {
         {"rel_pos_bias.", "encoder.relative_position_bias."},
         {"fc_norm.", "pooler.layernorm."},
     }};
-    const auto renamed = [](std::string_view text, std::span<const Pair> names) {
+    // `text`, behind `start`, with its beginning in transformers' words.
+    const auto renamed = [&](std::string_view start, std::string_view text, std::span<const Pair> names) {
       for (const auto& [timm, other] : names) {
-        if (text.starts_with(timm)) return std::string(other).append(text.substr(timm.size()));
+        if (text.starts_with(timm)) return detail::concat({prefix_, start, other, text.substr(timm.size())});
       }
-      return std::string(text);
+      return detail::concat({prefix_, start, text});
     };
-    if (name.starts_with(block)) {
-      const std::size_t dot = name.find('.', block.size());
-      if (dot != std::string::npos) {
-        return prefix_ + "encoder.layer." + name.substr(block.size(), dot + 1 - block.size()) +
-               renamed(std::string_view(name).substr(dot + 1), in_block);
+    const std::string_view whole = name;
+    if (whole.starts_with(block)) {
+      const std::size_t dot = whole.find('.', block.size());
+      if (dot != std::string_view::npos) {
+        const std::string_view index = whole.substr(block.size(), dot + 1 - block.size());
+        return renamed(detail::concat({"encoder.layer.", index}), whole.substr(dot + 1), in_block);
       }
     }
-    if (name.starts_with("head.")) return outer_ + "classifier." + name.substr(5);
-    if (name.starts_with("lm_head.")) return outer_ + name;
-    if (name.starts_with(head_norm)) return outer_ + "layernorm." + name.substr(head_norm.size());
-    if (name.starts_with("norm.")) {
-      const std::string in = prefix_ + "layernorm." + name.substr(5), beside = outer_ + "layernorm." + name.substr(5);
-      return !file_->has(in) && file_->has(beside) ? beside : in;
-    }
-    return prefix_ + renamed(name, in_trunk);
+    if (whole.starts_with("head.")) return detail::concat({outer_, "classifier.", whole.substr(5)});
+    if (whole.starts_with("lm_head.")) return detail::concat({outer_, whole});
+    if (whole.starts_with(head_norm)) return detail::concat({outer_, "layernorm.", whole.substr(head_norm.size())});
+    if (whole.starts_with("norm.")) return in_or_beside("layernorm.", whole.substr(5));
+    return renamed("", whole, in_trunk);
   }
 
   const WeightReader* file_;

@@ -34,10 +34,12 @@ struct ImageFile {
 
 /// Throws ImageError for an image of no pixels or of more than the limit.
 inline void check_size(const ImageFile& file, std::int64_t height, std::int64_t width, std::int64_t max_pixels) {
-  const std::string found = "found " + std::to_string(height) + " x " + std::to_string(width) + " pixels";
-  if (height < 1 || width < 1) file.fail(found + ", wanted at least 1 x 1");
+  if (height < 1 || width < 1) {
+    file.fail(concat({"found ", height, " x ", width, " pixels, wanted at least 1 x 1"}));
+  }
   if (height > max_pixels / width) {
-    file.fail(concat({found, " (", height * width, "), wanted at most ", max_pixels, " (max_pixels)"}));
+    file.fail(concat({"found ", height, " x ", width, " pixels (", height * width, "), wanted at most ", max_pixels,
+                      " (max_pixels)"}));
   }
 }
 

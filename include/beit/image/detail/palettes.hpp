@@ -44,7 +44,7 @@ inline std::vector<std::uint8_t> check_png(const ImageFile& file) {
     }
     const bool critical = (bytes[at + 4] & 0x20) == 0;
     if (critical && type != "IHDR" && type != "PLTE" && type != "IDAT" && type != "IEND" && type != "CgBI") {
-      file.fail("damaged PNG: found an unknown chunk at " + std::to_string(at));
+      file.fail(concat({"damaged PNG: found an unknown chunk at ", at}));
     }
     if (type == "IEND") return copy;
     at += frame + length;
