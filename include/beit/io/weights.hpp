@@ -6,8 +6,8 @@
 #include <cstdint>
 #include <cstring>
 #include <initializer_list>
-#include <map>
 #include <mutex>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -65,35 +65,38 @@ class WeightReader final : public WeightSource {
   explicit WeightReader(const SafeTensors& file) : WeightReader(std::span(&file, 1), file.name()) {}
 
   /// `name` stands for all of them in messages. WeightError where two hold a tensor of the same name.
-  WeightReader(std::span<const SafeTensors> shards, std::string name) : name_(std::move(name)) {
-    for (const SafeTensors& file : shards) {
+  WeightReader(std::span<const SafeTensors> shards, std::string name) : name_(std::move(name)), shards_(shards) {
+    for (const SafeTensors& file : shards_) {
       for (const auto& [key, tensor] : file.tensors()) {
-        if (entries_.insert({key, {&tensor, &file}}).second) continue;
-        fail(key, "found in two shards, wanted in one");
+        if (find(key).tensor != &tensor) fail(key, "found in two shards, wanted in one");
       }
     }
   }
 
   /// Whether there is such a parameter.
-  bool has(const std::string& name) const override { return entries_.contains(name); }
+  bool has(const std::string& name) const override { return find(name).tensor != nullptr; }
 
-  std::vector<Index> shape(const std::string& name) const override { return find(name).tensor->shape; }
+  std::vector<Index> shape(const std::string& name) const override { return at(name).tensor->shape; }
 
   /// The path, for messages.
   const std::string& name() const { return name_; }
   /// The names of all tensors that end in `end`.
   std::vector<std::string> names_ending_in(std::string_view end) const {
     std::vector<std::string> names;
-    for (const auto& [name, entry] : entries_) {
-      if (name.ends_with(end)) names.push_back(name);
+    for (const SafeTensors& file : shards_) {
+      for (const auto& [name, tensor] : file.tensors()) {
+        if (name.ends_with(end)) names.push_back(name);
+      }
     }
     return names;
   }
   /// Tensors that a caller has no use for: as if they had been read.
   void ignore(std::string_view prefix) const {
     const std::lock_guard lock(mutex_);
-    for (const auto& [name, entry] : entries_) {
-      if (name.starts_with(prefix)) entry.used = true;
+    for (const SafeTensors& file : shards_) {
+      for (const auto& [name, tensor] : file.tensors()) {
+        if (name.starts_with(prefix)) used_.insert(name);
+      }
     }
   }
 
@@ -101,8 +104,8 @@ class WeightReader final : public WeightSource {
   /// by, and lets go of the pages in the file. WeightError for another dtype, too.
   void read(const std::string& name, std::span<const Index> shape, Index begin, Index count,
             float* out) const override {
-    const Entry& entry = find(name);
-    const Tensor& tensor = *entry.tensor;
+    const auto [found, file] = at(name);
+    const Tensor& tensor = *found;
     if (!std::equal(tensor.shape.begin(), tensor.shape.end(), shape.begin(), shape.end())) {
       fail(name, detail::concat({"found shape ", shape_text(tensor.shape), ", wanted ", shape_text(shape)}));
     }
@@ -119,9 +122,9 @@ class WeightReader final : public WeightSource {
       fail(name, detail::concat({"found ", nan ? "NaN" : "an infinity", " at element ", position_text(begin + i, shape),
                                  ", wanted finite weights"}));
     }
-    entry.file->release(part);
+    file->release(part);
     const std::lock_guard lock(mutex_);
-    entry.used = true;
+    used_.insert(name);
   }
 
   /// Throws WeightError when the file holds tensors that were never read, naming the first 5. Names that end in
@@ -131,12 +134,14 @@ class WeightReader final : public WeightSource {
     std::size_t count = 0;
     std::string names;
     const std::lock_guard lock(mutex_);
-    for (const auto& [name, entry] : entries_) {
-      if (entry.used || name.ends_with("relative_position_index")) continue;
-      if (count < shown) {
-        names += (count > 0 ? ", " : "") + detail::printable(name) + " " + shape_text(entry.tensor->shape);
+    for (const SafeTensors& file : shards_) {
+      for (const auto& [name, tensor] : file.tensors()) {
+        if (used_.contains(name) || name.ends_with("relative_position_index")) continue;
+        if (count < shown) {
+          detail::append_item(names, detail::concat({detail::printable(name), " ", shape_text(tensor.shape)}));
+        }
+        ++count;
       }
-      ++count;
     }
     if (count == 0) return;
     throw WeightError(detail::concat(
@@ -144,16 +149,22 @@ class WeightReader final : public WeightSource {
   }
 
  private:
-  struct Entry {
-    const Tensor* tensor;
-    const SafeTensors* file;
-    mutable bool used = false;  // guarded by mutex_
+  /// A tensor and the shard that it is in; null where there is none of that name.
+  struct Place {
+    const Tensor* tensor = nullptr;
+    const SafeTensors* file = nullptr;
   };
 
-  const Entry& find(const std::string& name) const {
-    const auto found = entries_.find(name);
-    if (found == entries_.end()) fail(name, "tensor is missing");
-    return found->second;
+  Place find(const std::string& name) const {
+    for (const SafeTensors& file : shards_) {
+      if (const auto found = file.tensors().find(name); found != file.tensors().end()) return {&found->second, &file};
+    }
+    return {};
+  }
+  Place at(const std::string& name) const {
+    const Place found = find(name);
+    if (found.tensor == nullptr) fail(name, "tensor is missing");
+    return found;
   }
 
   bool widen(const std::string& name, const Tensor& tensor, Index count, float* out) const {
@@ -172,10 +183,10 @@ class WeightReader final : public WeightSource {
 
   /// Elements [begin, begin + count) of an I8 tensor, `part`.
   void dequantise(const std::string& name, const Tensor& part, Index begin, Index count, float* out) const {
-    const std::string scale_name = name + "_scale";
-    const auto found = entries_.find(scale_name);
-    if (found == entries_.end()) fail(name, "found dtype I8 without " + detail::printable(scale_name));
-    const Tensor& scale_tensor = *found->second.tensor;
+    const std::string scale_name = detail::concat({name, "_scale"});
+    const Place found = find(scale_name);
+    if (found.tensor == nullptr) fail(name, detail::concat({"found dtype I8 without ", detail::printable(scale_name)}));
+    const Tensor& scale_tensor = *found.tensor;
     const std::vector<Index> wanted{part.shape.empty() ? 1 : part.shape.front()};
     if (scale_tensor.shape != wanted || scale_tensor.dtype != DType::F32) {
       fail(scale_name, detail::concat({"found ", dtype_name(scale_tensor.dtype), " ", shape_text(scale_tensor.shape),
@@ -187,12 +198,12 @@ class WeightReader final : public WeightSource {
       const Index row = (begin + i) / columns, end = std::min(count, (row + 1) * columns - begin);
       float scale;
       std::memcpy(&scale, scales + row * static_cast<Index>(sizeof(scale)), sizeof(scale));
-      if (!is_finite(scale)) fail(scale_name, "found a scale that is not finite at element " + std::to_string(row));
+      if (!is_finite(scale)) fail(scale_name, detail::concat({"found a scale that is not finite at element ", row}));
       for (; i < end; ++i)
         out[i] = static_cast<float>(static_cast<std::int8_t>(part.data[static_cast<std::size_t>(i)])) * scale;
     }
     const std::lock_guard lock(mutex_);
-    found->second.used = true;
+    used_.insert(scale_name);
   }
 
   /// By its bits, because -ffast-math lets a compiler assume that no float is anything else.
@@ -210,8 +221,9 @@ class WeightReader final : public WeightSource {
   }
 
   std::string name_;
-  std::map<std::string, Entry> entries_;
+  std::span<const SafeTensors> shards_;
   mutable std::mutex mutex_;
+  mutable std::set<std::string> used_;  // the names of tensors that were read; guarded by mutex_
 };
 
 /// A source and the beginning of names: `root.scope("blocks.0").scope("mlp").get("fc1.weight", {M, C})` reads
@@ -223,7 +235,7 @@ class WeightScope {
       : source_(&source), prefix_(std::move(prefix)), executor_(executor) {}
 
   /// The names below `name`.
-  WeightScope scope(std::string_view name) const { return {*source_, path(name) + ".", executor_}; }
+  WeightScope scope(std::string_view name) const { return {*source_, detail::concat({prefix_, name, "."}), executor_}; }
 
   /// The threads that read and pack large parameters.
   const Executor& executor() const { return executor_; }
@@ -245,7 +257,7 @@ class WeightScope {
   }
 
   /// The whole name, for messages.
-  std::string path(std::string_view name) const { return prefix_ + std::string(name); }
+  std::string path(std::string_view name) const { return detail::concat({prefix_, name}); }
 
  private:
   const WeightSource* source_;
