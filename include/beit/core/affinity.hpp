@@ -18,6 +18,7 @@
 #include <cstdint>
 #endif
 
+#include <beit/core/cold.hpp>
 #include <beit/core/concat.hpp>
 #include <beit/core/version.hpp>
 
@@ -35,7 +36,7 @@ __declspec(dllimport) int __stdcall GetProcessAffinityMask(void*, std::uintptr_t
 
 #if defined(__linux__)
 /// What the system says in one of its files; empty where that can't be read. A stream takes long to compile.
-inline std::string system_text(std::initializer_list<Piece> path) {
+BEIT_COLD inline std::string system_text(std::initializer_list<Piece> path) {
   std::string text;
   if (std::FILE* const file = std::fopen(concat(path).c_str(), "r")) {
     char part[512];
@@ -47,7 +48,7 @@ inline std::string system_text(std::initializer_list<Piece> path) {
 
 /// Processors that a control group's quota amounts to, rounded up; 0 where it has none. `group` is the group's folder:
 /// version 2 has the quota in cpu.max ("max 100000" for no limit), version 1 in two files.
-inline long long group_processors(const std::string& group) {
+BEIT_COLD inline long long group_processors(const std::string& group) {
   long long quota = 0, period = 0;
   if (std::sscanf(system_text({group, "/cpu.max"}).c_str(), "%lld %lld", &quota, &period) != 2) {
     const std::string both =
@@ -61,7 +62,7 @@ inline long long group_processors(const std::string& group) {
 ///
 /// A container sees its own group as the outermost; a service is in a group some levels down. `root` goes before the
 /// system's paths.
-inline int container_processors(const std::string& root = "") {
+BEIT_COLD inline int container_processors(const std::string& root = "") {
   long long smallest = 0;
   // A line a hierarchy, "4:cpu,cpuacct:/a/b"; version 2 names no controllers, "0::/a/b".
   const std::string groups = system_text({root, "/proc/self/cgroup"});

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <type_traits>
 
+#include <beit/core/cold.hpp>
 #include <beit/core/version.hpp>
 
 namespace beit::inline BEIT_ABI {
@@ -35,7 +36,7 @@ class Piece {
 
  private:
   template <typename Widest>
-  void write(Widest number) {
+  BEIT_COLD void write(Widest number) {
     const char* const end = std::to_chars(digits_.data(), digits_.data() + digits_.size(), number).ptr;
     text_ = {digits_.data(), static_cast<std::size_t>(end - digits_.data())};
   }
@@ -45,14 +46,14 @@ class Piece {
 };
 
 /// The pieces, one after the other. A sum of strings is several times the code, all of it compiled in every program.
-inline std::string concat(std::initializer_list<Piece> pieces) {
+BEIT_COLD inline std::string concat(std::initializer_list<Piece> pieces) {
   std::string text;
   for (const Piece& piece : pieces) text += piece.text();
   return text;
 }
 
 /// Lengthens a list as messages have it: "a, b, c".
-inline void append_item(std::string& list, std::string_view item) {
+BEIT_COLD inline void append_item(std::string& list, std::string_view item) {
   if (!list.empty()) list += ", ";
   list += item;
 }

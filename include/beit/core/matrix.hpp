@@ -14,6 +14,7 @@
 
 #include <Eigen/Core>
 
+#include <beit/core/cold.hpp>
 #include <beit/core/concat.hpp>
 #include <beit/core/error.hpp>
 #include <beit/core/version.hpp>
@@ -158,7 +159,7 @@ class Matrix {
 };
 
 /// "(3, 4)", for messages.
-inline std::string shape_text(Index rows, Index cols) { return detail::concat({"(", rows, ", ", cols, ")"}); }
+BEIT_COLD inline std::string shape_text(Index rows, Index cols) { return detail::concat({"(", rows, ", ", cols, ")"}); }
 
 /// Throws ArgumentError unless `x` has this shape; `name` begins the message.
 template <typename Dense>

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include <beit/core/cold.hpp>
 #include <beit/core/concat.hpp>
 #include <beit/core/error.hpp>
 #include <beit/core/version.hpp>
@@ -69,7 +70,7 @@ inline Isa best_isa(const CpuFeatures& features, Isa highest) {
 inline std::string_view isa_name(Isa isa) { return detail::level(isa).name; }
 
 /// The level of that name; ConfigError with the names that exist otherwise.
-inline Isa isa_from_name(std::string_view name) {
+BEIT_COLD inline Isa isa_from_name(std::string_view name) {
   std::string known;
   for (const detail::Level& level : detail::levels) {
     if (level.name == name) return level.isa;
@@ -90,7 +91,7 @@ inline bool permit_isa(Isa isa) { return detail::level(isa).permit == nullptr ||
 
 /// The best level that may be used: best_isa(), or the best up to the level that the environment's BEIT_ISA names; the
 /// next one below where the system refuses it.
-inline Isa select_isa() {
+BEIT_COLD inline Isa select_isa() {
   const char* wanted = std::getenv("BEIT_ISA");
   Isa isa = wanted == nullptr || *wanted == '\0' ? best_isa() : best_isa(isa_from_name(wanted));
   while (!permit_isa(isa)) isa = best_isa(static_cast<Isa>(static_cast<int>(isa) - 1));

@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 
+#include <beit/core/cold.hpp>
 #include <beit/core/concat.hpp>
 #include <beit/core/path_text.hpp>
 #include <beit/core/version.hpp>
@@ -32,7 +33,7 @@ inline constexpr std::array<OptionalFormat, 4> optional_formats{
      {"HEIC", "libheif", {".heic", ".heif", ".hif"}, BEIT_USE_LIBHEIF != 0}}};
 
 /// What decode_image reads: "JPEG, PNG, BMP, GIF, TGA, PBM, PGM, PPM or WebP".
-inline std::string image_formats() {
+BEIT_COLD inline std::string image_formats() {
   std::string names = "JPEG, PNG, BMP, GIF, TGA, PBM, PGM";
   std::string_view last = "PPM";
   for (const OptionalFormat& format : optional_formats) {

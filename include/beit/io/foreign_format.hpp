@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include <beit/core/cold.hpp>
 #include <beit/core/version.hpp>
 
 namespace beit::inline BEIT_ABI {
@@ -15,7 +16,7 @@ namespace detail {
 
 /// What `bytes` are instead of a safetensors file, and what to do about it, in words for a message; empty where they
 /// may be one. By their first bytes.
-inline std::string_view foreign_format(std::span<const std::byte> bytes) {
+BEIT_COLD inline std::string_view foreign_format(std::span<const std::byte> bytes) {
   constexpr std::size_t header_start = 8;  // the format's length comes first: '{' stands here
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), std::min<std::size_t>(bytes.size(), 64));
   if (text.size() > header_start && text[header_start] == '{') return {};

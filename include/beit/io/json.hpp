@@ -13,6 +13,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <beit/core/cold.hpp>
 #include <beit/core/concat.hpp>
 #include <beit/core/error.hpp>
 #include <beit/core/version.hpp>
@@ -62,7 +63,7 @@ class StrictJsonEvents : public nlohmann::json_sax<nlohmann::json> {
 
  private:
   bool binary(binary_t&) final { return true; }  // JSON has none
-  bool parse_error(std::size_t, const std::string&, const nlohmann::detail::exception& error) final {
+  BEIT_COLD bool parse_error(std::size_t, const std::string&, const nlohmann::detail::exception& error) final {
     // "[json.exception.parse_error.101] parse error at line 1, ...": the bracket tells a user nothing.
     std::string_view reason = error.what();
     if (const std::size_t end = reason.find("] "); reason.starts_with('[') && end != std::string_view::npos) {
@@ -102,7 +103,7 @@ inline const double* float_in(const nlohmann::json& value) {
 }
 
 /// Text as it stands in JSON, but for control characters.
-inline std::string in_quotes(std::string_view text) {
+BEIT_COLD inline std::string in_quotes(std::string_view text) {
   std::string result = "\"";
   for (const char c : text) {
     if (c == '"' || c == '\\') result += '\\';
@@ -112,7 +113,7 @@ inline std::string in_quotes(std::string_view text) {
 }
 
 /// A value as it stands in messages. json::dump takes as long to compile as the parser.
-inline std::string json_text(const nlohmann::json& value) {
+BEIT_COLD inline std::string json_text(const nlohmann::json& value) {
   switch (value.type()) {
     case nlohmann::json::value_t::object: {
       std::string text = "{";
@@ -203,7 +204,7 @@ class JsonReader final : public StrictJsonEvents {
     return &array.back();
   }
 
-  [[noreturn]] void fail_json(const std::string& message) const override { throw ConfigError(message); }
+  [[noreturn]] BEIT_COLD void fail_json(const std::string& message) const override { throw ConfigError(message); }
 
   nlohmann::json root_;
   std::vector<nlohmann::json*> open_;  // objects and arrays, the innermost last

@@ -11,6 +11,7 @@
 #include <string>
 #include <utility>
 
+#include <beit/core/cold.hpp>
 #include <beit/core/compiled.hpp>
 #include <beit/core/concat.hpp>
 #include <beit/core/error.hpp>
@@ -59,7 +60,9 @@ class SafeTensors {
 
   SafeTensors(std::span<const std::byte> bytes, std::string name);
 
-  [[noreturn]] void fail(const std::string& reason) const { throw WeightError(detail::concat({name_, ": ", reason})); }
+  [[noreturn]] BEIT_COLD void fail(const std::string& reason) const {
+    throw WeightError(detail::concat({name_, ": ", reason}));
+  }
 
   std::optional<MappedFile> file_;  // empty when the bytes are someone else's
   std::string name_;

@@ -14,6 +14,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <beit/core/cold.hpp>
 #include <beit/core/concat.hpp>
 #include <beit/core/error.hpp>
 #include <beit/core/matrix.hpp>
@@ -26,10 +27,14 @@ namespace beit::inline BEIT_ABI {
 namespace detail {
 
 /// "8 bytes"
-inline std::string count_text(std::uint64_t bytes) { return concat({bytes, bytes == 1 ? " byte" : " bytes"}); }
+BEIT_COLD inline std::string count_text(std::uint64_t bytes) {
+  return concat({bytes, bytes == 1 ? " byte" : " bytes"});
+}
 
 /// "[0, 8]"
-inline std::string range_text(std::uint64_t begin, std::uint64_t end) { return concat({"[", begin, ", ", end, "]"}); }
+BEIT_COLD inline std::string range_text(std::uint64_t begin, std::uint64_t end) {
+  return concat({"[", begin, ", ", end, "]"});
+}
 
 /// How much a header may say. A hostile one could otherwise make its reader take many times its own length.
 struct HeaderLimits {
@@ -55,7 +60,7 @@ class HeaderReader final : public StrictJsonEvents {
       : StrictJsonEvents(concat({file, ": header"})), file_(file), data_(data), limits_(header_limits(data.size())) {}
 
   /// Reads the JSON, which begins with '{', and checks all there is to check.
-  void read(std::string_view json) {
+  BEIT_COLD void read(std::string_view json) {
     if (json.size() > limits_.length) {
       fail(concat({"header length is ", json.size(), ", wanted at most ", limits_.length, " before ",
                    count_text(data_.size()), " of tensor data"}));
@@ -115,7 +120,7 @@ class HeaderReader final : public StrictJsonEvents {
     std::vector<Index> numbers;  // kMaxRank at most
     bool is_valid = false;
 
-    void show(std::string_view token) {
+    BEIT_COLD void show(std::string_view token) {
       if (text.size() > kShown) return;
       const bool first = text.empty() || text.ends_with('[') || text.ends_with('{') || text.ends_with(':');
       if (!first && token != "]" && token != "}") text += ',';
@@ -141,7 +146,7 @@ class HeaderReader final : public StrictJsonEvents {
   /// What the value of a name at the top is.
   enum class Value { entry, metadata, wrong };
 
-  bool scalar(const Json& json) {
+  BEIT_COLD bool scalar(const Json& json) {
     const std::size_t depth = nesting();
     if (depth == kTop) fail_value(json.type_name());
     if (value_ == Value::metadata && depth == kMember) {
@@ -196,7 +201,7 @@ class HeaderReader final : public StrictJsonEvents {
   }
 
   /// Adds a tensor, still without data, after every check that needs only its own entry.
-  void add_entry() {
+  BEIT_COLD void add_entry() {
     const std::string where = concat({printable(name_), ": "});
     const auto require = [&](bool is_there, const char* member) {
       if (!is_there) fail(concat({where, member, " is missing"}));
@@ -248,7 +253,7 @@ class HeaderReader final : public StrictJsonEvents {
   }
 
   /// Together the tensors must fill the data exactly, in some order.
-  void check_extents() {
+  BEIT_COLD void check_extents() {
     const auto before = [](const Extent& a, const Extent& b) {
       return a.begin != b.begin ? a.begin < b.begin : a.end < b.end;
     };
@@ -284,14 +289,16 @@ class HeaderReader final : public StrictJsonEvents {
     }
   }
 
-  [[noreturn]] void fail_json(const std::string& message) const override { throw WeightError(message); }
-  [[noreturn]] void fail(const std::string& reason) const { throw WeightError(concat({file_, ": ", reason})); }
-  [[noreturn]] void fail_value(const char* found) const {
+  [[noreturn]] BEIT_COLD void fail_json(const std::string& message) const override { throw WeightError(message); }
+  [[noreturn]] BEIT_COLD void fail(const std::string& reason) const {
+    throw WeightError(concat({file_, ": ", reason}));
+  }
+  [[noreturn]] BEIT_COLD void fail_value(const char* found) const {
     const bool is_metadata = name_ == "__metadata__";
     fail(concat({printable(name_), ": found ", found, ", wanted object ",
                  is_metadata ? "of strings" : "with dtype, shape, data_offsets"}));
   }
-  [[noreturn]] void fail_metadata(const char* found) const {
+  [[noreturn]] BEIT_COLD void fail_metadata(const char* found) const {
     fail(concat({"__metadata__: \"", printable(member_), "\" is ", found, ", wanted string"}));
   }
 

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <utility>
 
+#include <beit/core/cold.hpp>
 #include <beit/core/compiled.hpp>
 #include <beit/core/concat.hpp>
 #include <beit/core/version.hpp>
@@ -18,7 +19,8 @@
 
 namespace beit::inline BEIT_ABI {
 
-BEIT_INLINE SafeTensors::SafeTensors(std::span<const std::byte> bytes, std::string name) : name_(std::move(name)) {
+BEIT_COLD BEIT_INLINE SafeTensors::SafeTensors(std::span<const std::byte> bytes, std::string name)
+    : name_(std::move(name)) {
   if (const std::string_view other = detail::foreign_format(bytes); !other.empty()) fail(std::string(other));
   if (bytes.size() < kLengthBytes) {
     fail(detail::concat({"found ", detail::count_text(bytes.size()), ", wanted at least 8: not a safetensors file"}));

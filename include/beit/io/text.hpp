@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include <beit/core/cold.hpp>
 #include <beit/core/concat.hpp>
 #include <beit/core/matrix.hpp>
 #include <beit/core/path_text.hpp>
@@ -13,7 +14,7 @@
 namespace beit::inline BEIT_ABI {
 
 /// "(3, 4)", "(3,)" or "()", as Python writes a shape; after the first 8 dimensions, "...".
-inline std::string shape_text(std::span<const Index> shape) {
+BEIT_COLD inline std::string shape_text(std::span<const Index> shape) {
   constexpr std::size_t shown = 8;
   std::string text = "(";
   for (std::size_t i = 0; i < shape.size() && i < shown; ++i) {
@@ -27,7 +28,7 @@ inline std::string shape_text(std::span<const Index> shape) {
 namespace detail {
 
 /// What a file says, fit for one line of a message: no control characters, at most `limit` bytes and "...".
-inline std::string printable(std::string_view text, std::size_t limit = 200) {
+BEIT_COLD inline std::string printable(std::string_view text, std::size_t limit = 200) {
   std::string result(text.substr(0, limit));
   if (text.size() > limit) {
     // Don't leave half of a UTF-8 sequence at the cut.

@@ -8,6 +8,7 @@
 #include <system_error>
 #include <vector>
 
+#include <beit/core/cold.hpp>
 #include <beit/core/compiled.hpp>
 #include <beit/core/version.hpp>
 #include <beit/io/mapped_file.hpp>
@@ -18,13 +19,13 @@ namespace beit::inline BEIT_ABI {
 namespace detail {
 
 /// The text of a file; FileError where it can't be read.
-inline std::string read_text(const std::filesystem::path& path) {
+BEIT_COLD inline std::string read_text(const std::filesystem::path& path) {
   const MappedFile file(path);
   const std::span<const std::byte> bytes = file.bytes();
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-inline bool is_there(const std::filesystem::path& path) {
+BEIT_COLD inline bool is_there(const std::filesystem::path& path) {
   std::error_code ignored;  // what can't be looked at can't be opened either, and MappedFile says why
   return std::filesystem::status(path, ignored).type() != std::filesystem::file_type::not_found;
 }

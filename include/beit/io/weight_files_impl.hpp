@@ -13,6 +13,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <beit/core/cold.hpp>
 #include <beit/core/compiled.hpp>
 #include <beit/core/concat.hpp>
 #include <beit/core/error.hpp>
@@ -29,7 +30,8 @@ namespace detail {
 
 /// An index's `weight_map`: tensors and the shards that hold them. ConfigError where it isn't one, or where a shard
 /// isn't a file of the same folder.
-inline std::map<std::string, std::string> read_shard_index(const nlohmann::json& json, const std::string& where) {
+BEIT_COLD inline std::map<std::string, std::string> read_shard_index(const nlohmann::json& json,
+                                                                     const std::string& where) {
   const nlohmann::json::object_t* weight_map = object_in(json);
   if (weight_map != nullptr) {
     const auto found = weight_map->find("weight_map");
@@ -52,7 +54,7 @@ inline std::map<std::string, std::string> read_shard_index(const nlohmann::json&
 
 }  // namespace detail
 
-BEIT_INLINE std::vector<SafeTensors> open_weight_files(std::filesystem::path path) {
+BEIT_COLD BEIT_INLINE std::vector<SafeTensors> open_weight_files(std::filesystem::path path) {
   std::error_code ignored;
   if (std::filesystem::is_directory(path, ignored)) {
     const std::filesystem::path folder = path, index = folder / "model.safetensors.index.json";

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include <beit/core/bit_cast.hpp>
+#include <beit/core/cold.hpp>
 #include <beit/core/concat.hpp>
 #include <beit/core/error.hpp>
 #include <beit/core/half.hpp>
@@ -65,7 +66,8 @@ class WeightReader final : public WeightSource {
   explicit WeightReader(const SafeTensors& file) : WeightReader(std::span(&file, 1), file.name()) {}
 
   /// `name` stands for all of them in messages. WeightError where two hold a tensor of the same name.
-  WeightReader(std::span<const SafeTensors> shards, std::string name) : name_(std::move(name)), shards_(shards) {
+  BEIT_COLD WeightReader(std::span<const SafeTensors> shards, std::string name)
+      : name_(std::move(name)), shards_(shards) {
     for (const SafeTensors& file : shards_) {
       for (const auto& [key, tensor] : file.tensors()) {
         if (find(key).tensor != &tensor) fail(key, "found in two shards, wanted in one");
@@ -91,7 +93,7 @@ class WeightReader final : public WeightSource {
     return names;
   }
   /// Tensors that a caller has no use for: as if they had been read.
-  void ignore(std::string_view prefix) const {
+  BEIT_COLD void ignore(std::string_view prefix) const {
     const std::lock_guard lock(mutex_);
     for (const SafeTensors& file : shards_) {
       for (const auto& [name, tensor] : file.tensors()) {
@@ -129,7 +131,7 @@ class WeightReader final : public WeightSource {
 
   /// Throws WeightError when the file holds tensors that were never read, naming the first 5. Names that end in
   /// `relative_position_index` don't count: older checkpoints carry that buffer, which follows from the image size.
-  void finish() const {
+  BEIT_COLD void finish() const {
     constexpr std::size_t shown = 5;
     std::size_t count = 0;
     std::string names;
@@ -210,13 +212,13 @@ class WeightReader final : public WeightSource {
   static bool is_finite(float x) { return (detail::bit_cast<std::uint32_t>(x) & 0x7F800000) != 0x7F800000; }
 
   /// Flat index to "(row, column)".
-  static std::string position_text(Index flat, std::span<const Index> shape) {
+  BEIT_COLD static std::string position_text(Index flat, std::span<const Index> shape) {
     std::vector<Index> position(shape.size());
     for (std::size_t i = shape.size(); i-- > 0; flat /= shape[i]) position[i] = flat % shape[i];
     return shape_text(position);
   }
 
-  [[noreturn]] void fail(const std::string& name, const std::string& reason) const {
+  [[noreturn]] BEIT_COLD void fail(const std::string& name, const std::string& reason) const {
     throw WeightError(detail::concat({name_, ": ", detail::printable(name), ": ", reason}));
   }
 

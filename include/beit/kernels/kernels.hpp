@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include <beit/core/cold.hpp>
 #include <beit/core/compiled.hpp>
 #include <beit/core/concat.hpp>
 #include <beit/core/error.hpp>
@@ -35,7 +36,7 @@ inline const Kernels& default_kernels() {
 
 /// The kernels of a level, or default_kernels() where none is named. ArgumentError where this processor hasn't the
 /// level, or the system refuses it.
-inline const Kernels& choose_kernels(std::optional<Isa> isa) {
+BEIT_COLD inline const Kernels& choose_kernels(std::optional<Isa> isa) {
   if (!isa) return default_kernels();
   if (has_isa(*isa) && permit_isa(*isa)) return kernels::kernels_of(*isa);
   std::string known;

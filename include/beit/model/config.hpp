@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include <beit/core/cold.hpp>
 #include <beit/core/concat.hpp>
 #include <beit/core/error.hpp>
 #include <beit/core/matrix.hpp>
@@ -25,7 +26,7 @@ namespace detail {
 inline constexpr Index max_model_side = 65536;
 
 /// "320x480": height, then width.
-inline std::string size_text(Size size) { return concat({size.height, "x", size.width}); }
+BEIT_COLD inline std::string size_text(Size size) { return concat({size.height, "x", size.width}); }
 
 }  // namespace detail
 
@@ -63,7 +64,7 @@ struct Config {
   Index num_tokens() const { return 1 + grid().area(); }
 
   /// ConfigError unless a model can be made of this.
-  void check() const {
+  BEIT_COLD void check() const {
     const auto fail = [](const std::string& message) { throw ConfigError(detail::concat({"config: ", message})); };
     for (const auto& [name, value] :
          {std::pair("in_chans", in_chans), std::pair("embed_dim", embed_dim), std::pair("depth", depth),
@@ -156,7 +157,7 @@ inline std::vector<std::string_view> preset_names() {
 
 /// The configuration of one of timm's BEiT architectures with 1,000 classes and without labels.
 /// A tag after a dot ("....in22k_ft_in22k_in1k") is not looked at. ConfigError for another name.
-inline Config preset(std::string_view architecture) {
+BEIT_COLD inline Config preset(std::string_view architecture) {
   const detail::Preset* const known = detail::find_preset(architecture);
   if (known == nullptr) {
     std::string names;

@@ -10,6 +10,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <beit/core/cold.hpp>
 #include <beit/core/concat.hpp>
 #include <beit/core/error.hpp>
 #include <beit/core/matrix.hpp>
@@ -33,7 +34,7 @@ void require_agreement(const JsonField& field, Value said, Value shapes, const c
 }
 
 /// The number of dimensions that a parameter must have for its shape to be read.
-inline std::vector<Index> shape_of_rank(const WeightScope& weights, const char* name, std::size_t rank) {
+BEIT_COLD inline std::vector<Index> shape_of_rank(const WeightScope& weights, const char* name, std::size_t rank) {
   std::vector<Index> shape = weights.shape(name);
   if (shape.size() != rank) {
     throw WeightError(
@@ -58,7 +59,7 @@ inline const char* relative_position_table(const Config& config) {
 
 /// What the shapes of the parameters say by themselves. num_heads and image_size are 0 where they don't: heads
 /// follow from a table of relative positions only, and the image size from that or from pos_embed, for squares.
-inline Config infer_from_shapes(const WeightScope& weights) {
+BEIT_COLD inline Config infer_from_shapes(const WeightScope& weights) {
   Config config;
   const std::vector<Index> patch = shape_of_rank(weights, "patch_embed.proj.weight", 4);  // (C, in_chans, Ph, Pw)
   config.embed_dim = patch[0];
@@ -98,7 +99,7 @@ inline Config infer_from_shapes(const WeightScope& weights) {
   return config;
 }
 
-inline GlobalPool global_pool_from(const JsonField& field) {
+BEIT_COLD inline GlobalPool global_pool_from(const JsonField& field) {
   const std::string name = field.string();
   if (name == "avg") return GlobalPool::avg;
   if (name == "token") return GlobalPool::token;
@@ -106,7 +107,7 @@ inline GlobalPool global_pool_from(const JsonField& field) {
 }
 
 /// Names of the classes: descriptions where there are some, else names.
-inline std::vector<std::string> read_labels(const JsonField& json, Index classes) {
+BEIT_COLD inline std::vector<std::string> read_labels(const JsonField& json, Index classes) {
   JsonField names = json["label_names"];
   JsonField descriptions = json["label_descriptions"];
   if (!names.present()) names = json["pretrained_cfg"]["label_names"];
@@ -143,16 +144,16 @@ inline std::vector<std::string> read_labels(const JsonField& json, Index classes
 struct FieldsAgainstShapes {
   JsonField object;
 
-  void integer(const char* key, Index shapes, const char* tensor) const {
+  BEIT_COLD void integer(const char* key, Index shapes, const char* tensor) const {
     if (const JsonField f = object[key]; f.present()) require_agreement(f, f.integer(), shapes, tensor);
   }
-  void boolean(const char* key, bool shapes, const char* tensor) const {
+  BEIT_COLD void boolean(const char* key, bool shapes, const char* tensor) const {
     if (const JsonField f = object[key]; f.present()) require_agreement(f, f.boolean(), shapes, tensor);
   }
 };
 
 /// What every statement in timm's JSON about the architecture must agree with.
-inline void check_against_shapes(const JsonField& json, const Config& config) {
+BEIT_COLD inline void check_against_shapes(const JsonField& json, const Config& config) {
   const JsonField args = json["model_args"];
   const FieldsAgainstShapes fields{args};
   FieldsAgainstShapes{json}.integer("num_classes", config.num_classes, "head.weight");
@@ -184,7 +185,7 @@ inline void check_against_shapes(const JsonField& json, const Config& config) {
 }
 
 /// [channels, height, width]; the channels must be what the weights take.
-inline Size read_input_size(const JsonField& field, Index channels) {
+BEIT_COLD inline Size read_input_size(const JsonField& field, Index channels) {
   const auto* const array = array_in(field.value());
   if (array == nullptr || array->size() != 3) field.fail("[channels, height, width]");
   const auto at = [&](std::size_t i) { return field.at((*array)[i]).integer(); };
@@ -192,7 +193,7 @@ inline Size read_input_size(const JsonField& field, Index channels) {
   return {at(1), at(2)};
 }
 
-inline void read_preprocessing(const JsonField& cfg, Index channels, Preprocessing& preprocessing) {
+BEIT_COLD inline void read_preprocessing(const JsonField& cfg, Index channels, Preprocessing& preprocessing) {
   if (const JsonField f = cfg["input_size"]; f.present()) preprocessing.input_size = read_input_size(f, channels);
   const auto named = [&](const JsonField& f, auto from_name) {
     try {
@@ -221,7 +222,7 @@ inline void read_preprocessing(const JsonField& cfg, Index channels, Preprocessi
 /// crop_pct, crop_mode, mean and std.
 /// ConfigError for a contradiction, a value of the wrong kind, or a number of heads or image size that nothing
 /// tells; WeightError where a parameter that tells the architecture is missing.
-inline Config read_config(const WeightScope& weights, const nlohmann::json& json, const std::string& where) {
+BEIT_COLD inline Config read_config(const WeightScope& weights, const nlohmann::json& json, const std::string& where) {
   const detail::JsonField root(json, where);
   const detail::JsonField args = root["model_args"];
   // Older files of timm's have the fields of pretrained_cfg beside the others.

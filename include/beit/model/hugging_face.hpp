@@ -9,6 +9,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <beit/core/cold.hpp>
 #include <beit/core/concat.hpp>
 #include <beit/core/error.hpp>
 #include <beit/core/matrix.hpp>
@@ -25,7 +26,7 @@ namespace beit::inline BEIT_ABI {
 namespace detail {
 
 /// The class names of config.json: {"0": "tench", ...}, one for each class, or none.
-inline std::vector<std::string> read_id2label(const JsonField& field, Index classes) {
+BEIT_COLD inline std::vector<std::string> read_id2label(const JsonField& field, Index classes) {
   if (!field.present() || classes == 0) return {};
   if (!field.value().is_object() || static_cast<Index>(field.value().size()) != classes) {
     field.fail(concat({"a name for each of the ", classes, " classes of the weights (classifier.weight)"}));
@@ -40,7 +41,7 @@ inline std::vector<std::string> read_id2label(const JsonField& field, Index clas
 }
 
 /// What every statement in transformers' config.json about the architecture must agree with.
-inline void check_hugging_face(const JsonField& json, const Config& config) {
+BEIT_COLD inline void check_hugging_face(const JsonField& json, const Config& config) {
   const FieldsAgainstShapes fields{json};
   fields.integer("hidden_size", config.embed_dim, "patch_embeddings.projection.weight");
   fields.integer("num_channels", config.in_chans, "patch_embeddings.projection.weight");
@@ -61,7 +62,7 @@ inline void check_hugging_face(const JsonField& json, const Config& config) {
 }
 
 /// A number for both sides, or {"height": 224, "width": 224}.
-inline Size read_size(const JsonField& field) {
+BEIT_COLD inline Size read_size(const JsonField& field) {
   if (!field.value().is_object()) return field.size();
   const JsonField height = field["height"], width = field["width"];
   if (!height.present() || !width.present()) field.fail("a number, or height and width");
@@ -69,7 +70,7 @@ inline Size read_size(const JsonField& field) {
 }
 
 /// What BeitImageProcessor is made from; what is missing has the class's defaults.
-inline Preprocessing read_preprocessor(const JsonField& json) {
+BEIT_COLD inline Preprocessing read_preprocessor(const JsonField& json) {
   const auto flag = [&](const char* key) { return !json[key].present() || json[key].boolean(); };
   if (!flag("do_resize")) json["do_resize"].fail("true: images come in any size");
   Preprocessing result;
@@ -108,9 +109,9 @@ inline Preprocessing read_preprocessor(const JsonField& json) {
 /// As in read_config, shapes decide and the JSON may not contradict them. Of a model with a head that isn't in this
 /// library the trunk is described, if `features_only`.
 /// ConfigError for a contradiction, for another kind of model, or what nothing tells.
-inline Config read_hugging_face_config(const WeightScope& weights, const nlohmann::json& json, const std::string& where,
-                                       const nlohmann::json& preprocessor, const std::string& preprocessor_where,
-                                       bool features_only) {
+BEIT_COLD inline Config read_hugging_face_config(const WeightScope& weights, const nlohmann::json& json,
+                                                 const std::string& where, const nlohmann::json& preprocessor,
+                                                 const std::string& preprocessor_where, bool features_only) {
   const detail::JsonField root(json, where);
   if (const detail::JsonField f = root["model_type"]; f.present()) {
     if (f.string() != "beit" && f.string() != "data2vec-vision") f.fail("\"beit\" or \"data2vec-vision\"");

@@ -9,6 +9,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <beit/core/cold.hpp>
 #include <beit/core/concat.hpp>
 #include <beit/core/error.hpp>
 #include <beit/core/matrix.hpp>
@@ -21,7 +22,7 @@ namespace beit::inline BEIT_ABI {
 namespace detail {
 
 /// Appends ": key: key", the way from `value` to `wanted`, which is it or in it; false where it isn't.
-inline bool append_way(const nlohmann::json& value, const nlohmann::json& wanted, std::string& way) {
+BEIT_COLD inline bool append_way(const nlohmann::json& value, const nlohmann::json& wanted, std::string& way) {
   if (&value == &wanted) return true;
   if (const auto* const array = array_in(value)) {
     for (const nlohmann::json& element : *array) {
@@ -46,7 +47,7 @@ class JsonField {
   JsonField(const nlohmann::json& file, const std::string& where) : JsonField(file, file, where) {}
 
   /// ConfigError where this is neither an object nor missing.
-  JsonField operator[](std::string_view key) const {
+  BEIT_COLD JsonField operator[](std::string_view key) const {
     static const nlohmann::json null;
     const nlohmann::json* member = &null;
     if (const auto* const object = object_in(*value_)) {
@@ -63,24 +64,24 @@ class JsonField {
   bool present() const { return !value_->is_null(); }
   const nlohmann::json& value() const { return *value_; }
   /// What messages begin with: the file, and the keys that lead to what is there.
-  std::string where() const {
+  BEIT_COLD std::string where() const {
     std::string way = *where_;
     append_way(*file_, *value_, way);
     return way;
   }
 
-  Index integer() const {
+  BEIT_COLD Index integer() const {
     const std::int64_t* const number = integer_in(*value_);
     if (number == nullptr || *number < 0 || *number > 1'000'000'000) fail("an integer from 0 to 1e9");
     return static_cast<Index>(*number);
   }
-  double number() const {
+  BEIT_COLD double number() const {
     if (const double* const number = float_in(*value_)) return *number;
     if (const std::uint64_t* const number = unsigned_in(*value_)) return static_cast<double>(*number);
     if (const std::int64_t* const number = integer_in(*value_)) return static_cast<double>(*number);
     fail("a number");
   }
-  bool boolean() const {
+  BEIT_COLD bool boolean() const {
     const bool* const value = boolean_in(*value_);
     if (value == nullptr) fail("true or false");
     return *value;
@@ -91,13 +92,13 @@ class JsonField {
     return *text;
   }
   /// A number for both sides, or [height, width].
-  Size size() const {
+  BEIT_COLD Size size() const {
     const auto* const sides = array_in(*value_);
     if (sides == nullptr) return {integer(), integer()};
     if (sides->size() != 2) fail("a number or [height, width]");
     return {at(sides->front()).integer(), at(sides->back()).integer()};
   }
-  std::vector<float> three_numbers() const {
+  BEIT_COLD std::vector<float> three_numbers() const {
     const auto* const array = array_in(*value_);
     if (array == nullptr || array->size() != 3) fail("3 numbers");
     std::vector<float> numbers;
@@ -105,7 +106,7 @@ class JsonField {
     return numbers;
   }
 
-  [[noreturn]] void fail(std::string_view wanted) const {
+  [[noreturn]] BEIT_COLD void fail(std::string_view wanted) const {
     throw ConfigError(concat({where(), ": found ", printable(json_text(*value_), 60), ", wanted ", wanted}));
   }
 

@@ -11,6 +11,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <beit/core/cold.hpp>
 #include <beit/core/compiled.hpp>
 #include <beit/core/concat.hpp>
 #include <beit/core/error.hpp>
@@ -43,7 +44,7 @@ struct ConfigFiles {
 };
 
 /// `config` for another image size. ArgumentError where it is no multiple of the patch size.
-inline void set_image_size(Config& config, Size size) {
+BEIT_COLD inline void set_image_size(Config& config, Size size) {
   const Size patch = config.patch_size;
   const auto below = [](Index side, Index step) { return std::max<Index>(side / step, 1) * step; };
   const auto above = [](Index side, Index step) { return std::max<Index>((side + step - 1) / step, 1) * step; };
@@ -69,7 +70,7 @@ inline void set_image_size(Config& config, Size size) {
 }
 
 /// The parameters of heads that `config` isn't of: as if they had been read.
-inline void ignore_heads(const WeightReader& reader, const TimmNames& names) {
+BEIT_COLD inline void ignore_heads(const WeightReader& reader, const TimmNames& names) {
   for (const char* head : {"head.", "classifier.", "lm_head.", "lm_norm.", "decode_head.", "auxiliary_head.", "fpn1.",
                            "fpn2.", "fpn3.", "fpn4."}) {
     reader.ignore(concat({names.prefix(), head}));
@@ -80,8 +81,8 @@ inline void ignore_heads(const WeightReader& reader, const TimmNames& names) {
 
 /// The model, a Beit or a MaskedImageModel, in `files`, which are called `name`.
 template <typename Model>
-Model load_from(std::span<const SafeTensors> files, std::string name, const ConfigFiles& configs, Part part,
-                const LoadOptions& options, const Executor& executor) {
+BEIT_COLD Model load_from(std::span<const SafeTensors> files, std::string name, const ConfigFiles& configs, Part part,
+                          const LoadOptions& options, const Executor& executor) {
   const WeightReader reader(files, std::move(name));
   if (reader.has("encoder.blocks.input.w") || reader.has("decoder.blocks.input.w")) {
     throw WeightError(concat({reader.name(), ": found a tokenizer, which load_tokenizer reads, wanted a BEiT"}));
@@ -129,7 +130,8 @@ Model load_from(std::span<const SafeTensors> files, std::string name, const Conf
 }
 
 template <typename Model>
-Model load_from(const std::filesystem::path& path, Part part, const LoadOptions& options, const Executor& executor) {
+BEIT_COLD Model load_from(const std::filesystem::path& path, Part part, const LoadOptions& options,
+                          const Executor& executor) {
   const std::vector<SafeTensors> files = open_weight_files(path);
   std::error_code ignored;
   const bool folder = std::filesystem::is_directory(path, ignored);
@@ -145,8 +147,8 @@ Model load_from(const std::filesystem::path& path, Part part, const LoadOptions&
 }
 
 template <typename Model>
-Model load_from(std::span<const std::byte> bytes, std::string name, Part part, const LoadOptions& options,
-                const Executor& executor) {
+BEIT_COLD Model load_from(std::span<const std::byte> bytes, std::string name, Part part, const LoadOptions& options,
+                          const Executor& executor) {
   const SafeTensors file = SafeTensors::from_memory(bytes, std::move(name));
   return load_from<Model>({&file, 1}, file.name(), {}, part, options, executor);
 }

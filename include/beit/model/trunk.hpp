@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include <beit/core/cold.hpp>
 #include <beit/core/error.hpp>
 #include <beit/core/matrix.hpp>
 #include <beit/core/version.hpp>
@@ -38,7 +39,7 @@ class Trunk {
 
   /// Reads its parameters under timm's names; "norm" as the configuration says.
   /// WeightError where one is missing, mis-shaped or not finite; ConfigError where `config` makes no model.
-  Trunk(Config config, const WeightScope& weights, const Kernels& kernels)
+  BEIT_COLD Trunk(Config config, const WeightScope& weights, const Kernels& kernels)
       : kernels_(&kernels),
         config_(checked(std::move(config))),
         cls_token_(weights.get("cls_token", {1, 1, config_.embed_dim})),

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include <beit/core/cold.hpp>
 #include <beit/core/concat.hpp>
 #include <beit/core/error.hpp>
 #include <beit/core/matrix.hpp>
@@ -24,7 +25,7 @@ namespace beit::inline BEIT_ABI {
 /// The reader must outlive it. Messages say the file's names.
 class TimmNames final : public WeightSource {
  public:
-  explicit TimmNames(const WeightReader& file) : file_(&file) {
+  BEIT_COLD explicit TimmNames(const WeightReader& file) : file_(&file) {
     constexpr std::string_view token = "cls_token", embeddings = "embeddings.";
     const std::vector<std::string> found = file.names_ending_in(token);
     if (found.size() != 1)
@@ -83,12 +84,12 @@ class TimmNames final : public WeightSource {
   bool is_joined(const std::string& name) const { return hugging_face_ && name.ends_with(joined); }
 
   /// "blocks.0.attn.qkv.weight" -> "beit.encoder.layer.0.attention.attention.query.weight".
-  std::string part_name(const std::string& name, std::size_t part) const {
+  BEIT_COLD std::string part_name(const std::string& name, std::size_t part) const {
     const std::string_view index(name.data() + block.size(), name.size() - block.size() - joined.size());
     return detail::concat({prefix_, "encoder.layer.", index, ".attention.attention.", parts[part], ".weight"});
   }
 
-  std::string file_name(const std::string& name) const {
+  BEIT_COLD std::string file_name(const std::string& name) const {
     // Where the trunk has no such parameter and there is one beside it, that one.
     const auto in_or_beside = [&](std::string_view start, std::string_view end) {
       std::string in = detail::concat({prefix_, start, end}), beside = detail::concat({outer_, start, end});

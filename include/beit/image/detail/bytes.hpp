@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include <beit/core/cold.hpp>
 #include <beit/core/concat.hpp>
 #include <beit/core/error.hpp>
 #include <beit/core/version.hpp>
@@ -22,7 +23,9 @@ struct ImageFile {
   Bytes bytes;
   const std::string& name;
 
-  [[noreturn]] void fail(const std::string& message) const { throw ImageError(concat({name, ": ", message})); }
+  [[noreturn]] BEIT_COLD void fail(const std::string& message) const {
+    throw ImageError(concat({name, ": ", message}));
+  }
 
   /// Throws ImageError unless `count` bytes are left at `offset`; `what` names what they hold.
   void require(std::size_t offset, std::size_t count, const char* what) const {
@@ -43,7 +46,7 @@ inline void check_size(const ImageFile& file, std::int64_t height, std::int64_t 
   }
 }
 
-[[noreturn]] inline void fail_as_truncated(const ImageFile& file) {
+[[noreturn]] BEIT_COLD inline void fail_as_truncated(const ImageFile& file) {
   file.fail(concat({"truncated: the image goes on after the ", file.bytes.size(), " bytes found"}));
 }
 

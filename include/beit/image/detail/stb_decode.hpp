@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include <beit/core/cold.hpp>
 #include <beit/core/concat.hpp>
 #include <beit/core/matrix.hpp>
 #include <beit/core/version.hpp>
@@ -50,7 +51,7 @@ struct StbReader {
   static constexpr stb::stbi_io_callbacks callbacks() { return {&read, &skip, &eof}; }
 };
 
-[[noreturn]] inline void fail_as_stb(const ImageFile& file, const StbReader& reader) {
+[[noreturn]] BEIT_COLD inline void fail_as_stb(const ImageFile& file, const StbReader& reader) {
   if (reader.past_end) fail_as_truncated(file);
   const char* reason = stb::functions.failure_reason();
   file.fail(concat(
