@@ -34,4 +34,10 @@ TEST(Concat, WritesIntegersAsToStringDoes) {
   expect(std::uint16_t{65535});
 }
 
+TEST(AppendItem, HasCommasBetweenItems) {
+  std::string list;
+  for (const char* item : {"a", "b c", "d"}) beit::detail::append_item(list, item);
+  EXPECT_EQ(list, "a, b c, d");
+}
+
 }  // namespace

@@ -36,6 +36,34 @@ std::string refusal_of(const std::vector<std::uint8_t>& bytes, const beit::Decod
   return "no error";
 }
 
+TEST(Formats, OptionalOnesAreKnownByTheirFirstBytes) {
+  using namespace std::string_literals;
+  const auto name_of = [](const std::string& text) {
+    const std::vector<std::uint8_t> bytes(text.begin(), text.end());
+    const beit::OptionalFormat* const format = beit::detail::optional_format_of(bytes);
+    return format == nullptr ? "none" : std::string(format->name);
+  };
+  EXPECT_EQ(name_of("RIFF\4\0\0\0WEBP"s), "WebP");
+  EXPECT_EQ(name_of("RIFF\4\0\0\0WAVE"s), "none");
+  for (const std::string& magic : {"II*\0"s, "MM\0*"s, "II+\0"s, "MM\0+"s}) EXPECT_EQ(name_of(magic), "TIFF");
+  EXPECT_EQ(name_of("II*"), "none");
+  // A box "ftyp": its brand, a version, and the brands that it is compatible with.
+  const auto box = [](const std::string& brands, char size) { return "\0\0\0"s + size + "ftyp" + brands; };
+  EXPECT_EQ(name_of(box("avif", 12)), "AVIF");
+  EXPECT_EQ(name_of(box("avis", 12)), "AVIF");
+  for (const std::string brand : {"heic", "heix", "heim", "heis", "hevc", "hevx", "mif1", "msf1"}) {
+    EXPECT_EQ(name_of(box(brand, 12)), "HEIC") << brand;
+  }
+  EXPECT_EQ(name_of(box("mif1\0\0\0\0miafavif"s, 24)), "AVIF");
+  EXPECT_EQ(name_of(box("msf1\0\0\0\0avis"s, 20)), "AVIF");
+  EXPECT_EQ(name_of(box("mif1\0\0\0\0heicavif"s, 20)), "HEIC");  // behind the box's end
+  EXPECT_EQ(name_of(box("mif1\0\0\0\0heicavi"s, 24)), "HEIC");   // cut off
+  EXPECT_EQ(name_of(box("heic\0\0\0\0mif1avif"s, 24)), "HEIC");
+  EXPECT_EQ(name_of(box("isom\0\0\0\0avif"s, 20)), "none");
+  EXPECT_EQ(name_of(box("avi", 12)), "none");
+  EXPECT_EQ(name_of(""), "none");
+}
+
 TEST(Formats, OptionalOnesGiveTheOraclesPixelsOrSayWhatIsMissing) {
   std::ifstream list(golden::image_path("decode_optional.txt"));
   std::string name;

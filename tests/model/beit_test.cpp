@@ -1,12 +1,16 @@
 // What callers of a model rely on: bits that don't depend on threads or batches, and errors for wrong shapes.
 #include <gtest/gtest.h>
 
-#include <beit/core/thread_pool.hpp>
-#include <beit/model/classify.hpp>
-#include <beit/model/load.hpp>
+#include <algorithm>
+#include <cmath>
+#include <numeric>
 #include <string>
 #include <thread>
 #include <vector>
+
+#include <beit/core/thread_pool.hpp>
+#include <beit/model/classify.hpp>
+#include <beit/model/load.hpp>
 
 #include "../levels.hpp"
 #include "../random_weights.hpp"
@@ -278,6 +282,20 @@ TEST(TopK, SortsAndSumsToOne) {
   EXPECT_THROW(beit::top_k({}, 1, {}), beit::ArgumentError);
   EXPECT_THROW(beit::top_k(logits, 1, {"a", "b"}), beit::ArgumentError);
   EXPECT_THROW(beit::top_k(std::vector<float>{1, std::nanf("")}, 1, {}), beit::ArgumentError);
+}
+
+TEST(TopK, HasTheOrderOfAStableSort) {
+  std::vector<float> logits;
+  for (int i = 0; i < 1000; ++i) logits.push_back(static_cast<float>(i * 7919 % 311));  // each some three times
+  std::vector<beit::Index> order(logits.size());
+  std::iota(order.begin(), order.end(), beit::Index{0});
+  const auto at = [&](beit::Index i) { return logits[static_cast<std::size_t>(i)]; };
+  std::stable_sort(order.begin(), order.end(), [&](beit::Index a, beit::Index b) { return at(a) > at(b); });
+  for (const std::size_t k : {1u, 5u, 999u, 1000u}) {
+    const auto best = beit::top_k(logits, static_cast<beit::Index>(k), {});
+    ASSERT_EQ(best.size(), k);
+    for (std::size_t i = 0; i < k; ++i) ASSERT_EQ(best[i].index, order[i]) << i << " of " << k;
+  }
 }
 
 TEST(Classify, OneImageAndManyAgree) {
