@@ -60,7 +60,7 @@ inline bool is_image_name(const std::filesystem::path& path) {
 namespace detail {
 
 /// The format that a file's first bytes are of, if it is one of the optional ones; else null.
-inline const OptionalFormat* optional_format_of(Bytes bytes) {
+BEIT_COLD inline const OptionalFormat* optional_format_of(Bytes bytes) {
   const auto has = [&](std::size_t at, std::string_view text) {
     return bytes.size() >= at && starts_with(bytes.subspan(at), text);
   };

@@ -11,6 +11,7 @@
 #include <string>
 #include <utility>
 
+#include <beit/core/cold.hpp>
 #include <beit/core/concat.hpp>
 #include <beit/core/error.hpp>
 #include <beit/core/matrix.hpp>
@@ -37,7 +38,7 @@ namespace detail {
 inline constexpr Index max_image_side = sizeof(Index) > 4 ? std::numeric_limits<std::int32_t>::max() : 26754;
 
 /// Throws ImageError unless the view can be read.
-inline void require_readable(const ImageView& image) {
+BEIT_COLD inline void require_readable(const ImageView& image) {
   const auto shape = [&] { return concat({image.height, " x ", image.width, " x ", image.channels}); };
   const auto fail = [&](const std::string& wanted) {
     throw ImageError(concat({"image: found height x width x channels ", shape(), ", wanted ", wanted}));

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include <beit/core/cold.hpp>
 #include <beit/core/compiled.hpp>
 #include <beit/core/concat.hpp>
 #include <beit/core/error.hpp>
@@ -22,7 +23,7 @@ namespace beit::inline BEIT_ABI {
 
 namespace detail {
 
-BEIT_INLINE void require_valid(const Preprocessing& config) {
+BEIT_COLD BEIT_INLINE void require_valid(const Preprocessing& config) {
   const Size size = config.input_size;
   if (size.height < 1 || size.width < 1 || size.height > max_image_side || size.width > max_image_side) {
     throw ConfigError(

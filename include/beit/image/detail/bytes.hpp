@@ -36,7 +36,8 @@ struct ImageFile {
 };
 
 /// Throws ImageError for an image of no pixels or of more than the limit.
-inline void check_size(const ImageFile& file, std::int64_t height, std::int64_t width, std::int64_t max_pixels) {
+BEIT_COLD inline void check_size(const ImageFile& file, std::int64_t height, std::int64_t width,
+                                 std::int64_t max_pixels) {
   if (height < 1 || width < 1) {
     file.fail(concat({"found ", height, " x ", width, " pixels, wanted at least 1 x 1"}));
   }
@@ -74,7 +75,7 @@ inline void append(std::vector<std::uint8_t>& to, Bytes from) { to.insert(to.end
 /// A palette of 256 colours of 3 bytes: what the file has, then greys, as Pillow fills it up.
 ///
 /// A pixel may name a colour that a short palette doesn't have; stb_image would then read memory that nothing wrote.
-inline std::vector<std::uint8_t> full_palette(Bytes colors) {
+BEIT_COLD inline std::vector<std::uint8_t> full_palette(Bytes colors) {
   std::vector<std::uint8_t> palette(colors.begin(), colors.end());
   for (std::size_t i = palette.size() / 3; i < 256; ++i) palette.insert(palette.end(), 3, static_cast<std::uint8_t>(i));
   return palette;

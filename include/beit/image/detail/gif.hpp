@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <vector>
 
+#include <beit/core/cold.hpp>
 #include <beit/core/concat.hpp>
 #include <beit/core/matrix.hpp>
 #include <beit/core/version.hpp>
@@ -25,7 +26,7 @@ struct GifFrame {
 
 /// The first frame. Pillow shows the palette's colour for transparent pixels, and around a frame that is smaller than
 /// the canvas the transparent colour, or the palette's first; stb_image leaves black or the background colour.
-inline GifFrame first_gif_frame(const ImageFile& file) {
+BEIT_COLD inline GifFrame first_gif_frame(const ImageFile& file) {
   const Bytes bytes = file.bytes;
   constexpr std::size_t header_bytes = 13, descriptor_bytes = 10;
   const auto palette_bytes = [](std::uint8_t flags) { return std::size_t{6} << (flags & 7); };

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <vector>
 
+#include <beit/core/cold.hpp>
 #include <beit/core/version.hpp>
 #include <beit/image/detail/bytes.hpp>
 
@@ -39,7 +40,7 @@ inline constexpr std::array<std::uint8_t, 416> standard_huffman_tables{
     0xe3, 0xe4, 0xe5, 0xe6, 0xe7, 0xe8, 0xe9, 0xea, 0xf2, 0xf3, 0xf4, 0xf5, 0xf6, 0xf7, 0xf8, 0xf9, 0xfa};
 
 /// The same JPEG with the standard's tables at its beginning; its own, where it has some, come later and count.
-inline std::vector<std::uint8_t> with_standard_huffman_tables(Bytes jpeg) {
+BEIT_COLD inline std::vector<std::uint8_t> with_standard_huffman_tables(Bytes jpeg) {
   std::size_t at = 0;
   while (jpeg[at] == 0xff) ++at;  // as is_jpeg has seen
   const std::size_t length = standard_huffman_tables.size() + 2;

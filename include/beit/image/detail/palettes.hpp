@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include <beit/core/cold.hpp>
 #include <beit/core/concat.hpp>
 #include <beit/core/version.hpp>
 #include <beit/image/detail/bytes.hpp>
@@ -19,7 +20,7 @@ namespace detail {
 
 /// Checks that every chunk lies in the file and that stb_image knows those that matter (its message about one that it
 /// doesn't know is not thread-safe). Returns a copy with 256 colours if the palette is shorter, else nothing.
-inline std::vector<std::uint8_t> check_png(const ImageFile& file) {
+BEIT_COLD inline std::vector<std::uint8_t> check_png(const ImageFile& file) {
   const Bytes bytes = file.bytes;
   std::vector<std::uint8_t> copy;
   bool found_palette = false;
@@ -53,7 +54,7 @@ inline std::vector<std::uint8_t> check_png(const ImageFile& file) {
 
 /// Checks that a PNG, which check_png has passed, has data enough for its pixels: for a few bytes that claim to be very
 /// many, memory would be taken first.
-inline void check_png_data(const ImageFile& file, Size size) {
+BEIT_COLD inline void check_png_data(const ImageFile& file, Size size) {
   constexpr std::uint64_t most_inflated = 1032;  // bytes that deflate makes of one: 258 of two bits
   std::uint64_t data_bytes = 0;
   for (std::size_t at = 8; !starts_with(file.bytes.subspan(at + 4), "IEND"); at += 12 + big32(file.bytes, at)) {
@@ -68,7 +69,7 @@ inline void check_png_data(const ImageFile& file, Size size) {
 }
 
 /// Checks the header. Returns a copy with 256 colours, for an image with a palette, else nothing.
-inline std::vector<std::uint8_t> check_bmp(const ImageFile& file) {
+BEIT_COLD inline std::vector<std::uint8_t> check_bmp(const ImageFile& file) {
   const Bytes bytes = file.bytes;
   constexpr std::size_t os2_header = 26, windows_header = 54;
   file.require(0, os2_header, "header");
@@ -116,7 +117,7 @@ inline std::vector<std::uint8_t> check_bmp(const ImageFile& file) {
 }
 
 /// Checks that a TGA without compression has all its pixels: stb_image doesn't look whether a row could be read.
-inline void check_tga(const ImageFile& file) {
+BEIT_COLD inline void check_tga(const ImageFile& file) {
   const Bytes bytes = file.bytes;
   file.require(0, 18, "header");
   const std::size_t pixel_bytes = (bytes[16] + std::size_t{7}) / 8;

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include <beit/core/cold.hpp>
 #include <beit/core/concat.hpp>
 #include <beit/core/matrix.hpp>
 #include <beit/core/version.hpp>
@@ -78,7 +79,7 @@ class PnmText {
   std::size_t at_;
 };
 
-inline PnmHeader read_pnm_header(const ImageFile& file) {
+BEIT_COLD inline PnmHeader read_pnm_header(const ImageFile& file) {
   const Bytes bytes = file.bytes;
   PnmHeader header;
   header.text = bytes[1] <= '3';

@@ -58,7 +58,7 @@ struct StbReader {
       {"found no image that can be read (", reason == nullptr ? "unknown" : reason, "), wanted ", image_formats()}));
 }
 
-inline Size read_size_by_stb(const ImageFile& file) {
+BEIT_COLD inline Size read_size_by_stb(const ImageFile& file) {
   StbReader reader{file.bytes};
   const stb::stbi_io_callbacks callbacks = StbReader::callbacks();
   int width = 0, height = 0, channels = 0;
