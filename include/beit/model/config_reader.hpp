@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cmath>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -43,11 +42,11 @@ BEIT_COLD inline std::vector<Index> shape_of_rank(const WeightScope& weights, co
   return shape;
 }
 
-/// G where `count` is G*G, or nothing.
-inline std::optional<Index> exact_square_root(Index count) {
-  if (count < 1) return {};
+/// G where `count` is G*G, or 0.
+inline Index exact_square_root(Index count) {
+  if (count < 1) return 0;
   const auto root = static_cast<Index>(std::round(std::sqrt(static_cast<double>(count))));
-  return root * root == count ? std::optional(root) : std::nullopt;
+  return root * root == count ? root : 0;
 }
 
 /// The name of the table of relative positions, or null where the model has none.
@@ -85,17 +84,17 @@ BEIT_COLD inline Config infer_from_shapes(const WeightScope& weights) {
   config.vocab_size = weights.has("lm_head.weight") ? shape_of_rank(weights, "lm_head.weight", 2)[0] : 0;
 
   config.num_heads = 0;
-  std::optional<Index> side;
+  Index side = 0;
   if (const char* table = relative_position_table(config)) {
     const std::vector<Index> shape = shape_of_rank(weights, table, 2);  // ((2*Gh-1)*(2*Gw-1) + 3, A)
     config.num_heads = shape[1];
-    const std::optional<Index> offsets = exact_square_root(shape[0] - 3);
-    if (offsets && *offsets % 2 == 1) side = (*offsets + 1) / 2;
+    const Index offsets = exact_square_root(shape[0] - 3);
+    if (offsets % 2 == 1) side = (offsets + 1) / 2;
   } else if (config.use_abs_pos_emb) {
     side = exact_square_root(shape_of_rank(weights, "pos_embed", 3)[1] - 1);  // (1, N, C)
   }
-  if (side && (*side > 65536 || config.patch_size.height > 65536 || config.patch_size.width > 65536)) side.reset();
-  config.image_size = {side.value_or(0) * config.patch_size.height, side.value_or(0) * config.patch_size.width};
+  if (side > 65536 || config.patch_size.height > 65536 || config.patch_size.width > 65536) side = 0;
+  config.image_size = {side * config.patch_size.height, side * config.patch_size.width};
   return config;
 }
 
