@@ -74,6 +74,8 @@ TEST_F(ContainerProcessors, ReadsTheFirstVersion) {
   EXPECT_EQ(found(), 3);
   write("sys/fs/cgroup/cpu/docker/1234/cpu.cfs_quota_us", "50000\n");
   EXPECT_EQ(found(), 1);
+  write("sys/fs/cgroup/cpu/docker/1234/cpu.cfs_quota_us", "100000");  // without an end of line
+  EXPECT_EQ(found(), 2);
 }
 
 TEST_F(ContainerProcessors, IgnoresWhatItCannotRead) {

@@ -52,7 +52,7 @@ BEIT_COLD inline long long group_processors(const std::string& group) {
   long long quota = 0, period = 0;
   if (std::sscanf(system_text({group, "/cpu.max"}).c_str(), "%lld %lld", &quota, &period) != 2) {
     const std::string both =
-        concat({system_text({group, "/cpu.cfs_quota_us"}), system_text({group, "/cpu.cfs_period_us"})});
+        concat({system_text({group, "/cpu.cfs_quota_us"}), " ", system_text({group, "/cpu.cfs_period_us"})});
     if (std::sscanf(both.c_str(), "%lld %lld", &quota, &period) != 2) return 0;
   }
   return quota > 0 && period > 0 ? (quota - 1) / period + 1 : 0;

@@ -32,7 +32,7 @@ class TimmNames final : public WeightSource {
       return;  // none, or several models: names as they are, and the one that is missing will say so
     prefix_ = found[0].substr(0, found[0].size() - token.size());
     if (!prefix_.empty() && !prefix_.ends_with('.')) prefix_.clear();
-    hugging_face_ = prefix_ == embeddings || prefix_.ends_with(".embeddings.");
+    hugging_face_ = prefix_ == embeddings || prefix_.ends_with(detail::concat({".", embeddings}));
     if (hugging_face_) prefix_.resize(prefix_.size() - embeddings.size());
     // Heads stand beside the trunk, not in it: "beit.pooler.layernorm", "classifier".
     if (prefix_.size() > 1) outer_ = prefix_.substr(0, prefix_.rfind('.', prefix_.size() - 2) + 1);
