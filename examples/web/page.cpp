@@ -20,8 +20,8 @@
 #include <beit/beit.hpp>
 #include <beit/model/any_beit.hpp>
 
-#include "../attention_map.hpp"
-#include "../what_the_model_sees.hpp"
+#include "../programs/attention_map.hpp"
+#include "../programs/what_the_model_sees.hpp"
 
 namespace {
 

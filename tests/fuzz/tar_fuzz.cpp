@@ -8,7 +8,7 @@
 #include <cstdlib>
 #include <optional>
 
-#include "../../examples/inputs/tar_reader.hpp"
+#include "../../examples/programs/inputs/tar_reader.hpp"
 #include "memory_file.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
