@@ -29,13 +29,13 @@ beit::Activations normal_rows(beit::Workspace::Frame& frame, const beit::kernels
 
 template <typename Weight>
 void Attention(benchmark::State& state) {
-  const beit::kernels::AttentionKernel& kernel = beit::arithmetic<Weight>(beit::default_kernels()).attention;
+  const beit::kernels::AttentionKernel& kernel = beit::precision_kernels<Weight>(beit::default_kernels()).attention;
   beit::ThreadPool pool(1);
   beit::Workspace workspace(pool);
   beit::Workspace::Frame frame(workspace);
   const beit::Activations qkv = normal_rows(frame, *kernel.layout, 3 * dim);
   const beit::Activations out =
-      frame.activations(*beit::arithmetic<Weight>(beit::default_kernels()).gemm.layout, 1, tokens, dim, true);
+      frame.activations(*beit::precision_kernels<Weight>(beit::default_kernels()).gemm.layout, 1, tokens, dim, true);
   std::byte* const scratch = frame.bytes(kernel.scratch_bytes(tokens, dim / heads));
   beit::RelativePositionBias bias({14, 14});
   bias.add(testing_weights::RandomWeights(1).root().scope("attn"), heads);
@@ -63,7 +63,7 @@ void LayerNorm(benchmark::State& state) {
   const beit::LayerNorm norm(beit::default_kernels(), numbers.root().scope("norm"), dim);
   const auto x = numbers.get("x", std::vector<Index>{tokens, dim});
   const beit::Activations out =
-      frame.activations(*beit::arithmetic<Weight>(beit::default_kernels()).gemm.layout, 1, tokens, dim);
+      frame.activations(*beit::precision_kernels<Weight>(beit::default_kernels()).gemm.layout, 1, tokens, dim);
   for (auto _ : state) {
     norm.forward(Eigen::Map<const beit::RowMajorMatrix>(x.data(), tokens, dim), workspace, out);
     benchmark::ClobberMemory();
@@ -77,7 +77,7 @@ void FirstProduct(benchmark::State& state) {
   beit::Workspace::Frame frame(workspace);
   const beit::Linear<Weight> fc1(beit::default_kernels(), testing_weights::RandomWeights(1).root().scope("fc1"), hidden,
                                  dim);
-  const beit::kernels::Layout& layout = *beit::arithmetic<Weight>(beit::default_kernels()).gemm.layout;
+  const beit::kernels::Layout& layout = *beit::precision_kernels<Weight>(beit::default_kernels()).gemm.layout;
   const beit::Activations x = normal_rows(frame, layout, dim);
   const beit::Activations out = frame.activations(layout, 1, tokens, hidden, true);
   for (auto _ : state) {

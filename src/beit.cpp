@@ -9,7 +9,7 @@
 namespace beit::inline BEIT_ABI {
 
 #define BEIT_INSTANTIATE(Weight)                                                                                    \
-  template const kernels::Arithmetic& kernels::arithmetic_of<WeightTraits<Weight>::precision>(Isa);                 \
+  template const kernels::PrecisionKernels& kernels::precision_kernels_of<WeightTraits<Weight>::precision>(Isa);    \
   template class Beit<Weight>;                                                                                      \
   template Beit<Weight> detail::load_from(const std::filesystem::path&, Part, const LoadOptions&, const Executor&); \
   template Beit<Weight> detail::load_from(std::span<const std::byte>, std::string, Part, const LoadOptions&,        \

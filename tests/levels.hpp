@@ -36,20 +36,20 @@ inline std::vector<beit::Isa> available() {
 }
 
 /// The products and attention of a level in a precision that is known at run time.
-inline const beit::kernels::Arithmetic& arithmetic(beit::Isa isa, beit::Precision precision) {
+inline const beit::kernels::PrecisionKernels& precision_kernels(beit::Isa isa, beit::Precision precision) {
   using beit::Precision;
-  using beit::kernels::arithmetic_of;
+  using beit::kernels::precision_kernels_of;
   switch (precision) {
     case Precision::float_fast:
-      return arithmetic_of<Precision::float_fast>(isa);
+      return precision_kernels_of<Precision::float_fast>(isa);
     case Precision::bfloat16:
-      return arithmetic_of<Precision::bfloat16>(isa);
+      return precision_kernels_of<Precision::bfloat16>(isa);
     case Precision::int8:
-      return arithmetic_of<Precision::int8>(isa);
+      return precision_kernels_of<Precision::int8>(isa);
     case Precision::float32:
       break;
   }
-  return arithmetic_of<Precision::float32>(isa);
+  return precision_kernels_of<Precision::float32>(isa);
 }
 
 /// A name and a level.

@@ -126,7 +126,7 @@ Json describe() {
   for (const Precision& precision : precisions) {
     // Where the processor has no tiles, float-fast is float.
     if (precision.load == &load<beit::FloatFast> &&
-        beit::arithmetic<beit::FloatFast>(kernels).gemm.run == beit::arithmetic<float>(kernels).gemm.run)
+        beit::precision_kernels<beit::FloatFast>(kernels).gemm.run == beit::precision_kernels<float>(kernels).gemm.run)
       continue;
     names.push_back(precision.name);
   }

@@ -94,7 +94,7 @@ class Masker {
                    : beit::load_masked_image_model<float>(programs::path_of(options.model),
                                                           {.image_size = options.image_size}, executor)),
         tokenizer_(load_tokenizer(options.tokenizer, {.grid = model_.config().grid()}, executor)),
-        preprocessing_(tokenizer_.preprocessing_beside(model_.config().preprocessing)) {
+        preprocessing_(tokenizer_.preprocessing_for(model_.config().preprocessing)) {
     if (tokenizer_.vocab_size() == model_.config().vocab_size) return;
     throw beit::ArgumentError("found a model of " + std::to_string(model_.config().vocab_size) +
                               " visual tokens and a tokenizer of " + std::to_string(tokenizer_.vocab_size()) +

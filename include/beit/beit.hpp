@@ -7,6 +7,8 @@
 #pragma once
 
 #include <beit/core/error.hpp>
+#include <beit/core/executor.hpp>
+#include <beit/core/index.hpp>
 #include <beit/core/matrix.hpp>
 #include <beit/core/thread_pool.hpp>
 #include <beit/core/version.hpp>

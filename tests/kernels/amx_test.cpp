@@ -72,8 +72,9 @@ TEST(Amx, SplitProductsAreNoLessAccurateThanFma) {
       for (std::size_t i = 0; i < out.size(); ++i) sum += (out[i] - wanted[i]) * (out[i] - wanted[i]);
       return sum;
     };
-    EXPECT_LE(mean_square_error(beit::kernels::AmxLevel<SoftwareTiles>::arithmetic<beit::Precision::float32>().gemm),
-              mean_square_error(beit::kernels::Avx512::arithmetic<beit::Precision::float32>().gemm))
+    EXPECT_LE(
+        mean_square_error(beit::kernels::AmxLevel<SoftwareTiles>::precision_kernels<beit::Precision::float32>().gemm),
+        mean_square_error(beit::kernels::Avx512::precision_kernels<beit::Precision::float32>().gemm))
         << k;
   }
 }

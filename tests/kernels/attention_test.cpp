@@ -13,7 +13,7 @@ namespace {
 using beit::Index;
 using beit::Size;
 using beit::kernels::Layout;
-using beit::kernels::Rounding;
+using beit::kernels::NumberFormat;
 using reference::normal;
 using reference::Owned;
 
@@ -39,7 +39,7 @@ class AttentionCases : public testing::TestWithParam<Case> {};
 void check(const Case& parameters, const beit::kernels::AttentionKernel& kernel, const Layout& layout) {
   const Size grid = parameters.grid;
   const Index d = parameters.d, n = 1 + grid.area(), images = n < 100 ? 2 : 1, heads = 2, dim = heads * d;
-  const bool with_bias = parameters.bias, rounds = kernel.layout->rounding == Rounding::bfloat16;
+  const bool with_bias = parameters.bias, rounds = kernel.layout->number_format == NumberFormat::bfloat16;
   const float deviation = parameters.deviation;
   const Owned in(*kernel.layout, normal(images * n * 3 * dim, 7, deviation), images, n, 3 * dim);
   const std::vector<float> qkv = in.read();
@@ -88,7 +88,7 @@ void check(const Case& parameters, const beit::kernels::AttentionKernel& kernel,
         // is rounded to 8 bits after a softmax to 1e-4, and the result again.
         double tolerance = 2e-6 * deviation * (1 + deviation * deviation);
         if (rounds) tolerance += (0x1p-8 + 2e-4) * magnitude;
-        if (layout.rounding == Rounding::bfloat16) tolerance += 0x1p-8 * std::abs(wanted);
+        if (layout.number_format == NumberFormat::bfloat16) tolerance += 0x1p-8 * std::abs(wanted);
         ASSERT_NEAR(out[static_cast<std::size_t>((first + i) * dim + column + c)], wanted, tolerance)
             << item << ": " << i << ", " << c;
       }

@@ -24,7 +24,7 @@ INSTANTIATE_TEST_SUITE_P(Shapes, Walk,
 TEST_P(Walk, GoesThroughPartsPanelsAndChunks) {
   const Shape shape = GetParam();
   ChunkWalk walk{shape.depth, shape.chunk, shape.part, shape.panel0, shape.panel1, 0, shape.panel0};
-  EXPECT_EQ(walk.in_parts(), shape.depth > shape.part);
+  EXPECT_EQ(walk.splits_depth(), shape.depth > shape.part);
   bool more = true;
   for (Index part = 0; part < shape.depth; part += shape.part) {
     const Index part_end = std::min(part + shape.part, shape.depth);

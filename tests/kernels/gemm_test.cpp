@@ -15,10 +15,10 @@ namespace {
 using beit::Index;
 using beit::Precision;
 using beit::kernels::Epilogue;
-using beit::kernels::Gemm;
+using beit::kernels::GemmCall;
 using beit::kernels::GemmKernel;
 using beit::kernels::Layout;
-using beit::kernels::Rounding;
+using beit::kernels::NumberFormat;
 using reference::all_levels;
 using reference::normal;
 using reference::Owned;
@@ -51,7 +51,7 @@ class GemmShapes : public testing::TestWithParam<Shape> {
     w = normal(n * k, 2, 1 / std::sqrt(static_cast<float>(k)));
     bias = normal(n, 3);
     scale = normal(n, 4);
-    // Rounding of a sum of k products of order 1/sqrt(k), done in chunks: well under k * 2^-24 / sqrt(k).
+    // NumberFormat of a sum of k products of order 1/sqrt(k), done in chunks: well under k * 2^-24 / sqrt(k).
     tolerance = 4e-7 * (2 + std::sqrt(static_cast<double>(std::min<Index>(k, 256))) / 4);
   }
 
@@ -63,7 +63,7 @@ class GemmShapes : public testing::TestWithParam<Shape> {
 
   /// Two parts drop what is below about 2^-17 of each of k products.
   double tolerance_of(const GemmKernel& kernel) const {
-    return kernel.layout->rounding == Rounding::two_parts ? 4e-5 : tolerance;
+    return kernel.layout->number_format == NumberFormat::two_parts ? 4e-5 : tolerance;
   }
 
   Index segments, rows, m, n, k;
@@ -90,15 +90,15 @@ TEST_P(GemmShapes, AgreeWithDoubleLoop) {
                                Variant{Epilogue::bias_gelu, true, false}, Variant{Epilogue::bias_residual, true, true},
                                Variant{Epilogue::bias_residual, true, false}}) {
         std::vector<float> out = before;
-        run_blocks(kernel, Gemm{.a = &x.view,
-                                .packed = packed.data(),
-                                .bias = c.bias ? bias.data() : nullptr,
-                                .scale = c.scale ? scale.data() : nullptr,
-                                .out = out.data(),
-                                .ldo = ldo,
-                                .segment_stride = stride,
-                                .n = n,
-                                .epilogue = c.epilogue});
+        run_blocks(kernel, GemmCall{.a = &x.view,
+                                    .packed = packed.data(),
+                                    .bias = c.bias ? bias.data() : nullptr,
+                                    .scale = c.scale ? scale.data() : nullptr,
+                                    .out = out.data(),
+                                    .ldo = ldo,
+                                    .segment_stride = stride,
+                                    .n = n,
+                                    .epilogue = c.epilogue});
         for (Index at = 0; at < segments * stride; ++at) {
           const Index row = at % stride / ldo, column = at % ldo, i = at / stride * rows + row;
           const auto index = static_cast<std::size_t>(at), j = static_cast<std::size_t>(column);
@@ -124,14 +124,14 @@ TEST_P(GemmShapes, WriteWhatAnotherKernelReads) {
       const auto packed = pack(kernel, w, n, k);
       const std::vector<double> products = sums(kernel, precision);
       for (const Layout* layout : layouts(level)) {
-        SCOPED_TRACE(name(level, precision) + ", rounding " + std::to_string(static_cast<int>(layout->rounding)));
+        SCOPED_TRACE(name(level, precision) + ", rounding " + std::to_string(static_cast<int>(layout->number_format)));
         const Owned out(*layout, segments, rows, n, true);
-        run_blocks(kernel, Gemm{.a = &x.view,
-                                .packed = packed.data(),
-                                .bias = bias.data(),
-                                .into = &out.view,
-                                .n = n,
-                                .epilogue = Epilogue::bias_gelu});
+        run_blocks(kernel, GemmCall{.a = &x.view,
+                                    .packed = packed.data(),
+                                    .bias = bias.data(),
+                                    .into = &out.view,
+                                    .n = n,
+                                    .epilogue = Epilogue::bias_gelu});
         out.complete();
         const std::vector<float> found = out.read();
         for (Index i = 0; i < m; ++i) {
@@ -146,9 +146,9 @@ TEST_P(GemmShapes, WriteWhatAnotherKernelReads) {
             const double y = wanted[static_cast<std::size_t>(j)];
             double error = tolerance_of(kernel) * (1 + std::abs(y));
             // The GELU of what is rounded next is within 1e-4.
-            if (layout->rounding == Rounding::two_parts) error += 0x1p-16 * std::abs(y);
-            if (layout->rounding == Rounding::bfloat16) error += 1e-4 + 0x1p-8 * std::abs(y);
-            if (layout->rounding == Rounding::int8) error += 1e-4 + (largest + 1e-4) / 127 * 0.5001;
+            if (layout->number_format == NumberFormat::two_parts) error += 0x1p-16 * std::abs(y);
+            if (layout->number_format == NumberFormat::bfloat16) error += 1e-4 + 0x1p-8 * std::abs(y);
+            if (layout->number_format == NumberFormat::int8) error += 1e-4 + (largest + 1e-4) / 127 * 0.5001;
             ASSERT_NEAR(found[static_cast<std::size_t>(i * n + j)], y, error) << i << ", " << j;
           }
         }
@@ -161,12 +161,13 @@ TEST_P(GemmShapes, AreRoundedToNearest) {
   for (const reference::Level& level : all_levels()) {
     for (const Layout* layout : layouts(level)) {
       SCOPED_TRACE(std::string(beit::isa_name(level.isa)) + ", rounding " +
-                   std::to_string(static_cast<int>(layout->rounding)));
+                   std::to_string(static_cast<int>(layout->number_format)));
       const std::vector<double> wanted = reference::rounded(a.data(), k, m, k, reference::rounding(*layout));
       const std::vector<float> found = Owned(*layout, a, segments, rows, k).read();
       for (std::size_t i = 0; i < found.size(); ++i) {
-        const double part = layout->rounding == Rounding::two_parts ? 0x1p-17 * std::abs(wanted[i]) : 0;
-        ASSERT_NEAR(found[i], wanted[i], part + (layout->rounding == Rounding::int8 ? 1e-7 * std::abs(wanted[i]) : 0));
+        const double part = layout->number_format == NumberFormat::two_parts ? 0x1p-17 * std::abs(wanted[i]) : 0;
+        ASSERT_NEAR(found[i], wanted[i],
+                    part + (layout->number_format == NumberFormat::int8 ? 1e-7 * std::abs(wanted[i]) : 0));
       }
     }
   }
@@ -177,7 +178,7 @@ TEST_P(GemmShapes, ActivationsMayComeInPieces) {
   for (const reference::Level& level : all_levels()) {
     for (const Layout* layout : layouts(level)) {
       SCOPED_TRACE(std::string(beit::isa_name(level.isa)) + ", rounding " +
-                   std::to_string(static_cast<int>(layout->rounding)));
+                   std::to_string(static_cast<int>(layout->number_format)));
       const Owned pieces(*layout, segments, rows, k, true);
       for (Index segment = 0; segment < segments; ++segment) {
         for (Index row = 0; row < rows;) {
@@ -221,13 +222,13 @@ std::vector<float> multiply(const GemmKernel& kernel, const float* a, Index m, c
   const auto packed = pack(kernel, w, n, k);
   std::vector<float> out(static_cast<std::size_t>(m * n));
   run_blocks(kernel,
-             Gemm{.a = &x.view,
-                  .packed = packed.data(),
-                  .bias = bias.data(),
-                  .out = out.data(),
-                  .ldo = n,
-                  .n = n,
-                  .epilogue = Epilogue::bias_gelu},
+             GemmCall{.a = &x.view,
+                      .packed = packed.data(),
+                      .bias = bias.data(),
+                      .out = out.data(),
+                      .ldo = n,
+                      .n = n,
+                      .epilogue = Epilogue::bias_gelu},
              tiles * kernel.tile_step, panels * kernel.column_tile);
   return out;
 }
@@ -269,10 +270,10 @@ TEST(Gemm, QuantisesTheSameOnEveryLevel) {
     const Owned x(*kernel.layout, a, 1, m, k);
     const auto packed = pack(kernel, w, n, k);
     std::vector<float> out(static_cast<std::size_t>(m * n));
-    run_blocks(kernel, Gemm{.a = &x.view, .packed = packed.data(), .out = out.data(), .ldo = n, .n = n});
+    run_blocks(kernel, GemmCall{.a = &x.view, .packed = packed.data(), .out = out.data(), .ldo = n, .n = n});
     return out;
   };
-  const auto portable = product(testing_levels::arithmetic(beit::Isa::portable, beit::Precision::int8).gemm);
+  const auto portable = product(testing_levels::precision_kernels(beit::Isa::portable, beit::Precision::int8).gemm);
   for (const reference::Level& level : all_levels()) {
     EXPECT_EQ(product(level.of(beit::Precision::int8).gemm), portable) << beit::isa_name(level.isa);
   }
@@ -286,7 +287,7 @@ TEST(Gemm, ZeroAndHugeRowsQuantise) {
     const Owned x(*kernel.layout, a, 1, 3, k);
     const auto packed = pack(kernel, w, n, k);
     std::vector<float> out(6);
-    run_blocks(kernel, Gemm{.a = &x.view, .packed = packed.data(), .out = out.data(), .ldo = n, .n = n});
+    run_blocks(kernel, GemmCall{.a = &x.view, .packed = packed.data(), .out = out.data(), .ldo = n, .n = n});
     EXPECT_EQ(out[0], 0) << beit::isa_name(level.isa);
     EXPECT_NEAR(out[2], 1e38, 4e36) << beit::isa_name(level.isa);
     EXPECT_EQ(out[3], 0) << beit::isa_name(level.isa);
@@ -326,9 +327,9 @@ TEST(Gemm, GeluIsWithinATenthOfAThousandthBeforeItIsRounded) {
     const auto packed = pack(kernel, {1}, 1, 1);
     run_blocks(
         kernel,
-        Gemm{.a = &in.view, .packed = packed.data(), .into = &out.view, .n = 1, .epilogue = Epilogue::bias_gelu});
+        GemmCall{.a = &in.view, .packed = packed.data(), .into = &out.view, .n = 1, .epilogue = Epilogue::bias_gelu});
     const std::vector<float> found = out.read();
-    const bool rounded = layout.rounding == Rounding::bfloat16;
+    const bool rounded = layout.number_format == NumberFormat::bfloat16;
     for (std::size_t i = 0; i < found.size(); ++i) {
       const double wanted = reference::gelu(x[i]);
       ASSERT_NEAR(found[i], wanted, 1e-4 + (rounded ? 0x1p-8 * std::abs(wanted) : 0))

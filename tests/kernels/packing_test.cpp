@@ -14,7 +14,7 @@ namespace {
 using beit::Index;
 using beit::Precision;
 using beit::kernels::GemmKernel;
-using beit::kernels::Rounding;
+using beit::kernels::NumberFormat;
 using reference::normal;
 
 /// What lies at packed[at] and after.
@@ -35,7 +35,7 @@ Index group(beit::Isa isa, Precision precision, const GemmKernel& kernel) {
     }
     return 4;
   }
-  return isa == beit::Isa::amx || kernel.layout->rounding == Rounding::bfloat16 ? 2 : 1;
+  return isa == beit::Isa::amx || kernel.layout->number_format == NumberFormat::bfloat16 ? 2 : 1;
 }
 
 /// w (n, k) in panels of kernel.column_tile, one number after the other.

@@ -25,10 +25,10 @@ inline constexpr std::array precisions{beit::Precision::float32, beit::Precision
 
 /// All kernels of a level.
 struct Level : beit::Kernels {
-  std::array<beit::kernels::Arithmetic, precisions.size()> arithmetics;  // in the order of Precision
+  std::array<beit::kernels::PrecisionKernels, precisions.size()> precision_kernels;  // in the order of Precision
 
-  const beit::kernels::Arithmetic& of(beit::Precision precision) const {
-    return arithmetics[static_cast<std::size_t>(precision)];
+  const beit::kernels::PrecisionKernels& of(beit::Precision precision) const {
+    return precision_kernels[static_cast<std::size_t>(precision)];
   }
 };
 
@@ -38,7 +38,8 @@ inline std::vector<Level> all_levels() {
   for (const beit::Isa isa : testing_levels::available()) {
     levels.push_back({beit::kernels::kernels_of(isa), {}});
     for (const beit::Precision precision : precisions) {
-      levels.back().arithmetics[static_cast<std::size_t>(precision)] = testing_levels::arithmetic(isa, precision);
+      levels.back().precision_kernels[static_cast<std::size_t>(precision)] =
+          testing_levels::precision_kernels(isa, precision);
     }
   }
 #if BEIT_AMX_KERNELS
@@ -46,8 +47,8 @@ inline std::vector<Level> all_levels() {
   if (beit::best_isa() == beit::Isa::avx512_bf16) {
     using Software = beit::kernels::AmxLevel<SoftwareTiles>;
     levels.push_back({Software::table(),
-                      {Software::arithmetic<precisions[0]>(), Software::arithmetic<precisions[1]>(),
-                       Software::arithmetic<precisions[2]>(), Software::arithmetic<precisions[3]>()}});
+                      {Software::precision_kernels<precisions[0]>(), Software::precision_kernels<precisions[1]>(),
+                       Software::precision_kernels<precisions[2]>(), Software::precision_kernels<precisions[3]>()}});
   }
 #endif
   return levels;
@@ -64,25 +65,25 @@ inline std::vector<float> normal(Index count, unsigned seed, float deviation = 1
 
 inline double gelu(double x) { return 0.5 * x * (1 + std::erf(x / std::sqrt(2.0))); }
 
-enum class Rounding { none, bfloat16, int8, int8_weights };
+enum class NumberFormat { none, bfloat16, int8, int8_weights };
 
 /// How a product that reads this rounds what it multiplies.
-inline Rounding rounding(const beit::kernels::Layout& layout) {
-  switch (layout.rounding) {
-    case beit::kernels::Rounding::none:
-    case beit::kernels::Rounding::two_parts:
-      return Rounding::none;
-    case beit::kernels::Rounding::bfloat16:
-      return Rounding::bfloat16;
-    case beit::kernels::Rounding::int8:
+inline NumberFormat rounding(const beit::kernels::Layout& layout) {
+  switch (layout.number_format) {
+    case beit::kernels::NumberFormat::none:
+    case beit::kernels::NumberFormat::two_parts:
+      return NumberFormat::none;
+    case beit::kernels::NumberFormat::bfloat16:
+      return NumberFormat::bfloat16;
+    case beit::kernels::NumberFormat::int8:
       break;
   }
-  return Rounding::int8;
+  return NumberFormat::int8;
 }
-inline Rounding rounding(beit::Precision precision) {
-  return precision == beit::Precision::int8       ? Rounding::int8_weights
-         : precision == beit::Precision::bfloat16 ? Rounding::bfloat16
-                                                  : Rounding::none;
+inline NumberFormat rounding(beit::Precision precision) {
+  return precision == beit::Precision::int8       ? NumberFormat::int8_weights
+         : precision == beit::Precision::bfloat16 ? NumberFormat::bfloat16
+                                                  : NumberFormat::none;
 }
 
 /// x, rounded up to 16 bits.
@@ -94,23 +95,23 @@ inline float round_up(float x) {
 
 /// x (rows, k), rows ldx apart, rounded: (rows, k). A quantised row has the scale of its largest magnitude, for weights
 /// rounded up.
-inline std::vector<double> rounded(const float* x, Index ldx, Index rows, Index k, Rounding how) {
+inline std::vector<double> rounded(const float* x, Index ldx, Index rows, Index k, NumberFormat how) {
   std::vector<double> out;
   for (Index i = 0; i < rows; ++i, x += ldx) {
     float largest = 0;
     for (Index j = 0; j < k; ++j) largest = std::max(largest, std::abs(x[j]));
-    const float scale = how == Rounding::int8_weights ? round_up(largest / 127) : largest / 127;
-    const float inverse = largest == 0 ? 0 : how == Rounding::int8_weights ? 1 / scale : 127 / largest;
+    const float scale = how == NumberFormat::int8_weights ? round_up(largest / 127) : largest / 127;
+    const float inverse = largest == 0 ? 0 : how == NumberFormat::int8_weights ? 1 / scale : 127 / largest;
     for (Index j = 0; j < k; ++j) {
       switch (how) {
-        case Rounding::none:
+        case NumberFormat::none:
           out.push_back(x[j]);
           break;
-        case Rounding::bfloat16:
+        case NumberFormat::bfloat16:
           out.push_back(beit::bfloat16_to_float(beit::round_to_bfloat16(x[j])));
           break;
-        case Rounding::int8:
-        case Rounding::int8_weights:
+        case NumberFormat::int8:
+        case NumberFormat::int8_weights:
           out.push_back(std::nearbyint(x[j] * inverse) * static_cast<double>(scale));
           break;
       }
@@ -136,9 +137,9 @@ inline std::vector<double> product(const std::vector<double>& a, const std::vect
 
 /// Memory of activations, full of NaNs: what isn't written and yet multiplied shows.
 struct Owned {
-  Owned(const beit::kernels::Layout& layout, Index segments, Index rows, Index columns, bool in_parts = false)
-      : memory(beit::kernels::Activations::bytes(layout, segments, rows, columns, in_parts)),
-        view(beit::kernels::Activations::on(layout, memory.data(), segments, rows, columns, in_parts)) {
+  Owned(const beit::kernels::Layout& layout, Index segments, Index rows, Index columns, bool partial_writes = false)
+      : memory(beit::kernels::Activations::bytes(layout, segments, rows, columns, partial_writes)),
+        view(beit::kernels::Activations::on(layout, memory.data(), segments, rows, columns, partial_writes)) {
     std::fill_n(memory.data(), memory.size(), std::byte{0xFF});
   }
   /// x (segments * rows, columns) as the layout keeps it.
@@ -173,7 +174,7 @@ inline beit::AlignedBuffer<std::byte> pack(const beit::kernels::GemmKernel& kern
 }
 
 /// A whole product by calls of so many row tiles and columns at a time, multiples of the kernel's.
-inline void run_blocks(const beit::kernels::GemmKernel& kernel, const beit::kernels::Gemm& product, Index tiles,
+inline void run_blocks(const beit::kernels::GemmKernel& kernel, const beit::kernels::GemmCall& product, Index tiles,
                        Index columns) {
   beit::AlignedBuffer<std::byte> scratch(kernel.scratch_bytes(tiles, columns, product.k()));
   std::fill_n(scratch.data(), scratch.size(), std::byte{0xFF});
@@ -184,7 +185,7 @@ inline void run_blocks(const beit::kernels::GemmKernel& kernel, const beit::kern
     }
   }
 }
-inline void run_blocks(const beit::kernels::GemmKernel& kernel, const beit::kernels::Gemm& product) {
+inline void run_blocks(const beit::kernels::GemmKernel& kernel, const beit::kernels::GemmCall& product) {
   run_blocks(kernel, product, 2 * kernel.tile_step, 2 * kernel.column_tile);
 }
 

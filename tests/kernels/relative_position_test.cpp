@@ -15,7 +15,7 @@ using beit::Size;
 
 /// As much beyond what was asked for as a level may write.
 struct Greedy {
-  static void copy_over(const float* x, Index count, float* out) {
+  static void copy_with_overrun(const float* x, Index count, float* out) {
     std::copy_n(x, count + beit::kernels::relative_position_slack, out);
   }
 };
@@ -33,7 +33,7 @@ TEST(RelativePosition, EveryQueryHasTimmsRow) {
     }
     std::vector<float> row(static_cast<std::size_t>(tokens + beit::kernels::relative_position_slack));
     for (Index query = 0; query < tokens; ++query) {
-      beit::kernels::expand_relative_position_bias(table.data(), grid, query, &Greedy::copy_over, row.data());
+      beit::kernels::expand_relative_position_bias(table.data(), grid, query, &Greedy::copy_with_overrun, row.data());
       for (Index key = 0; key < tokens; ++key) {
         ASSERT_EQ(row[static_cast<std::size_t>(key)], static_cast<float>(timm_index(grid, query, key)))
             << grid.height << 'x' << grid.width << ", query " << query << ", key " << key;

@@ -14,31 +14,31 @@ class SoftwareTiles {
  public:
   using Index = beit::Index;
   template <int Number>
-  using Tile = beit::kernels::Tile<Number>;
+  using TileRegister = beit::kernels::TileRegister<Number>;
   static constexpr Index rows = 16, row_bytes = 64;
 
   template <int T>
-  void zero(Tile<T>) {
+  void zero(TileRegister<T>) {
     std::memset(data_[T], 0, sizeof(data_[T]));
   }
   template <int T>
-  void load(Tile<T>, const void* from, Index stride) {
+  void load(TileRegister<T>, const void* from, Index stride) {
     for (Index i = 0; i < rows; ++i) {
       std::memcpy(data_[T][i], static_cast<const std::uint8_t*>(from) + i * stride, row_bytes);
     }
   }
   template <int T>
-  void load_once(Tile<T> tile, const void* from, Index stride) {
+  void load_once(TileRegister<T> tile, const void* from, Index stride) {
     load(tile, from, stride);
   }
   template <int T>
-  void store(Tile<T>, void* to, Index stride) {
+  void store(TileRegister<T>, void* to, Index stride) {
     for (Index i = 0; i < rows; ++i) {
       std::memcpy(static_cast<std::uint8_t*>(to) + i * stride, data_[T][i], row_bytes);
     }
   }
   template <int C, int A, int B>
-  void multiply_bfloat16(Tile<C>, Tile<A>, Tile<B>) {
+  void multiply_bfloat16(TileRegister<C>, TileRegister<A>, TileRegister<B>) {
     for (Index i = 0; i < rows; ++i) {
       for (Index j = 0; j < 16; ++j) {
         float even = 0, odd = 0;
@@ -52,7 +52,7 @@ class SoftwareTiles {
     }
   }
   template <int C, int A, int B>
-  void multiply_bytes(Tile<C>, Tile<A>, Tile<B>) {
+  void multiply_bytes(TileRegister<C>, TileRegister<A>, TileRegister<B>) {
     for (Index i = 0; i < rows; ++i) {
       for (Index j = 0; j < 16; ++j) {
         std::int32_t sum = element<std::int32_t>(C, i, j);

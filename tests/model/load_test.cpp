@@ -103,8 +103,8 @@ TEST(Load, Bfloat16HoldsRoundedWeights) {
   const auto as_half = beit::load<Eigen::bfloat16>(golden("model_bf16.safetensors"));
   const beit::Matrix y = input(from_half);
   const beit::Matrix floats = from_half.forward(y), halves = as_half.forward(y);
-  if (beit::arithmetic<Eigen::bfloat16>(beit::default_kernels()).gemm.layout->rounding ==
-      beit::kernels::Rounding::none) {
+  if (beit::precision_kernels<Eigen::bfloat16>(beit::default_kernels()).gemm.layout->number_format ==
+      beit::kernels::NumberFormat::none) {
     EXPECT_EQ((floats.map() - halves.map()).cwiseAbs().maxCoeff(), 0.0f);
   } else {
     const auto c = floats.map().row(0), d = halves.map().row(0);

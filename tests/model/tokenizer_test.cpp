@@ -140,7 +140,7 @@ TEST(Tokenizer, PreprocessesImagesToValuesFromZeroToOne) {
 TEST(Tokenizer, SeesTheCropThatAModelSees) {
   const auto tokenizer = beit::load_tokenizer<float>(golden("dvae_four.safetensors"), {.grid = {14, 14}});
   beit::Preprocessing model{.input_size = {224, 224}, .crop_pct = 0.9, .crop_mode = beit::CropMode::squash};
-  const beit::Preprocessing beside = tokenizer.preprocessing_beside(model);
+  const beit::Preprocessing beside = tokenizer.preprocessing_for(model);
   EXPECT_EQ(beside.input_size, (Size{112, 112}));
   EXPECT_EQ(beside.crop_pct, 0.9);
   EXPECT_EQ(beside.crop_mode, beit::CropMode::squash);
@@ -148,7 +148,7 @@ TEST(Tokenizer, SeesTheCropThatAModelSees) {
   EXPECT_EQ(beside.std[0], 1.0f);
   EXPECT_EQ(beside.resize_to, Size{});
   model.resize_to = {256, 256};
-  EXPECT_EQ(tokenizer.preprocessing_beside(model).resize_to, (Size{128, 128}));
+  EXPECT_EQ(tokenizer.preprocessing_for(model).resize_to, (Size{128, 128}));
 }
 
 TEST(Tokenizer, LoadsHalvesAndOtherSizes) {

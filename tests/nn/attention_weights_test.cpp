@@ -50,8 +50,9 @@ class AttentionWeights : public testing::Test {
 
   /// qkv_, the second of two images, as one of the attention kernels reads it.
   beit::Activations write(beit::Precision precision) {
-    const beit::Activations qkv = frame_.activations(
-        *testing_levels::arithmetic(beit::default_kernels().isa, precision).attention.layout, 2, tokens, 3 * dim);
+    const beit::Activations qkv =
+        frame_.activations(*testing_levels::precision_kernels(beit::default_kernels().isa, precision).attention.layout,
+                           2, tokens, 3 * dim);
     for (Index image = 0; image < 2; ++image) qkv.write(image, 0, tokens, 0, 3 * dim, qkv_.data(), 3 * dim);
     return qkv;
   }

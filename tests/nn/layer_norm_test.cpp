@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <beit/nn/linear.hpp>
+
 #include "../random_weights.hpp"
 #include "reference.hpp"
 
@@ -38,7 +40,7 @@ TEST_P(LayerNorm, AsAProductReadsIt) {
   Matrix out(rows, dim);
   norm_.forward(x_, workspace_.executor(), out);
   beit::Workspace::Frame frame(workspace_);
-  const beit::kernels::Layout& layout = *beit::arithmetic<float>(beit::default_kernels()).gemm.layout;
+  const beit::kernels::Layout& layout = *beit::precision_kernels<float>(beit::default_kernels()).gemm.layout;
   const beit::Activations kept = frame.activations(beit::kernels::float_rows, segments, tokens, dim);
   for (Index i = 0; i < segments; ++i) kept.write(i, 0, tokens, 0, dim, x_.row(i * tokens), dim);
   for (const bool of_kept : {false, true}) {
@@ -50,7 +52,8 @@ TEST_P(LayerNorm, AsAProductReadsIt) {
     }
     Matrix found(rows, dim);
     for (Index i = 0; i < rows; ++i) normed.read(i / tokens, i % tokens, 0, dim, found.row(i));
-    EXPECT_LE(nn_reference::difference(found, wanted_), layout.rounding == beit::kernels::Rounding::none ? 2e-6 : 1e-4)
+    EXPECT_LE(nn_reference::difference(found, wanted_),
+              layout.number_format == beit::kernels::NumberFormat::none ? 2e-6 : 1e-4)
         << of_kept;
   }
 }

@@ -31,7 +31,7 @@ TYPED_TEST(LinearOf, EveryElementIsComputedOnce) {
   const auto scale = weights.get("gamma_1", std::vector<Index>{outputs});
   Matrix x(rows, inputs);
   std::copy_n(weights.get("x", std::vector<Index>{rows, inputs}).data(), x.size(), x.data());
-  if (linear.kernel().layout->rounding == beit::kernels::Rounding::bfloat16) {
+  if (linear.kernel().layout->number_format == beit::kernels::NumberFormat::bfloat16) {
     for (Index i = 0; i < x.size(); ++i) x.data()[i] = static_cast<float>(Eigen::bfloat16(x.data()[i]));
   }
   const Eigen::MatrixXd wanted =
@@ -48,8 +48,8 @@ TYPED_TEST(LinearOf, EveryElementIsComputedOnce) {
     Matrix out(rows, outputs);
     linear.forward(operand, workspace, out);
     EXPECT_LE((out.map().cast<double>() - wanted).cwiseAbs().maxCoeff(), 2e-6);
-    const beit::Activations hidden = frame.activations(*beit::arithmetic<float>(beit::default_kernels()).gemm.layout,
-                                                       segments, rows / segments, outputs);
+    const beit::Activations hidden = frame.activations(
+        *beit::precision_kernels<float>(beit::default_kernels()).gemm.layout, segments, rows / segments, outputs);
     linear.forward_gelu(operand, workspace, hidden);
     for (Index i = 0; i < rows; ++i) hidden.read(i / (rows / segments), i % (rows / segments), 0, outputs, out.row(i));
     for (Index i = 0; i < rows; ++i) {

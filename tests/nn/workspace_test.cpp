@@ -58,8 +58,8 @@ TEST(Workspace, WritesRowsSegmentAfterSegment) {
   for (const beit::Precision precision : {beit::Precision::float32, beit::Precision::int8}) {
     Frame frame(workspace);
     const Index segments = 5, rows = 21, columns = 40;
-    const beit::Activations out =
-        frame.activations(*testing_levels::arithmetic(isa, precision).gemm.layout, segments, rows, columns, true);
+    const beit::Activations out = frame.activations(*testing_levels::precision_kernels(isa, precision).gemm.layout,
+                                                    segments, rows, columns, true);
     beit::Matrix x(segments * rows, columns);
     for (Index i = 0; i < x.size(); ++i) x.data()[i] = static_cast<float>(i % 128) - 63.5f;
     beit::write_rows(x, out, workspace.executor());

@@ -36,7 +36,7 @@ __declspec(dllimport) int __stdcall GetProcessAffinityMask(void*, std::uintptr_t
 
 #if defined(__linux__)
 /// What the system says in one of its files; empty where that can't be read. A stream takes long to compile.
-BEIT_COLD inline std::string system_text(std::initializer_list<Piece> path) {
+BEIT_COLD inline std::string system_text(std::initializer_list<MessagePart> path) {
   std::string text;
   if (std::FILE* const file = std::fopen(concat(path).c_str(), "r")) {
     char part[512];

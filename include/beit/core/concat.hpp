@@ -17,20 +17,20 @@ namespace beit::inline BEIT_ABI {
 namespace detail {
 
 /// Text, which must outlive it, or an integer.
-class Piece {
+class MessagePart {
  public:
-  Piece(const char* text) : text_(text) {}
-  Piece(std::string_view text) : text_(text) {}
-  Piece(const std::string& text) : text_(text) {}
+  MessagePart(const char* text) : text_(text) {}
+  MessagePart(std::string_view text) : text_(text) {}
+  MessagePart(const std::string& text) : text_(text) {}
   template <std::integral Integer>
   requires(sizeof(Integer) > 1)  // neither a character nor a bool
-      Piece(Integer number) {
+      MessagePart(Integer number) {
     using Widest = std::conditional_t<std::is_signed_v<Integer>, long long, unsigned long long>;
     write(static_cast<Widest>(number));
   }
   // It may point into itself.
-  Piece(const Piece&) = delete;
-  Piece& operator=(const Piece&) = delete;
+  MessagePart(const MessagePart&) = delete;
+  MessagePart& operator=(const MessagePart&) = delete;
 
   std::string_view text() const { return text_; }
 
@@ -46,9 +46,9 @@ class Piece {
 };
 
 /// The pieces, one after the other. A sum of strings is several times the code, all of it compiled in every program.
-BEIT_COLD inline std::string concat(std::initializer_list<Piece> pieces) {
+BEIT_COLD inline std::string concat(std::initializer_list<MessagePart> pieces) {
   std::string text;
-  for (const Piece& piece : pieces) text += piece.text();
+  for (const MessagePart& piece : pieces) text += piece.text();
   return text;
 }
 

@@ -6,7 +6,7 @@
 #include <cstring>
 
 #include <beit/core/bit_cast.hpp>
-#include <beit/core/matrix.hpp>
+#include <beit/core/index.hpp>
 #include <beit/core/version.hpp>
 
 namespace beit::inline BEIT_ABI {

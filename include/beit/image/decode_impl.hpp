@@ -19,7 +19,7 @@
 #include <beit/core/compiled.hpp>
 #include <beit/core/concat.hpp>
 #include <beit/core/error.hpp>
-#include <beit/core/matrix.hpp>
+#include <beit/core/index.hpp>
 #include <beit/core/path_text.hpp>
 #include <beit/core/version.hpp>
 #include <beit/image/decode.hpp>

@@ -14,7 +14,7 @@
 #include <beit/core/cold.hpp>
 #include <beit/core/concat.hpp>
 #include <beit/core/error.hpp>
-#include <beit/core/matrix.hpp>
+#include <beit/core/index.hpp>
 #include <beit/core/version.hpp>
 
 namespace beit::inline BEIT_ABI {

@@ -4,7 +4,7 @@
 #include <cstdint>
 
 #include <beit/core/compiled.hpp>
-#include <beit/core/matrix.hpp>
+#include <beit/core/index.hpp>
 #include <beit/core/version.hpp>
 #include <beit/image/detail/taps.hpp>
 #include <beit/image/image.hpp>

@@ -7,7 +7,7 @@
 #include <beit/core/compiled.hpp>
 #include <beit/core/concat.hpp>
 #include <beit/core/error.hpp>
-#include <beit/core/matrix.hpp>
+#include <beit/core/index.hpp>
 #include <beit/core/version.hpp>
 #include <beit/cpu/isa.hpp>
 #include <beit/image/detail/resize_avx2.hpp>

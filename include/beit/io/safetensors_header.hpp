@@ -17,7 +17,7 @@
 #include <beit/core/cold.hpp>
 #include <beit/core/concat.hpp>
 #include <beit/core/error.hpp>
-#include <beit/core/matrix.hpp>
+#include <beit/core/index.hpp>
 #include <beit/core/version.hpp>
 #include <beit/io/json.hpp>
 #include <beit/io/tensor.hpp>
@@ -203,8 +203,8 @@ class HeaderReader final : public StrictJsonEvents {
   /// Adds a tensor, still without data, after every check that needs only its own entry.
   BEIT_COLD void add_entry() {
     const std::string where = concat({printable(name_), ": "});
-    const auto require = [&](bool is_there, const char* member) {
-      if (!is_there) fail(concat({where, member, " is missing"}));
+    const auto require = [&](bool exists, const char* member) {
+      if (!exists) fail(concat({where, member, " is missing"}));
     };
     require(!entry_.dtype_type.empty(), "dtype");
     if (entry_.dtype_type != "string") fail(concat({where, "dtype is ", entry_.dtype_type, ", wanted string"}));

@@ -14,7 +14,6 @@
 
 #include <beit/core/concat.hpp>
 #include <beit/core/error.hpp>
-#include <beit/core/matrix.hpp>
 #include <beit/core/version.hpp>
 #include <beit/io/atomic_file.hpp>
 #include <beit/io/safetensors.hpp>

@@ -7,7 +7,7 @@
 
 #include <beit/core/cold.hpp>
 #include <beit/core/concat.hpp>
-#include <beit/core/matrix.hpp>
+#include <beit/core/index.hpp>
 #include <beit/core/path_text.hpp>
 #include <beit/core/version.hpp>
 
@@ -19,7 +19,7 @@ BEIT_COLD inline std::string shape_text(std::span<const Index> shape) {
   std::string text = "(";
   for (std::size_t i = 0; i < shape.size() && i < shown; ++i) {
     if (i > 0) text += ", ";
-    text += detail::Piece(shape[i]).text();
+    text += detail::MessagePart(shape[i]).text();
   }
   if (shape.size() > shown) text += ", ...";
   return text + (shape.size() == 1 ? ",)" : ")");

@@ -25,7 +25,7 @@ BEIT_COLD inline std::string read_text(const std::filesystem::path& path) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-BEIT_COLD inline bool is_there(const std::filesystem::path& path) {
+BEIT_COLD inline bool file_exists(const std::filesystem::path& path) {
   std::error_code ignored;  // what can't be looked at can't be opened either, and MappedFile says why
   return std::filesystem::status(path, ignored).type() != std::filesystem::file_type::not_found;
 }

@@ -59,9 +59,9 @@ BEIT_COLD BEIT_INLINE std::vector<SafeTensors> open_weight_files(std::filesystem
   if (std::filesystem::is_directory(path, ignored)) {
     const std::filesystem::path folder = path, index = folder / "model.safetensors.index.json";
     path = folder / "model.safetensors";
-    if (!detail::is_there(path) && detail::is_there(index)) path = index;
+    if (!detail::file_exists(path) && detail::file_exists(index)) path = index;
     for (const char* name : {"pytorch_model.bin", "pytorch_model.bin.index.json"}) {
-      if (detail::is_there(path) || !detail::is_there(folder / name)) continue;
+      if (detail::file_exists(path) || !detail::file_exists(folder / name)) continue;
       throw FileError(detail::concat(
           {detail::path_text(folder), ": found ", name,
            " only, wanted model.safetensors: convert it: weights_tools/convert.py SOURCE OUTPUT, or a model "

@@ -14,12 +14,13 @@
 #include <utility>
 #include <vector>
 
+#include <beit/core/aligned_buffer.hpp>
 #include <beit/core/bit_cast.hpp>
 #include <beit/core/cold.hpp>
 #include <beit/core/concat.hpp>
 #include <beit/core/error.hpp>
 #include <beit/core/half.hpp>
-#include <beit/core/matrix.hpp>
+#include <beit/core/index.hpp>
 #include <beit/core/thread_pool.hpp>
 #include <beit/core/version.hpp>
 #include <beit/io/safetensors.hpp>

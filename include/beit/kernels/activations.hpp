@@ -11,17 +11,12 @@ namespace beit::inline BEIT_ABI {
 
 namespace kernels {
 
-/// How many tiles of `tile` make n.
-constexpr Index panels(Index n, Index tile) { return (n + tile - 1) / tile; }
-/// Bytes in whole cache lines.
-constexpr Index whole_lines(Index bytes) { return panels(bytes, 64) * 64; }
-
 /// T[size] of a size that is an Index.
 template <typename T, Index size>
 using Array = T[static_cast<std::size_t>(size)];
 
 /// What is left of a float where it is multiplied.
-enum class Rounding {
+enum class NumberFormat {
   none,       ///< All of it.
   two_parts,  ///< About 16 bits: the sum of two bfloat16.
   bfloat16,   ///< The nearest bfloat16.
@@ -34,7 +29,7 @@ struct Activations;
 /// is zero.
 struct Layout {
   Index row_tile;
-  Rounding rounding;
+  NumberFormat number_format;
   Index (*bytes)(Index rows, Index columns);  // for a multiple of row_tile rows
   /// As Activations::write and read, without the staging.
   void (*write)(const Activations& to, Index segment, Index row, Index rows, Index column, Index columns,
@@ -60,19 +55,19 @@ struct Activations {
     Index segment, row, rows;
   };
 
-  /// Memory of such activations; `in_parts`: some writes will have less than all columns.
-  static Index bytes(const Layout& layout, Index segments, Index segment_rows, Index columns, bool in_parts) {
-    const Activations shape = on(layout, nullptr, segments, segment_rows, columns, in_parts);
-    return shape.data_bytes() + shape.scale_bytes() + shape.staged_bytes(in_parts);
+  /// Memory of such activations; `partial_writes`: some writes will have less than all columns.
+  static Index bytes(const Layout& layout, Index segments, Index segment_rows, Index columns, bool partial_writes) {
+    const Activations shape = on(layout, nullptr, segments, segment_rows, columns, partial_writes);
+    return shape.data_bytes() + shape.scale_bytes() + shape.staged_bytes(partial_writes);
   }
   /// In such memory, aligned to 64 bytes.
   static Activations on(const Layout& layout, std::byte* memory, Index segments, Index segment_rows, Index columns,
-                        bool in_parts) {
+                        bool partial_writes) {
     Activations result{&layout,  memory,       nullptr, nullptr,
-                       segments, segment_rows, columns, panels(segment_rows, layout.row_tile)};
+                       segments, segment_rows, columns, detail::ceil_div(segment_rows, layout.row_tile)};
     if (memory == nullptr) return result;
     if (result.scale_bytes() > 0) result.scales = reinterpret_cast<float*>(memory + result.data_bytes());
-    if (result.staged_bytes(in_parts) > 0) {
+    if (result.staged_bytes(partial_writes) > 0) {
       result.staged = reinterpret_cast<float*>(memory + result.data_bytes() + result.scale_bytes());
     }
     return result;
@@ -111,12 +106,16 @@ struct Activations {
   }
 
  private:
-  Index data_bytes() const { return whole_lines(layout->bytes(padded_rows(), columns)); }
+  Index data_bytes() const { return detail::round_up_to_cache_line(layout->bytes(padded_rows(), columns)); }
   Index scale_bytes() const {
-    return layout->rounding == Rounding::int8 ? whole_lines(padded_rows() * static_cast<Index>(sizeof(float))) : 0;
+    return layout->number_format == NumberFormat::int8
+               ? detail::round_up_to_cache_line(padded_rows() * static_cast<Index>(sizeof(float)))
+               : 0;
   }
-  Index staged_bytes(bool in_parts) const {
-    return in_parts && layout->rounding == Rounding::int8 ? rows() * columns * static_cast<Index>(sizeof(float)) : 0;
+  Index staged_bytes(bool partial_writes) const {
+    return partial_writes && layout->number_format == NumberFormat::int8
+               ? rows() * columns * static_cast<Index>(sizeof(float))
+               : 0;
   }
 };
 

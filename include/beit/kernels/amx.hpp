@@ -35,9 +35,9 @@ struct BfloatParts {
   static constexpr Index parts = Parts, group = 2, block = 32;
   /// Blocks. With 16 to 24 KB, the nearest cache has room for a chunk of weights beside the blocks in work.
   static constexpr Index chunk = Parts == 1 ? 12 : Parts == 2 ? 6 : 4;
-  static constexpr Rounding rounding = Parts == 1   ? Rounding::bfloat16
-                                       : Parts == 2 ? Rounding::two_parts
-                                                    : Rounding::none;
+  static constexpr NumberFormat number_format = Parts == 1   ? NumberFormat::bfloat16
+                                                : Parts == 2 ? NumberFormat::two_parts
+                                                             : NumberFormat::none;
 
   /// Small to large where it is free; neighbours share an operand.
   static constexpr Index product_count = Parts * (Parts + 1) / 2;
@@ -50,7 +50,7 @@ struct BfloatParts {
       {0, 0, true, false}};
 
   template <typename Tiles, int C, int A, int B>
-  BEIT_TARGET_AMX static void multiply(Tiles& tiles, Tile<C> c, Tile<A> a, Tile<B> b) {
+  BEIT_TARGET_AMX static void multiply(Tiles& tiles, TileRegister<C> c, TileRegister<A> a, TileRegister<B> b) {
     tiles.multiply_bfloat16(c, a, b);
   }
 
@@ -82,12 +82,12 @@ struct TileBytes {
   using Sum = std::int32_t;
   using Stored = std::int8_t;
   static constexpr Index parts = 1, group = 4, block = 64, chunk = 12;
-  static constexpr Rounding rounding = Rounding::int8;
+  static constexpr NumberFormat number_format = NumberFormat::int8;
   static constexpr Index product_count = 1;
   static constexpr PartProduct products[] = {{0, 0, true, true}};
 
   template <typename Tiles, int C, int A, int B>
-  BEIT_TARGET_AMX static void multiply(Tiles& tiles, Tile<C> c, Tile<A> a, Tile<B> b) {
+  BEIT_TARGET_AMX static void multiply(Tiles& tiles, TileRegister<C> c, TileRegister<A> a, TileRegister<B> b) {
     tiles.multiply_bytes(c, a, b);
   }
 
@@ -102,13 +102,13 @@ struct AmxLevel {
   static constexpr Kernels table() { return {Isa::amx, &Avx512::layer_norm, &Portable::mean_rows}; }
 
   template <Precision precision>
-  static constexpr Arithmetic arithmetic() {
+  static constexpr PrecisionKernels precision_kernels() {
     if constexpr (precision == Precision::float32) {
-      return {TileGemm<Tiles, BfloatParts<3>>::kernel(), Avx512::arithmetic<precision>().attention};
+      return {TileGemm<Tiles, BfloatParts<3>>::kernel(), Avx512::precision_kernels<precision>().attention};
     } else if constexpr (precision == Precision::float_fast) {
-      return {TileGemm<Tiles, BfloatParts<2>>::kernel(), Avx512::arithmetic<precision>().attention};
+      return {TileGemm<Tiles, BfloatParts<2>>::kernel(), Avx512::precision_kernels<precision>().attention};
     } else {
-      return {TileGemm<Tiles, StepOf<precision, void, BfloatParts<1>, TileBytes>>::kernel(),
+      return {TileGemm<Tiles, StepFor<precision, void, BfloatParts<1>, TileBytes>>::kernel(),
               TileAttention<Tiles>::kernel()};
     }
   }

@@ -38,7 +38,7 @@ struct TileAttention {
   static constexpr Index MR = 2 * Tiles::rows, NR = 32, block = 32;  // block: of the summed dimension
   static constexpr Index size = sizeof(A), group = 2;
 
-  static constexpr Index padded(Index n) { return panels(n, block) * block; }
+  static constexpr Index padded(Index n) { return detail::round_up(n, block); }
 
   /// What a call needs beside its arguments, in this order; all are whole cache lines.
   struct Scratch {
@@ -54,7 +54,7 @@ struct TileAttention {
            ((MR + 1) * padded(n) + relative_position_slack) * static_cast<Index>(sizeof(float));
   }
 
-  BEIT_TARGET_AMX static void run(const Attention& a, std::byte* memory) {
+  BEIT_TARGET_AMX static void run(const AttentionCall& a, std::byte* memory) {
     const Index n = a.tokens(), d = a.head_dim(), ld = Rows::stride(a.qkv->columns);
     const Scratch scratch = lay_out(n, d, memory);
     const A* const queries = Rows::row(*a.qkv, a.segment, 0) + a.column();
@@ -79,7 +79,7 @@ struct TileAttention {
       Array<float, MR> reciprocal;
       for (Index i = 0; i < rows; ++i) {
         if (a.bias_table != nullptr) {
-          expand_relative_position_bias(a.bias_table, a.grid, row + i, &Avx512::copy_over, scratch.bias);
+          expand_relative_position_bias(a.bias_table, a.grid, row + i, &Avx512::copy_with_overrun, scratch.bias);
         }
         reciprocal[i] = Avx512Bf16::softmax_rounded(scratch.scores + i * padded(n), a.scale, scratch.bias, n,
                                                     scratch.weights + i * padded(n));

@@ -61,17 +61,18 @@ struct TileGemm {
   }
 
   static Index scratch_bytes(Index tiles, Index columns, Index k) {
-    const Index panels_of_sums = part(tiles, k) < blocks(k) ? panels(columns, NR) : 1;
-    return 2 * split_bytes + (2 + panels_of_sums * panels(tiles, 2)) * MR * sum_row;
+    const Index panels_of_sums = part(tiles, k) < blocks(k) ? detail::ceil_div(columns, NR) : 1;
+    return 2 * split_bytes + (2 + panels_of_sums * detail::ceil_div(tiles, 2)) * MR * sum_row;
   }
 
-  BEIT_TARGET_AMX static void run(const Gemm& g, Index tile0, Index tile1, Index column0, Index column1,
+  BEIT_TARGET_AMX static void run(const GemmCall& g, Index tile0, Index tile1, Index column0, Index column1,
                                   std::byte* scratch) {
     if (tile0 >= tile1 || column0 >= column1) return;
     Tiles tiles;
     TileGemm work(g, tiles, scratch);
-    const Index pairs = panels(tile1 - tile0, 2);
-    ChunkWalk at{blocks(g.k()), Product::chunk, part(tile1 - tile0, g.k()), column0 / NR, panels(column1, NR)};
+    const Index pairs = detail::ceil_div(tile1 - tile0, 2);
+    ChunkWalk at{blocks(g.k()), Product::chunk, part(tile1 - tile0, g.k()), column0 / NR,
+                 detail::ceil_div(column1, NR)};
     const std::byte* weights = work.stored(at);
     if constexpr (splits) {
       work.split_ = {weights, at.count(), scratch};
@@ -82,7 +83,7 @@ struct TileGemm {
       ChunkWalk next = at;
       more = next.advance();
       work.look_ahead(next, more, scratch + (weights == scratch ? split_bytes : 0), pairs * at.count());
-      Sum* sum = work.sums_ + (at.in_parts() ? (at.panel - at.panel0) * pairs * MR * NR : 0);
+      Sum* sum = work.sums_ + (at.splits_depth() ? (at.panel - at.panel0) * pairs * MR * NR : 0);
       for (Index t = tile0; t < tile1; t += 2, sum += MR * NR) {
         if (t + 1 < tile1) {
           work.template multiply<true>(at, t, weights, sum);
@@ -128,7 +129,7 @@ struct TileGemm {
     Activations::Tile tiles[2] = {};
   };
 
-  TileGemm(const Gemm& g, Tiles& tiles, std::byte* scratch)
+  TileGemm(const GemmCall& g, Tiles& tiles, std::byte* scratch)
       : g_(g),
         tiles_(tiles),
         done_{reinterpret_cast<Sum*>(scratch + 2 * split_bytes),
@@ -144,11 +145,11 @@ struct TileGemm {
     ChunkWalk fetched = next;
     if constexpr (splits) {
       split_ = more ? typename Panels::Split(stored(next), next.count(), split_to) : typename Panels::Split();
-      units_ = panels(split_.left, std::max<Index>(1, steps));
+      units_ = detail::ceil_div(split_.left, std::max<Index>(1, steps));
       if (more) fetched.advance();
     }
     ahead_ = fetched.panel * NR < g_.n ? Prefetch(stored(fetched), fetched.count() * Panels::stored_step) : Prefetch();
-    lines_ = panels(ahead_.lines(), std::max<Index>(1, steps));
+    lines_ = detail::ceil_div(ahead_.lines(), std::max<Index>(1, steps));
   }
 
   /// A chunk's products of two row tiles, or one, with a panel, in the registers, which the next block stores.
@@ -158,7 +159,7 @@ struct TileGemm {
     const Index count = at.count(), a_step = Rows::step(*g_.a, t);
     const std::byte* a = Rows::tile(*g_.a, t, at.begin);
     // Of the block that waits, a step; some together, because calls cost as well.
-    const Index rows = panels(panels(waiting_.rows, std::max<Index>(1, count)), 4) * 4;
+    const Index rows = detail::ceil_div(detail::ceil_div(waiting_.rows, std::max<Index>(1, count)), 4) * 4;
     const Sum* const begun = splits || at.first() ? nullptr : sum;
     if (count == 0) begin_tiles(begun);
     for (Index i = 0; i < count; ++i, a += a_step, b += b_step) {
@@ -223,7 +224,7 @@ struct TileGemm {
 
   /// Stores what a tile has of the block before, if that is unstored, and begins it with what is begun, if anything.
   template <int T>
-  BEIT_TARGET_AMX void begin_tile(Tile<T> tile, Sum* unstored, const Sum* begun, Index offset) {
+  BEIT_TARGET_AMX void begin_tile(TileRegister<T> tile, Sum* unstored, const Sum* begun, Index offset) {
     if (unstored != nullptr) tiles_.store(tile, unstored + offset, sum_row);
     if (begun != nullptr) {
       tiles_.load(tile, begun + offset, sum_row);
@@ -266,9 +267,9 @@ struct TileGemm {
             Avx512::dequantise<NR>(from, exist, g_.a->scales + (waiting_.first_tile + index) * Tiles::rows + tile_row,
                                    reinterpret_cast<const float*>(tail),
                                    reinterpret_cast<const std::int32_t*>(tail) + NR, floats);
-            finish_rows<Avx512>(g_, tile.segment, tile.row + tile_row, exist, column, columns, floats, NR);
+            apply_epilogue<Avx512>(g_, tile.segment, tile.row + tile_row, exist, column, columns, floats, NR);
           } else {
-            finish_rows<Avx512>(g_, tile.segment, tile.row + tile_row, exist, column, columns, from, NR);
+            apply_epilogue<Avx512>(g_, tile.segment, tile.row + tile_row, exist, column, columns, from, NR);
           }
         }
       }
@@ -276,7 +277,7 @@ struct TileGemm {
     }
   }
 
-  const Gemm& g_;
+  const GemmCall& g_;
   Tiles& tiles_;
   Sum* const done_[2];  // (MR, NR) each: blocks that wait, or may come to
   Sum* const sums_;     // (panels that are begun, row pairs, MR, NR)

@@ -37,7 +37,7 @@ struct TileLayout {
   static constexpr Index block = Product::block, chunk = Product::chunk, parts = Product::parts;
   static constexpr Index element = row_bytes / block;  // bytes
 
-  static constexpr Index blocks(Index k) { return panels(k, block); }
+  static constexpr Index blocks(Index k) { return detail::ceil_div(k, block); }
   static Index bytes(Index padded_rows, Index columns) { return padded_rows * blocks(columns) * parts * row_bytes; }
 
   /// Block `b` of a row tile; the next block is `step(a, t)` bytes away, as far as the chunk goes.
@@ -51,7 +51,7 @@ struct TileLayout {
   BEIT_TARGET_AMX static void write(const Activations& to, Index segment, Index row, Index count, Index column,
                                     Index columns, const float* from, Index ld) {
     const Index end = column + columns;
-    if constexpr (Product::rounding != Rounding::int8) {
+    if constexpr (Product::number_format != NumberFormat::int8) {
       // What a product leaves: whole blocks of rows of one tile, before the segment's end.
       const Index first = to.padded_row(segment, row);
       if (column % block == 0 && columns == block && first % rows + count <= rows && row + count < to.segment_rows) {
@@ -63,7 +63,7 @@ struct TileLayout {
     for (Index i = 0; i < count; ++i, from += ld) {
       const Index padded = to.padded_row(segment, row + i);
       float inverse = 0;
-      if constexpr (Product::rounding == Rounding::int8) {
+      if constexpr (Product::number_format == NumberFormat::int8) {
         const float largest = Avx512::largest_magnitude(from, columns);
         to.scales[padded] = largest / int8_limit;
         inverse = inverse_int8_scale(largest);
@@ -90,7 +90,7 @@ struct TileLayout {
     const Index padded = from.padded_row(segment, row);
     for (Index c = column; c < column + columns; ++c) {
       const std::byte* at = tile(from, padded / rows, c / block) + padded % rows * row_bytes + c % block * element;
-      if constexpr (Product::rounding == Rounding::int8) {
+      if constexpr (Product::number_format == NumberFormat::int8) {
         *out++ = static_cast<float>(std::to_integer<int>(*at) - 128) * from.scales[padded];
       } else {
         float sum = 0;
@@ -104,7 +104,7 @@ struct TileLayout {
     }
   }
 
-  static constexpr Layout layout{rows, Product::rounding, &bytes, &write, &read};
+  static constexpr Layout layout{rows, Product::number_format, &bytes, &write, &read};
 
  private:
   static bool paired(const Activations& a, Index t) { return (t | 1) < a.tiles(); }

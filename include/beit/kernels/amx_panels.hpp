@@ -37,25 +37,25 @@ struct TilePanels {
   static constexpr Index row_bytes = 128, tile_bytes = 16 * row_bytes;
   static constexpr Index stored_step = block * NR * static_cast<Index>(sizeof(Stored));  // bytes of a block in memory
 
-  static constexpr Index blocks(Index k) { return panels(k, block); }
+  static constexpr Index blocks(Index k) { return detail::ceil_div(k, block); }
   static Index panel_bytes(Index k) { return blocks(k) * stored_step + (quantised ? NR * 8 : 0); }
 
   static void pack(const float* w, Index n, Index k, std::byte* packed) {
     using Encoder = PanelEncoder<Avx2Packing, Stored, NR>;
     constexpr Index K = Encoder::strip, group_bytes = Product::group * static_cast<Index>(sizeof(Stored));
-    for (Index p = 0; p < panels(n, NR); ++p, packed += panel_bytes(k)) {
+    for (Index p = 0; p < detail::ceil_div(n, NR); ++p, packed += panel_bytes(k)) {
       const float* columns = w + p * NR * k;
       const Index count = std::min(NR, n - p * NR);
       Encoder encoder(columns, count, k);
       std::byte* to = packed;
       for (Index begin = 0; begin < blocks(k) * block; begin += K, to += K / Product::group * NR * group_bytes) {
-        for (Index j = 0; j < NR; j += strip_rows) {
-          alignas(64) Array<Array<Stored, K>, strip_rows> strip = {};
+        for (Index j = 0; j < NR; j += packed_strip_rows) {
+          alignas(64) Array<Array<Stored, K>, packed_strip_rows> strip = {};
           const float* column = columns + j * k + begin;
-          for (Index i = 0; begin < k && i < std::min(strip_rows, count - j); ++i, column += k) {
+          for (Index i = 0; begin < k && i < std::min(packed_strip_rows, count - j); ++i, column += k) {
             encoder.encode(column, std::min(K, k - begin), j + i, strip[i]);
           }
-          interleave<Avx2Packing, group_bytes>(reinterpret_cast<const std::byte*>(strip), strip_bytes,
+          interleave<Avx2Packing, group_bytes>(reinterpret_cast<const std::byte*>(strip), packed_strip_bytes,
                                                K / Product::group, to + j * group_bytes, NR * group_bytes);
         }
       }

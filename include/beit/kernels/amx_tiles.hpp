@@ -27,16 +27,16 @@ namespace kernels {
 
 /// The number of a tile register, which is part of an instruction.
 template <int Number>
-using Tile = std::integral_constant<int, Number>;
+using TileRegister = std::integral_constant<int, Number>;
 
-inline constexpr Tile<0> tile_c00;
-inline constexpr Tile<1> tile_c01;
-inline constexpr Tile<2> tile_c10;
-inline constexpr Tile<3> tile_c11;
-inline constexpr Tile<4> tile_a0;
-inline constexpr Tile<5> tile_a1;
-inline constexpr Tile<6> tile_b0;
-inline constexpr Tile<7> tile_b1;
+inline constexpr TileRegister<0> tile_c00;
+inline constexpr TileRegister<1> tile_c01;
+inline constexpr TileRegister<2> tile_c10;
+inline constexpr TileRegister<3> tile_c11;
+inline constexpr TileRegister<4> tile_a0;
+inline constexpr TileRegister<5> tile_a1;
+inline constexpr TileRegister<6> tile_b0;
+inline constexpr TileRegister<7> tile_b1;
 
 /// This thread's tiles, for as long as the object lives: one for each call of a kernel. Configuring costs a few
 /// hundred cycles, against ten thousands of a call, and nothing is left behind in a thread that isn't ours: by the
@@ -64,32 +64,32 @@ class Tiles {
   Tiles& operator=(const Tiles&) = delete;
 
   template <int T>
-  void zero(Tile<T>) {
+  void zero(TileRegister<T>) {
     asm volatile("tilezero %%tmm%c0" : : "i"(T));
   }
   /// Rows `stride` bytes apart.
   template <int T>
-  void load(Tile<T>, const void* from, Index stride) {
+  void load(TileRegister<T>, const void* from, Index stride) {
     asm volatile("tileloadd (%0,%1,1), %%tmm%c2" : : "r"(from), "r"(stride), "i"(T) : "memory");
   }
   /// The same of what isn't needed again soon: it stays out of the nearest cache, if it can.
   template <int T>
-  void load_once(Tile<T>, const void* from, Index stride) {
+  void load_once(TileRegister<T>, const void* from, Index stride) {
     asm volatile("tileloaddt1 (%0,%1,1), %%tmm%c2" : : "r"(from), "r"(stride), "i"(T) : "memory");
   }
   template <int T>
-  void store(Tile<T>, void* to, Index stride) {
+  void store(TileRegister<T>, void* to, Index stride) {
     asm volatile("tilestored %%tmm%c2, (%0,%1,1)" : : "r"(to), "r"(stride), "i"(T) : "memory");
   }
   /// c += a x b, bfloat16 into float: even and odd neighbours are summed apart by FMA from zero, their sum is added
   /// to c; everything rounds to nearest, and denormals are zero.
   template <int C, int A, int B>
-  void multiply_bfloat16(Tile<C>, Tile<A>, Tile<B>) {
+  void multiply_bfloat16(TileRegister<C>, TileRegister<A>, TileRegister<B>) {
     asm volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" : : "i"(C), "i"(A), "i"(B));
   }
   /// c += a x b, unsigned bytes by signed bytes into int32.
   template <int C, int A, int B>
-  void multiply_bytes(Tile<C>, Tile<A>, Tile<B>) {
+  void multiply_bytes(TileRegister<C>, TileRegister<A>, TileRegister<B>) {
     asm volatile("tdpbusd %%tmm%c2, %%tmm%c1, %%tmm%c0" : : "i"(C), "i"(A), "i"(B));
   }
 };

@@ -65,8 +65,8 @@ BEIT_TARGET static float softmax_row(float* x, Index n) {
   return 1.0f / V::sum(V::add(sums, e));
 }
 
-/// The same of scale * x + bias, rounded: out (n,) = exp(.. - max) as bfloat16; returns the reciprocal of the sum. x may
-/// be written.
+/// The same of scale * x + bias, rounded: out (n,) = exp(.. - max) as bfloat16; returns the reciprocal of the sum. x
+/// may be written.
 BEIT_TARGET static float softmax_rounded(float* x, float scale, const float* bias, Index n, std::uint16_t* out) {
   const Index whole = n / V::lanes * V::lanes, rest = n - whole;
   const Floats s = V::set(scale), lowest = V::set(-3.4e38f);
@@ -185,7 +185,7 @@ BEIT_TARGET static void widen(const Stored* in, Index count, Panel* out) {
 }
 
 /// out = x, in whole vectors.
-BEIT_TARGET static void copy_over(const float* x, Index count, float* out) {
+BEIT_TARGET static void copy_with_overrun(const float* x, Index count, float* out) {
   for (Index i = 0; i < count; i += V::lanes) V::store(out + i, V::load(x + i));
 }
 

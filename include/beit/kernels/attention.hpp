@@ -30,8 +30,8 @@ struct FusedAttention {
   static constexpr bool rounded = !std::is_same_v<A, float>;
   static_assert(std::is_same_v<A, typename Product::Panel> && std::is_same_v<typename Product::Sum, float>);
 
-  static constexpr Index groups(Index k) { return panels(k, group); }
-  static constexpr Index padded(Index n) { return panels(n, NR) * NR; }
+  static constexpr Index groups(Index k) { return detail::ceil_div(k, group); }
+  static constexpr Index padded(Index n) { return detail::round_up(n, NR); }
 
   /// What a call needs beside its arguments, in this order.
   struct Scratch {
@@ -43,7 +43,7 @@ struct FusedAttention {
   };
   static Index scratch_bytes(Index n, Index d) { return lay_out(n, d, nullptr).second; }
 
-  static void run(const Attention& a, std::byte* memory) {
+  static void run(const AttentionCall& a, std::byte* memory) {
     const Index n = a.tokens(), d = a.head_dim(), padded_n = padded(n), ld = Rows::stride(a.qkv->columns);
     const Scratch scratch = lay_out(n, d, memory).first;
     using Packing = typename Level::Packing;
@@ -57,7 +57,7 @@ struct FusedAttention {
       for (Index i = 0; i < rows; ++i) {
         float* const score = scratch.scores + i * padded_n;
         if (a.bias_table != nullptr) {
-          expand_relative_position_bias(a.bias_table, a.grid, row + i, &Level::copy_over, score);
+          expand_relative_position_bias(a.bias_table, a.grid, row + i, &Level::copy_with_overrun, score);
         } else {
           std::fill_n(score, n, 0.0f);
         }
@@ -99,7 +99,7 @@ struct FusedAttention {
     Index used = 0;
     const auto take = [&](Index bytes) {
       std::byte* const at = memory == nullptr ? nullptr : memory + used;
-      used += whole_lines(bytes);
+      used += detail::round_up_to_cache_line(bytes);
       return at;
     };
     constexpr Index size = sizeof(A);

@@ -75,8 +75,8 @@ struct Avx2 {
   static constexpr Kernels table() { return {Isa::avx2, &layer_norm, &Portable::mean_rows}; }
 
   template <Precision precision>
-  static constexpr Arithmetic arithmetic() {
-    return {PackedGemm<Avx2, StepOf<precision, Float, Bfloat16, Int8>>::kernel(),
+  static constexpr PrecisionKernels precision_kernels() {
+    return {PackedGemm<Avx2, StepFor<precision, Float, Bfloat16, Int8>>::kernel(),
             FusedAttention<Avx2, Float>::kernel()};
   }
 };

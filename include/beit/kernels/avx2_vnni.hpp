@@ -42,10 +42,10 @@ struct Avx2Vnni {
   static constexpr Kernels table() { return {Isa::avx2_vnni, &Avx2::layer_norm, &Portable::mean_rows}; }
 
   template <Precision precision>
-  static constexpr Arithmetic arithmetic() {
-    Arithmetic arithmetic = Avx2::arithmetic<precision>();
-    if constexpr (precision == Precision::int8) arithmetic.gemm = PackedGemm<Avx2, Int8>::kernel();
-    return arithmetic;
+  static constexpr PrecisionKernels precision_kernels() {
+    PrecisionKernels result = Avx2::precision_kernels<precision>();
+    if constexpr (precision == Precision::int8) result.gemm = PackedGemm<Avx2, Int8>::kernel();
+    return result;
   }
 };
 

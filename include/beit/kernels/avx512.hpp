@@ -77,8 +77,8 @@ struct Avx512 {
   static constexpr Kernels table() { return {Isa::avx512, &layer_norm, &Portable::mean_rows}; }
 
   template <Precision precision>
-  static constexpr Arithmetic arithmetic() {
-    return {PackedGemm<Avx512, StepOf<precision, Float<NR>, Bfloat16, Int8>>::kernel(),
+  static constexpr PrecisionKernels precision_kernels() {
+    return {PackedGemm<Avx512, StepFor<precision, Float<NR>, Bfloat16, Int8>>::kernel(),
             FusedAttention<Avx512, Float<attention_NR>>::kernel()};
   }
 };

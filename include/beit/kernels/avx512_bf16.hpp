@@ -62,15 +62,15 @@ struct Avx512Bf16 {
   static constexpr Kernels table() { return {Isa::avx512_bf16, &Avx512::layer_norm, &Portable::mean_rows}; }
 
   template <Precision precision>
-  static constexpr Arithmetic arithmetic() {
-    Arithmetic arithmetic = Avx512Vnni::arithmetic<precision>();
+  static constexpr PrecisionKernels precision_kernels() {
+    PrecisionKernels result = Avx512Vnni::precision_kernels<precision>();
     if constexpr (precision == Precision::bfloat16) {
-      arithmetic.gemm = PackedGemm<Avx512Bf16, Bfloat16<Avx512::NR>>::kernel();
+      result.gemm = PackedGemm<Avx512Bf16, Bfloat16<Avx512::NR>>::kernel();
     }
     if constexpr (precision == Precision::bfloat16 || precision == Precision::int8) {
-      arithmetic.attention = FusedAttention<Avx512Bf16, Bfloat16<Avx512::attention_NR>>::kernel();
+      result.attention = FusedAttention<Avx512Bf16, Bfloat16<Avx512::attention_NR>>::kernel();
     }
-    return arithmetic;
+    return result;
   }
 };
 

@@ -43,10 +43,10 @@ struct Avx512Vnni {
   static constexpr Kernels table() { return {Isa::avx512_vnni, &Avx512::layer_norm, &Portable::mean_rows}; }
 
   template <Precision precision>
-  static constexpr Arithmetic arithmetic() {
-    Arithmetic arithmetic = Avx512::arithmetic<precision>();
-    if constexpr (precision == Precision::int8) arithmetic.gemm = PackedGemm<Avx512, Int8>::kernel();
-    return arithmetic;
+  static constexpr PrecisionKernels precision_kernels() {
+    PrecisionKernels result = Avx512::precision_kernels<precision>();
+    if constexpr (precision == Precision::int8) result.gemm = PackedGemm<Avx512, Int8>::kernel();
+    return result;
   }
 };
 

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cstddef>
 
-#include <beit/core/matrix.hpp>
+#include <beit/core/index.hpp>
 #include <beit/core/version.hpp>
 
 namespace beit::inline BEIT_ABI {
@@ -25,7 +25,7 @@ struct ChunkWalk {
   /// Whether this is a panel's first chunk, its last.
   bool first() const { return begin == 0; }
   bool last() const { return end() == depth; }
-  bool in_parts() const { return part < depth; }
+  bool splits_depth() const { return part < depth; }
 
   /// To the next chunk; false where there is none: then to the first of the panel after the last.
   bool advance() {

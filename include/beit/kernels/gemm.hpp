@@ -27,16 +27,16 @@ namespace kernels {
 /// The epilogue of `rows` rows of a segment's sums, and of those `columns` columns from `column` on: sum (rows,
 /// columns), rows ld apart, may be written.
 template <typename Level>
-void finish_rows(const Gemm& g, Index segment, Index row, Index rows, Index column, Index columns, float* sum,
-                 Index ld) {
+void apply_epilogue(const GemmCall& g, Index segment, Index row, Index rows, Index column, Index columns, float* sum,
+                    Index ld) {
   const float* bias = g.bias == nullptr ? nullptr : g.bias + column;
   if (g.into == nullptr) {
     float* out = g.out + segment * g.segment_stride + row * g.ldo + column;
     const float* scale = g.scale == nullptr ? nullptr : g.scale + column;
     return Level::finish(sum, ld, rows, columns, bias, scale, g.epilogue, false, out, g.ldo);
   }
-  const Rounding rounding = g.into->layout->rounding;
-  const bool rounded = rounding == Rounding::bfloat16 || rounding == Rounding::int8;
+  const NumberFormat number_format = g.into->layout->number_format;
+  const bool rounded = number_format == NumberFormat::bfloat16 || number_format == NumberFormat::int8;
   if (bias != nullptr || g.epilogue != Epilogue::bias) {
     Level::finish(sum, ld, rows, columns, bias, nullptr, g.epilogue, rounded, sum, ld);
   }
@@ -59,37 +59,37 @@ struct PackedGemm {
   static constexpr bool widened = !std::is_same_v<Stored, Panel>;
   using Rows = PanelLayout<Level, A, MR, group, chunk>;
 
-  static constexpr Index groups(Index k) { return panels(k, group); }
+  static constexpr Index groups(Index k) { return detail::ceil_div(k, group); }
   /// Bytes of a panel's elements, in whole cache lines.
   static constexpr Index element_bytes(Index k) {
-    return whole_lines(groups(k) * group * NR * static_cast<Index>(sizeof(Stored)));
+    return detail::round_up_to_cache_line(groups(k) * group * NR * static_cast<Index>(sizeof(Stored)));
   }
   static Index panel_bytes(Index k) {
     constexpr Index scales = NR * static_cast<Index>(sizeof(float) + sizeof(std::int32_t));
-    return element_bytes(k) + (quantised ? whole_lines(scales) : 0);
+    return element_bytes(k) + (quantised ? detail::round_up_to_cache_line(scales) : 0);
   }
 
   static void pack(const float* w, Index n, Index k, std::byte* packed) {
     using Packing = typename Level::Packing;
     using Encoder = PanelEncoder<Packing, Stored, NR>;
     constexpr Index K = Encoder::strip, group_bytes = group * static_cast<Index>(sizeof(Stored));
-    for (Index p = 0; p < panels(n, NR); ++p, packed += panel_bytes(k)) {
+    for (Index p = 0; p < detail::ceil_div(n, NR); ++p, packed += panel_bytes(k)) {
       const float* columns = w + p * NR * k;
       const Index count = std::min(NR, n - p * NR);
       Encoder encoder(columns, count, k);
       std::byte* to = packed;
       for (Index begin = 0; begin < k; begin += K) {
         const Index depth = std::min(K, k - begin);
-        for (Index j = 0; j < NR; j += strip_rows) {
-          alignas(64) Array<Array<Stored, K>, strip_rows> strip = {};
+        for (Index j = 0; j < NR; j += packed_strip_rows) {
+          alignas(64) Array<Array<Stored, K>, packed_strip_rows> strip = {};
           const std::byte* rows = reinterpret_cast<const std::byte*>(strip);
-          Index stride = strip_bytes;
+          Index stride = packed_strip_bytes;
           const float* column = columns + j * k + begin;
-          if (std::is_same_v<Stored, float> && depth == K && j + strip_rows <= count) {
+          if (std::is_same_v<Stored, float> && depth == K && j + packed_strip_rows <= count) {
             rows = reinterpret_cast<const std::byte*>(column);  // as they are
             stride = k * static_cast<Index>(sizeof(float));
           } else {
-            for (Index i = 0; i < std::min(strip_rows, count - j); ++i) {
+            for (Index i = 0; i < std::min(packed_strip_rows, count - j); ++i) {
               encoder.encode(column + i * k, depth, j + i, strip[i]);
             }
           }
@@ -103,14 +103,14 @@ struct PackedGemm {
   }
 
   /// All rows that a block works on together: while they pass by, a weight is read once.
-  static Index row_block(Index) { return panels(rows_together, MR); }
+  static Index row_block(Index) { return detail::ceil_div(rows_together, MR); }
 
   static Index scratch_bytes(Index tiles, Index columns, Index k) {
-    const Index sums = tiles * MR * NR * (part(tiles, k) < groups(k) ? panels(columns, NR) : 1);
-    return whole_lines(sums * static_cast<Index>(sizeof(Sum))) + wide_bytes;
+    const Index sums = tiles * MR * NR * (part(tiles, k) < groups(k) ? detail::ceil_div(columns, NR) : 1);
+    return detail::round_up_to_cache_line(sums * static_cast<Index>(sizeof(Sum))) + wide_bytes;
   }
 
-  static void run(const Gemm& g, Index tile0, Index tile1, Index column0, Index column1, std::byte* scratch) {
+  static void run(const GemmCall& g, Index tile0, Index tile1, Index column0, Index column1, std::byte* scratch) {
     if (tile0 >= tile1 || column0 >= column1) return;
     // A chunk of a panel stays in the nearest cache while the rows of a block pass by, and what comes after it is
     // fetched from memory meanwhile. Summing in chunks also keeps rounding errors from growing with k.
@@ -120,7 +120,7 @@ struct PackedGemm {
     const auto stored = [&](const ChunkWalk& at) {
       return reinterpret_cast<const Stored*>(g.packed + at.panel * panel_bytes(k)) + at.begin * group * NR;
     };
-    ChunkWalk walk{groups(k), chunk, part(tiles, k), column0 / NR, panels(column1, NR)};
+    ChunkWalk walk{groups(k), chunk, part(tiles, k), column0 / NR, detail::ceil_div(column1, NR)};
     for (bool more = true; more;) {
       const ChunkWalk at = walk;
       more = walk.advance();
@@ -137,7 +137,7 @@ struct PackedGemm {
       } else {
         panel = stored(at);
       }
-      Sum* sum = all_sums + (at.in_parts() ? (at.panel - at.panel0) * tiles * MR * NR : 0);
+      Sum* sum = all_sums + (at.splits_depth() ? (at.panel - at.panel0) * tiles * MR * NR : 0);
       for (Index t = tile0; t < tile1; ++t, sum += MR * NR) {
         ahead.fetch(share);
         Product::tile(Rows::tile(*g.a, t, at.begin), panel, at.count(), sum, !at.first(), g.n - at.panel * NR);
@@ -151,7 +151,8 @@ struct PackedGemm {
   }
 
  private:
-  static constexpr Index wide_bytes = widened ? whole_lines(chunk * group * NR * static_cast<Index>(sizeof(Panel))) : 0;
+  static constexpr Index wide_bytes =
+      widened ? detail::round_up_to_cache_line(chunk * group * NR * static_cast<Index>(sizeof(Panel))) : 0;
 
   /// Groups of k, whole chunks, of which a call's activations fill the greater part of a second-level cache.
   static Index part(Index tiles, Index k) {
@@ -160,7 +161,7 @@ struct PackedGemm {
     return fit >= groups(k) ? std::max<Index>(1, groups(k)) : fit;
   }
 
-  static void finish(const Gemm& g, Index t, Index panel, Sum* sum) {
+  static void finish(const GemmCall& g, Index t, Index panel, Sum* sum) {
     const Activations::Tile tile = g.a->tile(t);
     const Index column = panel * NR, columns = std::min(NR, g.n - column);
     if constexpr (quantised) {
@@ -168,9 +169,9 @@ struct PackedGemm {
       alignas(64) float floats[static_cast<std::size_t>(MR * NR)];  // (MR, NR)
       Level::template dequantise<NR>(sum, tile.rows, g.a->scales + t * MR, reinterpret_cast<const float*>(tail),
                                      reinterpret_cast<const std::int32_t*>(tail) + NR, floats);
-      finish_rows<Level>(g, tile.segment, tile.row, tile.rows, column, columns, floats, NR);
+      apply_epilogue<Level>(g, tile.segment, tile.row, tile.rows, column, columns, floats, NR);
     } else {
-      finish_rows<Level>(g, tile.segment, tile.row, tile.rows, column, columns, sum, NR);
+      apply_epilogue<Level>(g, tile.segment, tile.row, tile.rows, column, columns, sum, NR);
     }
   }
 };

@@ -21,7 +21,7 @@ BEIT_INLINE const Kernels& kernels_of(Isa isa);
 
 /// Its products and attention in one precision: a program has those of the precisions that it names.
 template <Precision precision>
-const Arithmetic& arithmetic_of(Isa isa);
+const PrecisionKernels& precision_kernels_of(Isa isa);
 
 }  // namespace kernels
 

@@ -34,8 +34,8 @@ struct LevelTables {
     return tables[index(isa)];
   }
   template <Precision precision>
-  static const Arithmetic& arithmetic(Isa isa) {
-    static constexpr Arithmetic tables[] = {Level::template arithmetic<precision>()...};
+  static const PrecisionKernels& precision_kernels(Isa isa) {
+    static constexpr PrecisionKernels tables[] = {Level::template precision_kernels<precision>()...};
     return tables[index(isa)];
   }
 
@@ -61,8 +61,8 @@ using AllLevels = LevelTables<Portable>;
 BEIT_INLINE const Kernels& kernels_of(Isa isa) { return AllLevels::kernels(isa); }
 
 template <Precision precision>
-const Arithmetic& arithmetic_of(Isa isa) {
-  return AllLevels::arithmetic<precision>(isa);
+const PrecisionKernels& precision_kernels_of(Isa isa) {
+  return AllLevels::precision_kernels<precision>(isa);
 }
 
 }  // namespace kernels

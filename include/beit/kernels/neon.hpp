@@ -106,8 +106,8 @@ struct Neon {
   static constexpr Kernels table() { return {Isa::neon, &layer_norm, &Portable::mean_rows}; }
 
   template <Precision precision>
-  static constexpr Arithmetic arithmetic() {
-    return {PackedGemm<Neon, StepOf<precision, Float, Bfloat16, Int8>>::kernel(),
+  static constexpr PrecisionKernels precision_kernels() {
+    return {PackedGemm<Neon, StepFor<precision, Float, Bfloat16, Int8>>::kernel(),
             FusedAttention<Neon, Float>::kernel()};
   }
 };

@@ -60,10 +60,10 @@ struct NeonDot : Neon {
   static constexpr Kernels table() { return {Isa::neon_dot, &Neon::layer_norm, &Portable::mean_rows}; }
 
   template <Precision precision>
-  static constexpr Arithmetic arithmetic() {
-    Arithmetic arithmetic = Neon::arithmetic<precision>();
-    if constexpr (precision == Precision::int8) arithmetic.gemm = PackedGemm<NeonDot, Int8>::kernel();
-    return arithmetic;
+  static constexpr PrecisionKernels precision_kernels() {
+    PrecisionKernels result = Neon::precision_kernels<precision>();
+    if constexpr (precision == Precision::int8) result.gemm = PackedGemm<NeonDot, Int8>::kernel();
+    return result;
   }
 };
 

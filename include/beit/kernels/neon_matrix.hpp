@@ -99,12 +99,12 @@ struct NeonMatrix {
   static constexpr Kernels table() { return {Isa::neon_matrix, &Neon::layer_norm, &Portable::mean_rows}; }
 
   template <Precision precision>
-  static constexpr Arithmetic arithmetic() {
+  static constexpr PrecisionKernels precision_kernels() {
     if constexpr (precision == Precision::bfloat16 || precision == Precision::int8) {
-      return {PackedGemm<NeonMatrix, StepOf<precision, void, Bfloat16, Int8>>::kernel(),
+      return {PackedGemm<NeonMatrix, StepFor<precision, void, Bfloat16, Int8>>::kernel(),
               FusedAttention<NeonMatrix, Bfloat16>::kernel()};
     } else {
-      return Neon::arithmetic<precision>();
+      return Neon::precision_kernels<precision>();
     }
   }
 };

@@ -26,7 +26,7 @@ namespace beit::inline BEIT_ABI {
 namespace kernels {
 
 /// Rows that are packed at a time, and bytes of each.
-inline constexpr Index strip_rows = 8, strip_bytes = 64;
+inline constexpr Index packed_strip_rows = 8, packed_strip_bytes = 64;
 
 /// Largest magnitude of a quantised number.
 inline constexpr float int8_limit = 127;
@@ -54,7 +54,7 @@ struct PortablePacking {
   /// 32 bytes of 8 rows, in_stride bytes apart, side by side: out (32 / group_bytes, 8), rows out_stride bytes apart.
   template <Index group_bytes>
   static void transpose(const std::byte* in, Index in_stride, std::byte* out, Index out_stride) {
-    for (Index i = 0; i < strip_rows; ++i) {
+    for (Index i = 0; i < packed_strip_rows; ++i) {
       for (Index j = 0; j < 32 / group_bytes; ++j) {
         std::memcpy(out + j * out_stride + i * group_bytes, in + i * in_stride + j * group_bytes, group_bytes);
       }
@@ -107,7 +107,7 @@ struct PortablePacking {
 /// out_stride bytes apart.
 template <typename Packing, Index group_bytes>
 void interleave(const std::byte* in, Index in_stride, Index groups, std::byte* out, Index out_stride) {
-  constexpr Index whole = strip_bytes / group_bytes, row_bytes = strip_rows * group_bytes;
+  constexpr Index whole = packed_strip_bytes / group_bytes, row_bytes = packed_strip_rows * group_bytes;
   if (groups == whole) {
     Packing::template transpose<group_bytes>(in, in_stride, out, out_stride);
     Packing::template transpose<group_bytes>(in + 32, in_stride, out + whole / 2 * out_stride, out_stride);
@@ -122,17 +122,17 @@ void interleave(const std::byte* in, Index in_stride, Index groups, std::byte* o
 ///   panel p: out[((i / G) * NR + j) * G + i % G] = x[(p * NR + j) * ld + i], zero from d to depth.
 template <typename Packing, Index G, typename T>
 void pack_rows(const T* x, Index ld, Index n, Index d, Index depth, Index NR, T* out) {
-  constexpr Index size = static_cast<Index>(sizeof(T)), K = strip_bytes / size;
+  constexpr Index size = static_cast<Index>(sizeof(T)), K = packed_strip_bytes / size;
   for (Index panel = 0; panel < n; panel += NR) {
     for (Index begin = 0; begin < depth; begin += K) {
       const Index groups = std::min(K, depth - begin) / G;
-      for (Index j = 0; j < NR; j += strip_rows) {
+      for (Index j = 0; j < NR; j += packed_strip_rows) {
         const T* from = x + (panel + j) * ld + begin;
         Index stride = ld;
-        alignas(64) Array<Array<T, K>, strip_rows> strip;
-        if (begin + K > d || panel + j + strip_rows > n) {
-          std::fill_n(strip[0], strip_rows * K, T{});
-          for (Index i = 0; i < std::min(strip_rows, n - panel - j); ++i) {
+        alignas(64) Array<Array<T, K>, packed_strip_rows> strip;
+        if (begin + K > d || panel + j + packed_strip_rows > n) {
+          std::fill_n(strip[0], packed_strip_rows * K, T{});
+          for (Index i = 0; i < std::min(packed_strip_rows, n - panel - j); ++i) {
             std::copy_n(from + i * ld, std::min(K, d - begin), strip[i]);
           }
           from = strip[0];
@@ -177,7 +177,7 @@ void pack_columns(const T* x, Index ld, Index n, Index d, Index depth, T* out) {
 /// How a panel's NR columns of weights become numbers of the type Stored. Integers have a scale a column.
 template <typename Packing, typename Stored, Index NR>
 struct PanelEncoder {
-  static constexpr Index strip = strip_bytes / static_cast<Index>(sizeof(Stored));  // numbers
+  static constexpr Index strip = packed_strip_bytes / static_cast<Index>(sizeof(Stored));  // numbers
 
   /// columns (count, k).
   PanelEncoder(const float* columns, Index count, Index k) {

@@ -29,7 +29,7 @@ struct Avx2Packing {
       return transpose_pairs(in + 4 * in_stride, in_stride, out + 32, out_stride);
     }
     Words w;
-    transpose(in, in_stride, strip_rows, w);
+    transpose(in, in_stride, packed_strip_rows, w);
     store_column<group_bytes>(w.v0, 0, out, out_stride);
     store_column<group_bytes>(w.v1, 1, out, out_stride);
     store_column<group_bytes>(w.v2, 2, out, out_stride);

@@ -28,11 +28,11 @@ namespace kernels {
 template <typename Level, typename A, Index MR, Index G, Index chunk>
 struct PanelLayout {
   static constexpr Index size = static_cast<Index>(sizeof(A));
-  static constexpr Rounding rounding = std::is_same_v<A, float>           ? Rounding::none
-                                       : std::is_same_v<A, std::uint16_t> ? Rounding::bfloat16
-                                                                          : Rounding::int8;
+  static constexpr NumberFormat number_format = std::is_same_v<A, float>           ? NumberFormat::none
+                                                : std::is_same_v<A, std::uint16_t> ? NumberFormat::bfloat16
+                                                                                   : NumberFormat::int8;
 
-  static constexpr Index groups(Index k) { return panels(k, G); }
+  static constexpr Index groups(Index k) { return detail::ceil_div(k, G); }
   static Index bytes(Index rows, Index columns) { return rows * groups(columns) * G * size; }
 
   /// Where a tile's groups from `group` on, a multiple of chunk, begin; they are the rest of that chunk.
@@ -46,7 +46,7 @@ struct PanelLayout {
       const bool whole = row == begin && count == std::min(MR, to.segment_rows - begin) && column % G == 0 &&
                          (columns % G == 0 || column + columns == to.columns);
       Array<float, MR> inverse = {};
-      if constexpr (rounding == Rounding::int8) {
+      if constexpr (number_format == NumberFormat::int8) {
         for (Index r = 0; r < count; ++r) {
           const float largest = Level::largest_magnitude(from + r * ld, columns);
           to.scales[to.padded_row(segment, row + r)] = largest / int8_limit;
@@ -90,9 +90,9 @@ struct PanelLayout {
     const Index tile = segment * from.segment_tiles + row / MR;
     for (Index c = column; c < column + columns; ++c) {
       const A x = at(from, tile, c / G)[row % MR * G + c % G];
-      if constexpr (rounding == Rounding::none) {
+      if constexpr (number_format == NumberFormat::none) {
         *out++ = x;
-      } else if constexpr (rounding == Rounding::bfloat16) {
+      } else if constexpr (number_format == NumberFormat::bfloat16) {
         *out++ = bfloat16_to_float(x);
       } else {
         const int number = x - (std::is_unsigned_v<A> ? 128 : 0);
@@ -101,7 +101,7 @@ struct PanelLayout {
     }
   }
 
-  static constexpr Layout layout{MR, rounding, &bytes, &write, &read};
+  static constexpr Layout layout{MR, number_format, &bytes, &write, &read};
 
  private:
   static A* at(const Activations& a, Index t, Index group) {
@@ -110,9 +110,9 @@ struct PanelLayout {
   }
 
   static void encode(const float* x, Index count, Index padded, float inverse, A* out) {
-    if constexpr (rounding == Rounding::none) {
+    if constexpr (number_format == NumberFormat::none) {
       std::copy_n(x, count, out);
-    } else if constexpr (rounding == Rounding::bfloat16) {
+    } else if constexpr (number_format == NumberFormat::bfloat16) {
       Level::round(x, count, padded, out);
     } else {
       Level::quantise(x, count, padded, inverse, out);

@@ -157,7 +157,7 @@ struct Portable {
   }
   static void widen(const std::int8_t* in, Index count, std::int16_t* out) { std::copy_n(in, count, out); }
 
-  static void copy_over(const float* x, Index count, float* out) { std::copy_n(x, count, out); }
+  static void copy_with_overrun(const float* x, Index count, float* out) { std::copy_n(x, count, out); }
 
   static void add_scaled(float* x, const float* y, float scale, Index count) {
     for (Index i = 0; i < count; ++i) x[i] += scale * y[i];
@@ -208,8 +208,8 @@ struct Portable {
   static constexpr Kernels table() { return {Isa::portable, &layer_norm, &mean_rows}; }
 
   template <Precision precision>
-  static constexpr Arithmetic arithmetic() {
-    return {PackedGemm<Portable, StepOf<precision, Float, Bfloat16, Int8>>::kernel(),
+  static constexpr PrecisionKernels precision_kernels() {
+    return {PackedGemm<Portable, StepFor<precision, Float, Bfloat16, Int8>>::kernel(),
             FusedAttention<Portable, Float>::kernel()};
   }
 };

@@ -29,9 +29,9 @@ constexpr Index compact_relative_position(Size grid, Index i) {
 inline constexpr Index relative_position_slack = 16;
 
 /// Writes the bias of token `query` to every token: out (N,), and anything to the slack after it. By a level's
-/// copy_over(x, count, out), which may read and write up to that much more than `count` numbers.
+/// copy_with_overrun(x, count, out), which may read and write up to that much more than `count` numbers.
 inline void expand_relative_position_bias(const float* table, Size grid, Index query,
-                                          void (*copy_over)(const float*, Index, float*), float* out) {
+                                          void (*copy_with_overrun)(const float*, Index, float*), float* out) {
   const Index pairs = relative_positions(grid) - 3;
   if (query == 0) {
     out[0] = table[pairs + 2];
@@ -44,7 +44,7 @@ inline void expand_relative_position_bias(const float* table, Size grid, Index q
   float* row = out + 1;
   // What is too much of a run, the next one overwrites.
   for (Index ky = 0; ky < grid.height; ++ky, run += 2 * grid.width - 1, row += grid.width) {
-    copy_over(run, grid.width, row);
+    copy_with_overrun(run, grid.width, row);
   }
 }
 

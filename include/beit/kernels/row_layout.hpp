@@ -17,7 +17,7 @@ namespace kernels {
 /// Rows of A, float or bfloat16 (rounded by the Level's arithmetic), each with zeros to whole cache lines.
 template <typename Level, typename A>
 struct RowLayout {
-  static constexpr Index stride(Index columns) { return panels(columns, 32) * 32; }  // elements
+  static constexpr Index stride(Index columns) { return detail::round_up(columns, 32); }  // elements
   static Index bytes(Index rows, Index columns) { return rows * stride(columns) * static_cast<Index>(sizeof(A)); }
 
   /// Rows begin `stride(a.columns)` elements apart.
@@ -47,8 +47,8 @@ struct RowLayout {
     }
   }
 
-  static constexpr Layout layout{1, std::is_same_v<A, float> ? Rounding::none : Rounding::bfloat16, &bytes, &write,
-                                 &read};
+  static constexpr Layout layout{1, std::is_same_v<A, float> ? NumberFormat::none : NumberFormat::bfloat16, &bytes,
+                                 &write, &read};
 };
 
 /// Rows of floats as they come, for what is done to whole rows before a product reads them.

@@ -95,8 +95,8 @@ struct Simd128 {
   static constexpr Kernels table() { return {Isa::simd128, &layer_norm, &Portable::mean_rows}; }
 
   template <Precision precision>
-  static constexpr Arithmetic arithmetic() {
-    return {PackedGemm<Simd128, StepOf<precision, Float, Bfloat16, Int8>>::kernel(),
+  static constexpr PrecisionKernels precision_kernels() {
+    return {PackedGemm<Simd128, StepFor<precision, Float, Bfloat16, Int8>>::kernel(),
             FusedAttention<Simd128, Float>::kernel()};
   }
 };

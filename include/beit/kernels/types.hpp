@@ -27,7 +27,7 @@ inline constexpr Index rows_together = 400;
 
 /// out (m, n) = epilogue(a (m, k) x transpose(w (n, k))): timm's and torch's Linear. The result is floats, or what
 /// another kernel reads.
-struct Gemm {
+struct GemmCall {
   const Activations* a = nullptr;     // (m, k), complete, in the kernel's layout
   const std::byte* packed = nullptr;  // what GemmKernel::pack made of w (n, k)
   const float* bias = nullptr;        // (n,), or null for zeros
@@ -55,7 +55,7 @@ struct GemmKernel {
   Index (*row_block)(Index k);
   /// Bytes of scratch, aligned to 64, that a call of so many row tiles and columns needs.
   Index (*scratch_bytes)(Index tiles, Index columns, Index k);
-  void (*run)(const Gemm& gemm, Index tile0, Index tile1, Index column0, Index column1, std::byte* scratch);
+  void (*run)(const GemmCall& gemm, Index tile0, Index tile1, Index column0, Index column1, std::byte* scratch);
 
   /// Where the panel of column `n`, a multiple of column_tile, begins in what pack writes for w (.., k).
   Index packed_offset(Index n, Index k) const { return n / column_tile * panel_bytes(k); }
@@ -64,7 +64,7 @@ struct GemmKernel {
 };
 
 /// One head of one image: softmax(scale * q k^T + bias) v.
-struct Attention {
+struct AttentionCall {
   const Activations* qkv = nullptr;  // (B*N, 3*A*D) in the kernel's layout: all queries, then keys, then values
   const Activations* out = nullptr;  // (B*N, A*D)
   Index segment = 0, head = 0, heads = 1;
@@ -81,16 +81,17 @@ struct AttentionKernel {
   const Layout* layout;  // of qkv
   /// Bytes of scratch, aligned to 64, that `run` needs for N tokens of D.
   Index (*scratch_bytes)(Index n, Index d);
-  void (*run)(const Attention& attention, std::byte* scratch);
+  void (*run)(const AttentionCall& attention, std::byte* scratch);
 };
 
 /// The kernels of one precision.
-struct Arithmetic {
+struct PrecisionKernels {
   GemmKernel gemm;
   AttentionKernel attention;
 };
 
-/// One level of kernels: its hot functions but those of Arithmetic, which differ by precision (arithmetic_of).
+/// One level of kernels: its hot functions but those of PrecisionKernels, which differ by precision
+/// (precision_kernels_of).
 struct Kernels {
   Isa isa;
   /// out = (x - mean(x)) / sqrt(var(x) + eps) * weight + bias for each of `rows` rows of C; out may be x.
@@ -102,8 +103,8 @@ struct Kernels {
 
 /// That of a level's steps of products which a precision takes.
 template <Precision precision, typename Float, typename Bfloat16, typename Int8>
-using StepOf = std::conditional_t<precision == Precision::bfloat16, Bfloat16,
-                                  std::conditional_t<precision == Precision::int8, Int8, Float>>;
+using StepFor = std::conditional_t<precision == Precision::bfloat16, Bfloat16,
+                                   std::conditional_t<precision == Precision::int8, Int8, Float>>;
 
 }  // namespace kernels
 

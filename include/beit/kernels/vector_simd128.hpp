@@ -12,7 +12,7 @@
 #include <cstdint>
 #include <cstring>
 
-#include <beit/core/matrix.hpp>
+#include <beit/core/index.hpp>
 #include <beit/core/version.hpp>
 
 namespace beit::inline BEIT_ABI {

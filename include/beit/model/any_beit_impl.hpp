@@ -9,7 +9,7 @@
 #include <utility>
 
 #include <beit/core/compiled.hpp>
-#include <beit/core/thread_pool.hpp>
+#include <beit/core/executor.hpp>
 #include <beit/core/version.hpp>
 #include <beit/model/any_beit.hpp>
 #include <beit/model/load.hpp>

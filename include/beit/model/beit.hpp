@@ -74,7 +74,7 @@ class Beit {
 
  private:
   Trunk<Weight> trunk_;
-  Head<typename WeightTraits<Weight>::Edge> head_;
+  Head<typename WeightTraits<Weight>::BoundaryWeight> head_;
 };
 
 }  // namespace beit::inline BEIT_ABI

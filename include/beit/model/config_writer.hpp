@@ -11,7 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include <beit/core/error.hpp>
-#include <beit/core/matrix.hpp>
+#include <beit/core/index.hpp>
 #include <beit/core/version.hpp>
 #include <beit/image/transform.hpp>
 #include <beit/model/config.hpp>

@@ -112,7 +112,7 @@ class DvaeDecoder {
 
   DvaeConfig config_;
   AlignedBuffer<float> embeddings_;  // (V, n_init)
-  Conv2d<typename WeightTraits<Weight>::Edge> output_;
+  Conv2d<typename WeightTraits<Weight>::BoundaryWeight> output_;
   detail::DvaeGroups<Weight> groups_;
 };
 

@@ -90,7 +90,7 @@ class DvaeEncoder {
   }
 
   DvaeConfig config_;
-  Conv2d<typename WeightTraits<Weight>::Edge> input_, output_;
+  Conv2d<typename WeightTraits<Weight>::BoundaryWeight> input_, output_;
   detail::DvaeGroups<Weight> groups_;
 };
 

@@ -4,7 +4,7 @@
 #include <iterator>
 #include <vector>
 
-#include <beit/core/matrix.hpp>
+#include <beit/core/index.hpp>
 #include <beit/core/version.hpp>
 #include <beit/io/weights.hpp>
 #include <beit/model/dvae_config.hpp>

@@ -12,7 +12,7 @@
 #include <beit/core/cold.hpp>
 #include <beit/core/concat.hpp>
 #include <beit/core/error.hpp>
-#include <beit/core/matrix.hpp>
+#include <beit/core/index.hpp>
 #include <beit/core/version.hpp>
 #include <beit/io/json.hpp>
 #include <beit/io/text.hpp>
@@ -22,18 +22,18 @@ namespace beit::inline BEIT_ABI {
 namespace detail {
 
 /// Appends ": key: key", the way from `value` to `wanted`, which is it or in it; false where it isn't.
-BEIT_COLD inline bool append_way(const nlohmann::json& value, const nlohmann::json& wanted, std::string& way) {
+BEIT_COLD inline bool append_json_path(const nlohmann::json& value, const nlohmann::json& wanted, std::string& way) {
   if (&value == &wanted) return true;
   if (const auto* const array = array_in(value)) {
     for (const nlohmann::json& element : *array) {
-      if (append_way(element, wanted, way)) return true;
+      if (append_json_path(element, wanted, way)) return true;
     }
   }
   if (const auto* const object = object_in(value)) {
     const std::size_t length = way.size();
     for (const auto& [key, member] : *object) {
       way.append(": ").append(printable(key));
-      if (append_way(member, wanted, way)) return true;
+      if (append_json_path(member, wanted, way)) return true;
       way.resize(length);
     }
   }
@@ -66,7 +66,7 @@ class JsonField {
   /// What messages begin with: the file, and the keys that lead to what is there.
   BEIT_COLD std::string where() const {
     std::string way = *where_;
-    append_way(*file_, *value_, way);
+    append_json_path(*file_, *value_, way);
     return way;
   }
 

@@ -9,7 +9,7 @@
 #include <utility>
 
 #include <beit/core/compiled.hpp>
-#include <beit/core/matrix.hpp>
+#include <beit/core/index.hpp>
 #include <beit/core/thread_pool.hpp>
 #include <beit/core/version.hpp>
 #include <beit/cpu/isa.hpp>

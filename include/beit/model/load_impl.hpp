@@ -15,7 +15,7 @@
 #include <beit/core/compiled.hpp>
 #include <beit/core/concat.hpp>
 #include <beit/core/error.hpp>
-#include <beit/core/thread_pool.hpp>
+#include <beit/core/executor.hpp>
 #include <beit/core/version.hpp>
 #include <beit/io/json.hpp>
 #include <beit/io/safetensors.hpp>
@@ -139,8 +139,8 @@ BEIT_COLD Model load_from(const std::filesystem::path& path, Part part, const Lo
   const bool named = folder || path.filename() == "model.safetensors" || path.extension() == ".json";
   if (named && !files[0].metadata().contains("beit.config")) {
     const std::filesystem::path beside = folder ? path : path.parent_path();
-    if (is_there(beside / "config.json")) configs.config = beside / "config.json";
-    if (is_there(beside / "preprocessor_config.json")) configs.preprocessor = beside / "preprocessor_config.json";
+    if (file_exists(beside / "config.json")) configs.config = beside / "config.json";
+    if (file_exists(beside / "preprocessor_config.json")) configs.preprocessor = beside / "preprocessor_config.json";
   }
   return load_from<Model>(files, files.size() == 1 ? files[0].name() : path_text(path), configs, part, options,
                           executor);

@@ -100,7 +100,7 @@ class MaskedImageModel {
   Trunk<Weight> trunk_;
   AlignedBuffer<float> mask_token_;  // (C,)
   std::optional<LayerNorm> norm_;
-  Linear<typename WeightTraits<Weight>::Edge> head_;  // (V, C)
+  Linear<typename WeightTraits<Weight>::BoundaryWeight> head_;  // (V, C)
 };
 
 }  // namespace beit::inline BEIT_ABI

@@ -64,7 +64,7 @@ class Tokenizer {
   const Preprocessing& preprocessing() const { return preprocessing_; }
   /// How an image becomes it beside a model that sees the image too: the same crop at the tokenizer's size, by its own
   /// filter, as BEiT's pre-training shows each image twice.
-  Preprocessing preprocessing_beside(const Preprocessing& model) const {
+  Preprocessing preprocessing_for(const Preprocessing& model) const {
     Preprocessing result = preprocessing_;
     result.crop_pct = model.crop_pct;
     result.crop_mode = model.crop_mode;

@@ -16,8 +16,8 @@
 
 #include <beit/core/compiled.hpp>
 #include <beit/core/error.hpp>
-#include <beit/core/matrix.hpp>
-#include <beit/core/thread_pool.hpp>
+#include <beit/core/executor.hpp>
+#include <beit/core/index.hpp>
 #include <beit/core/version.hpp>
 #include <beit/image/image.hpp>
 #include <beit/image/transform.hpp>

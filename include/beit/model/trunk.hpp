@@ -68,7 +68,7 @@ class Trunk {
   /// Tokens after the last block and the norm: x (B, in_chans*H*W) -> out (B*N, C).
   void forward(const ConstRows& x, Workspace& workspace, Rows out, const Masked* masked = nullptr) const {
     embed(x, workspace, out);
-    if (masked != nullptr) hide(*masked, workspace, out);
+    if (masked != nullptr) replace_masked(*masked, workspace, out);
     for (const Block<Weight>& block : blocks_) block.forward(x.rows(), workspace, out);
     if (norm_) norm_->forward(out, workspace.executor(), out);
   }
@@ -162,7 +162,7 @@ class Trunk {
   }
 
   /// Puts the masked patches' token in their place, before positions: tokens (B*N, C).
-  void hide(const Masked& masked, Workspace& workspace, Rows& tokens) const {
+  void replace_masked(const Masked& masked, Workspace& workspace, Rows& tokens) const {
     const Index patches = config_.grid().area(), dim = config_.embed_dim;
     workspace.executor().for_each(tokens.rows() / (1 + patches), [&](Index b, Index) {
       for (Index i = 0; i < patches; ++i) {
@@ -179,7 +179,7 @@ class Trunk {
   Config config_;
   AlignedBuffer<float> cls_token_;  // (C,)
   AlignedBuffer<float> pos_embed_;  // (N, C), or empty
-  PatchEmbed<typename WeightTraits<Weight>::Edge> patch_embed_;
+  PatchEmbed<typename WeightTraits<Weight>::BoundaryWeight> patch_embed_;
   std::list<Block<Weight>> blocks_;  // made where they stay
   std::optional<LayerNorm> norm_;
 };

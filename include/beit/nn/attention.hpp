@@ -28,7 +28,7 @@ class Attention {
   /// The parameters below timm's `attn`; those of relative positions are in `bias`.
   Attention(const Kernels& kernels, const WeightScope& weights, Index dim, Index heads, QkvBias qkv_bias,
             RelativePositionBias bias)
-      : kernel_(&arithmetic<Weight>(kernels).attention),
+      : kernel_(&precision_kernels<Weight>(kernels).attention),
         heads_(heads),
         bias_(std::move(bias)),
         proj_(kernels, weights.scope("proj"), dim, dim) {
@@ -63,7 +63,7 @@ class Attention {
     const Activations heads = norm_
                                   ? frame.activations(kernels::float_rows, x.segments, x.segment_rows, context.columns)
                                   : context;  // the same before the norm
-    const Index scratch_size = kernels::whole_lines(kernel_->scratch_bytes(x.segment_rows, head_dim));
+    const Index scratch_size = detail::round_up_to_cache_line(kernel_->scratch_bytes(x.segment_rows, head_dim));
     std::byte* const scratch = frame.bytes(executor.size() * scratch_size);
     executor.for_each(x.segments * heads_, [&](Index item, Index slot) {
       const Index head = item % heads_;
@@ -78,7 +78,7 @@ class Attention {
                    scratch + slot * scratch_size);
     });
     if (norm_) norm_->forward(heads, workspace, context);
-    complete_rows(context, executor);
+    encode_staged(context, executor);
     proj_.forward_residual(context, gamma, workspace, out);
   }
 

@@ -28,7 +28,8 @@ inline void attention_weights(const Activations& qkv, Index image, Index head, I
   std::fill_n(query_bias.data(), tokens, 0.0f);
   for (Index i = 0; i < tokens; ++i) {
     if (const float* table = bias.head(head)) {
-      kernels::expand_relative_position_bias(table, bias.grid(), i, &kernels::Portable::copy_over, query_bias.data());
+      kernels::expand_relative_position_bias(table, bias.grid(), i, &kernels::Portable::copy_with_overrun,
+                                             query_bias.data());
     }
     for (Index j = 0; j < tokens; ++j) {
       double product = 0;

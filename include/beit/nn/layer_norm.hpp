@@ -3,8 +3,8 @@
 
 #include <algorithm>
 
+#include <beit/core/executor.hpp>
 #include <beit/core/matrix.hpp>
-#include <beit/core/thread_pool.hpp>
 #include <beit/core/version.hpp>
 #include <beit/io/weights.hpp>
 #include <beit/kernels/kernels.hpp>
@@ -22,7 +22,7 @@ class LayerNorm {
   /// (m, C) -> (m, C); out may be x.
   void forward(const ConstRows& x, const Executor& executor, Rows out) const {
     constexpr Index block = 32;
-    executor.for_each(kernels::panels(x.rows(), block), [&](Index item, Index) {
+    executor.for_each(detail::ceil_div(x.rows(), block), [&](Index item, Index) {
       const Index row = item * block, rows = std::min(block, x.rows() - row);
       kernels_->layer_norm(x.data() + row * x.outerStride(), x.outerStride(), rows, x.cols(), weight_.data(),
                            bias_.data(), eps_, out.data() + row * out.outerStride(), out.outerStride());

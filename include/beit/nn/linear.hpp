@@ -10,8 +10,8 @@
 
 #include <Eigen/Core>
 
+#include <beit/core/executor.hpp>
 #include <beit/core/matrix.hpp>
-#include <beit/core/thread_pool.hpp>
 #include <beit/core/version.hpp>
 #include <beit/io/weights.hpp>
 #include <beit/kernels/kernels.hpp>
@@ -31,34 +31,34 @@ struct WeightTraits;
 template <>
 struct WeightTraits<float> {
   static constexpr Precision precision = Precision::float32;  ///< Its name.
-  using Edge = float;                                         ///< What the first and the last layer are in.
+  using BoundaryWeight = float;                               ///< What the first and the last layer are in.
 };
 
 /// Of FloatFast.
 template <>
 struct WeightTraits<FloatFast> {
   static constexpr Precision precision = Precision::float_fast;  ///< Its name.
-  using Edge = FloatFast;                                        ///< What the first and the last layer are in.
+  using BoundaryWeight = FloatFast;                              ///< What the first and the last layer are in.
 };
 
 /// Of Eigen::bfloat16.
 template <>
 struct WeightTraits<Eigen::bfloat16> {
   static constexpr Precision precision = Precision::bfloat16;  ///< Its name.
-  using Edge = Eigen::bfloat16;                                ///< What the first and the last layer are in.
+  using BoundaryWeight = Eigen::bfloat16;                      ///< What the first and the last layer are in.
 };
 
 /// Of std::int8_t.
 template <>
 struct WeightTraits<std::int8_t> {
   static constexpr Precision precision = Precision::int8;  ///< Its name.
-  using Edge = Eigen::bfloat16;                            ///< What the first and the last layer are in.
+  using BoundaryWeight = Eigen::bfloat16;                  ///< What the first and the last layer are in.
 };
 
 /// Those of a level's kernels that multiply a weight type.
 template <typename Weight>
-const kernels::Arithmetic& arithmetic(const Kernels& kernels) {
-  return kernels::arithmetic_of<WeightTraits<Weight>::precision>(kernels.isa);
+const kernels::PrecisionKernels& precision_kernels(const Kernels& kernels) {
+  return kernels::precision_kernels_of<WeightTraits<Weight>::precision>(kernels.isa);
 }
 
 /// y = x W^T + b, with what follows done on the way to memory. W (outputs, inputs) is packed once, here, on the
@@ -77,14 +77,14 @@ class Linear {
   template <typename Arrange>
   Linear(const Kernels& kernels, const WeightScope& weights, std::string_view name, std::initializer_list<Index> shape,
          AlignedBuffer<float> bias, const Arrange& arrange)
-      : kernel_(&arithmetic<Weight>(kernels).gemm), bias_(std::move(bias)), outputs_(*shape.begin()) {
+      : kernel_(&precision_kernels<Weight>(kernels).gemm), bias_(std::move(bias)), outputs_(*shape.begin()) {
     weights.read(name, shape, 0, 0, nullptr);  // checks the shape before memory of that size is asked for
     for (const Index* n = shape.begin() + 1; n != shape.end(); ++n) inputs_ *= *n;
     packed_ = AlignedBuffer<std::byte>(kernel().packed_bytes(outputs_, inputs_));
     // By some panels at a time: there is never a second copy of the whole matrix.
     const Index tile = kernel().column_tile,
                 block = std::clamp<Index>(outputs_, 1, tile * std::max<Index>(1, 64 / tile));
-    const Index blocks = kernels::panels(outputs_, block);
+    const Index blocks = detail::ceil_div(outputs_, block);
     const Executor& executor = weights.executor();
     AlignedBuffer<float> rows(std::min(blocks, executor.size()) * block * inputs_);  // (slots, block, inputs)
     executor.for_each(blocks, [&](Index item, Index slot) {
@@ -106,8 +106,8 @@ class Linear {
   const kernels::GemmKernel& kernel() const { return *kernel_; }
 
   /// Memory for x of the calls below: (segments * segment_rows, inputs).
-  Activations input(Workspace::Frame& frame, Index segments, Index segment_rows, bool in_parts = false) const {
-    return frame.activations(*kernel().layout, segments, segment_rows, inputs_, in_parts);
+  Activations input(Workspace::Frame& frame, Index segments, Index segment_rows, bool partial_writes = false) const {
+    return frame.activations(*kernel().layout, segments, segment_rows, inputs_, partial_writes);
   }
 
   /// out = x W^T + b; x (m, inputs), out (m, outputs).
@@ -117,12 +117,12 @@ class Linear {
   /// The same to what another product or attention reads, with the segments of x.
   void forward(const Activations& x, Workspace& workspace, const Activations& out) const {
     run(x, workspace, {.into = &out, .epilogue = kernels::Epilogue::bias});
-    complete_rows(out, workspace.executor());
+    encode_staged(out, workspace.executor());
   }
   /// out = gelu(x W^T + b), to what another product reads.
   void forward_gelu(const Activations& x, Workspace& workspace, const Activations& out) const {
     run(x, workspace, {.into = &out, .epilogue = kernels::Epilogue::bias_gelu});
-    complete_rows(out, workspace.executor());
+    encode_staged(out, workspace.executor());
   }
   /// out += scale * (x W^T + b); scale (outputs,), or null for 1. Of out's rows each of x's segments has
   /// `out_segment_rows`, of which the last segment_rows are written; 0: as many as it has itself.
@@ -132,7 +132,7 @@ class Linear {
   }
 
  private:
-  void run(const Activations& x, Workspace& workspace, kernels::Gemm product, Rows& out,
+  void run(const Activations& x, Workspace& workspace, kernels::GemmCall product, Rows& out,
            Index out_segment_rows = 0) const {
     if (out_segment_rows == 0) out_segment_rows = x.segment_rows;
     product.ldo = out.outerStride();
@@ -141,7 +141,7 @@ class Linear {
     run(x, workspace, product);
   }
 
-  void run(const Activations& x, Workspace& workspace, kernels::Gemm product) const {
+  void run(const Activations& x, Workspace& workspace, kernels::GemmCall product) const {
     const kernels::GemmKernel& kernel = *kernel_;
     product.a = &x;
     product.packed = packed_.data();
@@ -152,7 +152,7 @@ class Linear {
     const Executor& executor = workspace.executor();
     const Index step = kernel.tile_step, tile = kernel.column_tile;
     const auto tasks = [&](Index tiles, Index columns) {
-      return kernels::panels(x.tiles(), tiles) * kernels::panels(outputs_, columns);
+      return detail::ceil_div(x.tiles(), tiles) * detail::ceil_div(outputs_, columns);
     };
     const auto halved = [](Index n, Index unit) { return std::max(unit, n / 2 / unit * unit); };
     const Index wanted = 3 * executor.size();
@@ -161,13 +161,13 @@ class Linear {
     while (columns > tile && tasks(tiles, columns) < wanted) columns = halved(columns, tile);
     while (tiles > step && tasks(tiles, columns) < wanted) tiles = halved(tiles, step);
     // Somewhat fewer columns where threads would end more evenly: tasks are taken one by one, and the last ones count.
-    const auto longest = [&](Index width) { return kernels::panels(tasks(tiles, width), executor.size()) * width; };
+    const auto longest = [&](Index width) { return detail::ceil_div(tasks(tiles, width), executor.size()) * width; };
     for (Index width = columns - tile, least = columns / 2; executor.size() > 1 && width >= least; width -= tile) {
       if (width > 0 && longest(width) < longest(columns)) columns = width;
     }
-    const Index column_blocks = kernels::panels(outputs_, columns);
+    const Index column_blocks = detail::ceil_div(outputs_, columns);
     Workspace::Frame frame(workspace);
-    const Index scratch_size = kernels::whole_lines(kernel.scratch_bytes(tiles, columns, inputs_));
+    const Index scratch_size = detail::round_up_to_cache_line(kernel.scratch_bytes(tiles, columns, inputs_));
     std::byte* const scratch = frame.bytes(std::min(executor.size(), tasks(tiles, columns)) * scratch_size);
     executor.for_each(tasks(tiles, columns), [&](Index item, Index slot) {
       const Index first = item / column_blocks * tiles, column = item % column_blocks * columns;

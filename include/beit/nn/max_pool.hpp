@@ -3,8 +3,8 @@
 
 #include <algorithm>
 
+#include <beit/core/executor.hpp>
 #include <beit/core/matrix.hpp>
-#include <beit/core/thread_pool.hpp>
 #include <beit/core/version.hpp>
 
 namespace beit::inline BEIT_ABI {

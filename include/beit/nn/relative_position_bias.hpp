@@ -3,7 +3,8 @@
 
 #include <algorithm>
 
-#include <beit/core/matrix.hpp>
+#include <beit/core/aligned_buffer.hpp>
+#include <beit/core/index.hpp>
 #include <beit/core/version.hpp>
 #include <beit/io/weights.hpp>
 #include <beit/kernels/relative_position.hpp>

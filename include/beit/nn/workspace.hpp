@@ -53,12 +53,12 @@ class Workspace {
     float* floats(Index size) { return reinterpret_cast<float*>(bytes(size * static_cast<Index>(sizeof(float)))); }
     /// (rows, cols) without padding.
     Rows rows(Index rows, Index cols) { return Eigen::Map<RowMajorMatrix>(floats(rows * cols), rows, cols); }
-    /// (segments * segment_rows, columns) as `layout` keeps them; `in_parts`: some writes will have less than all
+    /// (segments * segment_rows, columns) as `layout` keeps them; `partial_writes`: some writes will have less than all
     /// columns.
     Activations activations(const kernels::Layout& layout, Index segments, Index segment_rows, Index columns,
-                            bool in_parts = false) {
-      std::byte* const memory = bytes(Activations::bytes(layout, segments, segment_rows, columns, in_parts));
-      return Activations::on(layout, memory, segments, segment_rows, columns, in_parts);
+                            bool partial_writes = false) {
+      std::byte* const memory = bytes(Activations::bytes(layout, segments, segment_rows, columns, partial_writes));
+      return Activations::on(layout, memory, segments, segment_rows, columns, partial_writes);
     }
 
    private:
@@ -70,7 +70,7 @@ class Workspace {
  private:
   /// From the first block that has room; what is in a block before that is lost until the frame ends.
   std::byte* take(Index size) {
-    size = kernels::whole_lines(size);
+    size = detail::round_up_to_cache_line(size);
     for (; block_ < blocks_.size(); ++block_, used_ = 0) {
       if (blocks_[block_].size() - used_ >= size) break;
     }
@@ -102,7 +102,7 @@ class Workspace {
 };
 
 /// Once all of `x` is written: does what is left to make it what its kernel reads, on all threads.
-inline void complete_rows(const Activations& x, const Executor& executor) {
+inline void encode_staged(const Activations& x, const Executor& executor) {
   if (x.completes()) executor.for_each(x.tiles(), [&](Index t, Index) { x.complete(x.tile(t)); });
 }
 

@@ -94,7 +94,7 @@ class ProbeObjective {
     centre_logits_.resize(classes_, n_);
     const Eigen::Map<const Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>> weights(
         at.data(), classes_, dim_);
-    executor_.for_each(kernels::panels(n_, block), [&](Index item, Index) {
+    executor_.for_each(detail::ceil_div(n_, block), [&](Index item, Index) {
       const Index begin = item * block, count = std::min(block, n_ - begin);
       centre_logits_.middleCols(begin, count).noalias() =
           weights * x_->map().middleRows(begin, count).cast<double>().transpose();
@@ -109,7 +109,7 @@ class ProbeObjective {
     rows_.forward(weights_, executor_, logits_);
 
     // Each task takes some images: from logits to the gradient by them, in place.
-    const Index blocks = kernels::panels(n_, block);
+    const Index blocks = detail::ceil_div(n_, block);
     std::vector<double> losses(static_cast<std::size_t>(blocks));
     Eigen::MatrixXd bias_gradients = Eigen::MatrixXd::Zero(classes_, blocks);
     executor_.for_each(blocks, [&](Index item, Index) {

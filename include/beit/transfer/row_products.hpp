@@ -8,8 +8,8 @@
 
 #include <beit/core/concat.hpp>
 #include <beit/core/error.hpp>
+#include <beit/core/executor.hpp>
 #include <beit/core/matrix.hpp>
-#include <beit/core/thread_pool.hpp>
 #include <beit/core/version.hpp>
 #include <beit/io/text.hpp>
 #include <beit/io/weights.hpp>

@@ -13,7 +13,7 @@
 
 #include <avif/avif.h>
 
-#include <beit/core/matrix.hpp>
+#include <beit/core/index.hpp>
 #include <beit/image/detail/bytes.hpp>
 #include <beit/image/image.hpp>
 

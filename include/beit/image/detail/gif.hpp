@@ -9,7 +9,7 @@
 
 #include <beit/core/cold.hpp>
 #include <beit/core/concat.hpp>
-#include <beit/core/matrix.hpp>
+#include <beit/core/index.hpp>
 #include <beit/core/version.hpp>
 #include <beit/image/detail/bytes.hpp>
 

@@ -19,7 +19,7 @@
 
 #include <jpeglib.h>
 
-#include <beit/core/matrix.hpp>
+#include <beit/core/index.hpp>
 #include <beit/image/detail/bytes.hpp>
 #include <beit/image/detail/jpeg.hpp>
 

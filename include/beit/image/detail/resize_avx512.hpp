@@ -12,7 +12,7 @@
 #include <algorithm>
 #include <cstdint>
 
-#include <beit/core/matrix.hpp>
+#include <beit/core/index.hpp>
 #include <beit/core/version.hpp>
 #include <beit/image/detail/resize_avx2.hpp>
 #include <beit/image/detail/resize_strips.hpp>

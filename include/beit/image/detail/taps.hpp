@@ -9,7 +9,7 @@
 #include <numbers>
 #include <vector>
 
-#include <beit/core/matrix.hpp>
+#include <beit/core/index.hpp>
 #include <beit/core/version.hpp>
 
 namespace beit::inline BEIT_ABI {

@@ -20,7 +20,7 @@
 
 #include <tiffio.h>
 
-#include <beit/core/matrix.hpp>
+#include <beit/core/index.hpp>
 #include <beit/image/detail/bytes.hpp>
 #include <beit/image/detail/tiff_samples.hpp>
 #include <beit/image/image.hpp>

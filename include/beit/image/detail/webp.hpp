@@ -13,7 +13,7 @@
 
 #include <webp/demux.h>
 
-#include <beit/core/matrix.hpp>
+#include <beit/core/index.hpp>
 #include <beit/image/detail/bytes.hpp>
 #include <beit/image/detail/jpeg.hpp>
 #include <beit/image/image.hpp>

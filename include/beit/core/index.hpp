@@ -1,0 +1,34 @@
+// Sizes and positions, and how they are divided and rounded.
+#pragma once
+
+#include <cstddef>
+
+#include <beit/core/version.hpp>
+
+namespace beit::inline BEIT_ABI {
+
+/// Sizes, counts and positions: signed, like Eigen's.
+using Index = std::ptrdiff_t;
+
+/// Height and width, in pixels or patches.
+struct Size {
+  Index height = 0;  ///< Down.
+  Index width = 0;   ///< Across.
+
+  /// height * width.
+  Index area() const { return height * width; }
+  /// Both sides are the same.
+  bool operator==(const Size&) const = default;
+};
+
+namespace detail {
+
+/// n / divisor, rounded up; n at least 0.
+constexpr Index ceil_div(Index n, Index divisor) { return (n + divisor - 1) / divisor; }
+
+/// The smallest multiple of `step` that is at least n.
+constexpr Index round_up(Index n, Index step) { return ceil_div(n, step) * step; }
+
+}  // namespace detail
+
+}  // namespace beit::inline BEIT_ABI
