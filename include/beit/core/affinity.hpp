@@ -1,4 +1,4 @@
-// How many processors this process may use.
+// Counts the processors that this process may use.
 #pragma once
 
 #include <algorithm>
@@ -27,7 +27,7 @@ namespace beit::inline BEIT_ABI {
 namespace detail {
 
 #if defined(_WIN32)
-// As the Windows headers declare them, which aren't included for their macros (io/mapped_file.hpp).
+// Declared here as in the Windows headers, which aren't included because of their macros (io/mapped_file.hpp).
 extern "C" {
 __declspec(dllimport) void* __stdcall GetCurrentProcess();
 __declspec(dllimport) int __stdcall GetProcessAffinityMask(void*, std::uintptr_t*, std::uintptr_t*);
@@ -35,7 +35,7 @@ __declspec(dllimport) int __stdcall GetProcessAffinityMask(void*, std::uintptr_t
 #endif
 
 #if defined(__linux__)
-/// What the system says in one of its files; empty where that can't be read. A stream takes long to compile.
+/// Reads a file under /proc or /sys; empty if it can't be read. Not a std::ifstream, which takes long to compile.
 BEIT_COLD inline std::string system_text(std::initializer_list<MessagePart> path) {
   std::string text;
   if (std::FILE* const file = std::fopen(concat(path).c_str(), "r")) {
@@ -46,8 +46,8 @@ BEIT_COLD inline std::string system_text(std::initializer_list<MessagePart> path
   return text;
 }
 
-/// Processors that a control group's quota amounts to, rounded up; 0 where it has none. `group` is the group's folder:
-/// version 2 has the quota in cpu.max ("max 100000" for no limit), version 1 in two files.
+/// The number of processors that a control group's quota amounts to, rounded up; 0 if it has none. `group` is the
+/// group's folder: version 2 keeps the quota in cpu.max ("max 100000" for no limit), version 1 in two files.
 BEIT_COLD inline long long group_processors(const std::string& group) {
   long long quota = 0, period = 0;
   if (std::sscanf(system_text({group, "/cpu.max"}).c_str(), "%lld %lld", &quota, &period) != 2) {
@@ -58,13 +58,13 @@ BEIT_COLD inline long long group_processors(const std::string& group) {
   return quota > 0 && period > 0 ? (quota - 1) / period + 1 : 0;
 }
 
-/// The smallest limit among this process's control group and those around it; 0 where there is none.
+/// The smallest limit of this process's control group and the groups around it; 0 if there is none.
 ///
-/// A container sees its own group as the outermost; a service is in a group some levels down. `root` goes before the
+/// A container sees its own group as the outermost; a service is in a group some levels down. `root` is put before the
 /// system's paths.
 BEIT_COLD inline int container_processors(const std::string& root = "") {
   long long smallest = 0;
-  // A line a hierarchy, "4:cpu,cpuacct:/a/b"; version 2 names no controllers, "0::/a/b".
+  // One line per hierarchy: "4:cpu,cpuacct:/a/b"; version 2 names no controllers: "0::/a/b".
   const std::string groups = system_text({root, "/proc/self/cgroup"});
   for (std::size_t begin = 0, end; begin < groups.size(); begin = end + 1) {
     end = std::min(groups.find('\n', begin), groups.size());
@@ -76,7 +76,7 @@ BEIT_COLD inline int container_processors(const std::string& root = "") {
     const bool unified = names == ",,";
     if (!unified && names.find(",cpu,") == std::string::npos) continue;
     const std::string mount = concat({root, unified ? "/sys/fs/cgroup" : "/sys/fs/cgroup/cpu"});
-    // Outwards from the group to the mount, which may show only a part of the path in a container.
+    // Goes outwards from the group to the mount; a container may see only the end of the path.
     for (std::string group = line.substr(path);; group.erase(group.rfind('/'))) {
       const long long limit = group_processors(concat({mount, group}));
       if (limit > 0 && (smallest == 0 || limit < smallest)) smallest = limit;
@@ -87,7 +87,7 @@ BEIT_COLD inline int container_processors(const std::string& root = "") {
 }
 #endif
 
-/// At least 1: the processors of the affinity mask, or fewer where a container limits the process.
+/// The number of processors in the affinity mask, or fewer if a container limits the process; at least 1.
 inline int usable_processors() {
   int count = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
 #if defined(__linux__)

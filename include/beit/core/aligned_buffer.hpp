@@ -21,17 +21,18 @@ namespace detail {
 
 constexpr std::size_t huge_page = std::size_t{1} << 21;
 
-/// A cache line (also an AVX-512 register or an AMX row); a huge page where `bytes` fill one.
+/// A cache line (also the size of an AVX-512 register or an AMX row), or a huge page if `bytes` fill one.
 constexpr std::align_val_t alignment_of(std::size_t bytes) {
   return std::align_val_t{bytes < huge_page ? std::size_t{64} : huge_page};
 }
 
-/// Memory to give back to detail::deallocate. Those huge pages that it fills are asked for as such: the system clears
-/// and maps one in less than half the time of its 512 small pages, which shows when a model is loaded.
+/// Returns memory for detail::deallocate. Asks the system for huge pages where the memory fills them: one is cleared
+/// and mapped in less than half the time of its 512 small pages, which shows when a model is loaded.
 inline void* allocate(std::size_t bytes) {
   void* const memory = ::operator new(bytes, alignment_of(bytes));
 #if defined(__linux__)
-  // Only advice: nothing is lost when the system declines it. Not for the rest, which would take a whole page.
+  // Only advice: nothing is lost if the system declines it. The remainder is left out, because it would take a whole
+  // page.
   if (bytes >= huge_page) ::madvise(memory, bytes / huge_page * huge_page, MADV_HUGEPAGE);
 #endif
   return memory;
@@ -39,19 +40,19 @@ inline void* allocate(std::size_t bytes) {
 
 inline void deallocate(void* memory, std::size_t bytes) { ::operator delete(memory, alignment_of(bytes)); }
 
-/// Rounds a size up, so that what follows it begins on a cache line of its own.
+/// Rounds a size up so that whatever follows begins on its own cache line.
 constexpr Index round_up_to_cache_line(Index bytes) { return round_up(bytes, 64); }
 
 }  // namespace detail
 
-/// Uninitialised memory for trivial types, aligned to a cache line, or to a huge page where it is that large.
+/// Uninitialised memory for trivial types, aligned to a cache line, or to a huge page if it fills one.
 template <typename Scalar>
 class AlignedBuffer {
  public:
   AlignedBuffer() = default;
-  /// `size` numbers, uninitialised. std::bad_alloc when memory is short.
+  /// Allocates `size` elements, uninitialised. std::bad_alloc when memory is short.
   explicit AlignedBuffer(Index size) : data_(static_cast<Scalar*>(detail::allocate(bytes(size)))), size_(size) {}
-  /// The memory stays where it is.
+  /// Takes over the memory of `other`, which is left empty.
   AlignedBuffer(AlignedBuffer&& other) noexcept
       : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
   /// Exchanges the memory.

@@ -1,4 +1,4 @@
-// std::bit_cast, also where the standard library is older than the compiler (emscripten 3.1).
+// std::bit_cast, also for standard libraries that are older than the compiler (emscripten 3.1).
 #pragma once
 
 #include <bit>

@@ -1,9 +1,9 @@
-// What runs once.
+// Marks code that runs once, to be compiled for size instead of speed.
 #pragma once
 
-// Marks functions that read a file's header or a model's configuration, or end in an error: they are compiled to be
-// small, not fast. GCC inlines until a program has grown by a share of all that isn't cold, so that these would be paid
-// for twice. Not for what is done for each pixel or weight.
+// BEIT_COLD belongs on functions that read a file's header or a model's configuration, or that end in an error, and
+// never on work per pixel or weight. GCC's budget for inlining is a share of the size of all code that isn't cold:
+// without the mark, this code would be inlined and would enlarge the budget, too.
 #if defined(__GNUC__)
 #define BEIT_COLD __attribute__((cold))
 #else

@@ -1,8 +1,8 @@
-// Where the definitions are: in the headers, or in a library.
+// Chooses where the definitions are: in the headers or in a compiled library.
 //
-// By default everything is in the headers. A program that is compiled with BEIT_COMPILED, as those that use CMake's
-// beit::compiled are, has declarations alone of what takes long to compile: kernels, decoders, JSON, and the models in
-// every precision. src/beit.cpp, the library's one source file, has the definitions: those of the headers *_impl.hpp.
+// By default everything is in the headers. A program compiled with BEIT_COMPILED, which CMake's target beit::compiled
+// sets, sees only the declarations of whatever takes long to compile: kernels, decoders, JSON, and the models in every
+// precision. The definitions are in the headers *_impl.hpp; src/beit.cpp, the library's one source file, compiles them.
 #pragma once
 
 #if defined(BEIT_COMPILED)

@@ -1,4 +1,4 @@
-// Messages out of pieces.
+// Builds messages from strings and integers.
 #pragma once
 
 #include <array>
@@ -16,7 +16,7 @@
 namespace beit::inline BEIT_ABI {
 namespace detail {
 
-/// Text, which must outlive it, or an integer.
+/// A string, which isn't copied and must outlive this, or an integer.
 class MessagePart {
  public:
   MessagePart(const char* text) : text_(text) {}
@@ -28,7 +28,7 @@ class MessagePart {
     using Widest = std::conditional_t<std::is_signed_v<Integer>, long long, unsigned long long>;
     write(static_cast<Widest>(number));
   }
-  // It may point into itself.
+  // Not copyable, because text_ may point into digits_.
   MessagePart(const MessagePart&) = delete;
   MessagePart& operator=(const MessagePart&) = delete;
 
@@ -45,14 +45,14 @@ class MessagePart {
   std::array<char, 20> digits_;
 };
 
-/// The pieces, one after the other. A sum of strings is several times the code, all of it compiled in every program.
+/// Joins the parts. Adding strings by operator+ compiles to several times the code, in every program.
 BEIT_COLD inline std::string concat(std::initializer_list<MessagePart> pieces) {
   std::string text;
   for (const MessagePart& piece : pieces) text += piece.text();
   return text;
 }
 
-/// Lengthens a list as messages have it: "a, b, c".
+/// Appends an item to a list as messages show it: "a, b, c".
 BEIT_COLD inline void append_item(std::string& list, std::string_view item) {
   if (!list.empty()) list += ", ";
   list += item;

@@ -1,4 +1,4 @@
-// What the library throws. Every message says what was found, what was wanted, and where.
+// The errors that the library throws. Every message says what was found, what was wanted, and where.
 #pragma once
 
 #include <stdexcept>
@@ -6,7 +6,7 @@
 // Outside the inline namespace: an error thrown by one translation unit is caught by another.
 namespace beit {
 
-/// The root of everything that the library throws itself.
+/// The base of every error that the library itself throws.
 class Error : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
@@ -24,7 +24,7 @@ class WeightError : public Error {
   using Error::Error;
 };
 
-/// An image that is damaged, too large, or in a format that isn't read.
+/// An image that is damaged, too large, or in an unsupported format.
 class ImageError : public Error {
  public:
   using Error::Error;

@@ -1,4 +1,4 @@
-// The view through which the library takes work to its own thread pool or to a user's.
+// A view of a thread pool, the library's own or a user's, through which the library runs its work.
 #pragma once
 
 #include <algorithm>
@@ -10,8 +10,8 @@
 
 namespace beit::inline BEIT_ABI {
 
-/// What work can be taken to: beit::ThreadPool, or any type with `size()` and a blocking `parallel_for(count, task)`
-/// that calls `task(i)` for every i in [0, count).
+/// A pool that can run the library's work: beit::ThreadPool, or any type with `size()` and a blocking
+/// `parallel_for(count, task)` that calls `task(i)` for every i in [0, count).
 template <typename T>
 concept WorkPool = requires(T& pool, void (*task)(Index)) {
   { pool.size() } -> std::convertible_to<Index>;
@@ -30,7 +30,7 @@ class Executor {
           static_cast<Pool*>(p)->parallel_for(count, [=](auto i) { call(context, static_cast<Index>(i)); });
         }) {}
 
-  /// Tasks that may run at once: the number of slots of for_each.
+  /// The number of tasks that may run at once, which is the number of slots of for_each.
   Index size() const { return size_; }
 
   /// Calls `task(item, slot)` for every item in [0, items). No two calls that run at once share a slot in

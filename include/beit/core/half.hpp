@@ -1,4 +1,4 @@
-// Float16 and bfloat16 to float, exactly, on any processor.
+// Converts float16 and bfloat16 to float, exactly, on any processor.
 #pragma once
 
 #include <cstddef>
@@ -17,7 +17,7 @@ inline std::uint32_t bfloat16_to_float_bits(std::uint16_t value) { return static
 
 /// The bits of the float with the value of this IEEE 754 binary16. NaNs keep sign and payload.
 ///
-/// Masks instead of branches, so that loops over it become vector code.
+/// Uses masks instead of branches, so that compilers vectorise loops over it.
 inline std::uint32_t float16_to_float_bits(std::uint16_t value) {
   const std::uint32_t sign = static_cast<std::uint32_t>(value & 0x8000) << 16;
   const std::int32_t magnitude = value & 0x7FFF;
@@ -27,7 +27,7 @@ inline std::uint32_t float16_to_float_bits(std::uint16_t value) {
   // A subnormal is its magnitude times 2^-24: two exact steps through normal floats, whatever the rounding mode and
   // even when the processor flushes subnormal floats to zero.
   const auto subnormal = detail::bit_cast<std::uint32_t>(static_cast<float>(magnitude) * 0x1p-24F);
-  // All bits or none, because GCC at -O2 makes branches of `?:` here.
+  // Masks of all bits or none, because GCC at -O2 turns `?:` into branches here.
   const std::uint32_t if_subnormal = 0U - static_cast<std::uint32_t>(magnitude < 0x0400);
   const std::uint32_t if_special = 0U - static_cast<std::uint32_t>(magnitude >= 0x7C00);
   return sign | (if_subnormal & subnormal) | (~if_subnormal & (normal + (if_special & rebias)));
@@ -35,10 +35,10 @@ inline std::uint32_t float16_to_float_bits(std::uint16_t value) {
 
 inline std::uint32_t float_to_float_bits(std::uint32_t value) { return value; }
 
-/// Widens `count` elements that stand at `in`, at any alignment, to floats. True when all are finite.
+/// Widens `count` elements at `in`, of any alignment, to floats. Returns true if all are finite.
 template <typename Stored, std::uint32_t (*to_bits)(Stored)>
 bool widen(const std::byte* in, Index count, float* out) {
-  // A constant trip count, and a padded copy for the rest, is what makes compilers vectorise already at -O2.
+  // The constant trip count, with a padded copy for the remainder, lets compilers vectorise at -O2 already.
   constexpr Index block = 512;
   Stored stored[block] = {};
   std::uint32_t bits[block];
@@ -49,8 +49,8 @@ bool widen(const std::byte* in, Index count, float* out) {
     std::memcpy(stored, in + done * static_cast<Index>(sizeof(Stored)), static_cast<std::size_t>(n) * sizeof(Stored));
     for (Index i = 0; i < block; ++i) {
       bits[i] = to_bits(stored[i]);
-      // Integers, because -ffast-math lets a compiler assume that no float is NaN. The sum carries into the sign bit
-      // exactly when all bits of the exponent are set.
+      // Tests integers, because -ffast-math lets a compiler assume that no float is NaN. The sum carries into the sign
+      // bit exactly when all bits of the exponent are set.
       bad |= (bits[i] & 0x7FFFFFFF) + 0x00800000;
     }
     std::memcpy(out + done, bits, static_cast<std::size_t>(n) * sizeof(float));
@@ -60,18 +60,18 @@ bool widen(const std::byte* in, Index count, float* out) {
 
 }  // namespace detail
 
-/// Exact value of an IEEE 754 binary16 pattern, subnormals, infinities and NaNs included.
+/// The exact value of an IEEE 754 binary16 pattern, including subnormals, infinities and NaNs.
 inline float float16_to_float(std::uint16_t value) {
   return detail::bit_cast<float>(detail::float16_to_float_bits(value));
 }
 
-/// The nearest bfloat16, ties to even; the argument is finite.
+/// Rounds a finite number to the nearest bfloat16, ties to even.
 inline std::uint16_t round_to_bfloat16(float value) {
   const auto bits = detail::bit_cast<std::uint32_t>(value);
   return static_cast<std::uint16_t>((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
 }
 
-/// Exact value of a bfloat16 pattern.
+/// The exact value of a bfloat16 pattern.
 inline float bfloat16_to_float(std::uint16_t value) {
   return detail::bit_cast<float>(detail::bfloat16_to_float_bits(value));
 }

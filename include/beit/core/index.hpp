@@ -1,4 +1,4 @@
-// Sizes and positions, and how they are divided and rounded.
+// The types of sizes and positions, and their division and rounding.
 #pragma once
 
 #include <cstddef>
@@ -7,17 +7,17 @@
 
 namespace beit::inline BEIT_ABI {
 
-/// Sizes, counts and positions: signed, like Eigen's.
+/// The type of sizes, counts and positions: signed, like Eigen's.
 using Index = std::ptrdiff_t;
 
 /// Height and width, in pixels or patches.
 struct Size {
-  Index height = 0;  ///< Down.
-  Index width = 0;   ///< Across.
+  Index height = 0;  ///< Number of rows.
+  Index width = 0;   ///< Number of columns.
 
   /// height * width.
   Index area() const { return height * width; }
-  /// Both sides are the same.
+  /// True if both sides are equal.
   bool operator==(const Size&) const = default;
 };
 

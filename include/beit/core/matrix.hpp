@@ -17,33 +17,33 @@
 
 namespace beit::inline BEIT_ABI {
 
-/// Floats row by row, in Eigen's own memory.
+/// A row-major matrix of floats in Eigen's own memory.
 using RowMajorMatrix = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
-/// Views that functions take and write: any row-major Eigen matrix, map or block, or a beit::Matrix.
+/// A view that functions write to: any row-major Eigen matrix, map or block, or a beit::Matrix.
 using Rows = Eigen::Ref<RowMajorMatrix, 0, Eigen::OuterStride<>>;
-/// The same, only to read.
+/// A read-only view that functions take.
 using ConstRows = Eigen::Ref<const RowMajorMatrix, 0, Eigen::OuterStride<>>;
 
-/// What functions return: (rows, cols) row-major floats without padding, owned, movable.
+/// An owned matrix (rows, cols) of row-major floats without padding, which functions return.
 ///
-/// Not an Eigen::Matrix, whose memory is aligned as the compiler's flags say: here it always is to a cache line.
+/// Unlike an Eigen::Matrix, whose alignment depends on compiler flags, its memory always begins on a cache line.
 class Matrix {
  public:
-  using Map = Eigen::Map<RowMajorMatrix>;             ///< An Eigen view.
-  using ConstMap = Eigen::Map<const RowMajorMatrix>;  ///< The same, to read.
+  using Map = Eigen::Map<RowMajorMatrix>;             ///< An Eigen view to read and write.
+  using ConstMap = Eigen::Map<const RowMajorMatrix>;  ///< An Eigen view to read.
 
   Matrix() = default;
   /// Uninitialised.
   Matrix(Index rows, Index cols) : buffer_(area(rows, cols)), rows_(rows), cols_(cols) {}
-  /// A copy of a view.
+  /// Copies a view.
   explicit Matrix(const ConstRows& other) : Matrix(other.rows(), other.cols()) { map() = other; }
-  /// Copies the numbers.
+  /// Copies the elements.
   Matrix(const Matrix& other) : Matrix(other.rows_, other.cols_) { std::copy_n(other.data(), other.size(), data()); }
-  /// The numbers stay where they are; `other` is left empty.
+  /// Takes over the memory of `other`, which is left empty.
   Matrix(Matrix&& other) noexcept
       : buffer_(std::move(other.buffer_)), rows_(std::exchange(other.rows_, 0)), cols_(std::exchange(other.cols_, 0)) {}
-  /// Takes the numbers of `other`.
+  /// Takes the elements of `other`.
   Matrix& operator=(Matrix other) noexcept {
     std::swap(buffer_, other.buffer_);
     std::swap(rows_, other.rows_);
@@ -51,8 +51,8 @@ class Matrix {
     return *this;
   }
 
-  Index rows() const { return rows_; }                            ///< Down.
-  Index cols() const { return cols_; }                            ///< Across.
+  Index rows() const { return rows_; }                            ///< Number of rows.
+  Index cols() const { return cols_; }                            ///< Number of columns.
   Index size() const { return rows_ * cols_; }                    ///< Number of elements.
   float* data() { return buffer_.data(); }                        ///< (rows, cols), row by row.
   const float* data() const { return buffer_.data(); }            ///< (rows, cols), row by row.
@@ -61,13 +61,13 @@ class Matrix {
   float& operator()(Index i, Index j) { return row(i)[j]; }       ///< Row i, column j, unchecked.
   float operator()(Index i, Index j) const { return row(i)[j]; }  ///< Row i, column j, unchecked.
 
-  /// As an Eigen expression: `logits.map().rowwise().maxCoeff()`.
+  /// An Eigen view, for expressions such as `logits.map().rowwise().maxCoeff()`.
   Map map() { return {data(), rows_, cols_}; }
-  /// The same, to read.
+  /// An Eigen view to read.
   ConstMap map() const { return {data(), rows_, cols_}; }
-  /// What functions of the library write to.
+  /// The view that the library's functions write to.
   operator Rows() { return map(); }
-  /// What functions of the library read.
+  /// The view that the library's functions read.
   operator ConstRows() const { return map(); }
 
  private:
@@ -83,7 +83,7 @@ class Matrix {
   Index cols_ = 0;
 };
 
-/// "(3, 4)", for messages.
+/// Writes a shape for a message: "(3, 4)".
 BEIT_COLD inline std::string shape_text(Index rows, Index cols) { return detail::concat({"(", rows, ", ", cols, ")"}); }
 
 /// Throws ArgumentError unless `x` has this shape; `name` begins the message.

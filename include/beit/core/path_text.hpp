@@ -1,4 +1,4 @@
-// A path in a message.
+// Paths as text in messages.
 #pragma once
 
 #include <filesystem>
@@ -10,8 +10,8 @@
 namespace beit::inline BEIT_ABI {
 namespace detail {
 
-/// A path as UTF-8 on every system: what path.string() gives on Windows is in the system's own encoding, and an error
-/// for a name that this one lacks.
+/// A path as UTF-8 on every system. On Windows path.string() gives the system's own encoding, and throws if that can't
+/// express the name.
 BEIT_COLD inline std::string path_text(const std::filesystem::path& path) {
 #if defined(_WIN32)
   const std::u8string text = path.u8string();

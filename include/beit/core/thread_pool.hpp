@@ -30,7 +30,7 @@ namespace beit::inline BEIT_ABI {
 
 namespace detail {
 
-/// Tells the processor that this is a spin loop.
+/// Tells the processor that it is in a spin loop.
 inline void spin_pause() {
 #if defined(__x86_64__) || defined(_M_X64)
   _mm_pause();
@@ -39,10 +39,10 @@ inline void spin_pause() {
 #endif
 }
 
-/// Asks `done()` again and again, for about as long as a task takes (100 microseconds); true once it is true.
+/// Calls `done()` until it returns true, for about as long as a task takes (100 microseconds). Returns its last answer.
 ///
-/// By the clock, because a pause takes from 1 to 140 cycles. Every microsecond or so, the processor is offered to any
-/// thread that waits for one: it may be the one that this thread waits for.
+/// The clock sets the limit, because a pause takes from 1 to 140 cycles. About every microsecond the processor is
+/// offered to any thread that waits for one, which may be the thread that this one waits for.
 template <typename Done>
 bool spin_until(const Done& done) {
   using Clock = std::chrono::steady_clock;
@@ -61,15 +61,14 @@ bool spin_until(const Done& done) {
 
 /// A fixed set of threads that run `task(0) ... task(count - 1)` together with the caller.
 ///
-/// Idle threads sleep after a short spin, no more of them are woken than there are tasks for, and a call waits for its
-/// tasks, not for every thread. One pool may be shared by many calling threads: while one of them
-/// has the workers, the others (and calls from within a task) run their tasks themselves. So
-/// does a process that was forked from the one that made the pool: it has no workers.
+/// Idle threads sleep after a short spin, no more of them are woken than there are tasks, and a call waits for its
+/// tasks, not for every thread. Many calling threads may share one pool: while one of them has the workers, the others
+/// (and calls from within a task) run their tasks themselves. So does a process forked from the one that made the pool,
+/// because it has no workers.
 class ThreadPool {
  public:
-  /// `threads` counts the caller; 0 means one a processor that this process may use (affinity mask and
-  /// container limit respected). ArgumentError for less than 0, std::system_error where the system has no more
-  /// threads.
+  /// `threads` includes the caller; 0 means one per processor that this process may use (within its affinity mask and
+  /// container limit). ArgumentError if negative, std::system_error if the system has no more threads.
   explicit ThreadPool(int threads = 0) {
     if (threads < 0) throw ArgumentError(detail::concat({"ThreadPool: found ", threads, " threads, wanted 0 or more"}));
     const int count = threads > 0 ? threads : detail::usable_processors();
@@ -85,18 +84,18 @@ class ThreadPool {
   ThreadPool& operator=(const ThreadPool&) = delete;
   ~ThreadPool() { stop(); }
 
-  /// Threads that can run at once, the caller among them.
+  /// The number of threads that can run at once, including the caller.
   Index size() const { return static_cast<Index>(workers_.size()) + 1; }
 
-  /// Calls `task(i)` for every i in [0, count) and returns when all have returned; allocates nothing.
-  /// The first exception that a task throws is thrown again here; tasks that hadn't begun may then be left out.
+  /// Calls `task(i)` for every i in [0, count) and returns when all have returned; allocates nothing. Rethrows the
+  /// first exception that a task throws; tasks that hadn't begun may then be skipped.
   template <typename Task>
   void parallel_for(Index count, Task&& task) {
     if (count <= 1 || workers_.empty() || is_forked() || busy_.exchange(true, std::memory_order_acquire)) {
       for (Index i = 0; i < count; ++i) task(i);
       return;
     }
-    // No worker reads what is written here before it has taken a task, and none has one now.
+    // Workers read the members written here only after taking a task, and no task is left to take yet.
     error_ = nullptr;
     failed_.store(false, std::memory_order_relaxed);
     call_ = [](void* context, Index i) { (*static_cast<std::remove_reference_t<Task>*>(context))(i); };
@@ -131,8 +130,8 @@ class ThreadPool {
   const ::pid_t process_ = ::getpid();
 #endif
 
-  /// Runs tasks until none is left. A worker that comes late, even into a later call, takes none or one of that call:
-  /// the caller waits for the tasks, not for the workers.
+  /// Runs tasks until none is left. A worker that arrives late finds no task, or takes tasks of the next call: either
+  /// is right, because the caller waits for the tasks, not for the workers.
   void run_tasks() {
     Index finished = 0, count = 0;
     for (Index left; (left = left_.fetch_sub(1, std::memory_order_acquire)) > 0; ++finished) {
@@ -148,8 +147,8 @@ class ThreadPool {
     }
   }
 
-  /// Wakes sleeping workers, `wanted` or two at most: each that wakes does the same, so that no thread has many to
-  /// wake, and none is woken where those before it found no processor.
+  /// Wakes up to `wanted` sleeping workers, but two at most: each that wakes does the same. So no thread has many to
+  /// wake, and none is woken while those before it still wait for a processor.
   void wake(Index wanted) {
     wanted = std::min({wanted, asleep_.load(), Index{2}});
     for (Index i = 0; i < wanted; ++i) epoch_.notify_one();
@@ -158,7 +157,8 @@ class ThreadPool {
   void work() {
     for (std::uint32_t seen = 0;;) {
       if (!detail::spin_until([&] { return epoch_.load(std::memory_order_acquire) != seen; })) {
-        // In this order, and both sequentially consistent: either wake() sees this worker asleep, or it sees the epoch.
+        // In this order, and both sequentially consistent: either wake() sees this worker asleep, or this worker sees
+        // the new epoch.
         asleep_.fetch_add(1);
         epoch_.wait(seen);
         asleep_.fetch_sub(1);
@@ -179,12 +179,12 @@ class ThreadPool {
   Index count_ = 0;
   alignas(64) detail::WaitableAtomic<std::uint32_t> epoch_{0};  // counts the calls
   std::atomic<Index> asleep_{0};                                // workers that sleep or are about to
-  alignas(64) std::atomic<Index> left_{0};                      // tasks not yet taken; below 0 by those who found none
+  alignas(64) std::atomic<Index> left_{0};  // tasks not yet taken; negative once workers have looked for more
   alignas(64) detail::WaitableAtomic<Index> finished_{0};
   std::vector<std::thread> workers_;
 };
 
-/// The pool that is used where none is named; made on first use.
+/// The pool that is used if the caller names none; made on first use.
 inline ThreadPool& default_thread_pool() {
   static ThreadPool pool;
   return pool;

@@ -42,7 +42,8 @@
 #define BEIT_ABI_ASSERT _assert
 #endif
 
-// 1: the library of this name decodes its images, and the program links it. CMake's options of these names set them.
+// 1: the named library decodes images of its format, and the program links it. CMake's options of the same names set
+// them.
 #if !defined(BEIT_USE_LIBJPEG_TURBO)
 #define BEIT_USE_LIBJPEG_TURBO 0
 #endif
@@ -84,7 +85,7 @@
 #define BEIT_ABI_HEIF
 #endif
 
-// A library is compiled with flags of its own, which a program that uses it needn't share.
+// The compiled library has its own flags, which a program that uses it needn't share.
 #if defined(BEIT_COMPILED)
 #define BEIT_ABI_FLAGS _compiled
 #else
@@ -95,7 +96,7 @@
                 BEIT_ABI_TIFF, BEIT_ABI_AVIF, BEIT_ABI_HEIF)
 #endif
 
-// v1_2_avx2, for one.
+// For example v1_2_avx2.
 #define BEIT_ABI BEIT_ABI_NAME(BEIT_VERSION_MAJOR, BEIT_VERSION_MINOR, BEIT_ABI_FLAGS)
 #define BEIT_ABI_NAME(major, minor, flags) BEIT_ABI_NAME_(major, minor, flags)
 #define BEIT_ABI_NAME_(major, minor, flags) v##major##_##minor##flags

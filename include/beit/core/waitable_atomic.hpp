@@ -1,4 +1,4 @@
-// An atomic number that threads can wait for.
+// An atomic number whose change threads can wait for.
 #pragma once
 
 #include <atomic>
@@ -14,8 +14,8 @@ namespace beit::inline BEIT_ABI {
 namespace detail {
 
 #if defined(__GLIBCXX__) && !defined(_GLIBCXX_HAVE_LINUX_FUTEX)
-/// As std::atomic, whose wait() loses notifications in libstdc++ where the system has no futex (GCC 12 on Windows and
-/// macOS): it looks at the number before it takes the lock that it sleeps with.
+/// Replaces std::atomic where libstdc++ has no futex (GCC 12 on Windows and macOS): its wait() loses notifications
+/// there, because it checks the number before it takes the lock that it sleeps with.
 template <typename T>
 class WaitableAtomic : public std::atomic<T> {
  public:
@@ -26,7 +26,7 @@ class WaitableAtomic : public std::atomic<T> {
     changed_.wait(lock, [&] { return this->load() != old; });
   }
   void notify_one() {
-    { const std::lock_guard lock(mutex_); }  // whoever has seen the old number sleeps by now
+    { const std::lock_guard lock(mutex_); }  // every thread that saw the old number is asleep by now
     changed_.notify_one();
   }
   void notify_all() {
