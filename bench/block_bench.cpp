@@ -1,7 +1,7 @@
 // One transformer block of BEiT-Base/16: batch 1 and 8, 1 and 2 threads.
 #include <benchmark/benchmark.h>
 
-#include <beit/model/config.hpp>
+#include <beit/model/presets.hpp>
 #include <beit/nn/block.hpp>
 
 #include "../tests/random_weights.hpp"

@@ -2,6 +2,7 @@
 #include <benchmark/benchmark.h>
 
 #include <beit/model/beit.hpp>
+#include <beit/model/presets.hpp>
 
 #include "../tests/random_weights.hpp"
 

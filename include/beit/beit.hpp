@@ -22,4 +22,5 @@
 #include <beit/model/classify.hpp>
 #include <beit/model/config.hpp>
 #include <beit/model/load.hpp>
+#include <beit/model/presets.hpp>
 #include <beit/model/tokenizer.hpp>

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <beit/model/load.hpp>
+#include <beit/model/presets.hpp>
 #include <beit/transfer/save_head.hpp>
 #include <cmath>
 #include <filesystem>

@@ -20,6 +20,7 @@
 #include <beit/kernels/relative_position.hpp>
 #include <beit/model/config.hpp>
 #include <beit/model/json_field.hpp>
+#include <beit/model/presets.hpp>
 
 namespace beit::inline BEIT_ABI {
 

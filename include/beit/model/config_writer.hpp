@@ -15,6 +15,7 @@
 #include <beit/core/version.hpp>
 #include <beit/image/transform.hpp>
 #include <beit/model/config.hpp>
+#include <beit/model/presets.hpp>
 
 namespace beit::inline BEIT_ABI {
 
