@@ -22,9 +22,6 @@ enum class Epilogue {
   bias_residual,  ///< out += scale * (x + bias); layer scale and residual
 };
 
-/// Rows that are taken through a block together: about two images of 224 pixels.
-inline constexpr Index rows_together = 400;
-
 /// out (m, n) = epilogue(a (m, k) x transpose(w (n, k))): timm's and torch's Linear. The result is floats, or what
 /// another kernel reads.
 struct GemmCall {

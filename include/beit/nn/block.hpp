@@ -47,11 +47,7 @@ class Block {
   /// In place; x (B*N, C).
   void forward(Index batch, Workspace& workspace, Rows x) const {
     if (batch == 0) return;
-    // Some images at a time, so that what one product leaves is still in a cache when the next one reads it; not so few
-    // that weights are fetched too often, or that threads have nothing to do.
-    const Index tokens = x.rows() / batch,
-                rows = kernels::rows_together * std::max<Index>(1, workspace.executor().size() / 4);
-    const Index together = std::max<Index>(1, rows / tokens);
+    const Index tokens = x.rows() / batch, together = images_together(tokens, workspace.executor().size());
     for (Index image = 0; image < batch; image += together) {
       const Index count = std::min(together, batch - image);
       forward_together(count, workspace, x.middleRows(image * tokens, count * tokens));
@@ -68,6 +64,14 @@ class Block {
   }
 
  private:
+  /// The number of images, of `tokens` rows each, that pass through the block together: few, so that what one product
+  /// leaves is still in a cache when the next one reads it, but enough that weights are fetched seldom and no thread is
+  /// idle.
+  static Index images_together(Index tokens, Index threads) {
+    constexpr Index rows = 400;  // about two images of 224 pixels
+    return std::max<Index>(1, rows * std::max<Index>(1, threads / 4) / tokens);
+  }
+
   void forward_together(Index batch, Workspace& workspace, Rows x) const {
     const Index tokens = x.rows() / batch;
     {
