@@ -12,7 +12,7 @@ using beit::Index;
 using beit::kernels::ChunkWalk;
 
 struct Shape {
-  Index depth, chunk, part, panel0, panel1;
+  Index depth, chunk, section, panel0, panel1;
 };
 
 class Walk : public testing::TestWithParam<Shape> {};
@@ -23,17 +23,17 @@ INSTANTIATE_TEST_SUITE_P(Shapes, Walk,
 // Three loops, and nothing else: parts of k, panels, chunks.
 TEST_P(Walk, GoesThroughPartsPanelsAndChunks) {
   const Shape shape = GetParam();
-  ChunkWalk walk{shape.depth, shape.chunk, shape.part, shape.panel0, shape.panel1, 0, shape.panel0};
-  EXPECT_EQ(walk.splits_depth(), shape.depth > shape.part);
+  ChunkWalk walk{shape.depth, shape.chunk, shape.section, shape.panel0, shape.panel1, 0, shape.panel0};
+  EXPECT_EQ(walk.splits_depth(), shape.depth > shape.section);
   bool more = true;
-  for (Index part = 0; part < shape.depth; part += shape.part) {
-    const Index part_end = std::min(part + shape.part, shape.depth);
+  for (Index section = 0; section < shape.depth; section += shape.section) {
+    const Index section_end = std::min(section + shape.section, shape.depth);
     for (Index panel = shape.panel0; panel < shape.panel1; ++panel) {
-      for (Index begin = part; begin < part_end; begin += shape.chunk) {
+      for (Index begin = section; begin < section_end; begin += shape.chunk) {
         ASSERT_TRUE(more);
         EXPECT_EQ(walk.panel, panel);
         EXPECT_EQ(walk.begin, begin);
-        EXPECT_EQ(walk.end(), std::min(begin + shape.chunk, part_end));
+        EXPECT_EQ(walk.end(), std::min(begin + shape.chunk, section_end));
         EXPECT_EQ(walk.count(), walk.end() - begin);
         EXPECT_EQ(walk.first(), begin == 0);
         EXPECT_EQ(walk.last(), walk.end() == shape.depth);

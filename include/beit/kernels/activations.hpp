@@ -51,7 +51,7 @@ struct Activations {
   Index segment_tiles = 0;  // of a segment
 
   /// Rows that stand together.
-  struct Tile {
+  struct RowTile {
     Index segment, row, rows;
   };
 
@@ -78,7 +78,7 @@ struct Activations {
   Index padded_rows() const { return tiles() * layout->row_tile; }
   /// Where a row stands among all, those that pad tiles included.
   Index padded_row(Index segment, Index row) const { return segment * segment_tiles * layout->row_tile + row; }
-  Tile tile(Index t) const {
+  RowTile tile(Index t) const {
     const Index row = t % segment_tiles * layout->row_tile;
     return {t / segment_tiles, row, std::min(layout->row_tile, segment_rows - row)};
   }
@@ -91,11 +91,11 @@ struct Activations {
     }
   }
   /// All columns of a tile.
-  void write(const Tile& tile, const float* from, Index ld) const {
+  void write(const RowTile& tile, const float* from, Index ld) const {
     layout->write(*this, tile.segment, tile.row, tile.rows, 0, columns, from, ld);
   }
   /// Once all of a tile is written.
-  void complete(const Tile& tile) const {
+  void complete(const RowTile& tile) const {
     if (staged != nullptr) write(tile, staged + (tile.segment * segment_rows + tile.row) * columns, columns);
   }
   bool completes() const { return staged != nullptr; }

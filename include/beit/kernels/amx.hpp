@@ -32,7 +32,7 @@ template <int Parts>
 struct BfloatParts {
   using Sum = float;
   using Stored = std::conditional_t<Parts == 1, std::uint16_t, float>;
-  static constexpr Index parts = Parts, group = 2, block = 32;
+  static constexpr Index parts = Parts, group = 2, slice = 32;
   /// Blocks. With 16 to 24 KB, the nearest cache has room for a chunk of weights beside the blocks in work.
   static constexpr Index chunk = Parts == 1 ? 12 : Parts == 2 ? 6 : 4;
   static constexpr NumberFormat number_format = Parts == 1   ? NumberFormat::bfloat16
@@ -81,7 +81,7 @@ struct BfloatParts {
 struct TileBytes {
   using Sum = std::int32_t;
   using Stored = std::int8_t;
-  static constexpr Index parts = 1, group = 4, block = 64, chunk = 12;
+  static constexpr Index parts = 1, group = 4, slice = 64, chunk = 12;
   static constexpr NumberFormat number_format = NumberFormat::int8;
   static constexpr Index product_count = 1;
   static constexpr PartProduct products[] = {{0, 0, true, true}};
@@ -92,7 +92,7 @@ struct TileBytes {
   }
 
   BEIT_TARGET_AMX static void encode(const float* x, Index count, float inverse, std::byte* out) {
-    Avx512::quantise(x, count, block, inverse, reinterpret_cast<std::uint8_t*>(out));
+    Avx512::quantise(x, count, slice, inverse, reinterpret_cast<std::uint8_t*>(out));
   }
 };
 

@@ -34,11 +34,11 @@ namespace kernels {
 template <typename Tiles>
 struct TileAttention {
   using A = std::uint16_t;
-  using Rows = RowLayout<Avx512Bf16, A>;
-  static constexpr Index MR = 2 * Tiles::rows, NR = 32, block = 32;  // block: of the summed dimension
+  using QkvLayout = RowLayout<Avx512Bf16, A>;
+  static constexpr Index MR = 2 * Tiles::rows, NR = 32, slice = 32;  // block: of the summed dimension
   static constexpr Index size = sizeof(A), group = 2;
 
-  static constexpr Index padded(Index n) { return detail::round_up(n, block); }
+  static constexpr Index padded(Index n) { return detail::round_up(n, slice); }
 
   /// What a call needs beside its arguments, in this order; all are whole cache lines.
   struct Scratch {
@@ -55,9 +55,9 @@ struct TileAttention {
   }
 
   BEIT_TARGET_AMX static void run(const AttentionCall& a, std::byte* memory) {
-    const Index n = a.tokens(), d = a.head_dim(), ld = Rows::stride(a.qkv->columns);
+    const Index n = a.tokens(), d = a.head_dim(), ld = QkvLayout::stride(a.qkv->columns);
     const Scratch scratch = lay_out(n, d, memory);
-    const A* const queries = Rows::row(*a.qkv, a.segment, 0) + a.column();
+    const A* const queries = QkvLayout::row(*a.qkv, a.segment, 0) + a.column();
     pack_rows<Avx2Packing, group>(queries + a.out->columns, ld, n, d, padded(d), NR, scratch.keys);
     pack_columns<Avx2Packing, NR, group>(queries + 2 * a.out->columns, ld, n, d, padded(n), scratch.values);
     std::fill_n(scratch.weights, MR * padded(n), A{});
@@ -92,7 +92,7 @@ struct TileAttention {
     }
   }
 
-  static constexpr AttentionKernel kernel() { return {&Rows::layout, &scratch_bytes, &run}; }
+  static constexpr AttentionKernel kernel() { return {&QkvLayout::layout, &scratch_bytes, &run}; }
 
  private:
   static Scratch lay_out(Index n, Index d, std::byte* memory) {
@@ -122,7 +122,7 @@ struct TileAttention {
     tiles.zero(tile_c01);
     tiles.zero(tile_c10);
     tiles.zero(tile_c11);
-    for (Index i = 0; i < depth; i += block, panel += block * NR) {
+    for (Index i = 0; i < depth; i += slice, panel += slice * NR) {
       tiles.load(tile_a0, x + i, ldx * size);
       tiles.load(tile_b0, panel, NR * 2 * size);
       tiles.load(tile_b1, panel + NR, NR * 2 * size);

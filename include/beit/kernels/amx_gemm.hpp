@@ -45,23 +45,23 @@ struct PartProduct {
 template <typename Tiles, typename Product>
 struct TileGemm {
   using Sum = typename Product::Sum;
-  using Rows = TileLayout<Product>;
+  using InputLayout = TileLayout<Product>;
   using Panels = TilePanels<Product>;
   static constexpr Index NR = Panels::NR, MR = 2 * Tiles::rows, parts = Product::parts;
   static constexpr bool quantised = Panels::quantised, splits = Panels::splits;
   static constexpr Index b_row = Panels::row_bytes, b_tile = Panels::tile_bytes, b_step = parts * b_tile;
   static constexpr Index sum_row = NR * static_cast<Index>(sizeof(Sum));  // bytes
 
-  static constexpr Index blocks(Index k) { return Panels::blocks(k); }
+  static constexpr Index slices(Index k) { return Panels::slices(k); }
 
   /// As many row tiles as a second-level cache holds, up to two images of 197 tokens, but one at least: a weight is
   /// fetched once for all of them.
-  static Index row_block(Index k) {
-    return std::clamp<Index>(cached_bytes / std::max<Index>(1, Rows::bytes(Tiles::rows, k)) / 2 * 2, 14, 26);
+  static Index tiles_per_call(Index k) {
+    return std::clamp<Index>(cached_bytes / std::max<Index>(1, InputLayout::bytes(Tiles::rows, k)) / 2 * 2, 14, 26);
   }
 
   static Index scratch_bytes(Index tiles, Index columns, Index k) {
-    const Index panels_of_sums = part(tiles, k) < blocks(k) ? detail::ceil_div(columns, NR) : 1;
+    const Index panels_of_sums = section(tiles, k) < slices(k) ? detail::ceil_div(columns, NR) : 1;
     return 2 * split_bytes + (2 + panels_of_sums * detail::ceil_div(tiles, 2)) * MR * sum_row;
   }
 
@@ -71,7 +71,7 @@ struct TileGemm {
     Tiles tiles;
     TileGemm work(g, tiles, scratch);
     const Index pairs = detail::ceil_div(tile1 - tile0, 2);
-    ChunkWalk at{blocks(g.k()), Product::chunk, part(tile1 - tile0, g.k()), column0 / NR,
+    ChunkWalk at{slices(g.k()), Product::chunk, section(tile1 - tile0, g.k()), column0 / NR,
                  detail::ceil_div(column1, NR)};
     const std::byte* weights = work.stored(at);
     if constexpr (splits) {
@@ -104,7 +104,7 @@ struct TileGemm {
   }
 
   static constexpr GemmKernel kernel() {
-    return {&Rows::layout, 2, NR, &Panels::panel_bytes, &Panels::pack, &row_block, &scratch_bytes, &run};
+    return {&InputLayout::layout, 2, NR, &Panels::panel_bytes, &Panels::pack, &tiles_per_call, &scratch_bytes, &run};
   }
 
  private:
@@ -113,10 +113,10 @@ struct TileGemm {
   static constexpr Index split_bytes = splits ? Product::chunk * b_step : 0;
 
   /// Blocks of k, whole chunks, of which a call's activations stay in the cache.
-  static Index part(Index tiles, Index k) {
-    const Index chunk_bytes = tiles * Rows::tile_bytes * parts * Product::chunk;
+  static Index section(Index tiles, Index k) {
+    const Index chunk_bytes = tiles * InputLayout::tile_bytes * parts * Product::chunk;
     const Index fit = std::max<Index>(1, cached_bytes / chunk_bytes) * Product::chunk;
-    return fit >= blocks(k) ? std::max<Index>(1, blocks(k)) : fit;
+    return fit >= slices(k) ? std::max<Index>(1, slices(k)) : fit;
   }
 
   /// A block whose epilogue runs while the next one is multiplied.
@@ -126,7 +126,7 @@ struct TileGemm {
     Sum* sums = nullptr;      // of the chunks before, or null
     bool last = false;        // else it is added to the sums
     Index first_tile = 0, panel = 0;
-    Activations::Tile tiles[2] = {};
+    Activations::RowTile tiles[2] = {};
   };
 
   TileGemm(const GemmCall& g, Tiles& tiles, std::byte* scratch)
@@ -156,8 +156,8 @@ struct TileGemm {
   template <bool Two>
   BEIT_TARGET_AMX void multiply(const ChunkWalk& at, Index t, const std::byte* b, Sum* sum) {
     constexpr Index lower = Tiles::rows * NR, a_row = Tiles::row_bytes;
-    const Index count = at.count(), a_step = Rows::step(*g_.a, t);
-    const std::byte* a = Rows::tile(*g_.a, t, at.begin);
+    const Index count = at.count(), a_step = InputLayout::step(*g_.a, t);
+    const std::byte* a = InputLayout::tile(*g_.a, t, at.begin);
     // Of the block that waits, a step; some together, because calls cost as well.
     const Index rows = detail::ceil_div(detail::ceil_div(waiting_.rows, std::max<Index>(1, count)), 4) * 4;
     const Sum* const begun = splits || at.first() ? nullptr : sum;
@@ -166,8 +166,8 @@ struct TileGemm {
 #pragma GCC unroll 8
       for (Index p = 0; p < Product::product_count; ++p) {
         const PartProduct product = Product::products[p];
-        const std::byte* const a0 = a + product.a * Rows::tile_bytes;
-        const std::byte* const a1 = a0 + parts * Rows::tile_bytes;
+        const std::byte* const a0 = a + product.a * InputLayout::tile_bytes;
+        const std::byte* const a1 = a0 + parts * InputLayout::tile_bytes;
         const std::byte* const b0 = b + product.b * b_tile;
         if (p == 0 && i == 0) {
           tiles_.load_once(tile_a0, a0, a_row);
@@ -218,7 +218,7 @@ struct TileGemm {
                   at.last(),
                   t,
                   at.panel,
-                  {g_.a->tile(t), Two ? g_.a->tile(t + 1) : Activations::Tile{}}};
+                  {g_.a->tile(t), Two ? g_.a->tile(t + 1) : Activations::RowTile{}}};
     }
   }
 
@@ -256,13 +256,13 @@ struct TileGemm {
       }
       if (waiting_.last) {
         const Index index = waiting_.row / Tiles::rows;
-        const Activations::Tile& tile = waiting_.tiles[index];
+        const Activations::RowTile& tile = waiting_.tiles[index];
         const Index exist = std::min(count, tile.rows - tile_row);
         if (exist > 0) {
           const Index column = waiting_.panel * NR, columns = std::min(NR, g_.n - column);
           if constexpr (quantised) {
             const std::byte* tail =
-                g_.packed + waiting_.panel * Panels::panel_bytes(g_.k()) + blocks(g_.k()) * Panels::stored_step;
+                g_.packed + waiting_.panel * Panels::panel_bytes(g_.k()) + slices(g_.k()) * Panels::stored_step;
             alignas(64) float floats[static_cast<std::size_t>(Tiles::rows * NR)];  // (rows, NR)
             Avx512::dequantise<NR>(from, exist, g_.a->scales + (waiting_.first_tile + index) * Tiles::rows + tile_row,
                                    reinterpret_cast<const float*>(tail),

@@ -34,15 +34,15 @@ namespace kernels {
 template <typename Product>
 struct TileLayout {
   static constexpr Index rows = 16, row_bytes = 64, tile_bytes = rows * row_bytes;
-  static constexpr Index block = Product::block, chunk = Product::chunk, parts = Product::parts;
-  static constexpr Index element = row_bytes / block;  // bytes
+  static constexpr Index slice = Product::slice, chunk = Product::chunk, parts = Product::parts;
+  static constexpr Index element = row_bytes / slice;  // bytes
 
-  static constexpr Index blocks(Index k) { return detail::ceil_div(k, block); }
-  static Index bytes(Index padded_rows, Index columns) { return padded_rows * blocks(columns) * parts * row_bytes; }
+  static constexpr Index slices(Index k) { return detail::ceil_div(k, slice); }
+  static Index bytes(Index padded_rows, Index columns) { return padded_rows * slices(columns) * parts * row_bytes; }
 
   /// Block `b` of a row tile; the next block is `step(a, t)` bytes away, as far as the chunk goes.
   static std::byte* tile(const Activations& a, Index t, Index b) {
-    const Index begin = b / chunk * chunk, length = std::min(chunk, blocks(a.columns) - begin);
+    const Index begin = b / chunk * chunk, length = std::min(chunk, slices(a.columns) - begin);
     const Index size = paired(a, t) ? 2 : 1;
     return a.data + (begin * a.tiles() + t / 2 * 2 * length + (b - begin) * size + t % size) * parts * tile_bytes;
   }
@@ -54,9 +54,9 @@ struct TileLayout {
     if constexpr (Product::number_format != NumberFormat::int8) {
       // What a product leaves: whole blocks of rows of one tile, before the segment's end.
       const Index first = to.padded_row(segment, row);
-      if (column % block == 0 && columns == block && first % rows + count <= rows && row + count < to.segment_rows) {
-        std::byte* out = tile(to, first / rows, column / block) + first % rows * row_bytes;
-        for (; count > 0; --count, from += ld, out += row_bytes) Product::encode(from, block, 0, out);
+      if (column % slice == 0 && columns == slice && first % rows + count <= rows && row + count < to.segment_rows) {
+        std::byte* out = tile(to, first / rows, column / slice) + first % rows * row_bytes;
+        for (; count > 0; --count, from += ld, out += row_bytes) Product::encode(from, slice, 0, out);
         return;
       }
     }
@@ -71,9 +71,9 @@ struct TileLayout {
       // The rows that pad the segment's last tile go with its last row.
       const Index pads = row + i + 1 == to.segment_rows ? to.segment_tiles * rows - to.segment_rows : 0;
       for (Index c = column; c < end;) {
-        const Index begin = c / block * block, n = std::min(begin + block, end) - c;
-        std::byte* const out = tile(to, padded / rows, c / block) + padded % rows * row_bytes;
-        if (c == begin && (n == block || end == to.columns)) {
+        const Index begin = c / slice * slice, n = std::min(begin + slice, end) - c;
+        std::byte* const out = tile(to, padded / rows, c / slice) + padded % rows * row_bytes;
+        if (c == begin && (n == slice || end == to.columns)) {
           Product::encode(from + c - column, n, inverse, out);
         } else {
           merge(from + c - column, n, (c - begin) * element, end == to.columns, inverse, out);
@@ -89,7 +89,7 @@ struct TileLayout {
   static void read(const Activations& from, Index segment, Index row, Index column, Index columns, float* out) {
     const Index padded = from.padded_row(segment, row);
     for (Index c = column; c < column + columns; ++c) {
-      const std::byte* at = tile(from, padded / rows, c / block) + padded % rows * row_bytes + c % block * element;
+      const std::byte* at = tile(from, padded / rows, c / slice) + padded % rows * row_bytes + c % slice * element;
       if constexpr (Product::number_format == NumberFormat::int8) {
         *out++ = static_cast<float>(std::to_integer<int>(*at) - 128) * from.scales[padded];
       } else {

@@ -29,16 +29,16 @@ namespace kernels {
 template <typename Product>
 struct TilePanels {
   using Stored = typename Product::Stored;
-  static constexpr Index NR = 32, block = Product::block, parts = Product::parts;
+  static constexpr Index NR = 32, slice = Product::slice, parts = Product::parts;
   static constexpr bool quantised = std::is_same_v<Stored, std::int8_t>;
   /// Whether weights are kept as floats and split as they are fetched.
   static constexpr bool splits = parts > 1;
   /// A block of a panel as it is multiplied: for each part two tiles side by side, 16 rows of 2 x 64 bytes.
   static constexpr Index row_bytes = 128, tile_bytes = 16 * row_bytes;
-  static constexpr Index stored_step = block * NR * static_cast<Index>(sizeof(Stored));  // bytes of a block in memory
+  static constexpr Index stored_step = slice * NR * static_cast<Index>(sizeof(Stored));  // bytes of a block in memory
 
-  static constexpr Index blocks(Index k) { return detail::ceil_div(k, block); }
-  static Index panel_bytes(Index k) { return blocks(k) * stored_step + (quantised ? NR * 8 : 0); }
+  static constexpr Index slices(Index k) { return detail::ceil_div(k, slice); }
+  static Index panel_bytes(Index k) { return slices(k) * stored_step + (quantised ? NR * 8 : 0); }
 
   static void pack(const float* w, Index n, Index k, std::byte* packed) {
     using Encoder = PanelEncoder<Avx2Packing, Stored, NR>;
@@ -48,7 +48,7 @@ struct TilePanels {
       const Index count = std::min(NR, n - p * NR);
       Encoder encoder(columns, count, k);
       std::byte* to = packed;
-      for (Index begin = 0; begin < blocks(k) * block; begin += K, to += K / Product::group * NR * group_bytes) {
+      for (Index begin = 0; begin < slices(k) * slice; begin += K, to += K / Product::group * NR * group_bytes) {
         for (Index j = 0; j < NR; j += packed_strip_rows) {
           alignas(64) Array<Array<Stored, K>, packed_strip_rows> strip = {};
           const float* column = columns + j * k + begin;
@@ -70,8 +70,8 @@ struct TilePanels {
     Index left = 0, unit = 0;
 
     Split() = default;
-    Split(const std::byte* weights, Index chunk_blocks, std::byte* out)
-        : from(weights), to(out), left(chunk_blocks * block) {}
+    Split(const std::byte* weights, Index chunk_slices, std::byte* out)
+        : from(weights), to(out), left(chunk_slices * slice) {}
 
     BEIT_TARGET_AMX void step(Index units) {
       for (const Index end = std::max<Index>(0, left - units); left > end; --left, from += 32 * sizeof(float)) {

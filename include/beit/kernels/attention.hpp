@@ -25,7 +25,7 @@ template <typename Level, typename Product>
 struct FusedAttention {
   using A = typename Product::A;
   // Floats need no level's rounding: they share one layout.
-  using Rows = RowLayout<std::conditional_t<std::is_same_v<A, float>, void, Level>, A>;
+  using QkvLayout = RowLayout<std::conditional_t<std::is_same_v<A, float>, void, Level>, A>;
   static constexpr Index MR = Product::MR, NR = Product::NR, group = Product::group;
   static constexpr bool rounded = !std::is_same_v<A, float>;
   static_assert(std::is_same_v<A, typename Product::Panel> && std::is_same_v<typename Product::Sum, float>);
@@ -44,10 +44,10 @@ struct FusedAttention {
   static Index scratch_bytes(Index n, Index d) { return lay_out(n, d, nullptr).second; }
 
   static void run(const AttentionCall& a, std::byte* memory) {
-    const Index n = a.tokens(), d = a.head_dim(), padded_n = padded(n), ld = Rows::stride(a.qkv->columns);
+    const Index n = a.tokens(), d = a.head_dim(), padded_n = padded(n), ld = QkvLayout::stride(a.qkv->columns);
     const Scratch scratch = lay_out(n, d, memory).first;
     using Packing = typename Level::Packing;
-    const A* const queries = Rows::row(*a.qkv, a.segment, 0) + a.column();
+    const A* const queries = QkvLayout::row(*a.qkv, a.segment, 0) + a.column();
     pack_rows<Packing, group>(queries + a.out->columns, ld, n, d, groups(d) * group, NR, scratch.keys);
     pack_columns<Packing, NR, group>(queries + 2 * a.out->columns, ld, n, d, groups(n) * group, scratch.values);
     std::fill_n(scratch.scores, MR * padded_n, 0.0f);  // rows that aren't there are multiplied, too
@@ -92,7 +92,7 @@ struct FusedAttention {
     }
   }
 
-  static constexpr AttentionKernel kernel() { return {&Rows::layout, &scratch_bytes, &run}; }
+  static constexpr AttentionKernel kernel() { return {&QkvLayout::layout, &scratch_bytes, &run}; }
 
  private:
   static std::pair<Scratch, Index> lay_out(Index n, Index d, std::byte* memory) {

@@ -14,28 +14,28 @@ namespace kernels {
 /// A walk over the chunks of panels [panel, panel_end): k in parts whose activations stay in a cache while all panels
 /// pass by, in a part panel after panel, in a panel chunk after chunk. Units of k are the caller's.
 struct ChunkWalk {
-  Index depth, chunk, part;  // of k; part is a multiple of chunk
+  Index depth, chunk, section;  // of k; part is a multiple of chunk
   Index panel0, panel1;
-  Index part_begin = 0, panel = panel0, begin = 0;
+  Index section_begin = 0, panel = panel0, begin = 0;
 
-  Index part_end() const { return std::min(part_begin + part, depth); }
+  Index section_end() const { return std::min(section_begin + section, depth); }
   /// The chunk's end.
-  Index end() const { return std::min(begin + chunk, part_end()); }
+  Index end() const { return std::min(begin + chunk, section_end()); }
   Index count() const { return end() - begin; }
   /// Whether this is a panel's first chunk, its last.
   bool first() const { return begin == 0; }
   bool last() const { return end() == depth; }
-  bool splits_depth() const { return part < depth; }
+  bool splits_depth() const { return section < depth; }
 
   /// To the next chunk; false where there is none: then to the first of the panel after the last.
   bool advance() {
     begin = end();
-    if (begin < part_end()) return true;
-    begin = part_begin;
+    if (begin < section_end()) return true;
+    begin = section_begin;
     if (++panel < panel1) return true;
-    const bool more = part_end() < depth;
-    part_begin = more ? part_end() : 0;
-    begin = part_begin;
+    const bool more = section_end() < depth;
+    section_begin = more ? section_end() : 0;
+    begin = section_begin;
     if (more) panel = panel0;
     return more;
   }

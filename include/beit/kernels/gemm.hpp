@@ -57,7 +57,7 @@ struct PackedGemm {
   static constexpr Index MR = Product::MR, NR = Product::NR, group = Product::group, chunk = Product::chunk;
   static constexpr bool quantised = std::is_same_v<Sum, std::int32_t>;
   static constexpr bool widened = !std::is_same_v<Stored, Panel>;
-  using Rows = PanelLayout<Level, A, MR, group, chunk>;
+  using InputLayout = PanelLayout<Level, A, MR, group, chunk>;
 
   static constexpr Index groups(Index k) { return detail::ceil_div(k, group); }
   /// Bytes of a panel's elements, in whole cache lines.
@@ -103,10 +103,10 @@ struct PackedGemm {
   }
 
   /// About two images of 224 pixels, which nn/block.hpp takes together: while they pass by, a weight is read once.
-  static Index row_block(Index) { return detail::ceil_div(400, MR); }
+  static Index tiles_per_call(Index) { return detail::ceil_div(400, MR); }
 
   static Index scratch_bytes(Index tiles, Index columns, Index k) {
-    const Index sums = tiles * MR * NR * (part(tiles, k) < groups(k) ? detail::ceil_div(columns, NR) : 1);
+    const Index sums = tiles * MR * NR * (section(tiles, k) < groups(k) ? detail::ceil_div(columns, NR) : 1);
     return detail::round_up_to_cache_line(sums * static_cast<Index>(sizeof(Sum))) + wide_bytes;
   }
 
@@ -120,7 +120,7 @@ struct PackedGemm {
     const auto stored = [&](const ChunkWalk& at) {
       return reinterpret_cast<const Stored*>(g.packed + at.panel * panel_bytes(k)) + at.begin * group * NR;
     };
-    ChunkWalk walk{groups(k), chunk, part(tiles, k), column0 / NR, detail::ceil_div(column1, NR)};
+    ChunkWalk walk{groups(k), chunk, section(tiles, k), column0 / NR, detail::ceil_div(column1, NR)};
     for (bool more = true; more;) {
       const ChunkWalk at = walk;
       more = walk.advance();
@@ -140,14 +140,14 @@ struct PackedGemm {
       Sum* sum = all_sums + (at.splits_depth() ? (at.panel - at.panel0) * tiles * MR * NR : 0);
       for (Index t = tile0; t < tile1; ++t, sum += MR * NR) {
         ahead.fetch(share);
-        Product::tile(Rows::tile(*g.a, t, at.begin), panel, at.count(), sum, !at.first(), g.n - at.panel * NR);
+        Product::tile(InputLayout::tile(*g.a, t, at.begin), panel, at.count(), sum, !at.first(), g.n - at.panel * NR);
         if (at.last()) finish(g, t, at.panel, sum);
       }
     }
   }
 
   static constexpr GemmKernel kernel() {
-    return {&Rows::layout, 1, NR, &panel_bytes, &pack, &row_block, &scratch_bytes, &run};
+    return {&InputLayout::layout, 1, NR, &panel_bytes, &pack, &tiles_per_call, &scratch_bytes, &run};
   }
 
  private:
@@ -155,14 +155,14 @@ struct PackedGemm {
       widened ? detail::round_up_to_cache_line(chunk * group * NR * static_cast<Index>(sizeof(Panel))) : 0;
 
   /// Groups of k, whole chunks, of which a call's activations fill the greater part of a second-level cache.
-  static Index part(Index tiles, Index k) {
+  static Index section(Index tiles, Index k) {
     constexpr Index bytes = 640 << 10;
     const Index fit = std::max<Index>(1, bytes / (tiles * MR * 4 * chunk)) * chunk;
     return fit >= groups(k) ? std::max<Index>(1, groups(k)) : fit;
   }
 
   static void finish(const GemmCall& g, Index t, Index panel, Sum* sum) {
-    const Activations::Tile tile = g.a->tile(t);
+    const Activations::RowTile tile = g.a->tile(t);
     const Index column = panel * NR, columns = std::min(NR, g.n - column);
     if constexpr (quantised) {
       const std::byte* tail = g.packed + panel * panel_bytes(g.k()) + element_bytes(g.k());

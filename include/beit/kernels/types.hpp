@@ -49,7 +49,7 @@ struct GemmKernel {
   Index (*panel_bytes)(Index k);
   void (*pack)(const float* w, Index n, Index k, std::byte* packed);
   /// Row tiles of a call that make the best use of the caches.
-  Index (*row_block)(Index k);
+  Index (*tiles_per_call)(Index k);
   /// Bytes of scratch, aligned to 64, that a call of so many row tiles and columns needs.
   Index (*scratch_bytes)(Index tiles, Index columns, Index k);
   void (*run)(const GemmCall& gemm, Index tile0, Index tile1, Index column0, Index column1, std::byte* scratch);

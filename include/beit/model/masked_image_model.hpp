@@ -58,7 +58,7 @@ class MaskedImageModel {
     if (norm_) norm_->forward(tokens, workspace.executor(), tokens);
     const Activations of_patches = head_.input(frame, x.rows(), patches);
     workspace.executor().for_each(of_patches.tiles(), [&](Index t, Index) {
-      const Activations::Tile tile = of_patches.tile(t);
+      const Activations::RowTile tile = of_patches.tile(t);
       of_patches.write(tile, tokens.data() + (tile.segment * (1 + patches) + 1 + tile.row) * dim, dim);
     });
     head_.forward(of_patches, workspace, out);

@@ -118,7 +118,7 @@ class Conv2d {
     const Index run = kernel_ * inputs_, slot_size = windows.layout->row_tile * windows.columns;
     float* const scratch = frame.floats(workspace.executor().size() * slot_size);
     workspace.executor().for_each(windows.tiles(), [&](Index t, Index slot) {
-      const Activations::Tile tile = windows.tile(t);
+      const Activations::RowTile tile = windows.tile(t);
       float* const gathered = scratch + slot * slot_size;  // (tile.rows, kernel, kernel*inputs)
       for (Index i = 0; i < tile.rows; ++i) {
         const float* from = band + (tile.row + i) / width * line + (tile.row + i) % width * inputs_;

@@ -31,14 +31,14 @@ class LayerNorm {
 
   /// (m, C) -> (m, C) as a product reads it.
   void forward(const ConstRows& x, Workspace& workspace, const Activations& out) const {
-    for_each_tile(out, workspace, [&](const Activations::Tile& tile, float* normed) {
+    for_each_tile(out, workspace, [&](const Activations::RowTile& tile, float* normed) {
       const float* const from = x.data() + (tile.segment * out.segment_rows + tile.row) * x.outerStride();
       norm_tile(from, x.outerStride(), tile, normed, out);
     });
   }
   /// The same of what another kernel keeps.
   void forward(const Activations& x, Workspace& workspace, const Activations& out) const {
-    for_each_tile(out, workspace, [&](const Activations::Tile& tile, float* rows) {
+    for_each_tile(out, workspace, [&](const Activations::RowTile& tile, float* rows) {
       for (Index i = 0; i < tile.rows; ++i) x.read(tile.segment, tile.row + i, 0, x.columns, rows + i * x.columns);
       norm_tile(rows, x.columns, tile, rows, out);
     });
@@ -56,7 +56,7 @@ class LayerNorm {
   }
 
   /// x (tile.rows, C), rows ldx apart, to `normed` without padding, which may be x, and on to `out`.
-  void norm_tile(const float* x, Index ldx, const Activations::Tile& tile, float* normed,
+  void norm_tile(const float* x, Index ldx, const Activations::RowTile& tile, float* normed,
                  const Activations& out) const {
     kernels_->layer_norm(x, ldx, tile.rows, out.columns, weight_.data(), bias_.data(), eps_, normed, out.columns);
     out.write(tile, normed, out.columns);

@@ -156,7 +156,7 @@ class Linear {
     };
     const auto halved = [](Index n, Index unit) { return std::max(unit, n / 2 / unit * unit); };
     const Index wanted = 3 * executor.size();
-    Index tiles = std::max(step, kernel.row_block(inputs_) / step * step);
+    Index tiles = std::max(step, kernel.tiles_per_call(inputs_) / step * step);
     Index columns = tile * std::max<Index>(1, 256 / tile);
     while (columns > tile && tasks(tiles, columns) < wanted) columns = halved(columns, tile);
     while (tiles > step && tasks(tiles, columns) < wanted) tiles = halved(tiles, step);

@@ -34,7 +34,7 @@ class PatchEmbed {
     const Index slot_size = patches.layout->row_tile * proj_.inputs();
     float* const scratch = frame.floats(workspace.executor().size() * slot_size);
     workspace.executor().for_each(patches.tiles(), [&](Index t, Index slot) {
-      const Activations::Tile tile = patches.tile(t);
+      const Activations::RowTile tile = patches.tile(t);
       float* const gathered = scratch + slot * slot_size;  // (tile.rows, inputs)
       for (Index i = 0; i < tile.rows; ++i) {
         gather(x.data() + tile.segment * x.outerStride(), (tile.row + i) / grid.width, (tile.row + i) % grid.width,

@@ -109,7 +109,7 @@ inline void encode_staged(const Activations& x, const Executor& executor) {
 /// Writes x (m, k), row after row, segment after segment, on all threads.
 inline void write_rows(const ConstRows& x, const Activations& out, const Executor& executor) {
   executor.for_each(out.tiles(), [&](Index t, Index) {
-    const Activations::Tile tile = out.tile(t);
+    const Activations::RowTile tile = out.tile(t);
     const Index row = tile.segment * out.segment_rows + tile.row;
     out.write(tile, x.data() + row * x.outerStride(), x.outerStride());
   });
