@@ -31,7 +31,7 @@ class NpyTest : public ::testing::Test {
  protected:
   std::vector<float> count(std::size_t size) {
     std::vector<float> values(size);
-    std::iota(values.begin(), values.end(), 0.0F);
+    std::iota(values.begin(), values.end(), 0.0f);
     return values;
   }
 
@@ -86,7 +86,7 @@ TEST_F(NpyTest, Float16AsNumpyRoundsIt) {
         << name;
   }
   // Halfway between two: the even one. 65,520 is halfway to what would be next.
-  const std::vector<float> ties{1 + 0x1p-11F, 1 + 0x3p-11F, 0x1p-25F, 0x3p-25F, 65519.0F, 65520.0F};
+  const std::vector<float> ties{1 + 0x1p-11f, 1 + 0x3p-11f, 0x1p-25f, 0x3p-25f, 65519.0f, 65520.0f};
   NpyWriter writer(path_, {6}, beit::NpyType::float16);
   writer.write(ties.data(), 1);
   writer.close();

@@ -85,7 +85,7 @@ TEST(SafeTensorsTest, ReadsWhatPythonWrote) {
   EXPECT_EQ(scalar.size(), 1);
   float value = 0;
   std::memcpy(&value, scalar.data.data(), sizeof value);
-  EXPECT_EQ(value, -2.5F);
+  EXPECT_EQ(value, -2.5f);
   EXPECT_THAT(file.tensors().at("bool").data, ElementsAre(std::byte{1}, std::byte{0}, std::byte{1}));
 }
 
@@ -98,7 +98,7 @@ TEST(SafeTensorsTest, MovingAndReleasingKeepTheData) {
   for (const auto& [name, tensor] : second.tensors()) second.release(tensor);
   float value = 0;
   std::memcpy(&value, scalar.data.data(), sizeof value);
-  EXPECT_EQ(value, -2.5F);
+  EXPECT_EQ(value, -2.5f);
 }
 
 TEST(SafeTensorsTest, OrderOfTheHeaderAndPaddingDoNotMatter) {

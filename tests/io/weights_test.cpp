@@ -55,7 +55,7 @@ TEST_F(GoldenWeightsTest, EveryTypeHasPytorchsValues) {
 TEST_F(GoldenWeightsTest, ScalarAndEmpty) {
   const AlignedBuffer<float> scalar = root_.get("scalar", {});
   ASSERT_EQ(scalar.size(), 1);
-  EXPECT_EQ(scalar[0], -2.5F);
+  EXPECT_EQ(scalar[0], -2.5f);
   EXPECT_EQ(root_.get("empty", {0, 3}).size(), 0);
 }
 
@@ -208,8 +208,8 @@ TEST(WeightsTest, UnalignedData) {
     const SafeTensors file = SafeTensors::from_memory(as_bytes(text), "m");
     const WeightReader reader(file);
     const AlignedBuffer<float> values = reader.root().get("w", {2});
-    EXPECT_EQ(values[0], 1.0F);
-    EXPECT_EQ(values[1], -2.0F);
+    EXPECT_EQ(values[0], 1.0f);
+    EXPECT_EQ(values[1], -2.0f);
   }
 }
 

@@ -66,11 +66,11 @@ TEST(Units, CatchEachOthersErrors) {
 
 TEST(Units, PassMatricesAndImages) {
   beit::Matrix x(2, 3);
-  x.map().setConstant(1.5F);
+  x.map().setConstant(1.5f);
   const beit::Matrix y = doubled(std::move(x));
   EXPECT_EQ(y.rows(), 2);
   EXPECT_EQ(y.cols(), 3);
-  EXPECT_TRUE((y.map().array() == 3.0F).all());
+  EXPECT_TRUE((y.map().array() == 3.0f).all());
   EXPECT_THROW(decode_by_own_stb("no such image.png"), beit::ImageError);
 }
 

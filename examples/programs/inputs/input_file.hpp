@@ -47,10 +47,10 @@ class InputFile {
 
   /// The next bytes, some tens of thousands at most; none at the end of the file.
   const std::string& read() {
-    buffer_.resize(kBlock);
+    buffer_.resize(buffer_bytes);
 #if defined(_WIN32)
     std::istream& stream = path_ == "-" ? std::cin : file_;
-    stream.read(buffer_.data(), kBlock);
+    stream.read(buffer_.data(), buffer_bytes);
     buffer_.resize(static_cast<std::size_t>(stream.gcount()));
 #else
     ::pollfd waiting{file_, POLLIN, 0};
@@ -60,7 +60,7 @@ class InputFile {
       if (ready < 0 && errno != EINTR) fail();
     }
     ::ssize_t count;
-    do count = ::read(file_, buffer_.data(), kBlock);
+    do count = ::read(file_, buffer_.data(), buffer_bytes);
     while (count < 0 && errno == EINTR);
     if (count < 0) fail();
     buffer_.resize(static_cast<std::size_t>(count));
@@ -69,7 +69,7 @@ class InputFile {
   }
 
  private:
-  static constexpr std::size_t kBlock = 65536;
+  static constexpr std::size_t buffer_bytes = 65536;
 
 #if !defined(_WIN32)
   [[noreturn]] void fail() const {

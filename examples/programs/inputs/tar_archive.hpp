@@ -33,7 +33,7 @@ class TarArchive {
       input_ = std::make_unique<Input>(path, stopping);
       is_open_ = archive_read_open(archive_.get(), input_.get(), nullptr, &Input::read, nullptr) == ARCHIVE_OK;
     } else {
-      is_open_ = archive_read_open_filename(archive_.get(), path.c_str(), kBlock) == ARCHIVE_OK;
+      is_open_ = archive_read_open_filename(archive_.get(), path.c_str(), buffer_bytes) == ARCHIVE_OK;
     }
     rethrow();
   }
@@ -80,7 +80,7 @@ class TarArchive {
     // What the header says of the size is not taken on trust.
     while (out.size() < limit) {
       const std::size_t before = out.size();
-      out.resize(std::min(limit, std::max(before * 2, kBlock)));
+      out.resize(std::min(limit, std::max(before * 2, buffer_bytes)));
       const la_ssize_t count = archive_read_data(archive_.get(), out.data() + before, out.size() - before);
       rethrow();
       out.resize(before + (count > 0 ? static_cast<std::size_t>(count) : 0));
@@ -104,7 +104,7 @@ class TarArchive {
   }
 
  private:
-  static constexpr std::size_t kBlock = 65536;
+  static constexpr std::size_t buffer_bytes = 65536;
 
   /// Standard input for libarchive, which is C: an exception waits until it has returned.
   struct Input {

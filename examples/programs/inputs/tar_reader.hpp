@@ -64,10 +64,10 @@ class TarReader {
   }
 
  private:
-  static constexpr std::size_t kMaxBytes = std::size_t{1} << 30;  // of an image
-  static constexpr std::size_t kMaxLabel = 4096;
-  static constexpr std::size_t kMaxLabels = 1024;  // that wait for their images
-  static constexpr std::size_t kMaxImages = 8;     // that wait for their labels
+  static constexpr std::size_t max_bytes = std::size_t{1} << 30;  // of an image
+  static constexpr std::size_t max_label = 4096;
+  static constexpr std::size_t max_labels = 1024;  // that wait for their images
+  static constexpr std::size_t max_images = 8;     // that wait for their labels
 
   struct Waiting {
     Item item;
@@ -105,13 +105,13 @@ class TarReader {
   void add_label(const std::string& name, const std::string& stem) {
     std::vector<std::uint8_t> text;
     if (const std::optional<std::string> target = archive_.link()) {
-      if (!links_.read(*target, kMaxLabel, text).empty()) return;
-    } else if (!archive_.read(kMaxLabel, text)) {
+      if (!links_.read(*target, max_label, text).empty()) return;
+    } else if (!archive_.read(max_label, text)) {
       return end_damaged({.path = path_ + "/" + name});
     }
     std::string label(text.begin(), text.end());
     label.erase(label.find_last_not_of(" \r\n\t") + 1);
-    if (labels_.size() >= kMaxLabels) labels_.clear();
+    if (labels_.size() >= max_labels) labels_.clear();
     labels_[stem] = std::move(label);
     // Images that have their own label wait for no other.
     while (!waiting_.empty() && labels_.contains(waiting_.front().stem)) release();
@@ -123,11 +123,11 @@ class TarReader {
     if (wanted_(index_)) {
       std::vector<std::uint8_t>& bytes = item.bytes.emplace();
       if (target) {
-        item.error = links_.read(*target, kMaxBytes, bytes);
-      } else if (!archive_.read(kMaxBytes, bytes)) {
+        item.error = links_.read(*target, max_bytes, bytes);
+      } else if (!archive_.read(max_bytes, bytes)) {
         return end_damaged(std::move(item));
       }
-      if (bytes.size() == kMaxBytes) item.error = "found " + std::to_string(kMaxBytes) + " bytes or more, wanted fewer";
+      if (bytes.size() == max_bytes) item.error = "found " + std::to_string(max_bytes) + " bytes or more, wanted fewer";
       if (!item.error.empty()) item.bytes.reset();
     } else if (!target && !archive_.skip()) {
       return end_damaged(std::move(item));
@@ -135,7 +135,7 @@ class TarReader {
     item.index = index_++;
     waiting_.push_back({std::move(item), stem});
     if (waiting_.size() == 1 && labels_.contains(stem)) release();
-    if (waiting_.size() == kMaxImages) flush();
+    if (waiting_.size() == max_images) flush();
   }
 
   /// The first of the waiting images gets its label, if there is one.

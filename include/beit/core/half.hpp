@@ -26,7 +26,7 @@ inline std::uint32_t float16_to_float_bits(std::uint16_t value) {
   const std::uint32_t normal = (static_cast<std::uint32_t>(magnitude) << 13) + rebias;
   // A subnormal is its magnitude times 2^-24: two exact steps through normal floats, whatever the rounding mode and
   // even when the processor flushes subnormal floats to zero.
-  const auto subnormal = detail::bit_cast<std::uint32_t>(static_cast<float>(magnitude) * 0x1p-24F);
+  const auto subnormal = detail::bit_cast<std::uint32_t>(static_cast<float>(magnitude) * 0x1p-24f);
   // Masks of all bits or none, because GCC at -O2 turns `?:` into branches here.
   const std::uint32_t if_subnormal = 0U - static_cast<std::uint32_t>(magnitude < 0x0400);
   const std::uint32_t if_special = 0U - static_cast<std::uint32_t>(magnitude >= 0x7C00);

@@ -101,9 +101,9 @@ class MappedFile {
     };
     std::error_code code;
     const std::filesystem::file_status status = std::filesystem::status(path, code);
-    if (std::filesystem::is_directory(status)) throw FileError(detail::path_text(path) + kIsDirectory);
+    if (std::filesystem::is_directory(status)) throw FileError(detail::path_text(path) + is_directory_text);
     if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status)) {
-      throw FileError(detail::path_text(path) + kNotRegular);
+      throw FileError(detail::path_text(path) + not_regular_text);
     }
     constexpr unsigned long generic_read = 0x80000000UL, share_read = 1, open_existing = 3, attribute_normal = 0x80;
     constexpr unsigned long page_readonly = 2, map_read = 4;
@@ -137,8 +137,8 @@ class MappedFile {
     } const closer{file};  // The mapping outlives its descriptor.
     struct ::stat status {};
     if (::fstat(file, &status) != 0) throw fail(errno);
-    if (S_ISDIR(status.st_mode)) throw FileError(path.string() + kIsDirectory);
-    if (!S_ISREG(status.st_mode)) throw FileError(path.string() + kNotRegular);
+    if (S_ISDIR(status.st_mode)) throw FileError(path.string() + is_directory_text);
+    if (!S_ISREG(status.st_mode)) throw FileError(path.string() + not_regular_text);
     if (static_cast<std::uintmax_t>(status.st_size) > std::numeric_limits<std::ptrdiff_t>::max()) throw fail(EFBIG);
     const auto size = static_cast<std::size_t>(status.st_size);
     if (size == 0) return;  // An empty mapping isn't allowed.
@@ -149,8 +149,8 @@ class MappedFile {
   }
 #endif
 
-  static constexpr const char* kIsDirectory = ": is a directory, wanted a file";
-  static constexpr const char* kNotRegular = ": is not a regular file";
+  static constexpr const char* is_directory_text = ": is a directory, wanted a file";
+  static constexpr const char* not_regular_text = ": is not a regular file";
 
   void* data_ = nullptr;
   std::size_t size_ = 0;

@@ -55,8 +55,8 @@ class SafeTensors {
   }
 
  private:
-  static constexpr std::size_t kLengthBytes = 8;
-  static constexpr std::uint64_t kMaxHeader = 100'000'000;  // the reference implementation's limit
+  static constexpr std::size_t length_bytes = 8;
+  static constexpr std::uint64_t max_header = 100'000'000;  // the reference implementation's limit
 
   SafeTensors(std::span<const std::byte> bytes, std::string name);
 

@@ -93,9 +93,9 @@ class HeaderReader final : public StrictJsonEvents {
       fail(concat({"header has more than ", limits_.names, " names, which is too many for ", count_text(data_.size()),
                    " of tensor data"}));
     }
-    if (nesting() == kTop) {
+    if (nesting() == top_depth) {
       name_ = std::move(key);
-    } else if (nesting() == kMember) {
+    } else if (nesting() == member_depth) {
       member_ = std::move(key);
       list_ = value_ != Value::entry      ? nullptr
               : member_ == "shape"        ? &entry_.shape
@@ -109,19 +109,20 @@ class HeaderReader final : public StrictJsonEvents {
 
  private:
   using Json = nlohmann::json;
-  static constexpr std::size_t kTop = 1, kMember = 2, kElement = 3;  // how deep what is inside them is nested
-  static constexpr std::size_t kMaxRank = 64;                        // NumPy's
-  static constexpr std::size_t kShown = 60;                          // of a value, in messages
-  static constexpr auto kMaxIndex = static_cast<std::uint64_t>(std::numeric_limits<Index>::max());
+  // The nesting of the header's members, of a tensor's members, and of the elements of its lists.
+  static constexpr std::size_t top_depth = 1, member_depth = 2, element_depth = 3;
+  static constexpr std::size_t max_rank = 64;      // as in NumPy
+  static constexpr std::size_t shown_length = 60;  // characters of a value that messages show
+  static constexpr auto max_index = static_cast<std::uint64_t>(std::numeric_limits<Index>::max());
 
   /// A value that should be an array of non-negative integers.
   struct List {
     std::string text;            // for messages; empty where the member is missing
-    std::vector<Index> numbers;  // kMaxRank at most
+    std::vector<Index> numbers;  // max_rank at most
     bool is_valid = false;
 
     BEIT_COLD void show(std::string_view token) {
-      if (text.size() > kShown) return;
+      if (text.size() > shown_length) return;
       const bool first = text.empty() || text.ends_with('[') || text.ends_with('{') || text.ends_with(':');
       if (!first && token != "]" && token != "}") text += ',';
       text += token;
@@ -148,23 +149,23 @@ class HeaderReader final : public StrictJsonEvents {
 
   BEIT_COLD bool scalar(const Json& json) {
     const std::size_t depth = nesting();
-    if (depth == kTop) fail_value(json.type_name());
-    if (value_ == Value::metadata && depth == kMember) {
+    if (depth == top_depth) fail_value(json.type_name());
+    if (value_ == Value::metadata && depth == member_depth) {
       const std::string* const text = string_in(json);
       if (text == nullptr) fail_metadata(json.type_name());
       metadata.insert({member_, *text});
     } else if (list_ != nullptr) {
       const std::uint64_t* const number = unsigned_in(json);
-      if (depth != kElement || number == nullptr || *number > kMaxIndex) {
+      if (depth != element_depth || number == nullptr || *number > max_index) {
         list_->is_valid = false;
-      } else if (list_->numbers.size() == kMaxRank) {
-        fail(concat({printable(name_), ": ", member_, " is ", printable(list_->text, kShown), ", wanted at most ",
-                     kMaxRank, " numbers"}));
+      } else if (list_->numbers.size() == max_rank) {
+        fail(concat({printable(name_), ": ", member_, " is ", printable(list_->text, shown_length), ", wanted at most ",
+                     max_rank, " numbers"}));
       } else {
         list_->numbers.push_back(static_cast<Index>(*number));
       }
-      if (list_->text.size() <= kShown) list_->show(json_text(json));
-    } else if (value_ == Value::entry && depth == kMember && member_ == "dtype") {
+      if (list_->text.size() <= shown_length) list_->show(json_text(json));
+    } else if (value_ == Value::entry && depth == member_depth && member_ == "dtype") {
       entry_.dtype_type = json.type_name();
       if (const std::string* const text = string_in(json)) entry_.dtype = *text;
     }
@@ -174,12 +175,12 @@ class HeaderReader final : public StrictJsonEvents {
   bool start(const char* bracket) {
     const std::size_t depth = nesting();
     const bool is_array = *bracket == '[';
-    if (depth == kTop) {
+    if (depth == top_depth) {
       value_ = is_array ? Value::wrong : name_ == "__metadata__" ? Value::metadata : Value::entry;
       list_ = nullptr;
       entry_ = {};
     } else if (list_ != nullptr) {
-      list_->is_valid = depth == kMember && is_array;
+      list_->is_valid = depth == member_depth && is_array;
       list_->show(bracket);
     }
     enter();
@@ -190,10 +191,10 @@ class HeaderReader final : public StrictJsonEvents {
   bool end(const char* bracket, const char* type) {
     leave();
     const std::size_t depth = nesting();
-    if (depth == kMember && value_ == Value::metadata) fail_metadata(type);
-    if (depth == kMember && member_ == "dtype") entry_.dtype_type = type;
-    if (depth >= kMember && list_ != nullptr) list_->show(bracket);
-    if (depth != kTop) return true;
+    if (depth == member_depth && value_ == Value::metadata) fail_metadata(type);
+    if (depth == member_depth && member_ == "dtype") entry_.dtype_type = type;
+    if (depth >= member_depth && list_ != nullptr) list_->show(bracket);
+    if (depth != top_depth) return true;
     list_ = nullptr;
     if (value_ == Value::wrong) fail_value(type);
     if (value_ == Value::entry) add_entry();
@@ -218,14 +219,15 @@ class HeaderReader final : public StrictJsonEvents {
     const List& shape = entry_.shape;
     require(!shape.text.empty(), "shape");
     if (!shape.is_valid) {
-      fail(concat({where, "shape is ", printable(shape.text, kShown), ", wanted array of non-negative integers"}));
+      fail(
+          concat({where, "shape is ", printable(shape.text, shown_length), ", wanted array of non-negative integers"}));
     }
     // A zero elsewhere in the shape excuses no dimension: products of parts of a shape must be safe as well.
     std::uint64_t nonzero_bits = static_cast<std::uint64_t>(info->bits);
     for (const Index size : shape.numbers) {
       tensor.shape.push_back(size);
       const auto dim = static_cast<std::uint64_t>(size);
-      if (dim > 1 && nonzero_bits > kMaxIndex / dim) {
+      if (dim > 1 && nonzero_bits > max_index / dim) {
         fail(concat({where, "shape ", shape_text(tensor.shape),
                      tensor.shape.size() < shape.numbers.size() ? " and on" : "", " overflows"}));
       }
@@ -235,7 +237,7 @@ class HeaderReader final : public StrictJsonEvents {
 
     const List& offsets = entry_.offsets;
     require(!offsets.text.empty(), "data_offsets");
-    const std::string offsets_text = printable(offsets.text, kShown);
+    const std::string offsets_text = printable(offsets.text, shown_length);
     if (!offsets.is_valid || offsets.numbers.size() != 2) {
       fail(concat({where, "data_offsets are ", offsets_text, ", wanted two non-negative integers"}));
     }

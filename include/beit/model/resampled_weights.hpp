@@ -110,7 +110,7 @@ inline AlignedBuffer<float> resample_positions(const AlignedBuffer<float>& posit
   };
   const Index width = to.width * dim;
   Matrix narrow(from.height, width);  // each old row at the new width
-  std::fill_n(narrow.data(), narrow.size(), 0.0F);
+  std::fill_n(narrow.data(), narrow.size(), 0.0f);
   for (Index y = 0; y < from.height; ++y) {
     for (Index x = 0; x < to.width; ++x) {
       for (Index i = 0; i < from.width; ++i) {
@@ -120,7 +120,7 @@ inline AlignedBuffer<float> resample_positions(const AlignedBuffer<float>& posit
   }
   AlignedBuffer<float> result((1 + to.area()) * dim);
   std::copy_n(positions.data(), dim, result.data());
-  std::fill_n(result.data() + dim, to.height * width, 0.0F);
+  std::fill_n(result.data() + dim, to.height * width, 0.0f);
   for (Index y = 0; y < to.height; ++y) {
     for (Index i = 0; i < from.height; ++i) add(narrow.row(i), rows(y, i), width, result.data() + dim + y * width);
   }
