@@ -49,6 +49,6 @@ void Resize(benchmark::State& state) {
     benchmark::ClobberMemory();
   }
 }
-BENCHMARK(Resize)->DenseRange(0, std::size(beit::detail::levels) - 1)->Unit(benchmark::kMillisecond);
+BENCHMARK(Resize)->DenseRange(0, std::size(beit::levels) - 1)->Unit(benchmark::kMillisecond);
 
 }  // namespace

@@ -25,7 +25,7 @@ inline std::vector<beit::Isa> available() {
   const char* const tested = std::getenv("BEIT_TESTED_LEVELS");
   const std::string left_out = std::string(",").append(tested == nullptr ? "" : tested).append(",");
   std::vector<beit::Isa> levels;
-  for (const beit::detail::Level& level : beit::detail::levels) {
+  for (const beit::Level& level : beit::levels) {
     if (beit::has_isa(level.isa) && beit::permit_isa(level.isa)) levels.push_back(level.isa);
   }
   std::erase_if(levels, [&, best = levels.back()](beit::Isa isa) {

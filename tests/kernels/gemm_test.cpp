@@ -203,17 +203,6 @@ INSTANTIATE_TEST_SUITE_P(Shapes, GemmShapes,
                                          Shape{1, 64, 40, 48}, Shape{5, 13, 24, 513}, Shape{1, 197, 30, 120},
                                          Shape{1, 7, 33, 1000}, Shape{2, 13, 128, 512}, Shape{1, 197, 64, 768}));
 
-#if BEIT_AMX_KERNELS || BEIT_NEON_KERNELS
-TEST(Kernels, EveryLevelHasItsTable) {
-  for (const beit::detail::Level& level : beit::detail::levels) {
-    if (level.isa == beit::Isa::simd128) continue;  // WebAssembly's
-    const bool of_arm = level.isa >= beit::Isa::neon;
-    if (level.isa != beit::Isa::portable && of_arm != (BEIT_NEON_KERNELS == 1)) continue;
-    EXPECT_EQ(beit::kernels::kernels_of(level.isa).isa, level.isa);
-  }
-}
-#endif
-
 /// gelu(a w^T + bias) (m, n), by calls of so many row tiles and panels.
 std::vector<float> multiply(const GemmKernel& kernel, const float* a, Index m, const std::vector<float>& w,
                             const std::vector<float>& bias, Index tiles, Index panels) {

@@ -1,8 +1,10 @@
 // Which kernels a model is given.
+#include <beit/kernels/kernels.hpp>
+
+#include <string>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
-#include <beit/kernels/kernels.hpp>
 
 #include "../levels.hpp"
 
@@ -10,6 +12,19 @@ namespace {
 
 using testing::HasSubstr;
 using testing::ThrowsMessage;
+
+TEST(KernelsOf, HasATableForEveryLevelOfThisBuildAndNoOther) {
+  for (const beit::Level& level : beit::levels) {
+    if (level.compiled) {
+      EXPECT_EQ(beit::kernels::kernels_of(level.isa).isa, level.isa);
+      continue;
+    }
+    const std::string message = "kernels: found level '" + std::string(level.name) + "', which this build hasn't";
+    EXPECT_THAT([&] { beit::kernels::kernels_of(level.isa); }, ThrowsMessage<beit::ArgumentError>(message));
+    EXPECT_THAT([&] { beit::kernels::precision_kernels_of<beit::Precision::float32>(level.isa); },
+                ThrowsMessage<beit::ArgumentError>(message));
+  }
+}
 
 TEST(ChooseKernels, GivesTheLevelThatIsAskedFor) {
   for (const beit::Isa isa : testing_levels::available()) {
@@ -21,7 +36,7 @@ TEST(ChooseKernels, GivesTheLevelThatIsAskedFor) {
 }
 
 TEST(ChooseKernels, RefusesWhatTheProcessorHasNot) {
-  for (const beit::detail::Level& level : beit::detail::levels) {
+  for (const beit::Level& level : beit::levels) {
     if (beit::has_isa(level.isa) && beit::permit_isa(level.isa)) continue;
     EXPECT_THAT([&] { beit::choose_kernels(level.isa); },
                 ThrowsMessage<beit::ArgumentError>(HasSubstr("found level '" + std::string(level.name) +

@@ -17,14 +17,14 @@ run() {
     [[ $folder == kernels ]] || others+=("$folder")
   done
   configure aarch64 "${at_o2[@]}" -DBEIT_BUILD_EXAMPLES=OFF
-  build aarch64 beit_unit_tests
+  build aarch64 beit_unit_tests beit_levels
   # Mutated files meet no code of this processor's, and take minutes in an emulator.
   run_tests aarch64 '-*Mutat*' "${others[@]}" -- "${emulator[@]}" max
   # The best level of processors with products of matrices, with the dot product alone and with neither, and the kernels
   # of each level on the least that has it.
-  on_arm max beit_cpu_tests | grep "^best level: neon_matrix$"
-  on_arm neoverse-n1 beit_cpu_tests | grep "^best level: neon_dot$"
-  on_arm cortex-a53 beit_cpu_tests | grep "^best level: neon$"
+  on_arm max beit_levels | grep "^best level: neon_matrix$"
+  on_arm neoverse-n1 beit_levels | grep "^best level: neon_dot$"
+  on_arm cortex-a53 beit_levels | grep "^best level: neon$"
   kernels_on max portable,neon,neon_dot &
   max=$!
   kernels_on cortex-a53 ''

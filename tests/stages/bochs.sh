@@ -6,7 +6,7 @@ emulate() {
   local filter=${4/#-/not}  # each run has a log of its own
   local log=build-release/$1.$3.${filter//[^[:alpha:]]/}.log
   {
-    tests/bochs/run.sh "$1" build-release/tests/beit_cpu_tests &&
+    tests/bochs/run.sh "$1" build-release/tests/beit_levels && tests/bochs/run.sh "$1" build-release/tests/beit_cpu_tests &&
       tests/bochs/run.sh "$1" "build-release/tests/beit_$3_tests" "BEIT_TESTED_LEVELS=$tested" "--gtest_filter=$4"
   } >"$log" 2>&1 && grep -q "^best level: $2\$" "$log" && ! grep -E 'PASSED *\] 0 tests|SKIPPED' "$log" && return
   cat "$log"
@@ -14,10 +14,10 @@ emulate() {
 }
 
 run() {
-  build_release beit_cpu_tests beit_image_tests beit_kernels_tests
-  tests/bochs/run.sh arrow_lake build-release/tests/beit_cpu_tests  # builds Bochs
+  build_release beit_levels beit_cpu_tests beit_image_tests beit_kernels_tests
+  tests/bochs/run.sh arrow_lake build-release/tests/beit_levels  # builds Bochs
   local failed=0 others tested
-  tested=$(build-release/tests/beit_cpu_tests | sed -n 's/^levels: //p')
+  tested=$(build-release/tests/beit_levels | sed -n 's/^levels: //p')
   emulate sapphire_rapids amx kernels '-*AttentionCases*' &  # the longest, and part of it below
   others=$!
   emulate arrow_lake avx2_vnni kernels '-Amx.*' || failed=$((failed + 1))

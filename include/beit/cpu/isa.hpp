@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdlib>
+#include <iterator>
 #include <string>
 #include <string_view>
 
@@ -11,14 +12,14 @@
 #include <beit/core/error.hpp>
 #include <beit/core/version.hpp>
 #include <beit/cpu/features.hpp>
+#include <beit/cpu/target.hpp>
 #include <beit/cpu/tile_permission.hpp>
 
 namespace beit::inline BEIT_ABI {
 
-/// A level of kernels, for each kind of processor from the slowest to the fastest. Each needs all that the ones before
-/// it need, but for avx2_vnni: most processors with AVX-512 lack it, and most with it lack AVX-512.
+/// A level of kernels: the instruction sets that they use.
 enum class Isa {
-  portable,     ///< Plain C++ for any processor, and the oracle of every other level.
+  portable,     ///< Plain C++ for any processor; every other level is tested against it.
   avx2,         ///< AVX2 and FMA.
   avx2_vnni,    ///< Those and AVX-VNNI: products of bytes.
   avx512,       ///< AVX2, FMA and AVX-512 F, BW, DQ and VL.
@@ -31,70 +32,106 @@ enum class Isa {
   simd128,      ///< WebAssembly's vectors.
 };
 
-/// The last one.
-inline constexpr Isa highest_isa = Isa::simd128;
+/// Describes a level, apart from its kernels (kernels/kernels_impl.hpp).
+struct Level {
+  Isa isa;                   ///< Which level this is.
+  std::string_view name;     ///< What BEIT_ISA and isa_from_name call it.
+  bool compiled;             ///< Whether this build has its kernels, which are for one family of processors.
+  bool CpuFeatures::*needs;  ///< What the processor must have; null if nothing.
+  bool (*permit)();          ///< Requests permission from the system (AMX); null if none is needed.
+  Isa falls_back_to;         ///< The level to take where this one can't be used; portable for itself.
+};
+
+/// Every level, in the order of Isa: within a family of processors from the slowest to the fastest. This lists what can
+/// be used here:
+///   for (const beit::Level& level : beit::levels) if (beit::has_isa(level.isa)) std::cout << level.name << '\n';
+inline constexpr Level levels[] = {
+    {Isa::portable, "portable", true, nullptr, nullptr, Isa::portable},
+    {Isa::avx2, "avx2", BEIT_X86_KERNELS, &CpuFeatures::avx2_fma, nullptr, Isa::portable},
+    {Isa::avx2_vnni, "avx2_vnni", BEIT_X86_KERNELS, &CpuFeatures::avx2_vnni, nullptr, Isa::avx2},
+    // Not all processors with AVX-512 have AVX-VNNI, and not all with AVX-VNNI have AVX-512.
+    {Isa::avx512, "avx512", BEIT_X86_KERNELS, &CpuFeatures::avx512, nullptr, Isa::avx2_vnni},
+    {Isa::avx512_vnni, "avx512_vnni", BEIT_X86_KERNELS, &CpuFeatures::avx512_vnni, nullptr, Isa::avx512},
+    {Isa::avx512_bf16, "avx512_bf16", BEIT_X86_KERNELS, &CpuFeatures::avx512_bf16, nullptr, Isa::avx512_vnni},
+    {Isa::amx, "amx", BEIT_AMX_KERNELS, &CpuFeatures::amx, &request_tile_permission, Isa::avx512_bf16},
+    {Isa::neon, "neon", BEIT_NEON_KERNELS, &CpuFeatures::neon, nullptr, Isa::portable},
+    {Isa::neon_dot, "neon_dot", BEIT_NEON_KERNELS, &CpuFeatures::neon_dot, nullptr, Isa::neon},
+    {Isa::neon_matrix, "neon_matrix", BEIT_NEON_KERNELS, &CpuFeatures::neon_matrix, nullptr, Isa::neon_dot},
+    {Isa::simd128, "simd128", BEIT_WASM_KERNELS, &CpuFeatures::simd128, nullptr, Isa::portable}};
 
 namespace detail {
-/// What there is to know of a level beside its kernels (kernels/kernels.hpp).
-struct Level {
-  Isa isa;
-  std::string_view name;
-  bool CpuFeatures::*needs;  ///< Null: nothing.
-  bool (*permit)();          ///< Asks the system for what it gives on request only; null: nothing.
-};
-inline constexpr Level levels[] = {{Isa::portable, "portable", nullptr, nullptr},
-                                   {Isa::avx2, "avx2", &CpuFeatures::avx2_fma, nullptr},
-                                   {Isa::avx2_vnni, "avx2_vnni", &CpuFeatures::avx2_vnni, nullptr},
-                                   {Isa::avx512, "avx512", &CpuFeatures::avx512, nullptr},
-                                   {Isa::avx512_vnni, "avx512_vnni", &CpuFeatures::avx512_vnni, nullptr},
-                                   {Isa::avx512_bf16, "avx512_bf16", &CpuFeatures::avx512_bf16, nullptr},
-                                   {Isa::amx, "amx", &CpuFeatures::amx, &request_tile_permission},
-                                   {Isa::neon, "neon", &CpuFeatures::neon, nullptr},
-                                   {Isa::neon_dot, "neon_dot", &CpuFeatures::neon_dot, nullptr},
-                                   {Isa::neon_matrix, "neon_matrix", &CpuFeatures::neon_matrix, nullptr},
-                                   {Isa::simd128, "simd128", &CpuFeatures::simd128, nullptr}};
 
-inline const Level& level(Isa isa) { return levels[static_cast<std::size_t>(isa)]; }
+/// Whether each row stands at its level's index, and each level falls back to an earlier one.
+constexpr bool levels_are_in_order() {
+  for (std::size_t i = 0; i < std::size(levels); ++i) {
+    if (levels[i].isa != static_cast<Isa>(i)) return false;
+    if (i > 0 && levels[i].falls_back_to >= levels[i].isa) return false;
+  }
+  return true;
+}
+static_assert(levels_are_in_order());
+
+constexpr const Level& level(Isa isa) { return levels[static_cast<std::size_t>(isa)]; }
 
 inline bool has_isa(const CpuFeatures& features, Isa isa) {
   return level(isa).needs == nullptr || features.*level(isa).needs;
 }
 
-inline Isa best_isa(const CpuFeatures& features, Isa highest) {
-  while (!has_isa(features, highest)) highest = static_cast<Isa>(static_cast<int>(highest) - 1);
-  return highest;
+/// `isa`, or the first of those that it falls back to that such a processor has.
+inline Isa best_isa(const CpuFeatures& features, Isa isa) {
+  while (!has_isa(features, isa)) isa = level(isa).falls_back_to;
+  return isa;
 }
+
+/// The last level that this build has: all others of its family are what it falls back to.
+constexpr Isa last_isa() {
+  Isa last = Isa::portable;
+  for (const Level& level : levels) {
+    if (level.compiled) last = level.isa;
+  }
+  return last;
+}
+
+/// The level of that name; an Error that begins with `where` if this build has none of that name.
+template <typename Error>
+BEIT_COLD Isa isa_from_name(std::string_view name, std::string_view where) {
+  std::string known;
+  for (const Level& level : levels) {
+    if (!level.compiled) continue;
+    if (level.name == name) return level.isa;
+    append_item(known, level.name);
+  }
+  throw Error(concat({where, ": found '", name, "', wanted one of ", known}));
+}
+
 }  // namespace detail
 
-/// "portable", ...: what BEIT_ISA takes.
-inline std::string_view isa_name(Isa isa) { return detail::level(isa).name; }
+/// The level's name: "portable", "avx2", ...
+constexpr std::string_view isa_name(Isa isa) { return detail::level(isa).name; }
 
-/// The level of that name; ConfigError with the names that exist otherwise.
-BEIT_COLD inline Isa isa_from_name(std::string_view name) {
-  std::string known;
-  for (const detail::Level& level : detail::levels) {
-    if (level.name == name) return level.isa;
-    detail::append_item(known, level.name);
-  }
-  throw ConfigError(detail::concat({"BEIT_ISA: found '", name, "', wanted one of ", known}));
-}
+/// The level of that name. ArgumentError, which lists the names that exist, if this build has no such level: it has
+/// those of one family of processors, x86, ARM or WebAssembly.
+inline Isa isa_from_name(std::string_view name) { return detail::isa_from_name<ArgumentError>(name, "level"); }
 
-/// Whether this processor has the level.
+/// Whether this build and this processor have the level.
 inline bool has_isa(Isa isa) { return detail::has_isa(detect_cpu_features(), isa); }
 
-/// The best level that this processor has, of those up to `highest`.
-inline Isa best_isa(Isa highest = highest_isa) { return detail::best_isa(detect_cpu_features(), highest); }
+/// The best level that this processor has.
+inline Isa best_isa() { return detail::best_isa(detect_cpu_features(), detail::last_isa()); }
 
-/// Asks the system for what the level needs of it, for the whole process; false where it is refused. Before the level's
-/// kernels run.
+/// Requests the system's permission to use the level, for the whole process; false if it is refused. Call it before the
+/// level's kernels run.
 inline bool permit_isa(Isa isa) { return detail::level(isa).permit == nullptr || detail::level(isa).permit(); }
 
-/// The best level that may be used: best_isa(), or the best up to the level that the environment's BEIT_ISA names; the
-/// next one below where the system refuses it.
+/// The best level that may be used: best_isa(), or the level that the environment's BEIT_ISA names. Where the processor
+/// lacks a level or the system refuses it, what it falls back to: BEIT_ISA lowers the choice and never raises it.
+/// ConfigError if BEIT_ISA names no level of this build.
 BEIT_COLD inline Isa select_isa() {
-  const char* wanted = std::getenv("BEIT_ISA");
-  Isa isa = wanted == nullptr || *wanted == '\0' ? best_isa() : best_isa(isa_from_name(wanted));
-  while (!permit_isa(isa)) isa = best_isa(static_cast<Isa>(static_cast<int>(isa) - 1));
+  const char* const wanted = std::getenv("BEIT_ISA");
+  const bool any = wanted == nullptr || *wanted == '\0';
+  Isa isa = any ? detail::last_isa() : detail::isa_from_name<ConfigError>(wanted, "BEIT_ISA");
+  const CpuFeatures features = detect_cpu_features();
+  while (!detail::has_isa(features, isa) || !permit_isa(isa)) isa = detail::level(isa).falls_back_to;
   return isa;
 }
 

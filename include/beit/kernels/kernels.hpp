@@ -16,10 +16,12 @@ namespace beit::inline BEIT_ABI {
 
 namespace kernels {
 
-/// The kernels of one level, which this processor must have and the system permit.
+/// The kernels of one level. They run only where the processor has the level and the system permits it (permit_isa).
+/// ArgumentError if this build hasn't the level.
 BEIT_INLINE const Kernels& kernels_of(Isa isa);
 
-/// Its products and attention in one precision: a program has those of the precisions that it names.
+/// The matrix product and attention of one level for one precision. Only precisions that a program names are compiled
+/// into it. ArgumentError if this build hasn't the level.
 template <Precision precision>
 const PrecisionKernels& precision_kernels_of(Isa isa);
 
@@ -27,20 +29,20 @@ const PrecisionKernels& precision_kernels_of(Isa isa);
 
 using kernels::Kernels;
 
-/// The kernels of select_isa(), which is asked at the first call: what models are made with unless told otherwise.
-/// ConfigError where the environment's BEIT_ISA names no level.
+/// The kernels of the level that select_isa() returns at the first call: models are made with them unless told
+/// otherwise. ConfigError if the environment's BEIT_ISA names no level of this build.
 inline const Kernels& default_kernels() {
   static const Kernels& kernels = kernels::kernels_of(select_isa());
   return kernels;
 }
 
-/// The kernels of a level, or default_kernels() where none is named. ArgumentError where this processor hasn't the
-/// level, or the system refuses it.
+/// The kernels of a level, or default_kernels() if none is named. ArgumentError if this build or this processor hasn't
+/// the level, or the system refuses it.
 BEIT_COLD inline const Kernels& choose_kernels(std::optional<Isa> isa) {
   if (!isa) return default_kernels();
   if (has_isa(*isa) && permit_isa(*isa)) return kernels::kernels_of(*isa);
   std::string known;
-  for (const detail::Level& level : detail::levels) {
+  for (const Level& level : levels) {
     if (has_isa(level.isa)) detail::append_item(known, level.name);
   }
   throw ArgumentError(

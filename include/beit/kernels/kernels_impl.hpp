@@ -1,11 +1,13 @@
 // The tables of kernels of all levels.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <iterator>
 
+#include <beit/core/cold.hpp>
 #include <beit/core/compiled.hpp>
+#include <beit/core/concat.hpp>
+#include <beit/core/error.hpp>
 #include <beit/core/version.hpp>
 #include <beit/cpu/isa.hpp>
 #include <beit/kernels/amx.hpp>
@@ -26,23 +28,34 @@ namespace beit::inline BEIT_ABI {
 
 namespace kernels {
 
-/// Some levels' kernels, as tables that are made by the compiler.
-template <typename... Level>
+/// The kernels of some levels, in tables that the compiler makes.
+template <typename... LevelKernels>
 struct LevelTables {
   static const Kernels& kernels(Isa isa) {
-    static constexpr Kernels tables[] = {Level::table()...};
-    return tables[index(isa)];
+    static constexpr Kernels tables[] = {LevelKernels::table()...};
+    return tables[position(isa)];
   }
   template <Precision precision>
   static const PrecisionKernels& precision_kernels(Isa isa) {
-    static constexpr PrecisionKernels tables[] = {Level::template precision_kernels<precision>()...};
-    return tables[index(isa)];
+    static constexpr PrecisionKernels tables[] = {LevelKernels::template precision_kernels<precision>()...};
+    return tables[position(isa)];
+  }
+
+  /// Whether these are the levels that the rows of `levels` say this build has.
+  static constexpr bool are_those_compiled() {
+    for (const Level& level : levels) {
+      if (level.compiled != ((LevelKernels::table().isa == level.isa) || ...)) return false;
+    }
+    return true;
   }
 
  private:
-  static std::ptrdiff_t index(Isa isa) {
-    constexpr Isa levels[] = {Level::table().isa...};
-    return std::find(std::begin(levels), std::end(levels), isa) - std::begin(levels);
+  BEIT_COLD static std::size_t position(Isa isa) {
+    constexpr Isa isas[] = {LevelKernels::table().isa...};
+    for (std::size_t i = 0; i < std::size(isas); ++i) {
+      if (isas[i] == isa) return i;
+    }
+    throw ArgumentError(detail::concat({"kernels: found level '", isa_name(isa), "', which this build hasn't"}));
   }
 };
 
@@ -57,6 +70,8 @@ using AllLevels = LevelTables<Portable, Simd128>;
 #else
 using AllLevels = LevelTables<Portable>;
 #endif
+
+static_assert(AllLevels::are_those_compiled());
 
 BEIT_INLINE const Kernels& kernels_of(Isa isa) { return AllLevels::kernels(isa); }
 
