@@ -1,4 +1,4 @@
-// What a product reads: activations, in the layout of the kernel that will read them.
+// Activations in the layout of the kernel that will read them.
 #pragma once
 
 #include <algorithm>
@@ -11,56 +11,58 @@ namespace beit::inline BEIT_ABI {
 
 namespace kernels {
 
-/// T[size] of a size that is an Index.
+/// The array type T[size] for a size of type Index.
 template <typename T, Index size>
 using Array = T[static_cast<std::size_t>(size)];
 
-/// What is left of a float where it is multiplied.
+/// The number format in which activations are multiplied.
 enum class NumberFormat {
-  none,       ///< All of it.
-  two_parts,  ///< About 16 bits: the sum of two bfloat16.
-  bfloat16,   ///< The nearest bfloat16.
-  int8,       ///< An integer in [-127, 127] times a scale of the row's.
+  none,       ///< float, exactly.
+  two_parts,  ///< The sum of two bfloat16 parts: about 16 bits.
+  bfloat16,   ///< bfloat16, rounded to the nearest.
+  int8,       ///< An integer in [-127, 127] times a scale per row.
 };
 
 struct Activations;
 
-/// How one kernel keeps the rows that it reads. Rows stand in tiles of row_tile; where a tile has fewer, the rest of it
-/// is zero.
+/// How one kernel lays out the rows that it reads. Rows stand in row tiles of row_tile rows; a tile that has fewer is
+/// filled with zeros.
 struct Layout {
   Index row_tile;
   NumberFormat number_format;
-  Index (*bytes)(Index rows, Index columns);  // for a multiple of row_tile rows
-  /// As Activations::write and read, without the staging.
+  Index (*bytes)(Index rows, Index columns);  // `rows` is a multiple of row_tile
+  /// Implement Activations::write and read, without the staging.
   void (*write)(const Activations& to, Index segment, Index row, Index rows, Index column, Index columns,
                 const float* from, Index ld);
   void (*read)(const Activations& from, Index segment, Index row, Index column, Index columns, float* out);
 };
 
-/// (segments * segment_rows, columns), a view: segments of rows, say the tokens of an image each, which begin with a
-/// tile of their own. Where they lie and how they are rounded is the layout's business: numbers go in by write and come
-/// out by read.
+/// A view of activations (segments * segment_rows, columns). A segment holds the rows that belong together, such as the
+/// tokens of one image, and begins a new row tile. Where the numbers lie and how they are rounded is up to the layout:
+/// they go in by write and come out by read.
 ///
-/// Threads may write different columns or tiles at the same time.
+/// Several threads may write at the same time if their columns or row tiles differ.
 struct Activations {
   const Layout* layout = nullptr;
   std::byte* data = nullptr;
-  float* scales = nullptr;  // (padded_rows(),), where numbers are int8
-  float* staged = nullptr;  // (segments * segment_rows, columns), where rows come in parts but must be known whole
+  float* scales = nullptr;  // (padded_rows(),) if the format is int8
+  // (segments * segment_rows, columns), or null: collects rows that are written piece by piece, because int8 needs a
+  // whole row's maximum before it can encode the row.
+  float* staged = nullptr;
   Index segments = 0, segment_rows = 0, columns = 0;
-  Index segment_tiles = 0;  // of a segment
+  Index segment_tiles = 0;  // row tiles per segment
 
-  /// Rows that stand together.
+  /// A row tile: `rows` rows of a segment from `row` on.
   struct RowTile {
     Index segment, row, rows;
   };
 
-  /// Memory of such activations; `partial_writes`: some writes will have less than all columns.
+  /// Bytes of memory that such activations take. `partial_writes`: some writes won't have all columns.
   static Index bytes(const Layout& layout, Index segments, Index segment_rows, Index columns, bool partial_writes) {
     const Activations shape = on(layout, nullptr, segments, segment_rows, columns, partial_writes);
     return shape.data_bytes() + shape.scale_bytes() + shape.staged_bytes(partial_writes);
   }
-  /// In such memory, aligned to 64 bytes.
+  /// Activations in memory of that many bytes, aligned to 64.
   static Activations on(const Layout& layout, std::byte* memory, Index segments, Index segment_rows, Index columns,
                         bool partial_writes) {
     Activations result{&layout,  memory,       nullptr, nullptr,
@@ -76,31 +78,31 @@ struct Activations {
   Index rows() const { return segments * segment_rows; }
   Index tiles() const { return segments * segment_tiles; }
   Index padded_rows() const { return tiles() * layout->row_tile; }
-  /// Where a row stands among all, those that pad tiles included.
+  /// The index of a row among all rows, including those that fill up row tiles.
   Index padded_row(Index segment, Index row) const { return segment * segment_tiles * layout->row_tile + row; }
   RowTile tile(Index t) const {
     const Index row = t % segment_tiles * layout->row_tile;
     return {t / segment_tiles, row, std::min(layout->row_tile, segment_rows - row)};
   }
 
-  /// Takes `rows` rows of a segment and of those `columns` columns: from (rows, columns), rows ld apart.
+  /// Writes `count` columns of `rows` rows of a segment: from (rows, count), rows ld apart.
   void write(Index segment, Index row, Index rows, Index column, Index count, const float* from, Index ld) const {
     if (staged == nullptr) return layout->write(*this, segment, row, rows, column, count, from, ld);
     for (Index i = 0; i < rows; ++i) {
       std::copy_n(from + i * ld, count, staged + (segment * segment_rows + row + i) * columns + column);
     }
   }
-  /// All columns of a tile.
+  /// Writes all columns of a row tile.
   void write(const RowTile& tile, const float* from, Index ld) const {
     layout->write(*this, tile.segment, tile.row, tile.rows, 0, columns, from, ld);
   }
-  /// Once all of a tile is written.
+  /// Encodes a staged row tile; call it after the tile's last write.
   void complete(const RowTile& tile) const {
     if (staged != nullptr) write(tile, staged + (tile.segment * segment_rows + tile.row) * columns, columns);
   }
   bool completes() const { return staged != nullptr; }
 
-  /// The numbers that are multiplied: out (count,), columns from `column` of a row.
+  /// Reads `count` columns of a row, as they will be multiplied: out (count,).
   void read(Index segment, Index row, Index column, Index count, float* out) const {
     layout->read(*this, segment, row, column, count, out);
   }

@@ -1,7 +1,7 @@
-// The AMX level: products of tiles in bfloat16 and bytes, and of float by splitting.
+// The AMX level: products on tile registers in bfloat16 and in bytes, and in float by splitting.
 //
-// A float is exactly the sum of three bfloat16 parts, x = h + m + l. Of the nine products of parts six matter:
-// the other three are below 2^-24 of the result. float-fast keeps two parts and three products, about 16 bits.
+// A float is exactly the sum of three bfloat16 parts, x = h + m + l. Six of the nine products of parts matter: the
+// other three are below 2^-24 of the result. float-fast keeps two parts and three products: about 16 bits.
 #pragma once
 
 #include <beit/cpu/target.hpp>
@@ -27,19 +27,19 @@ namespace beit::inline BEIT_ABI {
 
 namespace kernels {
 
-/// Numbers of 1, 2 or 3 bfloat16 parts.
+/// Products of numbers that consist of 1, 2 or 3 bfloat16 parts.
 template <int Parts>
 struct BfloatParts {
   using Sum = float;
   using Stored = std::conditional_t<Parts == 1, std::uint16_t, float>;
   static constexpr Index parts = Parts, group = 2, slice = 32;
-  /// Blocks. With 16 to 24 KB, the nearest cache has room for a chunk of weights beside the blocks in work.
+  /// Slices per chunk: at 16 to 24 KB, a chunk of weights fits into the nearest cache beside the tiles in use.
   static constexpr Index chunk = Parts == 1 ? 12 : Parts == 2 ? 6 : 4;
   static constexpr NumberFormat number_format = Parts == 1   ? NumberFormat::bfloat16
                                                 : Parts == 2 ? NumberFormat::two_parts
                                                              : NumberFormat::none;
 
-  /// Small to large where it is free; neighbours share an operand.
+  /// Products ordered from small to large as far as consecutive ones share an operand.
   static constexpr Index product_count = Parts * (Parts + 1) / 2;
   static constexpr PartProduct products[] = {
       Parts == 3 ? PartProduct{0, 2, true, true} : PartProduct{0, Parts - 1, true, true},
@@ -54,7 +54,7 @@ struct BfloatParts {
     tiles.multiply_bfloat16(c, a, b);
   }
 
-  /// 32 floats as parts, `stride` bytes apart.
+  /// Splits 32 floats into parts, which are stored `stride` bytes apart.
   BEIT_TARGET_AMX static void split(const float* x, std::byte* out, Index stride) {
     put(_mm512_loadu_ps(x), _mm512_loadu_ps(x + 16), out, stride);
   }
@@ -77,7 +77,7 @@ struct BfloatParts {
   }
 };
 
-/// Quantised numbers; a is unsigned as on Avx512Vnni.
+/// Products of quantised numbers; a is unsigned, as in Avx512Vnni.
 struct TileBytes {
   using Sum = std::int32_t;
   using Stored = std::int8_t;
@@ -96,7 +96,7 @@ struct TileBytes {
   }
 };
 
-/// The table, on the machine's tiles or on tests' software.
+/// The level's kernels, on the machine's tile registers or on the tests' software ones.
 template <typename Tiles>
 struct AmxLevel {
   static constexpr Kernels table() { return {Isa::amx, &Avx512::layer_norm, &Portable::mean_rows}; }

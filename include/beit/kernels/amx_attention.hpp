@@ -1,9 +1,10 @@
-// Attention of one head on tiles, in bfloat16.
+// Attention of one head on tile registers, in bfloat16.
 //
-// Queries are multiplied as the product before leaves them. Keys and values are packed into panels of 32, as weights
-// are. 32 rows of scores at a time: all their products with keys, then in float, as in FusedAttention, scale, relative
-// position bias and softmax, of which the weights are rounded to bfloat16, and those times the values. 197 tokens of 64
-// channels take 728 products of tiles, 12 thousand cycles at the instruction's rate; the softmax takes twice that.
+// Queries are multiplied as the product before has left them. Keys and values are packed into panels of 32, like
+// weights. Works on 32 rows of scores at a time: first all their products with the keys; then, in float as in
+// FusedAttention, the scale, the relative position bias and the softmax, whose weights are rounded to bfloat16; then
+// the products of these with the values. 197 tokens of 64 channels take 728 tile products, 12 thousand cycles at the
+// instruction's rate; the softmax takes twice that.
 #pragma once
 
 #include <beit/cpu/target.hpp>
@@ -35,19 +36,19 @@ template <typename Tiles>
 struct TileAttention {
   using A = std::uint16_t;
   using QkvLayout = RowLayout<Avx512Bf16, A>;
-  static constexpr Index MR = 2 * Tiles::rows, NR = 32, slice = 32;  // block: of the summed dimension
+  static constexpr Index MR = 2 * Tiles::rows, NR = 32, slice = 32;  // slice: of the summed dimension
   static constexpr Index size = sizeof(A), group = 2;
 
   static constexpr Index padded(Index n) { return detail::round_up(n, slice); }
 
-  /// What a call needs beside its arguments, in this order; all are whole cache lines.
+  /// The scratch memory of a call, in this order; each size is a multiple of a cache line.
   struct Scratch {
     A* keys;        // (padded(N)/NR, padded(D)/2, NR, 2)
     A* values;      // (padded(D)/NR, padded(N)/2, NR, 2)
     A* queries;     // (MR, padded(D)), zero from D on
     A* weights;     // (MR, padded(N)): the softmax's numerators, zero from N on
     float* scores;  // (MR, padded(N))
-    float* bias;    // (padded(N)), and relative_position_slack
+    float* bias;    // (padded(N)), then relative_position_slack
   };
   static Index scratch_bytes(Index n, Index d) {
     return (2 * padded(n) * padded(d) + MR * (padded(d) + padded(n))) * size +
@@ -106,14 +107,14 @@ struct TileAttention {
     return scratch;
   }
 
-  /// x (rows, d), rows ld apart, to out (MR, padded(d)), zeros elsewhere.
+  /// Copies x (rows, d), rows ld apart, to out (MR, padded(d)), with zeros elsewhere.
   static void copy(const A* x, Index ld, Index rows, Index d, A* out) {
     std::fill_n(out, MR * padded(d), A{});
     for (Index i = 0; i < rows; ++i) std::copy_n(x + i * ld, d, out + i * padded(d));
   }
 
-  /// out (MR, NR), rows ldo apart, = x (MR, depth), rows ldx apart, times a panel. Where there are no more rows than a
-  /// tile has, the rest of out is not written.
+  /// out (MR, NR), rows ldo apart, = x (MR, depth), rows ldx apart, times a panel. Writes only a tile's rows of out if
+  /// there are no more.
   BEIT_TARGET_AMX static void multiply(Tiles& tiles, Index rows, const A* x, Index ldx, const A* panel, Index depth,
                                        float* out, Index ldo) {
     const bool two = rows > Tiles::rows;

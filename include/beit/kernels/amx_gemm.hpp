@@ -1,14 +1,14 @@
-// The product on tiles.
+// The packed product on tile registers.
 //
-// A block of 32 x 32 of the result sums a chunk of k in 2 x 2 tiles. A chunk of a panel of weights stays in the nearest
-// cache while all row tiles of a call pass by. What isn't a product happens between products, for whose results the
-// processor doesn't wait:
-//  * a finished tile is stored just before its register is needed again;
-//  * a block's epilogue runs inside the next block's loop, some rows a step;
-//  * so does the fetching of weights from memory, and the splitting of floats for the next chunk.
-// Bfloat16 and bytes go on summing a panel's chunks in tiles. Parts of floats are summed afresh in each chunk and
-// chunks added in float, which keeps the errors below FMA's: of the result's root mean square 1.3e-7 against 2.1e-7 at
-// k = 768.
+// A square of 32 x 32 of the result is summed over a chunk of k in 2 x 2 tile registers. A chunk of a panel of weights
+// stays in the nearest cache while all row tiles of a call pass by. Everything else happens between products, because
+// the processor doesn't wait for their results:
+//  * a finished tile register is stored just before it is needed again;
+//  * a square's epilogue runs inside the next square's loop, some rows per step;
+//  * so do the prefetching of weights and the splitting of floats for the next chunk.
+// Bfloat16 and bytes sum all chunks of a panel in the tile registers. Parts of floats are summed afresh in each chunk
+// and the chunks are added in float, which keeps the errors below FMA's: 1.3e-7 against 2.1e-7 of the result's root
+// mean square at k = 768.
 #pragma once
 
 #include <beit/cpu/target.hpp>
@@ -35,13 +35,14 @@ namespace beit::inline BEIT_ABI {
 
 namespace kernels {
 
-/// One product of parts, and which of its operands the product before left in the registers.
+/// One product of two bfloat16 parts; load_a and load_b are false if the product before left that operand in its
+/// registers.
 struct PartProduct {
   int a, b;
   bool load_a, load_b;
 };
 
-/// The driver over Tiles and a Product of kernels/amx.hpp.
+/// The driver, on top of Tiles and a Product of kernels/amx.hpp.
 template <typename Tiles, typename Product>
 struct TileGemm {
   using Sum = typename Product::Sum;
@@ -54,8 +55,8 @@ struct TileGemm {
 
   static constexpr Index slices(Index k) { return Panels::slices(k); }
 
-  /// As many row tiles as a second-level cache holds, up to two images of 197 tokens, but one at least: a weight is
-  /// fetched once for all of them.
+  /// As many row tiles as a second-level cache holds, but at least one image of 197 tokens and at most two: each weight
+  /// is fetched once for all of them.
   static Index tiles_per_call(Index k) {
     return std::clamp<Index>(cached_bytes / std::max<Index>(1, InputLayout::bytes(Tiles::rows, k)) / 2 * 2, 14, 26);
   }
@@ -99,7 +100,7 @@ struct TileGemm {
       }
       at = next;
     }
-    work.begin_tiles(nullptr);  // stores the last block
+    work.begin_tiles(nullptr);  // stores the last square
     work.finish(MR);
   }
 
@@ -108,23 +109,23 @@ struct TileGemm {
   }
 
  private:
-  /// The greater part of a second-level cache, for activations.
+  /// Most of a second-level cache, for activations.
   static constexpr Index cached_bytes = 1300 << 10;
   static constexpr Index split_bytes = splits ? Product::chunk * b_step : 0;
 
-  /// Blocks of k, whole chunks, of which a call's activations stay in the cache.
+  /// The slices of k per section, a multiple of chunk: as many as let a call's activations stay in the cache.
   static Index section(Index tiles, Index k) {
     const Index chunk_bytes = tiles * InputLayout::tile_bytes * parts * Product::chunk;
     const Index fit = std::max<Index>(1, cached_bytes / chunk_bytes) * Product::chunk;
     return fit >= slices(k) ? std::max<Index>(1, slices(k)) : fit;
   }
 
-  /// A block whose epilogue runs while the next one is multiplied.
+  /// A square whose epilogue runs while the next one is multiplied.
   struct Waiting {
-    Index rows = 0, row = 0;  // all, and those done
+    Index rows = 0, row = 0;  // all rows, and those done
     Sum* from = nullptr;      // (rows, NR)
-    Sum* sums = nullptr;      // of the chunks before, or null
-    bool last = false;        // else it is added to the sums
+    Sum* sums = nullptr;      // the sums of the chunks before, or null
+    bool last = false;        // true for the last chunk: needs the epilogue; else it is added to the sums
     Index first_tile = 0, panel = 0;
     Activations::RowTile tiles[2] = {};
   };
@@ -140,7 +141,7 @@ struct TileGemm {
     return g_.packed + at.panel * Panels::panel_bytes(g_.k()) + at.begin * Panels::stored_step;
   }
 
-  /// What is to be done for later chunks while one is multiplied, in so many steps.
+  /// Plans the work for later chunks, which is done in `steps` steps while the current one is multiplied.
   BEIT_TARGET_AMX void look_ahead(const ChunkWalk& next, bool more, std::byte* split_to, Index steps) {
     ChunkWalk fetched = next;
     if constexpr (splits) {
@@ -152,13 +153,14 @@ struct TileGemm {
     lines_ = detail::ceil_div(ahead_.lines(), std::max<Index>(1, steps));
   }
 
-  /// A chunk's products of two row tiles, or one, with a panel, in the registers, which the next block stores.
+  /// Multiplies a chunk of two row tiles, or of one, by a panel. The results stay in the registers, which the next
+  /// square stores.
   template <bool Two>
   BEIT_TARGET_AMX void multiply(const ChunkWalk& at, Index t, const std::byte* b, Sum* sum) {
     constexpr Index lower = Tiles::rows * NR, a_row = Tiles::row_bytes;
     const Index count = at.count(), a_step = InputLayout::step(*g_.a, t);
     const std::byte* a = InputLayout::tile(*g_.a, t, at.begin);
-    // Of the block that waits, a step; some together, because calls cost as well.
+    // The rows of the waiting square to finish per step: a multiple of four, to save calls.
     const Index rows = detail::ceil_div(detail::ceil_div(waiting_.rows, std::max<Index>(1, count)), 4) * 4;
     const Sum* const begun = splits || at.first() ? nullptr : sum;
     if (count == 0) begin_tiles(begun);
@@ -222,7 +224,8 @@ struct TileGemm {
     }
   }
 
-  /// Stores what a tile has of the block before, if that is unstored, and begins it with what is begun, if anything.
+  /// Stores the previous square's tile if that is unstored, and begins the next one from `begun`, or from zero if that
+  /// is null.
   template <int T>
   BEIT_TARGET_AMX void begin_tile(TileRegister<T> tile, Sum* unstored, const Sum* begun, Index offset) {
     if (unstored != nullptr) tiles_.store(tile, unstored + offset, sum_row);
@@ -240,7 +243,7 @@ struct TileGemm {
     begin_tile(tile_c11, unstored_two_ ? unstored_ : nullptr, begun, lower + 16);
   }
 
-  /// The next `rows` rows of the block that waits.
+  /// Finishes the next `rows` rows of the waiting square.
   BEIT_TARGET_AMX void finish(Index rows) {
     for (const Index end = std::min(waiting_.row + rows, waiting_.rows); waiting_.row < end;) {
       const Index tile_row = waiting_.row % Tiles::rows, count = std::min(end - waiting_.row, Tiles::rows - tile_row);
@@ -279,15 +282,15 @@ struct TileGemm {
 
   const GemmCall& g_;
   Tiles& tiles_;
-  Sum* const done_[2];  // (MR, NR) each: blocks that wait, or may come to
-  Sum* const sums_;     // (panels that are begun, row pairs, MR, NR)
+  Sum* const done_[2];  // (MR, NR) each: a waiting square and the one that will wait next
+  Sum* const sums_;     // (begun panels, pairs of row tiles, MR, NR)
   int side_ = 0;
-  Sum* unstored_ = nullptr;  // where the registers' block belongs
+  Sum* unstored_ = nullptr;  // the destination of the square in the registers
   bool unstored_two_ = false;
   Waiting waiting_;
   Prefetch ahead_;
   typename Panels::Split split_;
-  Index lines_ = 0, units_ = 0;  // of a step
+  Index lines_ = 0, units_ = 0;  // per step
 };
 
 }  // namespace kernels

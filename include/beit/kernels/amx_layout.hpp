@@ -1,11 +1,12 @@
-// Activations in tiles, as products by AMX read them.
+// The layout of activations in tiles, as products on AMX's tile registers read them.
 //
-// A tile is 16 rows of 64 bytes: a block of K numbers along k (32 bfloat16 or 64 bytes). A float's parts are tiles one
-// after the other. Tiles of rows stand in pairs, block after block of both, and chunk after chunk of k, so that what is
-// read while a chunk of weights passes by is one stream of memory: of chunks of L blocks and T row tiles, block b of
-// row tile t begins at tile
+// A tile is 16 rows of 64 bytes: a slice of k (32 bfloat16 or 64 bytes). The parts of floats are consecutive tiles. Row
+// tiles stand in pairs, slice after slice of both. All pairs of one chunk of k come before those of the next, so that
+// products read a single stream of memory while a chunk of weights stays in the cache. With chunks of L slices and T
+// row tiles, slice b of row tile t begins at tile
 //   (c * L * T + t / 2 * 2 * L_c + (b % L) * s + t % s) * parts,  c = b / L,
-// where L_c, the blocks of chunk c, is L but for the last, and s is 2, or 1 for a last row tile without its pair.
+// where L_c, the number of slices in chunk c, is L for all but the last chunk, and s is 2, or 1 for an unpaired last
+// row tile.
 #pragma once
 
 #include <beit/cpu/target.hpp>
@@ -28,9 +29,9 @@ namespace beit::inline BEIT_ABI {
 
 namespace kernels {
 
-/// `Product`: one of kernels/amx.hpp, with the constants block, chunk and parts, and
-///   encode(x, count, inverse, out): up to a block of numbers, and zeros after them, as `parts` rows of tiles, 1 KB
-///     apart; times `inverse` where they are integers.
+/// `Product` is one of kernels/amx.hpp, with the constants slice, chunk and parts, and
+///   encode(x, count, inverse, out): writes up to a slice of numbers, and zeros after them, as `parts` rows of tiles, 1
+///     KB apart; multiplies integers by `inverse` first.
 template <typename Product>
 struct TileLayout {
   static constexpr Index rows = 16, row_bytes = 64, tile_bytes = rows * row_bytes;
@@ -40,7 +41,7 @@ struct TileLayout {
   static constexpr Index slices(Index k) { return detail::ceil_div(k, slice); }
   static Index bytes(Index padded_rows, Index columns) { return padded_rows * slices(columns) * parts * row_bytes; }
 
-  /// Block `b` of a row tile; the next block is `step(a, t)` bytes away, as far as the chunk goes.
+  /// Slice `b` of a row tile; within the chunk, the next slice is step(a, t) bytes away.
   static std::byte* tile(const Activations& a, Index t, Index b) {
     const Index begin = b / chunk * chunk, length = std::min(chunk, slices(a.columns) - begin);
     const Index size = paired(a, t) ? 2 : 1;
@@ -52,7 +53,7 @@ struct TileLayout {
                                     Index columns, const float* from, Index ld) {
     const Index end = column + columns;
     if constexpr (Product::number_format != NumberFormat::int8) {
-      // What a product leaves: whole blocks of rows of one tile, before the segment's end.
+      // The usual result of a product: a whole slice of rows of one tile, before the segment's end.
       const Index first = to.padded_row(segment, row);
       if (column % slice == 0 && columns == slice && first % rows + count <= rows && row + count < to.segment_rows) {
         std::byte* out = tile(to, first / rows, column / slice) + first % rows * row_bytes;
@@ -68,7 +69,7 @@ struct TileLayout {
         to.scales[padded] = largest / int8_limit;
         inverse = inverse_int8_scale(largest);
       }
-      // The rows that pad the segment's last tile go with its last row.
+      // The write of a segment's last row also zeroes the rows that fill up its last row tile.
       const Index pads = row + i + 1 == to.segment_rows ? to.segment_tiles * rows - to.segment_rows : 0;
       for (Index c = column; c < end;) {
         const Index begin = c / slice * slice, n = std::min(begin + slice, end) - c;
@@ -109,8 +110,8 @@ struct TileLayout {
  private:
   static bool paired(const Activations& a, Index t) { return (t | 1) < a.tiles(); }
 
-  /// Numbers in a row of which the others are others': `offset` bytes from its beginning, and zeros to its end if
-  /// `last`.
+  /// Writes part of a row whose other elements belong to other threads: `count` numbers from byte `offset` on, and
+  /// zeros to the row's end if `last`.
   BEIT_TARGET_AMX static void merge(const float* x, Index count, Index offset, bool last, float inverse,
                                     std::byte* out) {
     alignas(64) Array<std::byte, parts * tile_bytes> encoded;

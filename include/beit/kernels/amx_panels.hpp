@@ -1,10 +1,11 @@
-// Weights in panels, as products by AMX read them.
+// The layout of weights in panels, as products on AMX's tile registers read them.
 //
-// Packing: panels of 32 columns of the result in groups of G neighbours along k, padded to blocks of k as deep as a
-// tile's row of 64 bytes holds: panel p is
+// Packing: panels of 32 columns of the result in groups of G consecutive numbers along k, padded to slices of k as deep
+// as a tile's row of 64 bytes: panel p is
 //   stored[((i / G) * 32 + j) * G + i % G] = w[(p * 32 + j) * k + i]
-// with G = 2 for bfloat16 and G = 4 for bytes; then 32 scales and offsets where they are quantised. Weights of float
-// and float-fast are stored as floats, G = 2, and split chunk by chunk: memory has 4 bytes a weight to give, not 6.
+// with G = 2 for bfloat16 and G = 4 for bytes, followed by 32 scales and offsets for bytes. The weights of float and
+// float-fast are stored as floats, G = 2, and split chunk by chunk, which reads 4 bytes per weight from memory instead
+// of 6.
 #pragma once
 
 #include <beit/cpu/target.hpp>
@@ -31,11 +32,11 @@ struct TilePanels {
   using Stored = typename Product::Stored;
   static constexpr Index NR = 32, slice = Product::slice, parts = Product::parts;
   static constexpr bool quantised = std::is_same_v<Stored, std::int8_t>;
-  /// Whether weights are kept as floats and split as they are fetched.
+  /// True if weights are stored as floats and split as they are fetched.
   static constexpr bool splits = parts > 1;
-  /// A block of a panel as it is multiplied: for each part two tiles side by side, 16 rows of 2 x 64 bytes.
+  /// A slice of a panel as it is multiplied: for each part two tiles side by side, 16 rows of 2 x 64 bytes.
   static constexpr Index row_bytes = 128, tile_bytes = 16 * row_bytes;
-  static constexpr Index stored_step = slice * NR * static_cast<Index>(sizeof(Stored));  // bytes of a block in memory
+  static constexpr Index stored_step = slice * NR * static_cast<Index>(sizeof(Stored));  // bytes of a slice in memory
 
   static constexpr Index slices(Index k) { return detail::ceil_div(k, slice); }
   static Index panel_bytes(Index k) { return slices(k) * stored_step + (quantised ? NR * 8 : 0); }
@@ -75,7 +76,7 @@ struct TilePanels {
 
     BEIT_TARGET_AMX void step(Index units) {
       for (const Index end = std::max<Index>(0, left - units); left > end; --left, from += 32 * sizeof(float)) {
-        // A block is as many units as a part's two tiles of B have cache lines.
+        // A slice has as many units as a part's two tiles of B have cache lines.
         Product::split(reinterpret_cast<const float*>(from), to, tile_bytes);
         to += 64;
         if (++unit == tile_bytes / 64) {

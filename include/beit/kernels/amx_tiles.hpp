@@ -1,12 +1,12 @@
-// The tile registers of AMX, configured for products of 16-row tiles.
+// AMX's tile registers, configured for products of 16-row tiles.
 //
 // A tile is 16 rows of 64 bytes. One instruction adds A x B to C, where
 //   C  16 x 16 float or int32,
-//   A  16 rows of 16 groups of neighbours along k (2 bfloat16 or 4 bytes),
+//   A  16 rows of 16 groups of consecutive numbers along k (2 bfloat16 or 4 bytes),
 //   B  16 groups x 16 columns of such groups: row i holds group i of each column ("VNNI layout").
 //
-// A tile product takes 16 cycles and a load 8, so a block of 2 x 2 tiles of C, which needs four loads for four
-// products, keeps the multiplier busy; that takes all eight registers:
+// A tile product takes 16 cycles and a load 8. So a square of 2 x 2 tiles of C, which needs four loads for four
+// products, keeps the multiplier busy; it takes all eight registers:
 //   C 0 1    A 4    B 6 7
 //     2 3      5
 #pragma once
@@ -25,7 +25,7 @@ namespace beit::inline BEIT_ABI {
 
 namespace kernels {
 
-/// The number of a tile register, which is part of an instruction.
+/// The number of a tile register, as a type because instructions contain it.
 template <int Number>
 using TileRegister = std::integral_constant<int, Number>;
 
@@ -38,11 +38,11 @@ inline constexpr TileRegister<5> tile_a1;
 inline constexpr TileRegister<6> tile_b0;
 inline constexpr TileRegister<7> tile_b1;
 
-/// This thread's tiles, for as long as the object lives: one for each call of a kernel. Configuring costs a few
-/// hundred cycles, against ten thousands of a call, and nothing is left behind in a thread that isn't ours: by the
-/// calling convention tiles and their configuration belong to whoever is running, and released tiles cost the system
-/// nothing to save. Instructions in asm, because GCC 12's intrinsics want the register as a literal and don't say what
-/// memory they touch.
+/// Configures this thread's tile registers for as long as the object lives, which is one call of a kernel. That costs a
+/// few hundred cycles, against tens of thousands per call, and leaves nothing behind in a thread that isn't ours: by
+/// the calling convention the registers and their configuration belong to the running function, and the system needn't
+/// save released ones. The instructions are inline assembly, because GCC 12's intrinsics want the register as a literal
+/// and don't declare what memory they touch.
 class Tiles {
  public:
   static constexpr Index rows = 16, row_bytes = 64;
@@ -67,12 +67,12 @@ class Tiles {
   void zero(TileRegister<T>) {
     asm volatile("tilezero %%tmm%c0" : : "i"(T));
   }
-  /// Rows `stride` bytes apart.
+  /// Loads rows that are `stride` bytes apart.
   template <int T>
   void load(TileRegister<T>, const void* from, Index stride) {
     asm volatile("tileloadd (%0,%1,1), %%tmm%c2" : : "r"(from), "r"(stride), "i"(T) : "memory");
   }
-  /// The same of what isn't needed again soon: it stays out of the nearest cache, if it can.
+  /// Loads rows that aren't needed again soon, as far as possible without putting them into the nearest cache.
   template <int T>
   void load_once(TileRegister<T>, const void* from, Index stride) {
     asm volatile("tileloaddt1 (%0,%1,1), %%tmm%c2" : : "r"(from), "r"(stride), "i"(T) : "memory");
@@ -81,8 +81,8 @@ class Tiles {
   void store(TileRegister<T>, void* to, Index stride) {
     asm volatile("tilestored %%tmm%c2, (%0,%1,1)" : : "r"(to), "r"(stride), "i"(T) : "memory");
   }
-  /// c += a x b, bfloat16 into float: even and odd neighbours are summed apart by FMA from zero, their sum is added
-  /// to c; everything rounds to nearest, and denormals are zero.
+  /// c += a x b, bfloat16 into float: the even and the odd numbers of groups are summed separately by FMA from zero,
+  /// then their sum is added to c. Everything rounds to nearest, and denormals are zero.
   template <int C, int A, int B>
   void multiply_bfloat16(TileRegister<C>, TileRegister<A>, TileRegister<B>) {
     asm volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" : : "i"(C), "i"(A), "i"(B));

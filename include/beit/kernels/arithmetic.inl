@@ -1,9 +1,9 @@
 // Row-wise arithmetic, written once for every instruction set.
 //
-// This file doesn't compile alone. A level's header includes it inside its struct, where `V` is its vector (see
-// kernels/vector_avx2.hpp for what that offers), BEIT_TARGET its target attribute, and the coefficients of
-// kernels/approximations.hpp are known: functions can't inherit a target attribute from where they are instantiated, so
-// that a template would not do.
+// This file doesn't compile alone. A level's header includes it inside its struct, where `V` is the level's vector type
+// (kernels/vector_avx2.hpp documents its interface), BEIT_TARGET its target attribute, and kernels/approximations.hpp
+// has been included. A template would not do, because functions can't inherit a target attribute from the place of
+// their instantiation.
 
 using Floats = typename V::Floats;
 
@@ -17,14 +17,14 @@ BEIT_TARGET static Floats exp(Floats x) {
   return V::times_power_of_two(V::fma(V::mul(r, r), p, V::add(r, V::set(1.0f))), n);
 }
 
-/// The same for results that are rounded to bfloat16 next.
+/// exp(x) for x <= 0, for results that are then rounded to bfloat16.
 BEIT_TARGET static Floats exp_rounded(Floats x) {
   const Floats t = V::mul(V::max(x, V::set(exp_lowest)), V::set(log2_e));
   const Floats n = V::round(t);
   return V::times_power_of_two(polynomial(exp2_rounded_coefficients, V::sub(t, n)), n);
 }
 
-/// max(x, 0) - |x|/2 * erfc(|x|/sqrt(2)), which is x/2 * (1 + erf(x/sqrt(2))) without cancellation.
+/// gelu(x) = max(x, 0) - |x|/2 * erfc(|x|/sqrt(2)), which is x/2 * (1 + erf(x/sqrt(2))) without cancellation.
 BEIT_TARGET static Floats gelu(Floats x) {
   const Floats size = V::abs(x);
   const Floats one = V::set(1.0f);
@@ -36,7 +36,7 @@ BEIT_TARGET static Floats gelu(Floats x) {
   return V::sub(V::max(x, V::zero()), tail);
 }
 
-/// The same for results that are rounded to bfloat16 or a byte next: x * (1/2 + an odd polynomial of x, clamped).
+/// gelu(x) for results that are then rounded to bfloat16 or a byte: x * (1/2 + an odd polynomial of x, clamped).
 BEIT_TARGET static Floats gelu_rounded(Floats x) {
   x = V::max(x, V::set(-gelu_rounded_limit));
   const Floats clamped = V::min(x, V::set(gelu_rounded_limit));
@@ -44,7 +44,7 @@ BEIT_TARGET static Floats gelu_rounded(Floats x) {
   return V::mul(x, V::fma(clamped, p, V::set(0.5f)));
 }
 
-/// x (n,) becomes exp(x - max(x)); returns the reciprocal of the sum. `rounded`: by exp_rounded.
+/// Replaces x (n,) by exp(x - max(x)). Returns the reciprocal of the sum. `rounded`: uses exp_rounded.
 template <bool rounded>
 BEIT_TARGET static float softmax_row(float* x, Index n) {
   const Index whole = n / V::lanes * V::lanes, rest = n - whole;
@@ -65,8 +65,7 @@ BEIT_TARGET static float softmax_row(float* x, Index n) {
   return 1.0f / V::sum(V::add(sums, e));
 }
 
-/// The same of scale * x + bias, rounded: out (n,) = exp(.. - max) as bfloat16; returns the reciprocal of the sum. x
-/// may be written.
+/// out (n,) = exp(y - max(y)) as bfloat16 for y = scale * x + bias. Returns the reciprocal of the sum. Overwrites x.
 BEIT_TARGET static float softmax_rounded(float* x, float scale, const float* bias, Index n, std::uint16_t* out) {
   const Index whole = n / V::lanes * V::lanes, rest = n - whole;
   const Floats s = V::set(scale), lowest = V::set(-3.4e38f);
@@ -98,7 +97,7 @@ BEIT_TARGET static void layer_norm(const float* x, Index ldx, Index rows, Index 
     const Floats tail = V::load(x + whole, rest);
     Floats sums = tail;
     for (Index i = 0; i < whole; i += V::lanes) sums = V::add(sums, V::load(x + i));
-    // The rounded mean is where the second pass measures from; what it is off by is found there.
+    // The second pass measures from the rounded mean and also corrects its rounding error.
     const Floats about = V::set(V::sum(sums) / size);
     const Floats d = V::first(V::sub(tail, about), rest, V::zero());
     Floats offsets = d, squares = V::mul(d, d);
@@ -120,7 +119,7 @@ BEIT_TARGET static void layer_norm(const float* x, Index ldx, Index rows, Index 
   }
 }
 
-/// to (rows, columns) = the epilogue of the sums x; `to` may be x. `rounded`: what is stored is rounded next.
+/// to (rows, columns) = the epilogue of the sums x; `to` may be x. `rounded`: the results are rounded next.
 BEIT_TARGET static void finish(const float* x, Index ldx, Index rows, Index columns, const float* bias,
                                const float* scale, Epilogue epilogue, bool rounded, float* to, Index ldo) {
   for (Index j = 0; j < columns; j += V::lanes, x += V::lanes, to += V::lanes) {
@@ -157,14 +156,15 @@ BEIT_TARGET static void dequantise(const std::int32_t* sum, Index rows, const fl
   }
 }
 
-/// max |x| of k numbers.
+/// The maximum of |x| over k numbers.
 BEIT_TARGET static float largest_magnitude(const float* x, Index k) {
   Floats largest = V::zero();
   for (Index i = 0; i < k; i += V::lanes) largest = V::max(largest, V::abs(V::load(x + i, k - i)));
   return V::largest(largest);
 }
 
-/// `count` numbers, times `inverse`, as integers, and as many as fill `padded` as zeros are.
+/// Rounds `count` numbers times `inverse` to integers, and writes zeros after them up to `padded`, as `Integer` stores
+/// them.
 template <typename Integer>
 BEIT_TARGET static void quantise(const float* x, Index count, Index padded, float inverse, Integer* out) {
   const Floats factor = V::set(inverse);
@@ -173,18 +173,18 @@ BEIT_TARGET static void quantise(const float* x, Index count, Index padded, floa
   }
 }
 
-/// `count` numbers as bfloat16, and zeros to `padded`.
+/// Rounds `count` numbers to bfloat16, and writes zeros after them up to `padded`.
 BEIT_TARGET static void round(const float* x, Index count, Index padded, std::uint16_t* out) {
   for (Index i = 0; i < padded; i += V::lanes) V::store_bfloat16(V::load(x + i, count - i), padded - i, out + i);
 }
 
-/// Stored weights as what is multiplied, whole vectors of them.
+/// Widens stored weights to the type that is multiplied, in whole vectors.
 template <typename Stored, typename Panel>
 BEIT_TARGET static void widen(const Stored* in, Index count, Panel* out) {
   for (Index i = 0; i < count; i += V::lanes) V::widen(in + i, out + i);
 }
 
-/// out = x, in whole vectors.
+/// out = x, in whole vectors: may read and write beyond `count`.
 BEIT_TARGET static void copy_with_overrun(const float* x, Index count, float* out) {
   for (Index i = 0; i < count; i += V::lanes) V::store(out + i, V::load(x + i));
 }
@@ -204,7 +204,7 @@ BEIT_TARGET static void multiply(float* x, float scale, Index count) {
 }
 
 private:
-/// A vector's columns of finish.
+/// finish() for one vector of columns.
 template <Epilogue epilogue, bool rounded>
 BEIT_TARGET static void finish_column(const float* x, Index ldx, Index rows, Index count, Floats bias, Floats scale,
                                       float* to, Index ldo) {

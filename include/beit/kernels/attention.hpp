@@ -1,9 +1,9 @@
-// Attention of one head, written once for every level and precision over the level's tile product.
+// Attention of one head, written once for every level and precision on top of the level's tile product.
 //
-// Keys and values are packed into the same panels as weights, queries and the softmax's weights into the same tiles as
-// activations, so that both products run through the tile: scores = q k^T from panels of NR keys, and out = scores v
-// from panels of NR channels. Only MR rows of scores exist at a time; the N x N matrix is never in memory. The softmax
-// is normalised after the second product, on D instead of N floats a row.
+// Keys and values are packed into panels like weights, and queries and the softmax's weights into row tiles like
+// activations, so that the tile computes both products: scores = q k^T from panels of NR keys, and out = scores v from
+// panels of NR channels. Only MR rows of scores exist at a time; the N x N matrix is never in memory. The softmax is
+// normalised after the second product, on D instead of N floats per row.
 #pragma once
 
 #include <algorithm>
@@ -20,11 +20,11 @@ namespace beit::inline BEIT_ABI {
 
 namespace kernels {
 
-/// The driver over `Level` and `Product`, as for PackedGemm, of float or bfloat16.
+/// The driver, on top of a Level and a Product as PackedGemm has them, of float or bfloat16.
 template <typename Level, typename Product>
 struct FusedAttention {
   using A = typename Product::A;
-  // Floats need no level's rounding: they share one layout.
+  // All levels share one layout of floats, because these aren't rounded.
   using QkvLayout = RowLayout<std::conditional_t<std::is_same_v<A, float>, void, Level>, A>;
   static constexpr Index MR = Product::MR, NR = Product::NR, group = Product::group;
   static constexpr bool rounded = !std::is_same_v<A, float>;
@@ -33,13 +33,13 @@ struct FusedAttention {
   static constexpr Index groups(Index k) { return detail::ceil_div(k, group); }
   static constexpr Index padded(Index n) { return detail::round_up(n, NR); }
 
-  /// What a call needs beside its arguments, in this order.
+  /// The scratch memory of a call, in this order.
   struct Scratch {
     A* keys;        // (ceil(N/NR), groups(D), NR, group)
     A* values;      // (ceil(D/NR), groups(N), NR, group)
     A* tile;        // (groups(max(N, D)), MR, group): queries, and later the softmax's weights
-    float* scores;  // (MR, padded(N)), and relative_position_slack
-    A* weights;     // (MR, padded(N)): the scores as A, where that isn't float
+    float* scores;  // (MR, padded(N)), then relative_position_slack
+    A* weights;     // (MR, padded(N)): the scores as A, unless that is float
   };
   static Index scratch_bytes(Index n, Index d) { return lay_out(n, d, nullptr).second; }
 
@@ -50,7 +50,7 @@ struct FusedAttention {
     const A* const queries = QkvLayout::row(*a.qkv, a.segment, 0) + a.column();
     pack_rows<Packing, group>(queries + a.out->columns, ld, n, d, groups(d) * group, NR, scratch.keys);
     pack_columns<Packing, NR, group>(queries + 2 * a.out->columns, ld, n, d, groups(n) * group, scratch.values);
-    std::fill_n(scratch.scores, MR * padded_n, 0.0f);  // rows that aren't there are multiplied, too
+    std::fill_n(scratch.scores, MR * padded_n, 0.0f);  // missing rows are multiplied, too
     alignas(64) Array<float, MR * NR> sums;
     for (Index row = 0; row < n; row += MR) {
       const Index rows = std::min(MR, n - row);
@@ -113,7 +113,7 @@ struct FusedAttention {
     return {scratch, used};
   }
 
-  /// x (rows, d), rows ld apart, as a tile: out (groups(d), MR, group), zero where there is no x.
+  /// Makes a row tile of x (rows, d), rows ld apart: out (groups(d), MR, group), zeros beyond x.
   static void interleave_tile(const A* x, Index ld, Index rows, Index d, A* out) {
     constexpr Index size = sizeof(A), strip = 64 * group;
     if (rows == MR && d % group == 0) {
@@ -130,7 +130,7 @@ struct FusedAttention {
     }
   }
 
-  /// sums (MR, NR) = a tile times a panel, summed in chunks.
+  /// sums (MR, NR) = a row tile times a panel, summed in chunks.
   static void multiply(const A* tile, const A* panel, Index depth, float* sums) {
     for (Index i = 0; i < depth; i += Product::chunk) {
       Product::tile(tile + i * MR * group, panel + i * NR * group, std::min(Product::chunk, depth - i), sums, i > 0,

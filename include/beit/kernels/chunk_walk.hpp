@@ -1,4 +1,4 @@
-// The order in which a product goes through packed weights, and what it fetches ahead.
+// The order in which a product goes through packed weights, and their prefetching.
 #pragma once
 
 #include <algorithm>
@@ -11,23 +11,25 @@ namespace beit::inline BEIT_ABI {
 
 namespace kernels {
 
-/// A walk over the chunks of panels [panel, panel_end): k in parts whose activations stay in a cache while all panels
-/// pass by, in a part panel after panel, in a panel chunk after chunk. Units of k are the caller's.
+/// A walk over the chunks of panels [panel0, panel1). The depth k is divided into sections, whose activations stay in a
+/// cache while all panels pass by; a section is walked panel by panel, a panel chunk by chunk. The caller chooses the
+/// unit of k.
 struct ChunkWalk {
-  Index depth, chunk, section;  // of k; part is a multiple of chunk
+  Index depth, chunk, section;  // of k; section is a multiple of chunk
   Index panel0, panel1;
   Index section_begin = 0, panel = panel0, begin = 0;
 
   Index section_end() const { return std::min(section_begin + section, depth); }
-  /// The chunk's end.
+  /// The end of the current chunk.
   Index end() const { return std::min(begin + chunk, section_end()); }
   Index count() const { return end() - begin; }
-  /// Whether this is a panel's first chunk, its last.
+  /// True for the first and the last chunk of a panel.
   bool first() const { return begin == 0; }
   bool last() const { return end() == depth; }
   bool splits_depth() const { return section < depth; }
 
-  /// To the next chunk; false where there is none: then to the first of the panel after the last.
+  /// Moves to the next chunk. After the last one returns false and moves to the first chunk of the panel after the
+  /// last.
   bool advance() {
     begin = end();
     if (begin < section_end()) return true;
@@ -41,9 +43,9 @@ struct ChunkWalk {
   }
 };
 
-/// Asks for some memory line by line in a cache beyond the first, where the processor can be asked, from several pages
-/// side by side: the processor's own prefetching follows each as far as the page's end, so that one request sets off
-/// many.
+/// Prefetches memory into a cache beyond the first, line by line, where the compiler has an instruction for it. Takes
+/// lines from several pages in turn: the processor's own prefetcher follows each page to its end, so that one request
+/// sets off many.
 class Prefetch {
  public:
   Prefetch() = default;
@@ -54,7 +56,7 @@ class Prefetch {
 
   Index lines() const { return left_; }
 
-  /// Of the next `count` lines.
+  /// Prefetches the next `count` lines.
   void fetch(Index count) {
 #if defined(__GNUC__)
     count = std::min(count, left_);

@@ -1,12 +1,12 @@
-// The packed product, written once for every level and precision over small primitives.
+// The packed product, written once for every level and precision on top of small primitives.
 //
-// Packing: w (n, k) row-major becomes panels of NR columns of the result, zero-padded, in groups of G neighbours
-// along k (as many as one instruction multiplies and adds in a lane: 1 float, 2 of 16 bits, 4 of 8, or where it
-// multiplies matrices twice as many),
+// Packing: w (n, k) row-major becomes panels of NR columns of the result, zero-padded, in groups of G consecutive
+// numbers along k (as many as one instruction multiplies and adds in a lane: 1 float, 2 numbers of 16 bits, 4 of 8;
+// twice as many if it multiplies matrices),
 //   panel p: stored[((i / G) * NR + j) * G + i % G] = w[(p * NR + j) * k + i],  i < depth(k),
-// which is the order in which the inner loop reads it (the "B panel" of Goto's algorithm, as in BLIS; the groups are
-// what oneDNN calls VNNI layout). Quantised panels go on with NR scales and NR offsets (int32).
-// Activations lie in such panels of MR rows: kernels/panel_layout.hpp.
+// which is the order in which the inner loop reads it (the "B panel" of Goto's algorithm, as in BLIS; oneDNN calls the
+// groups VNNI layout). Quantised panels end with NR scales and NR offsets (int32). Activations lie in similar panels of
+// MR rows: kernels/panel_layout.hpp.
 #pragma once
 
 #include <algorithm>
@@ -24,8 +24,8 @@ namespace beit::inline BEIT_ABI {
 
 namespace kernels {
 
-/// The epilogue of `rows` rows of a segment's sums, and of those `columns` columns from `column` on: sum (rows,
-/// columns), rows ld apart, may be written.
+/// Applies the epilogue to the sums of `rows` rows of a segment from `row` on and `columns` columns from `column` on.
+/// sum (rows, columns), rows ld apart, may be overwritten.
 template <typename Level>
 void apply_epilogue(const GemmCall& g, Index segment, Index row, Index rows, Index column, Index columns, float* sum,
                     Index ld) {
@@ -43,10 +43,11 @@ void apply_epilogue(const GemmCall& g, Index segment, Index row, Index rows, Ind
   g.into->write(segment, row, rows, column, columns, sum, ld);
 }
 
-/// The driver over
-///   Level: arithmetic as kernels/arithmetic.inl has it, and Packing, see kernels/packing.hpp;
-///   Product: the constants MR x NR (the tile), group and chunk (groups of k at a time), and
-///     A, Stored, Panel, Sum: elements of a, of a packed panel in memory, of one that tile reads, and of sums;
+/// The driver, on top of
+///   Level: the functions of kernels/arithmetic.inl, and Packing (see kernels/packing.hpp);
+///   Product: the constants MR and NR (the tile), group and chunk (groups of k per chunk), and
+///     A, Stored, Panel, Sum: the types of a's elements, of a packed panel's in memory, of those that tile reads, and
+///       of sums;
 ///     tile(a, panel, groups, sum, add, used): see kernels/panel_tile.inl.
 template <typename Level, typename Product>
 struct PackedGemm {
@@ -60,7 +61,7 @@ struct PackedGemm {
   using InputLayout = PanelLayout<Level, A, MR, group, chunk>;
 
   static constexpr Index groups(Index k) { return detail::ceil_div(k, group); }
-  /// Bytes of a panel's elements, in whole cache lines.
+  /// Bytes of a panel's elements, a multiple of a cache line.
   static constexpr Index element_bytes(Index k) {
     return detail::round_up_to_cache_line(groups(k) * group * NR * static_cast<Index>(sizeof(Stored)));
   }
@@ -86,7 +87,7 @@ struct PackedGemm {
           Index stride = packed_strip_bytes;
           const float* column = columns + j * k + begin;
           if (std::is_same_v<Stored, float> && depth == K && j + packed_strip_rows <= count) {
-            rows = reinterpret_cast<const std::byte*>(column);  // as they are
+            rows = reinterpret_cast<const std::byte*>(column);  // need no encoding
             stride = k * static_cast<Index>(sizeof(float));
           } else {
             for (Index i = 0; i < std::min(packed_strip_rows, count - j); ++i) {
@@ -102,7 +103,8 @@ struct PackedGemm {
     }
   }
 
-  /// About two images of 224 pixels, which nn/block.hpp takes together: while they pass by, a weight is read once.
+  /// The row tiles of about two images of 224 pixels, which nn/block.hpp takes together: each weight is read once for
+  /// all of them.
   static Index tiles_per_call(Index) { return detail::ceil_div(400, MR); }
 
   static Index scratch_bytes(Index tiles, Index columns, Index k) {
@@ -112,8 +114,8 @@ struct PackedGemm {
 
   static void run(const GemmCall& g, Index tile0, Index tile1, Index column0, Index column1, std::byte* scratch) {
     if (tile0 >= tile1 || column0 >= column1) return;
-    // A chunk of a panel stays in the nearest cache while the rows of a block pass by, and what comes after it is
-    // fetched from memory meanwhile. Summing in chunks also keeps rounding errors from growing with k.
+    // A chunk of a panel stays in the nearest cache while the call's rows pass by, and the next chunk is fetched from
+    // memory meanwhile. Summing in chunks also keeps rounding errors from growing with k.
     const Index k = g.k(), tiles = tile1 - tile0;
     Panel* const wide = reinterpret_cast<Panel*>(scratch);
     Sum* const all_sums = reinterpret_cast<Sum*>(scratch + wide_bytes);
@@ -124,7 +126,7 @@ struct PackedGemm {
     for (bool more = true; more;) {
       const ChunkWalk at = walk;
       more = walk.advance();
-      Prefetch ahead;  // where the call ends, of what the next one will probably want
+      Prefetch ahead;  // at the end of a call, of the panel that the next call probably reads
       if (walk.panel * NR < g.n) {
         const Index bytes = walk.count() * group * NR * static_cast<Index>(sizeof(Stored));
         ahead = Prefetch(reinterpret_cast<const std::byte*>(stored(walk)), bytes);
@@ -154,7 +156,8 @@ struct PackedGemm {
   static constexpr Index wide_bytes =
       widened ? detail::round_up_to_cache_line(chunk * group * NR * static_cast<Index>(sizeof(Panel))) : 0;
 
-  /// Groups of k, whole chunks, of which a call's activations fill the greater part of a second-level cache.
+  /// The groups of k per section, a multiple of chunk: as many as let a call's activations fill most of a second-level
+  /// cache.
   static Index section(Index tiles, Index k) {
     constexpr Index bytes = 640 << 10;
     const Index fit = std::max<Index>(1, bytes / (tiles * MR * 4 * chunk)) * chunk;

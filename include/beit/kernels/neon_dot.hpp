@@ -1,4 +1,4 @@
-// NEON with the dot product: sums of four products of bytes an instruction (sdot), four times float's rate.
+// NEON with the dot product: one instruction (sdot) sums four products of bytes per lane, at four times float's rate.
 #pragma once
 
 #include <beit/cpu/target.hpp>
@@ -30,7 +30,7 @@ struct NeonDot : Neon {
     using Vector = int32x4_t;
     static constexpr Index MR = Neon::MR, NR = Neon::NR, chunk = 256;
 
-    /// A step of four neighbours along k: a (MR, 4), panel (NR, 4).
+    /// Multiplies four consecutive numbers along k: a (MR, 4), panel (NR, 4).
     template <Index columns>
     BEIT_TARGET __attribute__((always_inline)) static void step(const std::int8_t* a, const std::int8_t* panel,
                                                                 Array<Array<Vector, columns>, MR>& s) {
@@ -48,7 +48,7 @@ struct NeonDot : Neon {
       }
     }
 
-    /// By hand, because clang declares the intrinsic only where all of a program may use it.
+    /// Inline assembly, because clang declares the intrinsic only if the whole program is compiled for it.
     template <int lane>
     BEIT_TARGET static Vector dot(Vector s, int8x16_t b, int8x16_t x) {
       asm("sdot %0.4s, %1.16b, %2.4b[%3]" : "+w"(s) : "w"(b), "w"(x), "i"(lane));

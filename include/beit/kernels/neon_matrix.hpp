@@ -1,12 +1,13 @@
-// NEON with the dot product, I8MM and BF16: products of 2 x 2 blocks. Of two rows and two columns, 8 bytes of each are
-// multiplied and added an instruction: of int8 (smmla) eight times float's rate, of bfloat16 (bfmmla) four times.
+// NEON with the dot product, I8MM and BF16: products of 2 x 2 matrices. One instruction multiplies 8 bytes of each of
+// two rows by 8 bytes of each of two columns and adds: eight times float's rate for int8 (smmla), four times for
+// bfloat16 (bfmmla).
 //
-// Neoverse V1, N2 and later, Cortex-X2, A710, A510 and later, Apple's M2, A15 and later.
+// Processors: Neoverse V1, N2 and later, Cortex-X2, A710, A510 and later, Apple's M2, A15 and later.
 //
-// A tile is Neon's 6 x 16: with groups of 8 bytes two neighbours of a row tile or a panel fill a register, and 24
-// registers of sums are 3 x 8 blocks, for 11 loads a step. bfmmla rounds sums to odd and takes numbers below 2^-126 for
-// zero; in chunks of 512 the errors stay below those of Neon's FMAs: of the result's root mean square 2.1e-7 against
-// 2.9e-7 at k = 768. Attention multiplies bfloat16, too.
+// The tile is Neon's 6 x 16: with groups of 8 bytes, two rows of a row tile or two columns of a panel fill a register,
+// and 24 registers of sums hold 3 x 8 matrices, for 11 loads per step. bfmmla rounds sums to odd and takes numbers
+// below 2^-126 for zero; in chunks of 512 the errors stay below those of Neon's FMAs: 2.1e-7 against 2.9e-7 of the
+// result's root mean square at k = 768. Attention multiplies bfloat16, too.
 #pragma once
 
 #include <beit/cpu/target.hpp>
@@ -35,8 +36,8 @@ namespace beit::inline BEIT_ABI {
 
 namespace kernels {
 
-/// Rounds to bfloat16 by an instruction. By hand, as what follows: clang declares the intrinsics only where all of a
-/// program may use them.
+/// Rounds to bfloat16 by an instruction. It is inline assembly, as those below are, because clang declares the
+/// intrinsics only if the whole program is compiled for them.
 struct VectorNeonMatrix : VectorNeon {
   BEIT_TARGET static void store_bfloat16(Floats x, Index count, std::uint16_t* p) {
     uint16x4_t rounded;
@@ -52,7 +53,7 @@ struct NeonMatrix {
 
 #include <beit/kernels/arithmetic.inl>
 
-  /// Of Numbers into sums of type Total, four in a register of type Totals.
+  /// Products of Numbers, summed as type Total, of which a register of type Totals has four.
   template <typename Number, typename Total, typename Totals>
   struct Product {
     using V = VectorNeon;
@@ -63,7 +64,7 @@ struct NeonMatrix {
     using Vector = Totals;
     static constexpr Index MR = Neon::MR, NR = Neon::NR, chunk = 128;
 
-    /// A step of 8 bytes along k: a (MR, group), panel (NR, group).
+    /// Multiplies 8 bytes along k: a (MR, group), panel (NR, group).
     template <Index columns>
     BEIT_TARGET __attribute__((always_inline)) static void step(const Number* a, const Number* panel,
                                                                 Array<Array<Vector, columns>, MR>& s) {
@@ -79,11 +80,11 @@ struct NeonMatrix {
 #include <beit/kernels/quad_tile.inl>
 
    private:
-    /// The groups of two rows, or of two columns.
+    /// Loads the groups of two rows or of two columns.
     static uint8x16_t two(const Number* p) { return vld1q_u8(reinterpret_cast<const std::uint8_t*>(p)); }
   };
 
-  /// s + a b^T: a of two rows, b of two columns, s of both rows and, within a row, both columns.
+  /// Returns s + a b^T: a has two rows, b two columns, and s, row by row, their four sums.
   BEIT_TARGET static int32x4_t multiply(int32x4_t s, uint8x16_t a, uint8x16_t b) {
     asm("smmla %0.4s, %1.16b, %2.16b" : "+w"(s) : "w"(a), "w"(b));
     return s;

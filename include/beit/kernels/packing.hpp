@@ -1,8 +1,8 @@
-// What packing weights, keys and values has in common: many rows become one panel in which they lie side by side.
+// Packing of weights, keys and values: rows become panels in which they lie side by side.
 //
-// A panel holds groups of neighbours along k, 2, 4 or 8 bytes together, of NR rows one after the other. It is made of
-// strips of 8 rows, 64 bytes of each as they will be stored at a time. The plain loops here are what every other form
-// of Packing agrees with to the bit.
+// A panel holds groups of consecutive numbers along k, 2, 4 or 8 bytes each: the first group of each of NR rows, then
+// the second of each, and so on. It is made of strips: 8 rows, of which 64 bytes each, as stored, are moved at a time.
+// Every other implementation of Packing agrees with the plain loops here to the bit.
 #pragma once
 
 #include <algorithm>
@@ -25,14 +25,14 @@ namespace beit::inline BEIT_ABI {
 
 namespace kernels {
 
-/// Rows that are packed at a time, and bytes of each.
+/// The size of a strip: the rows that are packed at a time, and the bytes of each.
 inline constexpr Index packed_strip_rows = 8, packed_strip_bytes = 64;
 
-/// Largest magnitude of a quantised number.
+/// The largest magnitude of a quantised number.
 inline constexpr float int8_limit = 127;
 
-/// The nearest integer, ties to even. By an instruction that takes x as it was rounded: arithmetic that begins with an
-/// addition would be joined with the product that x often is (-ffp-contract), and round otherwise.
+/// Rounds to the nearest integer, ties to even. Uses a conversion instruction: the trick of adding a magic constant
+/// would be contracted into an FMA with the product that computed x (-ffp-contract), and would round differently.
 inline std::int32_t round_to_int(float x) {
 #if defined(__SSE2__)
   return _mm_cvtss_si32(_mm_set_ss(x));
@@ -41,17 +41,18 @@ inline std::int32_t round_to_int(float x) {
 #endif
 }
 
-/// 1 / scale of a row of activations whose largest magnitude is this, for scale = largest / 127.
+/// 1 / scale of a row of activations whose largest magnitude is `largest`; scale = largest / 127.
 inline float inverse_int8_scale(float largest) { return largest > 1e-30f ? int8_limit / largest : 0; }
 
 /// The scale of a column of weights: largest / 127, rounded up to 16 bits, so that an integer times the scale is exact
-/// and quantising that again gives both back. weights_tools/convert.py makes the same.
+/// and quantising the product again restores both. weights_tools/convert.py computes the same scale.
 inline float int8_weight_scale(float largest) {
   return detail::bit_cast<float>((detail::bit_cast<std::uint32_t>(largest / int8_limit) + 0xFF) & ~0xFFu);
 }
 
 struct PortablePacking {
-  /// 32 bytes of 8 rows, in_stride bytes apart, side by side: out (32 / group_bytes, 8), rows out_stride bytes apart.
+  /// Puts 32 bytes of 8 rows, in_stride bytes apart, side by side: out (32 / group_bytes, 8), rows out_stride bytes
+  /// apart.
   template <Index group_bytes>
   static void transpose(const std::byte* in, Index in_stride, std::byte* out, Index out_stride) {
     for (Index i = 0; i < packed_strip_rows; ++i) {
@@ -61,7 +62,8 @@ struct PortablePacking {
     }
   }
 
-  /// The first `groups` groups of group_bytes of MR rows, in_stride bytes apart, side by side: out (groups, MR).
+  /// Puts the first `groups` groups of MR rows, in_stride bytes apart, side by side: out (groups, MR) of group_bytes
+  /// each.
   template <Index MR, Index group_bytes>
   static void interleave(const std::byte* in, Index in_stride, Index groups, std::byte* out) {
     for (Index i = 0; i < groups; ++i) {
@@ -71,14 +73,14 @@ struct PortablePacking {
     }
   }
 
-  /// max |x| of k numbers.
+  /// The maximum of |x| over k numbers.
   static float largest_magnitude(const float* x, Index k) {
     float largest = 0;
     for (Index i = 0; i < k; ++i) largest = std::max(largest, std::abs(x[i]));
     return largest;
   }
 
-  /// 64 numbers, times `inverse`, as integers; returns their sum.
+  /// Rounds 64 numbers times `inverse` to integers. Returns the sum of these.
   static std::int32_t quantise(const float* x, float inverse, std::int8_t* out) {
     std::int32_t sum = 0;
     for (Index i = 0; i < 64; ++i) {
@@ -89,12 +91,12 @@ struct PortablePacking {
     return sum;
   }
 
-  /// 32 numbers, rounded.
+  /// Rounds 32 numbers to bfloat16.
   static void round(const float* x, std::uint16_t* out) {
     for (Index i = 0; i < 32; ++i) out[i] = round_to_bfloat16(x[i]);
   }
 
-  /// out (16, G): 16 numbers of G rows side by side.
+  /// Puts 16 numbers of G rows side by side: out (16, G).
   template <Index G>
   static void zip(const Array<const std::uint16_t*, G>& rows, std::uint16_t* out) {
     for (Index i = 0; i < 16; ++i) {
@@ -103,8 +105,8 @@ struct PortablePacking {
   }
 };
 
-/// The first `groups` groups of each of 8 rows of 64 bytes, in_stride bytes apart, side by side: out (groups, 8), rows
-/// out_stride bytes apart.
+/// Puts the first `groups` groups of each of 8 rows of 64 bytes, in_stride bytes apart, side by side: out (groups, 8),
+/// rows out_stride bytes apart.
 template <typename Packing, Index group_bytes>
 void interleave(const std::byte* in, Index in_stride, Index groups, std::byte* out, Index out_stride) {
   constexpr Index whole = packed_strip_bytes / group_bytes, row_bytes = packed_strip_rows * group_bytes;
@@ -118,7 +120,7 @@ void interleave(const std::byte* in, Index in_stride, Index groups, std::byte* o
   for (Index i = 0; i < groups; ++i) std::memcpy(out + i * out_stride, rows + i * row_bytes, row_bytes);
 }
 
-/// x (n, d), float or bfloat16, rows ld apart, to panels of NR rows with groups of G along d:
+/// Packs x (n, d), float or bfloat16, rows ld apart, into panels of NR rows with groups of G along d:
 ///   panel p: out[((i / G) * NR + j) * G + i % G] = x[(p * NR + j) * ld + i], zero from d to depth.
 template <typename Packing, Index G, typename T>
 void pack_rows(const T* x, Index ld, Index n, Index d, Index depth, Index NR, T* out) {
@@ -146,7 +148,7 @@ void pack_rows(const T* x, Index ld, Index n, Index d, Index depth, Index NR, T*
   }
 }
 
-/// x (n, d), rows ld apart, to panels of NR columns with groups of G along n:
+/// Packs x (n, d), rows ld apart, into panels of NR columns with groups of G along n:
 ///   panel p: out[((i / G) * NR + j) * G + i % G] = x[i * ld + p * NR + j], zero from n to depth.
 template <typename Packing, Index NR, Index G, typename T>
 void pack_columns(const T* x, Index ld, Index n, Index d, Index depth, T* out) {
@@ -174,12 +176,12 @@ void pack_columns(const T* x, Index ld, Index n, Index d, Index depth, T* out) {
   }
 }
 
-/// How a panel's NR columns of weights become numbers of the type Stored. Integers have a scale a column.
+/// Encodes the NR columns of weights of a panel as numbers of type Stored. Integers have one scale per column.
 template <typename Packing, typename Stored, Index NR>
 struct PanelEncoder {
-  static constexpr Index strip = packed_strip_bytes / static_cast<Index>(sizeof(Stored));  // numbers
+  static constexpr Index strip = packed_strip_bytes / static_cast<Index>(sizeof(Stored));  // numbers per strip
 
-  /// columns (count, k).
+  /// `columns` is (count, k).
   PanelEncoder(const float* columns, Index count, Index k) {
     if constexpr (std::is_same_v<Stored, std::int8_t>) {
       for (Index j = 0; j < count; ++j) {
@@ -189,7 +191,7 @@ struct PanelEncoder {
     }
   }
 
-  /// The next `count` numbers of column j, at most a strip's, as they are stored; zeros after them.
+  /// Encodes the next `count` numbers of column j, at most a strip's, and zeros after them.
   void encode(const float* x, Index count, Index j, Stored* out) {
     Array<float, strip> padded;
     if (count < strip) {
@@ -205,7 +207,7 @@ struct PanelEncoder {
     }
   }
 
-  /// Scales, and offsets where a is unsigned, to the panel's tail.
+  /// Writes the scales, and the offsets if a is unsigned, to the panel's tail.
   void store_scales(bool is_unsigned, std::byte* tail) {
     for (std::int32_t& offset : sum) offset *= is_unsigned ? 128 : 0;
     std::memcpy(tail, scale, sizeof(scale));

@@ -1,4 +1,4 @@
-// The parts of Packing that activations take in every forward pass, by NEON; the rest is PortablePacking's.
+// The functions of Packing that every forward pass applies to activations, in NEON; the others are PortablePacking's.
 #pragma once
 
 #include <beit/cpu/target.hpp>
@@ -19,7 +19,7 @@ namespace beit::inline BEIT_ABI {
 namespace kernels {
 
 struct NeonPacking : PortablePacking {
-  /// As PortablePacking's, for six rows and groups of 4 or 8 bytes.
+  /// Implements PortablePacking's interleave for six rows and groups of 4 or 8 bytes.
   template <Index MR, Index group_bytes>
   static void interleave(const std::byte* in, Index in_stride, Index groups, std::byte* out) {
     static_assert(MR == 6 && (group_bytes == 4 || group_bytes == 8));
@@ -52,7 +52,7 @@ struct NeonPacking : PortablePacking {
     PortablePacking::interleave<MR, group_bytes>(in, in_stride, groups - i, out);
   }
 
-  /// As PortablePacking's, for four rows.
+  /// Implements PortablePacking's zip for four rows.
   template <Index G>
   static void zip(const Array<const std::uint16_t*, G>& rows, std::uint16_t* out) {
     static_assert(G == 4);

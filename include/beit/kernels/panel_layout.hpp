@@ -1,11 +1,11 @@
-// Activations in panels, as the inner loop of a packed product reads them.
+// The layout of activations in panels, in the order in which the inner loop of a packed product reads them.
 //
-// MR rows stand side by side, in groups of G neighbours along k (as many as one instruction multiplies and adds in a
-// lane), and chunk after chunk of k, so that what the tiles read while a chunk of weights passes by is one stream of
-// memory (the "A panel" of Goto's algorithm, as in BLIS). Of chunks of L groups and T row
-// tiles,
+// A panel holds the MR rows of a row tile side by side, in groups of G consecutive numbers along k (as many as one
+// instruction multiplies and adds in a lane). All row tiles of one chunk of k come before those of the next, so that
+// the tiles read a single stream of memory while a chunk of weights stays in the cache (the "A panel" of Goto's
+// algorithm, as in BLIS). With chunks of L groups and T row tiles,
 //   stored[((c * T * L + t * L_c + i % L) * MR + r) * G + g] = x[t * MR + r, i * G + g],  c = i / L,
-// where L_c, the groups of chunk c, is L but for the last.
+// where L_c, the number of groups in chunk c, is L for all but the last chunk.
 #pragma once
 
 #include <algorithm>
@@ -23,8 +23,8 @@ namespace beit::inline BEIT_ABI {
 
 namespace kernels {
 
-/// Numbers of type A: float, bfloat16 (std::uint16_t), or quantised (std::int16_t, or std::uint8_t with 128 on top), by
-/// the Level's arithmetic.
+/// Panels of elements of type A: float, bfloat16 (std::uint16_t) or quantised (std::int16_t, or std::uint8_t with 128
+/// added), rounded by the Level's arithmetic.
 template <typename Level, typename A, Index MR, Index G, Index chunk>
 struct PanelLayout {
   static constexpr Index size = static_cast<Index>(sizeof(A));
@@ -35,7 +35,7 @@ struct PanelLayout {
   static constexpr Index groups(Index k) { return detail::ceil_div(k, G); }
   static Index bytes(Index rows, Index columns) { return rows * groups(columns) * G * size; }
 
-  /// Where a tile's groups from `group` on, a multiple of chunk, begin; they are the rest of that chunk.
+  /// The beginning of row tile t's groups from `group` on, a multiple of chunk: the groups of that chunk follow.
   static const A* tile(const Activations& a, Index t, Index group) { return at(a, t, group); }
 
   static void write(const Activations& to, Index segment, Index row, Index rows, Index column, Index columns,
@@ -70,7 +70,7 @@ struct PanelLayout {
             Level::Packing::template interleave<MR, G * size>(reinterpret_cast<const std::byte*>(encoded), strip * size,
                                                               padded / G, reinterpret_cast<std::byte*>(out));
           } else {
-            // The rows that pad the segment's last tile go with its last row.
+            // The write of a segment's last row also zeroes the rows that fill up its last row tile.
             const bool ends = row + count == to.segment_rows;
             if (ends) {
               for (Index r = count; r < MR - (row - begin); ++r) std::fill_n(encoded[r], n, A{});
@@ -119,8 +119,8 @@ struct PanelLayout {
     }
   }
 
-  /// `count` rows of a tile from number `row` on, and of those `n` columns from `column` on, which begin in out's
-  /// group: one number at a time, because their neighbours are others'.
+  /// Writes `n` columns from `column` on, of `count` rows of a row tile from `row` on; `out` is the group of `column`.
+  /// Stores one number at a time, because other threads may write their neighbours.
   static void merge(const A* encoded, Index ld, Index row, Index count, Index column, Index n, bool last, A* out) {
     for (Index r = 0; r < count; ++r) {
       for (Index j = 0; j < n; ++j) {

@@ -1,13 +1,14 @@
 // The product of a row tile and a panel, written once for every instruction set and type.
 //
-// This file doesn't compile alone. A product's struct includes it where BEIT_TARGET is its target attribute and the
-// struct has the vector V, the constants MR and NR, the types A, Panel and Sum, and
-//   dot(s, x, b): sums s + x * b, group by group; x is one row's group in every lane, b a vector of a panel's columns.
+// This file doesn't compile alone. A product's struct includes it where BEIT_TARGET is its target attribute; the struct
+// has the vector type V, the constants MR and NR, the types A, Panel and Sum, and
+//   dot(s, x, b): s + x * b, summed over each group; x is one row's group in every lane, b a vector of a panel's
+//     columns.
 
-/// Neighbours along k that are multiplied together.
+/// The consecutive numbers along k that are multiplied together.
 static constexpr Index group = 4 / static_cast<Index>(sizeof(A));
 
-/// The first `columns` vectors of tile's columns.
+/// tile() for the first `columns` vectors of columns.
 template <Index columns>
 BEIT_TARGET static void tile_of(const A* a, const Panel* panel, Index groups, Sum* sum, bool add) {
   constexpr Index vector = V::lanes * group;
@@ -41,8 +42,8 @@ BEIT_TARGET static void tile_of(const A* a, const Panel* panel, Index groups, Su
   }
 }
 
-/// sum (MR, NR) = a x panel, or that on top where `add`; a (groups, MR, group), panel (groups, NR, group). Of the columns
-/// `used` are wanted: the other vectors are left alone.
+/// sum (MR, NR) = a x panel, or += if `add`; a (groups, MR, group), panel (groups, NR, group). Only the first `used`
+/// columns are wanted: vectors beyond them are left as they are.
 BEIT_TARGET static void tile(const A* a, const Panel* panel, Index groups, Sum* sum, bool add, Index used) {
   if constexpr (NR / V::lanes > 2) {
     if (used <= NR - 2 * V::lanes) return tile_of<NR / V::lanes - 2>(a, panel, groups, sum, add);

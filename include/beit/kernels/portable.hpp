@@ -1,5 +1,5 @@
-// The portable level: plain C++ that every compiler turns into its baseline's vectors, and the oracle of the
-// other levels.
+// The portable level: plain C++ that every compiler turns into its baseline's vectors. It is the oracle of the other
+// levels.
 #pragma once
 
 #include <algorithm>
@@ -53,7 +53,7 @@ struct Portable {
   using Packing = PortablePacking;
   static constexpr Index MR = 4;
 
-  /// 8 registers of sums, 2 of the panel and 1 of a: all that 16 registers hold without spilling.
+  /// Uses 8 registers of sums, 2 of the panel and 1 of a: all that 16 registers hold without spilling.
   struct Float {
     using A = float;
     using Stored = float;
@@ -89,7 +89,7 @@ struct Portable {
     }
   };
 
-  /// Weights in bfloat16, arithmetic in float.
+  /// Weights are bfloat16, the arithmetic is float.
   struct Bfloat16 : Float {
     using Stored = std::uint16_t;
   };
@@ -113,7 +113,7 @@ struct Portable {
     }
   };
 
-  // What kernels/arithmetic.inl has for vectors, exact where that rounds.
+  // The functions of kernels/arithmetic.inl, exact where those approximate.
 
   static void finish(const float* x, Index ldx, Index rows, Index columns, const float* bias, const float* scale,
                      Epilogue epilogue, bool, float* to, Index ldo) {

@@ -1,16 +1,16 @@
 // The product of a row tile and a panel in registers of four sums.
 //
-// This file doesn't compile alone. As panel_tile.inl, but for a product's struct that has `Vector`, of four sums,
-// `word`, the bytes of a group, and
-//   step<columns>(a, panel, s): adds the products of a group of k, of the first `columns` vectors of the panel's
-//     columns; inlined whatever the compiler thinks, or the sums would go through memory.
-// Where a word has 4 bytes, s[r][c] are sums of row r and four columns. Where it has 8, they are blocks of 2 x 2: of
-// rows r and r + 1, r even, s[r][c] has the first two of four columns and s[r + 1][c] the other two.
+// This file doesn't compile alone. It replaces panel_tile.inl in a product's struct that also has the type `Vector` of
+// four sums, the constant `word`, the bytes of a group, and
+//   step<columns>(a, panel, s): adds the products of one group of k and the first `columns` vectors of the panel's
+//     columns; always inlined, or the sums would go through memory.
+// If a word has 4 bytes, s[r][c] holds the sums of row r and four columns. If it has 8, a register holds a 2 x 2
+// matrix: of rows r and r + 1 (r even), s[r][c] has the first two of four columns and s[r + 1][c] the other two.
 
-/// Neighbours along k that are multiplied together.
+/// The consecutive numbers along k that are multiplied together.
 static constexpr Index group = word / static_cast<Index>(sizeof(A));
 
-/// The first `columns` vectors of tile's columns.
+/// tile() for the first `columns` vectors of columns.
 template <Index columns, typename Registers = V>
 BEIT_TARGET static void tile_of(const A* a, const Panel* panel, Index groups, Sum* sum, bool add) {
   Array<Array<Vector, columns>, MR> s;
@@ -35,7 +35,7 @@ BEIT_TARGET static void tile_of(const A* a, const Panel* panel, Index groups, Su
   }
 }
 
-/// As panel_tile.inl's. `columns`: the fewest vectors that `used` may ask for.
+/// Computes what panel_tile.inl's tile does. `columns` is the fewest vectors that `used` may need.
 template <Index columns = 1>
 BEIT_TARGET static void tile(const A* a, const Panel* panel, Index groups, Sum* sum, bool add, Index used) {
   if constexpr (columns * V::lanes < NR) {

@@ -1,4 +1,4 @@
-// Activations row after row: what attention reads, which takes columns apart.
+// The layout of activations row by row, which attention reads because it takes the columns of each head.
 #pragma once
 
 #include <algorithm>
@@ -14,13 +14,14 @@ namespace beit::inline BEIT_ABI {
 
 namespace kernels {
 
-/// Rows of A, float or bfloat16 (rounded by the Level's arithmetic), each with zeros to whole cache lines.
+/// Rows of elements of type A: float, or bfloat16 rounded by the Level's arithmetic. Each row is padded with zeros to a
+/// multiple of 32 elements.
 template <typename Level, typename A>
 struct RowLayout {
-  static constexpr Index stride(Index columns) { return detail::round_up(columns, 32); }  // elements
+  static constexpr Index stride(Index columns) { return detail::round_up(columns, 32); }  // in elements
   static Index bytes(Index rows, Index columns) { return rows * stride(columns) * static_cast<Index>(sizeof(A)); }
 
-  /// Rows begin `stride(a.columns)` elements apart.
+  /// The beginning of a row; rows are stride(a.columns) elements apart.
   static A* row(const Activations& a, Index segment, Index row) {
     return reinterpret_cast<A*>(a.data) + (segment * a.segment_rows + row) * stride(a.columns);
   }
@@ -51,7 +52,7 @@ struct RowLayout {
                                  &write, &read};
 };
 
-/// Rows of floats as they come, for what is done to whole rows before a product reads them.
+/// Plain rows of floats, for work on whole rows (a norm) before a product reads them.
 inline constexpr const Layout& float_rows = RowLayout<void, float>::layout;
 
 }  // namespace kernels

@@ -1,4 +1,5 @@
-// What the kernels take: raw pointers and sizes. Letters as in the design: C embedding dim, N tokens, ...
+// The arguments of kernels: raw pointers and sizes. docs/internals.md explains the letters: C embedding dim, N tokens,
+// ...
 #pragma once
 
 #include <cstddef>
