@@ -244,7 +244,7 @@ TEST(WeightFiles, BrokenIndexesAreErrors) {
               HasSubstr("weight_map: classifier.bias: found \"../x.safetensors\", wanted the name of a .safetensors"));
   EXPECT_THAT(error([](json& j) { j["weight_map"]["classifier.bias"] = 3; }), HasSubstr("found 3, wanted the name"));
   EXPECT_THAT(error([](json& j) { j["weight_map"]["extra"] = "model-00001-of-00003.safetensors"; }),
-              HasSubstr("extra: tensor is missing, which the index says is here"));
+              HasSubstr("extra: tensor is missing, though the index says that it is here"));
   const Copy folder("sharded");
   std::filesystem::remove(folder.path() / "model-00002-of-00003.safetensors");
   EXPECT_THAT(folder.error<beit::FileError>(), HasSubstr("model-00002-of-00003.safetensors"));

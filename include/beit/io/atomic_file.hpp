@@ -28,16 +28,16 @@
 
 namespace beit::inline BEIT_ABI {
 
-/// Whether a file has reached the disk when AtomicFile::close() returns: an output that is only renamed survives the
-/// end of its process, but not a power failure.
+/// Whether a file has reached the disk when AtomicFile::close() returns. Without it, a finished file survives the end
+/// of its process, but not a power failure.
 enum class Sync { no, yes };
 
-/// Writes to a temporary file in the same folder (PATH.tmp-PROCESS-N) and renames it to PATH in close(), replacing
-/// a file of that name. Without close(), or when anything fails, the temporary file is removed and PATH stays as it
-/// was. A symbolic link is followed: the file that it names is replaced. Not for several threads at once.
+/// Writes to a temporary file in the same folder (PATH.tmp-PROCESS-N) and renames it to PATH in close(), replacing a
+/// file of that name. Without close(), or when anything fails, the temporary file is removed and PATH stays as it was.
+/// A symbolic link is followed: the file that it names is replaced. Only one thread at a time may use it.
 class AtomicFile {
  public:
-  /// Throws FileError when the folder is missing or not writable, or when something that is no file has that name.
+  /// Throws FileError when the folder is missing or not writable, or when `path` exists and isn't a regular file.
   explicit AtomicFile(std::filesystem::path path) : path_(std::move(path)), target_(path_) {
     namespace fs = std::filesystem;
     std::error_code code;
@@ -58,7 +58,7 @@ class AtomicFile {
     }
     if (stream_ == nullptr) throw FileError(detail::concat({text(), ": can't create: ", reason(error)}));
   }
-  /// `other` is left without a file.
+  /// Takes over the file; `other` is left without one.
   AtomicFile(AtomicFile&& other) noexcept
       : path_(std::move(other.path_)),
         target_(std::move(other.target_)),
@@ -74,23 +74,24 @@ class AtomicFile {
   }
   ~AtomicFile() { discard(); }
 
-  /// Throws FileError, with the system's reason, when the disk is full for instance; the file is then given up.
+  /// Appends bytes. Throws FileError with the system's reason, for example when the disk is full; the file is then
+  /// given up.
   void write(const void* data, std::size_t size) {
     require_open();
     if (size > 0 && std::fwrite(data, 1, size, stream_) != size) give_up(errno);
   }
-  /// The same for text.
+  /// Appends text.
   void write(std::string_view text) { write(text.data(), text.size()); }
 
-  /// The next write goes to the beginning of the file. Throws FileError as write().
+  /// Moves to the beginning of the file, where the next write goes. Throws FileError as write() does.
   void seek_begin() {
     require_open();
     if (std::fseek(stream_, 0, SEEK_SET) != 0) give_up(errno);
   }
 
-  /// Flushes, closes and renames. With Sync::yes the content is on the disk before the name changes, and the name
-  /// before this returns, where the file system can promise it. Throws FileError as write(), or when the name can't be
-  /// taken.
+  /// Flushes, closes and renames the file. With Sync::yes the content is on the disk before the name changes, and the
+  /// name before this returns, if the file system can promise that. Throws FileError as write() does, or when renaming
+  /// fails.
   void close(Sync sync = Sync::no) {
     require_open();
     if (std::fflush(stream_) != 0) give_up(errno);
@@ -106,13 +107,13 @@ class AtomicFile {
     if (sync == Sync::yes) sync_name();
   }
 
-  /// PATH, as it was given.
+  /// PATH as it was given.
   const std::filesystem::path& path() const { return path_; }
 
  private:
   static std::FILE* open_new(const std::filesystem::path& path) {
 #if defined(_WIN32)
-    // Not by the mode "wbx": Windows' older C library ignores the x.
+    // The mode "wbx" would not do: Windows' older C library ignores the x.
     int file = -1;
     constexpr int flags = _O_WRONLY | _O_CREAT | _O_EXCL | _O_BINARY | _O_NOINHERIT;
     const int error = ::_wsopen_s(&file, path.c_str(), flags, _SH_DENYNO, _S_IREAD | _S_IWRITE);
@@ -132,12 +133,12 @@ class AtomicFile {
 #endif
   }
 
-  /// A name is content of its folder. Windows syncs no folders.
+  /// Syncs the folder, which holds the name. Windows can't sync folders.
   void sync_name() const {
 #if !defined(_WIN32)
     const std::filesystem::path parent = target_.parent_path();
     const int folder = ::open(parent.empty() ? "." : parent.c_str(), O_RDONLY | O_CLOEXEC);
-    // A folder that may be written but not read can't be opened; EINVAL: this file system syncs no folders.
+    // A folder that is writable but not readable can't be opened; EINVAL means that the file system can't sync folders.
     if (folder < 0) return;
     const int error = ::fsync(folder) == 0 ? 0 : errno;
     ::close(folder);
@@ -176,13 +177,13 @@ class AtomicFile {
   }
 
   std::filesystem::path path_;       // as given, for messages
-  std::filesystem::path target_;     // behind symbolic links
+  std::filesystem::path target_;     // with symbolic links resolved
   std::filesystem::path temporary_;  // empty once it is renamed or removed
   std::FILE* stream_ = nullptr;
 };
 
-/// For the name of a temporary file of an AtomicFile, which a killed process leaves behind, the PATH that it was to
-/// become; empty for any other name.
+/// The PATH that an AtomicFile's temporary file, as a killed process leaves it behind, was to become; empty for any
+/// other file name.
 inline std::filesystem::path target_of_temporary(const std::filesystem::path& path) {
   constexpr std::string_view mark = ".tmp-";
   const std::string extension = detail::path_text(path.extension());

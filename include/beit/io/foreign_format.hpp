@@ -1,4 +1,4 @@
-// What is often found under the name of a weights file, and isn't one.
+// Recognises files that users mistake for safetensors.
 #pragma once
 
 #include <algorithm>
@@ -14,8 +14,8 @@
 namespace beit::inline BEIT_ABI {
 namespace detail {
 
-/// What `bytes` are instead of a safetensors file, and what to do about it, in words for a message; empty where they
-/// may be one. By their first bytes.
+/// A message that says which other format the first bytes show, and what to do about it; empty if they may be a
+/// safetensors file.
 BEIT_COLD inline std::string_view foreign_format(std::span<const std::byte> bytes) {
   constexpr std::size_t header_start = 8;  // the format's length comes first: '{' stands here
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), std::min<std::size_t>(bytes.size(), 64));
@@ -25,7 +25,7 @@ BEIT_COLD inline std::string_view foreign_format(std::span<const std::byte> byte
   }
   if (text.starts_with("GGUF")) return "this is a GGUF file, wanted safetensors: download model.safetensors instead";
   if (text.starts_with("PK\3\4") || text.starts_with("\x80\2") || text.starts_with("\x80\4")) {
-    return "this is a file of PyTorch (a pickle), wanted safetensors: convert it: weights_tools/convert.py SOURCE "
+    return "this is a PyTorch file (a pickle), wanted safetensors: convert it: weights_tools/convert.py SOURCE "
            "OUTPUT";
   }
   // ModelProto: ir_version, a small number, then a string: producer_name, or its version, or the domain.

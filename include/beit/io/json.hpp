@@ -1,4 +1,4 @@
-// Strict JSON: what nlohmann/json accepts, minus repeated keys, deep nesting and bytes behind a NUL.
+// Strict JSON: nlohmann/json's, but repeated keys, deep nesting and bytes behind a NUL are errors.
 #pragma once
 
 #include <array>
@@ -22,43 +22,43 @@
 namespace beit::inline BEIT_ABI {
 namespace detail {
 
-/// The parser's events of strict JSON, for classes that take what they want from them. Repeated keys, deep nesting and
-/// bytes behind a NUL are errors.
+/// Base class of handlers of the parser's events. It makes repeated keys, deep nesting and bytes behind a NUL errors.
 class StrictJsonEvents : public nlohmann::json_sax<nlohmann::json> {
  protected:
   /// `where` begins every message.
   explicit StrictJsonEvents(std::string where) : where_(std::move(where)) {}
 
-  /// Tells what `text` holds. json::sax_parse would do the same, and compile nlohmann's readers of CBOR, BSON and the
-  /// like beside it, twice as much code as the parser.
+  /// Parses `text` and calls the handlers. json::sax_parse would do the same, but also compile nlohmann's readers of
+  /// CBOR, BSON and the like, which are twice as much code as the parser.
   void parse(std::string_view text) {
-    // The lexer takes a NUL for the end of the input, and would never look at what follows.
+    // The lexer takes a NUL for the end of the input and would ignore everything after it.
     if (const std::size_t nul = text.find('\0'); nul != std::string_view::npos) {
       fail_json(concat({where_, ": not valid JSON: NUL byte at offset ", nul}));
     }
     auto input = nlohmann::detail::input_adapter(text.begin(), text.end());
-    nlohmann::json_sax<nlohmann::json>* const events = this;  // by one type: compiled once for all readers
+    nlohmann::json_sax<nlohmann::json>* const events =
+        this;  // the base, so that the parser is compiled once for all handlers
     nlohmann::detail::parser<nlohmann::json, decltype(input)>(std::move(input)).sax_parse(events);
   }
 
-  /// An object or array begins.
+  /// Call it when an object or array begins.
   void enter() {
-    // Bounds the memory that a few bytes of brackets can claim; no file that we read nests deeper than 5.
+    // The limit bounds the memory that a few bytes of brackets can claim; no file that we read nests deeper than 5.
     constexpr std::size_t max_depth = 64;
     if (open_keys_.size() == max_depth) {
       fail_json(concat({where_, ": JSON nested deeper than ", max_depth, " levels"}));
     }
     open_keys_.emplace_back();
   }
-  /// It ends.
+  /// Call it when an object or array ends.
   void leave() { open_keys_.pop_back(); }
-  /// A key of the innermost object.
+  /// Call it for each key of the innermost object.
   void add_key(const std::string& key) {
     if (!open_keys_.back().insert(key).second) {
       fail_json(concat({where_, ": name \"", printable(key), "\" appears twice in one JSON object"}));
     }
   }
-  /// Objects and arrays that are open.
+  /// The number of open objects and arrays.
   std::size_t nesting() const { return open_keys_.size(); }
 
  private:
@@ -72,15 +72,15 @@ class StrictJsonEvents : public nlohmann::json_sax<nlohmann::json> {
     fail_json(concat({where_, ": not valid JSON: ", printable(reason, 400)}));
     return false;
   }
-  /// Throws.
+  /// Throws an error with this message.
   [[noreturn]] virtual void fail_json(const std::string& message) const = 0;
 
   std::string where_;
   std::vector<std::set<std::string>> open_keys_;  // one set for each open object, and an empty one for each open array
 };
 
-// What a value holds, or null where that is another type. With json's own iterators, get() and operator[] an exception
-// for each misuse would be compiled, half a second of them in all.
+// Pointers to what a value holds, or null if it is of another type. They replace json's own iterators, get() and
+// operator[], whose exceptions for misuse take half a second to compile.
 inline const nlohmann::json::object_t* object_in(const nlohmann::json& value) {
   return value.get_ptr<const nlohmann::json::object_t*>();
 }
@@ -89,20 +89,20 @@ inline const nlohmann::json::array_t* array_in(const nlohmann::json& value) {
 }
 inline const std::string* string_in(const nlohmann::json& value) { return value.get_ptr<const std::string*>(); }
 inline const bool* boolean_in(const nlohmann::json& value) { return value.get_ptr<const bool*>(); }
-/// Negative for 2^63 and more.
+/// An integer; negative for 2^63 and more.
 inline const std::int64_t* integer_in(const nlohmann::json& value) {
   return value.get_ptr<const nlohmann::json::number_integer_t*>();
 }
-/// Of an integer that isn't negative, as the parser has it.
+/// An integer that the parser found without a minus sign.
 inline const std::uint64_t* unsigned_in(const nlohmann::json& value) {
   return value.get_ptr<const nlohmann::json::number_unsigned_t*>();
 }
-/// Of a number that isn't an integer.
+/// A number that isn't an integer.
 inline const double* float_in(const nlohmann::json& value) {
   return value.get_ptr<const nlohmann::json::number_float_t*>();
 }
 
-/// Text as it stands in JSON, but for control characters.
+/// Writes text as JSON does, except that control characters stay as they are.
 BEIT_COLD inline std::string in_quotes(std::string_view text) {
   std::string result = "\"";
   for (const char c : text) {
@@ -112,7 +112,7 @@ BEIT_COLD inline std::string in_quotes(std::string_view text) {
   return result += '"';
 }
 
-/// A value as it stands in messages. json::dump takes as long to compile as the parser.
+/// Writes a value for a message. json::dump would take as long to compile as the parser.
 BEIT_COLD inline std::string json_text(const nlohmann::json& value) {
   switch (value.type()) {
     case nlohmann::json::value_t::object: {
@@ -144,14 +144,14 @@ BEIT_COLD inline std::string json_text(const nlohmann::json& value) {
       std::snprintf(digits.data(), digits.size(), "%.9g", *float_in(value));
       const std::string text = digits.data();
       return text.find_first_not_of("-0123456789") == std::string::npos ? concat({text, ".0"})
-                                                                        : text;  // 1.0 is no integer
+                                                                        : text;  // a float that is a whole number
     }
     default:
       return "null";
   }
 }
 
-/// Builds the value of strict JSON from them. Throws ConfigError.
+/// Builds a value from the events of strict JSON. Throws ConfigError.
 class JsonReader final : public StrictJsonEvents {
  public:
   /// `where` begins every message.
@@ -194,7 +194,7 @@ class JsonReader final : public StrictJsonEvents {
     return true;
   }
 
-  /// Puts a value where the parser is. It stays there until what it is in is closed.
+  /// Puts a value where the parser is. Its address stays the same until the enclosing object or array ends.
   nlohmann::json* place(nlohmann::json value) {
     if (open_.empty()) return &(root_ = std::move(value));
     nlohmann::json& in = *open_.back();
@@ -208,13 +208,13 @@ class JsonReader final : public StrictJsonEvents {
 
   nlohmann::json root_;
   std::vector<nlohmann::json*> open_;  // objects and arrays, the innermost last
-  std::string key_;                    // of what comes next, in an object
+  std::string key_;                    // of the next value in an object
 };
 
 }  // namespace detail
 
-/// The value that `text` holds. Throws ConfigError, beginning with `where` (a path), when it isn't valid JSON in
-/// UTF-8, repeats a key in one object, or nests deeper than 64 levels.
+/// Parses `text`. Throws ConfigError, whose message begins with `where` (a path), if it isn't valid JSON in UTF-8,
+/// repeats a key in one object, or nests deeper than 64 levels.
 inline nlohmann::json parse_json(std::string_view text, const std::string& where) {
   return detail::JsonReader(where).read(text);
 }

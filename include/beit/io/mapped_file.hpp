@@ -49,17 +49,17 @@ __declspec(dllimport) unsigned long __stdcall GetLastError();
 }  // namespace detail
 #endif
 
-/// The bytes of a regular file, read-only. Moving keeps their address.
+/// The bytes of a regular file, read-only. Moving the object keeps their address.
 ///
-/// The file must not be shortened by anyone while it is mapped: the system then kills the process that reads it.
+/// Nobody may shorten the file while it is mapped: the system would kill the process when it reads the missing bytes.
 class MappedFile {
  public:
   /// Throws FileError when the file is missing, unreadable, a directory or otherwise not a regular file.
   explicit MappedFile(const std::filesystem::path& path) { open(path); }
-  /// `other` is left empty.
+  /// Takes over the mapping; `other` is left empty.
   MappedFile(MappedFile&& other) noexcept
       : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
-  /// Exchanges the files.
+  /// Exchanges the mappings.
   MappedFile& operator=(MappedFile&& other) noexcept {
     std::swap(data_, other.data_);
     std::swap(size_, other.size_);
@@ -74,18 +74,18 @@ class MappedFile {
 #endif
   }
 
-  /// The whole file; empty for an empty file.
+  /// All bytes of the file; empty for an empty file.
   std::span<const std::byte> bytes() const { return {static_cast<const std::byte*>(data_), size_}; }
 
-  /// Tells the system that these bytes aren't needed again soon: the whole pages among them leave this process's
-  /// resident memory, and come back from the file when read again. Ignored on Windows.
+  /// Tells the system that these bytes aren't needed again soon: the pages that lie wholly within them leave this
+  /// process's resident memory, and are read from the file again if needed. Does nothing on Windows.
   void release([[maybe_unused]] std::size_t offset, [[maybe_unused]] std::size_t size) const {
 #if !defined(_WIN32)
     if (offset >= size_) return;
     const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
     size = size < size_ - offset ? size : size_ - offset;
     const std::size_t begin = (offset + page - 1) / page * page;
-    // The last page of the file is wholly ours, though the file fills only a part of it.
+    // The last page counts as whole, though the file fills only part of it.
     const std::size_t end = offset + size == size_ ? size_ : (offset + size) / page * page;
     // Only advice: nothing is lost when the system declines it.
     if (begin < end) ::madvise(static_cast<std::byte*>(data_) + begin, end - begin, MADV_DONTNEED);

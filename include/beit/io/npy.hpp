@@ -1,4 +1,4 @@
-// NumPy's .npy files, version 1.0, in C order: float32 and float16, and int32 to write.
+// Reads and writes NumPy's .npy files, version 1.0, in C order: float32 and float16, and int32 to write.
 // https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
 #pragma once
 
@@ -36,7 +36,7 @@ namespace detail {
 
 inline constexpr std::string_view npy_magic{"\x93NUMPY\x01\x00", 8};  // with the version
 
-/// Magic, header length and header, at least `min_size` bytes and a multiple of 64.
+/// Returns magic, header length and header: at least `min_size` bytes, a multiple of 64.
 inline std::string npy_preamble(NpyType type, Index rows, const std::vector<Index>& row_shape, std::size_t min_size) {
   std::vector<Index> shape{rows};
   shape.insert(shape.end(), row_shape.begin(), row_shape.end());
@@ -50,7 +50,7 @@ inline std::string npy_preamble(NpyType type, Index rows, const std::vector<Inde
                                .append("', 'fortran_order': False, 'shape': (" + dims + "), }");
 
   const std::size_t before = npy_magic.size() + sizeof(std::uint16_t);
-  std::size_t size = before + dict.size() + 1;  // with the final newline
+  std::size_t size = before + dict.size() + 1;  // the newline at the end
   size = (std::max(size, min_size) + 63) / 64 * 64;
   const auto length = static_cast<std::uint16_t>(size - before);
   std::string result(npy_magic);
@@ -60,7 +60,7 @@ inline std::string npy_preamble(NpyType type, Index rows, const std::vector<Inde
   return result + '\n';
 }
 
-/// Reads the header's Python dictionary of exactly three known keys. False when anything else is there.
+/// Reads the header's Python dictionary of exactly three known keys. Returns false if anything else is there.
 class NpyHeaderParser {
  public:
   explicit NpyHeaderParser(std::string_view text) : rest_(text) {}
@@ -128,22 +128,22 @@ class NpyHeaderParser {
 
 }  // namespace detail
 
-/// Writes rows one after the other; the number of rows need not be known beforehand. PATH appears in close(), complete
-/// (see AtomicFile). Not for several threads at once.
+/// Writes rows one after the other; their number needn't be known beforehand. PATH appears, complete, in close() (see
+/// AtomicFile). Only one thread at a time may use it.
 class NpyWriter {
  public:
-  /// The array will be (rows,) + row_shape. Throws FileError when the file can't be created, ArgumentError for a
-  /// negative dimension, for more than 31 of them (NumPy reads 32 in all), or when a row overflows.
+  /// Begins an array of shape (rows,) + row_shape. Throws FileError when the file can't be created; ArgumentError for a
+  /// negative dimension, for more than 31 of them (NumPy reads 32 in all), or when the size of a row overflows.
   NpyWriter(std::filesystem::path path, std::vector<Index> row_shape, NpyType type = NpyType::float32)
       : type_(type), row_size_(checked_size(row_shape)), row_shape_(std::move(row_shape)), file_(std::move(path)) {
-    // Room for the largest count, so that close() can write the true one in its place.
+    // Leaves room for the largest count, so that close() can replace it by the true one.
     const std::string preamble = detail::npy_preamble(type_, std::numeric_limits<Index>::max(), row_shape_, 0);
     preamble_size_ = preamble.size();
     file_.write(preamble);
   }
 
-  /// Appends `count` rows: (count,) + row_shape, row-major; float16 takes the nearest, ties to even, infinity for what
-  /// is too large. Throws FileError when it can't be written (a full disk).
+  /// Appends `count` rows: (count,) + row_shape, row-major. float16 rounds to the nearest, ties to even, and to
+  /// infinity what is too large. Throws FileError when they can't be written, for example on a full disk.
   void write(const float* rows, Index count) {
     if (count < 0) {
       throw ArgumentError(detail::concat({"NpyWriter: found ", count, " rows, wanted 0 or more"}));
@@ -162,7 +162,7 @@ class NpyWriter {
     rows_ += count;
   }
 
-  /// Writes the row count into the header and renames the file to its name, as AtomicFile::close. Throws FileError.
+  /// Writes the number of rows into the header and renames the file, as AtomicFile::close does. Throws FileError.
   void close(Sync sync = Sync::no) {
     file_.seek_begin();
     file_.write(detail::npy_preamble(type_, rows_, row_shape_, preamble_size_));
@@ -193,11 +193,11 @@ class NpyWriter {
   std::vector<Eigen::half> halves_;  // scratch of write()
 };
 
-/// A two-dimensional array of float32 or float16 in C order, (rows, cols), whose rows are read where they lie: it may
-/// be larger than memory.
+/// A two-dimensional array (rows, cols) of float32 or float16 in C order, mapped from its file: it may be larger than
+/// memory.
 class MappedNpy {
  public:
-  /// Throws FileError when the file can't be read or is anything else.
+  /// Throws FileError when the file can't be read or isn't such an array.
   explicit MappedNpy(const std::filesystem::path& path) : file_(path) {
     const auto fail = [&path](const std::string& reason) {
       throw FileError(detail::concat({detail::path_text(path), ": ", reason}));
@@ -233,11 +233,11 @@ class MappedNpy {
     }
   }
 
-  Index rows() const { return rows_; }  ///< Down.
-  Index cols() const { return cols_; }  ///< Across; 1 for an array of one dimension.
+  Index rows() const { return rows_; }  ///< Number of rows.
+  Index cols() const { return cols_; }  ///< Number of columns.
 
-  /// Rows [begin, begin + count) as floats, (count, cols): in the file itself, or in `buffer` where they are float16.
-  /// They hold until the next call with that buffer. The caller keeps within rows().
+  /// Rows [begin, begin + count), within rows(), as floats (count, cols): in the file itself, or in `buffer` if they
+  /// are float16. They are valid until the next call with that buffer.
   Eigen::Map<const RowMajorMatrix> read(Index begin, Index count, AlignedBuffer<float>& buffer) const {
     const std::byte* const data = file_.bytes().data() + begin_ + static_cast<std::size_t>(begin * cols_) * element();
     if (type_ == NpyType::float32 && reinterpret_cast<std::uintptr_t>(data) % alignof(float) == 0) {
@@ -248,7 +248,7 @@ class MappedNpy {
     if (type_ == NpyType::float32) {
       std::copy_n(data, count * cols_ * static_cast<Index>(sizeof(float)), reinterpret_cast<std::byte*>(buffer.data()));
     } else {
-      // Infinities stay what they are: whoever uses the rows looks.
+      // Infinities aren't errors here: the users of the rows check for them.
       detail::widen<std::uint16_t, detail::float16_to_float_bits>(data, count * cols_, buffer.data());
     }
     return {buffer.data(), count, cols_};
@@ -264,12 +264,12 @@ class MappedNpy {
   std::size_t element() const { return type_ == NpyType::float16 ? 2 : 4; }
 
   MappedFile file_;
-  std::size_t begin_ = 0;  // of the data
+  std::size_t begin_ = 0;  // where the data begins
   NpyType type_ = NpyType::float32;
   Index rows_ = 0, cols_ = 0;
 };
 
-/// A copy of such an array as floats, (rows, cols). Throws FileError as MappedNpy.
+/// Reads a two-dimensional array of float32 or float16 as floats (rows, cols). Throws FileError as MappedNpy does.
 inline Matrix read_npy(const std::filesystem::path& path) {
   const MappedNpy file(path);
   AlignedBuffer<float> buffer;

@@ -22,9 +22,9 @@
 
 namespace beit::inline BEIT_ABI {
 
-/// A safetensors file that has been checked from end to end. Its header is read where it is no longer than 65,536
-/// tensors, or as many as there are bytes of data, and 8 MB of metadata need; a tensor has at most 64 dimensions.
-/// Movable; moving keeps the tensors' bytes in place.
+/// A safetensors file that has been checked from end to end. The header may be as long as 8 MB of metadata and 65,536
+/// tensors need (or as many tensors as there are bytes of data, if that is less); a tensor has at most 64 dimensions.
+/// Moving the object keeps the tensors' bytes in place.
 class SafeTensors {
  public:
   /// Maps and checks a file. Throws FileError when it can't be read, WeightError when it isn't a valid file.
@@ -35,17 +35,17 @@ class SafeTensors {
     return result;
   }
 
-  /// Checks a file that is in memory already. The bytes are not copied and must outlive the result; `name` stands
-  /// for the path in messages. Throws WeightError.
+  /// Checks a file that is in memory already. The bytes are not copied and must outlive the result; messages show
+  /// `name` instead of a path. Throws WeightError.
   static SafeTensors from_memory(std::span<const std::byte> bytes, std::string name) {
     return SafeTensors(bytes, std::move(name));
   }
 
-  /// By name.
+  /// All tensors by name.
   const std::map<std::string, Tensor>& tensors() const { return tensors_; }
-  /// The free text of the header's `__metadata__`; empty when there is none.
+  /// The header's `__metadata__`, which is free text; empty if there is none.
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
-  /// Path, for messages.
+  /// The path, or the name given to from_memory, for messages.
   const std::string& name() const { return name_; }
 
   /// Tells the system that this tensor isn't needed again soon (MappedFile::release). Its bytes stay valid.
@@ -64,7 +64,7 @@ class SafeTensors {
     throw WeightError(detail::concat({name_, ": ", reason}));
   }
 
-  std::optional<MappedFile> file_;  // empty when the bytes are someone else's
+  std::optional<MappedFile> file_;  // empty if the bytes belong to the caller
   std::string name_;
   std::map<std::string, Tensor> tensors_;
   std::map<std::string, std::string> metadata_;

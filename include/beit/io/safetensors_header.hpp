@@ -1,4 +1,4 @@
-// A safetensors header, read and checked while it is parsed.
+// Reads and checks a safetensors header while it is parsed.
 #pragma once
 
 #include <algorithm>
@@ -26,40 +26,40 @@
 namespace beit::inline BEIT_ABI {
 namespace detail {
 
-/// "8 bytes"
+/// Writes a size for a message: "8 bytes".
 BEIT_COLD inline std::string count_text(std::uint64_t bytes) {
   return concat({bytes, bytes == 1 ? " byte" : " bytes"});
 }
 
-/// "[0, 8]"
+/// Writes a range for a message: "[0, 8]".
 BEIT_COLD inline std::string range_text(std::uint64_t begin, std::uint64_t end) {
   return concat({"[", begin, ", ", end, "]"});
 }
 
-/// How much a header may say. A hostile one could otherwise make its reader take many times its own length.
+/// Limits on a header. Without them, a hostile one could make its reader take many times its own length in memory.
 struct HeaderLimits {
   std::uint64_t length;  ///< Bytes of JSON.
-  std::uint64_t names;   ///< Keys in it, of all its objects.
+  std::uint64_t names;   ///< Keys in all of its objects.
 };
 
-/// Those of a file with so many bytes of data: each tensor that isn't empty has one of them at least. Beside what the
-/// tensors need there is room for metadata, such as the names of ImageNet's 21,841 classes (2 MB).
+/// The limits for a file with `data_size` bytes of data, of which each tensor that isn't empty has at least one. They
+/// leave room for metadata, such as the names of ImageNet's 21,841 classes (2 MB).
 inline HeaderLimits header_limits(std::uint64_t data_size) {
-  constexpr std::uint64_t most_tensors = 65'536;  // the largest BEiT has less than a thousand
-  constexpr std::uint64_t entry_length = 256;     // twice of what BEiT's take
+  constexpr std::uint64_t most_tensors = 65'536;  // the largest BEiT has fewer than a thousand
+  constexpr std::uint64_t entry_length = 256;     // twice as long as BEiT's
   constexpr std::uint64_t entry_names = 4;        // the tensor's, dtype, shape and data_offsets
   const std::uint64_t tensors = std::min(data_size, most_tensors);
   return {8'000'000 + entry_length * tensors, 4096 + entry_names * tensors};
 }
 
-/// Takes the tensors and the metadata from the parser's events, without a tree of the JSON. Throws WeightError.
+/// Builds the tensors and the metadata from the parser's events, without a tree of the JSON. Throws WeightError.
 class HeaderReader final : public StrictJsonEvents {
  public:
-  /// `data` is what follows the header; `file` stands for the path in messages and outlives this.
+  /// `data` follows the header in the file; `file` is the path for messages and must outlive this.
   HeaderReader(const std::string& file, std::span<const std::byte> data)
       : StrictJsonEvents(concat({file, ": header"})), file_(file), data_(data), limits_(header_limits(data.size())) {}
 
-  /// Reads the JSON, which begins with '{', and checks all there is to check.
+  /// Reads the JSON, which begins with '{', and checks everything.
   BEIT_COLD void read(std::string_view json) {
     if (json.size() > limits_.length) {
       fail(concat({"header length is ", json.size(), ", wanted at most ", limits_.length, " before ",
@@ -117,7 +117,7 @@ class HeaderReader final : public StrictJsonEvents {
 
   /// A value that should be an array of non-negative integers.
   struct List {
-    std::string text;            // for messages; empty where the member is missing
+    std::string text;            // for messages; empty if the member is missing
     std::vector<Index> numbers;  // max_rank at most
     bool is_valid = false;
 
@@ -129,14 +129,14 @@ class HeaderReader final : public StrictJsonEvents {
     }
   };
 
-  /// What a tensor's object has said so far.
+  /// The members of a tensor's object that have been read so far.
   struct Entry {
-    std::string dtype_type;  // of JSON, empty where it is missing
+    std::string dtype_type;  // the JSON type, empty if it is missing
     std::string dtype;
     List shape, offsets;
   };
 
-  /// A tensor's bytes as the header gives them: [begin, end), from the end of the header.
+  /// A tensor's bytes as the header gives them: [begin, end), counted from the end of the header.
   struct Extent {
     std::uint64_t begin;
     std::uint64_t end;
@@ -144,7 +144,7 @@ class HeaderReader final : public StrictJsonEvents {
     std::string name() const { return printable(tensor->first); }
   };
 
-  /// What the value of a name at the top is.
+  /// The kind of a value at the top level of the header.
   enum class Value { entry, metadata, wrong };
 
   BEIT_COLD bool scalar(const Json& json) {
@@ -187,7 +187,7 @@ class HeaderReader final : public StrictJsonEvents {
     return true;
   }
 
-  /// What is wrong because it is an object or array is said at its end: deep nesting comes first.
+  /// Reports type errors of objects and arrays when they end, so that excessive depth is reported first.
   bool end(const char* bracket, const char* type) {
     leave();
     const std::size_t depth = nesting();
@@ -222,7 +222,7 @@ class HeaderReader final : public StrictJsonEvents {
       fail(
           concat({where, "shape is ", printable(shape.text, shown_length), ", wanted array of non-negative integers"}));
     }
-    // A zero elsewhere in the shape excuses no dimension: products of parts of a shape must be safe as well.
+    // Dimensions count even if another one is 0, because products of some of a shape's dimensions must be safe, too.
     std::uint64_t nonzero_bits = static_cast<std::uint64_t>(info->bits);
     for (const Index size : shape.numbers) {
       tensor.shape.push_back(size);
@@ -254,12 +254,12 @@ class HeaderReader final : public StrictJsonEvents {
     extents_.push_back({begin, end, &*tensors.insert({name_, std::move(tensor)}).first});
   }
 
-  /// Together the tensors must fill the data exactly, in some order.
+  /// Checks that the tensors together fill the data exactly, in some order.
   BEIT_COLD void check_extents() {
     const auto before = [](const Extent& a, const Extent& b) {
       return a.begin != b.begin ? a.begin < b.begin : a.end < b.end;
     };
-    // As std::sort, which is several times the code to compile.
+    // Heap sort: std::sort is several times the code to compile.
     std::make_heap(extents_.begin(), extents_.end(), before);
     std::sort_heap(extents_.begin(), extents_.end(), before);
     const std::uint64_t data_size = data_.size();
@@ -308,10 +308,10 @@ class HeaderReader final : public StrictJsonEvents {
   std::span<const std::byte> data_;
   HeaderLimits limits_;
   std::uint64_t names_ = 0;
-  std::string name_, member_;  // the keys that lead to where the parser is
+  std::string name_, member_;  // the keys that lead to the parser's position
   Value value_ = Value::wrong;
   Entry entry_;
-  List* list_ = nullptr;  // of entry_, while the parser is in it
+  List* list_ = nullptr;  // the list of entry_ that the parser is in, if any
   std::vector<Extent> extents_;
 };
 

@@ -1,4 +1,4 @@
-// How a safetensors header is read and checked.
+// The definitions of safetensors.hpp.
 #pragma once
 
 #include <cstddef>

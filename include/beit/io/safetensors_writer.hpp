@@ -1,4 +1,4 @@
-// Writing safetensors files: the counterpart of safetensors.hpp.
+// Writes safetensors files: the counterpart of safetensors.hpp.
 #pragma once
 
 #include <algorithm>
@@ -21,13 +21,13 @@
 
 namespace beit::inline BEIT_ABI {
 
-/// Writes `tensors`, byte for byte as they lie in memory (of a mapped file, for instance), and `metadata`, the header's
-/// `__metadata__`. PATH appears when it is complete (see AtomicFile); the bytes depend on the arguments alone.
+/// Writes `tensors`, byte for byte as they lie in memory (for example in a mapped file), and `metadata`, the header's
+/// `__metadata__`. The file appears when it is complete (see AtomicFile); its bytes depend only on the arguments.
 ///
-/// As the reference implementation does, tensors of wide types come first, and those of a type by name, so that each
-/// begins at a multiple of its element's size.
-/// Throws ArgumentError for a tensor whose data isn't as long as its type and shape say, and for a name or text that
-/// isn't UTF-8; FileError when the file can't be written.
+/// Tensors of wide types come first, and those of one type in the order of their names, as in the reference
+/// implementation, so that each begins at a multiple of its element's size. Throws ArgumentError for a tensor whose
+/// data isn't as long as its type and shape say, and for a name or text that isn't UTF-8; FileError when the file can't
+/// be written.
 inline void write_safetensors(const std::filesystem::path& path, const std::map<std::string, Tensor>& tensors,
                               const std::map<std::string, std::string>& metadata = {}) {
   using Json = nlohmann::ordered_json;

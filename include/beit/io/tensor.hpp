@@ -15,7 +15,7 @@ namespace beit::inline BEIT_ABI {
 
 static_assert(std::endian::native == std::endian::little, "safetensors data is little-endian and used in place");
 
-/// Every element type of the format.
+/// The element types of the format.
 enum class DType {
   BOOL,
   U8,
@@ -47,7 +47,7 @@ struct DTypeInfo {
   int bits;
 };
 
-/// In the order of the enumeration.
+/// The element types, in the order of the enumeration.
 inline constexpr std::array<DTypeInfo, 20> dtypes{
     {{DType::BOOL, "BOOL", 8},       {DType::U8, "U8", 8},           {DType::I8, "I8", 8},
      {DType::F8_E5M2, "F8_E5M2", 8}, {DType::F8_E4M3, "F8_E4M3", 8}, {DType::F8_E8M0, "F8_E8M0", 8},
@@ -59,19 +59,19 @@ inline constexpr std::array<DTypeInfo, 20> dtypes{
 
 }  // namespace detail
 
-/// The name in the file: "F32".
+/// The name of an element type in the file: "F32".
 inline std::string_view dtype_name(DType dtype) { return detail::dtypes[static_cast<std::size_t>(dtype)].name; }
 
-/// Size of one element in bits: 32 for F32, 4 for F4.
+/// The size of one element in bits: 32 for F32, 4 for F4.
 inline int dtype_bits(DType dtype) { return detail::dtypes[static_cast<std::size_t>(dtype)].bits; }
 
 /// One tensor of a file. `data` may have any alignment: read it with memcpy.
 struct Tensor {
-  DType dtype = DType::F32;         ///< Of an element.
-  std::vector<Index> shape;         ///< Empty for a scalar
-  std::span<const std::byte> data;  ///< size() elements, row-major, little-endian
+  DType dtype = DType::F32;         ///< Element type.
+  std::vector<Index> shape;         ///< Empty for a scalar.
+  std::span<const std::byte> data;  ///< size() elements, row-major, little-endian.
 
-  /// Number of elements: 1 for a scalar, 0 when a dimension is 0.
+  /// The number of elements: 1 for a scalar, 0 if a dimension is 0.
   Index size() const {
     Index product = 1;
     for (const Index dim : shape) product *= dim;

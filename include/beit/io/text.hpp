@@ -13,7 +13,7 @@
 
 namespace beit::inline BEIT_ABI {
 
-/// "(3, 4)", "(3,)" or "()", as Python writes a shape; after the first 8 dimensions, "...".
+/// Writes a shape as Python does: "(3, 4)", "(3,)" or "()"; "..." replaces all but the first 8 dimensions.
 BEIT_COLD inline std::string shape_text(std::span<const Index> shape) {
   constexpr std::size_t shown = 8;
   std::string text = "(";
@@ -27,11 +27,11 @@ BEIT_COLD inline std::string shape_text(std::span<const Index> shape) {
 
 namespace detail {
 
-/// What a file says, fit for one line of a message: no control characters, at most `limit` bytes and "...".
+/// Makes text from a file fit for one line of a message: without control characters, at most `limit` bytes and "...".
 BEIT_COLD inline std::string printable(std::string_view text, std::size_t limit = 200) {
   std::string result(text.substr(0, limit));
   if (text.size() > limit) {
-    // Don't leave half of a UTF-8 sequence at the cut.
+    // The cut must not leave half of a UTF-8 sequence.
     std::size_t cut = limit;
     while (cut > 0 && (static_cast<unsigned char>(text[cut]) & 0xC0) == 0x80) --cut;
     result.resize(cut);

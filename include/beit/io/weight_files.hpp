@@ -1,4 +1,4 @@
-// A file of weights, or the shards of one.
+// Opens a file of weights, or its shards.
 #pragma once
 
 #include <cstddef>
@@ -18,7 +18,7 @@ namespace beit::inline BEIT_ABI {
 
 namespace detail {
 
-/// The text of a file; FileError where it can't be read.
+/// Reads a file as text. FileError if it can't be read.
 BEIT_COLD inline std::string read_text(const std::filesystem::path& path) {
   const MappedFile file(path);
   const std::span<const std::byte> bytes = file.bytes();
@@ -26,15 +26,15 @@ BEIT_COLD inline std::string read_text(const std::filesystem::path& path) {
 }
 
 BEIT_COLD inline bool file_exists(const std::filesystem::path& path) {
-  std::error_code ignored;  // what can't be looked at can't be opened either, and MappedFile says why
+  std::error_code ignored;  // MappedFile will report it
   return std::filesystem::status(path, ignored).type() != std::filesystem::file_type::not_found;
 }
 
 }  // namespace detail
 
 /// Opens the weights at `path`: a safetensors file, an index of shards (`model.safetensors.index.json`), or a folder
-/// that holds `model.safetensors` or that index. Throws FileError, WeightError or ConfigError; what is known and isn't
-/// a safetensors file, the message names.
+/// that holds `model.safetensors` or that index. Throws FileError, WeightError or ConfigError; the message names known
+/// formats that aren't safetensors.
 BEIT_INLINE std::vector<SafeTensors> open_weight_files(std::filesystem::path path);
 
 }  // namespace beit::inline BEIT_ABI

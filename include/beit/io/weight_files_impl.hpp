@@ -1,4 +1,4 @@
-// How a file of weights, or the shards of one, are found.
+// The definitions of weight_files.hpp.
 #pragma once
 
 #include <cstddef>
@@ -28,8 +28,8 @@ namespace beit::inline BEIT_ABI {
 
 namespace detail {
 
-/// An index's `weight_map`: tensors and the shards that hold them. ConfigError where it isn't one, or where a shard
-/// isn't a file of the same folder.
+/// Reads an index's `weight_map`, from tensors to the shards that hold them. ConfigError if there is none, or if a
+/// shard isn't a file in the same folder.
 BEIT_COLD inline std::map<std::string, std::string> read_shard_index(const nlohmann::json& json,
                                                                      const std::string& where) {
   const nlohmann::json::object_t* weight_map = object_in(json);
@@ -83,8 +83,8 @@ BEIT_COLD BEIT_INLINE std::vector<SafeTensors> open_weight_files(std::filesystem
     const SafeTensors& file = files.back();
     for (const auto& [tensor, shard] : shards) {
       if (shard != name || file.tensors().contains(tensor)) continue;
-      throw WeightError(detail::concat(
-          {file.name(), ": ", detail::printable(tensor), ": tensor is missing, which the index says is here"}));
+      throw WeightError(detail::concat({file.name(), ": ", detail::printable(tensor),
+                                        ": tensor is missing, though the index says that it is here"}));
     }
   }
   return files;

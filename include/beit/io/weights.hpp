@@ -1,4 +1,4 @@
-// Weights by name and shape, out of a safetensors file: the shape stands once, where the parameter is read.
+// Reads weights by name and shape from a safetensors file. The code states a shape once: where the parameter is read.
 #pragma once
 
 #include <algorithm>
@@ -30,43 +30,43 @@ namespace beit::inline BEIT_ABI {
 
 class WeightScope;
 
-/// Where a model's parameters come from: a file, or whatever a program makes them of. The const functions may be
-/// called from several threads at once.
+/// A source of a model's parameters: a file, or a decorator that changes another source, or anything else that a
+/// program implements. Several threads may call the const functions at once.
 class WeightSource {
  public:
   virtual ~WeightSource() = default;
   /// Whether there is such a parameter.
   virtual bool has(const std::string& name) const = 0;
-  /// Throws WeightError when there is no such parameter.
+  /// The shape of a parameter. Throws WeightError if there is none of that name.
   virtual std::vector<Index> shape(const std::string& name) const = 0;
-  /// Elements [begin, begin + count) of the parameter, row-major, as floats to `out`. Throws WeightError when it is
-  /// missing, of another shape, or not finite there.
+  /// Reads elements [begin, begin + count) of the parameter, row-major, as floats to `out`. Throws WeightError if it is
+  /// missing, has another shape, or isn't finite there.
   virtual void read(const std::string& name, std::span<const Index> shape, Index begin, Index count,
                     float* out) const = 0;
 
-  /// The whole parameter, as read.
+  /// Reads the whole parameter. Throws as read does.
   AlignedBuffer<float> get(const std::string& name, std::span<const Index> shape) const {
-    read(name, shape, 0, 0, nullptr);  // the shape is checked before memory of that size is asked for
+    read(name, shape, 0, 0, nullptr);  // checks the shape before allocating memory for it
     Index size = 1;
     for (const Index n : shape) size *= n;
-    AlignedBuffer<float> values(size);  // in `shape`, row-major
+    AlignedBuffer<float> values(size);  // of this shape, row-major
     read(name, shape, 0, size, values.data());
     return values;
   }
 
-  /// The scope of whole names, whose parameters are packed on `executor`'s threads.
+  /// The scope of all names. Layers read and pack large parameters on the threads of `executor`.
   WeightScope root(const Executor& executor = default_thread_pool()) const;
 };
 
-/// Reads parameters from a file, or from the shards of one, and keeps a list of those read. The files must outlive the
-/// reader, and the reader its scopes. All const functions may be called from several threads at once: the list is
-/// behind a mutex, the rest is constant.
+/// Reads parameters from a file, or from its shards, and keeps a list of those read. The files must outlive the reader,
+/// and the reader its scopes. Several threads may call all const functions at once: a mutex guards the list, the rest
+/// is constant.
 class WeightReader final : public WeightSource {
  public:
-  /// Of one file.
+  /// Reads one file.
   explicit WeightReader(const SafeTensors& file) : WeightReader(std::span(&file, 1), file.name()) {}
 
-  /// `name` stands for all of them in messages. WeightError where two hold a tensor of the same name.
+  /// Reads several shards, which messages call `name`. WeightError if two hold a tensor of the same name.
   BEIT_COLD WeightReader(std::span<const SafeTensors> shards, std::string name)
       : name_(std::move(name)), shards_(shards) {
     for (const SafeTensors& file : shards_) {
@@ -93,7 +93,7 @@ class WeightReader final : public WeightSource {
     }
     return names;
   }
-  /// Tensors that a caller has no use for: as if they had been read.
+  /// Marks tensors that the caller has no use for as read: those whose names begin with `prefix`.
   BEIT_COLD void ignore(std::string_view prefix) const {
     const std::lock_guard lock(mutex_);
     for (const SafeTensors& file : shards_) {
@@ -103,8 +103,8 @@ class WeightReader final : public WeightSource {
     }
   }
 
-  /// Reads an F32, F16 or BF16 tensor, or an I8 one whose NAME_scale (shape[0],) in F32 each row is to be multiplied
-  /// by, and lets go of the pages in the file. WeightError for another dtype, too.
+  /// Reads an F32, F16 or BF16 tensor, or an I8 tensor, each row of which is multiplied by its number in NAME_scale
+  /// (shape[0],), of F32; then releases the pages of the file. WeightError for another dtype, too.
   void read(const std::string& name, std::span<const Index> shape, Index begin, Index count,
             float* out) const override {
     const auto [found, file] = at(name);
@@ -130,7 +130,7 @@ class WeightReader final : public WeightSource {
     used_.insert(name);
   }
 
-  /// Throws WeightError when the file holds tensors that were never read, naming the first 5. Names that end in
+  /// Throws WeightError, which names the first 5, if the file holds tensors that were never read. Names that end in
   /// `relative_position_index` don't count: older checkpoints carry that buffer, which follows from the image size.
   BEIT_COLD void finish() const {
     constexpr std::size_t shown = 5;
@@ -152,7 +152,7 @@ class WeightReader final : public WeightSource {
   }
 
  private:
-  /// A tensor and the shard that it is in; null where there is none of that name.
+  /// A tensor and the shard that it is in; null if there is none of that name.
   struct Place {
     const Tensor* tensor = nullptr;
     const SafeTensors* file = nullptr;
@@ -184,7 +184,7 @@ class WeightReader final : public WeightSource {
     }
   }
 
-  /// Elements [begin, begin + count) of an I8 tensor, `part`.
+  /// Converts elements [begin, begin + count) of an I8 tensor, which are the data of `part`.
   void dequantise(const std::string& name, const Tensor& part, Index begin, Index count, float* out) const {
     const std::string scale_name = detail::concat({name, "_scale"});
     const Place found = find(scale_name);
@@ -209,10 +209,10 @@ class WeightReader final : public WeightSource {
     used_.insert(scale_name);
   }
 
-  /// By its bits, because -ffast-math lets a compiler assume that no float is anything else.
+  /// Checks the bits, because -ffast-math lets a compiler assume that all floats are finite.
   static bool is_finite(float x) { return (detail::bit_cast<std::uint32_t>(x) & 0x7F800000) != 0x7F800000; }
 
-  /// Flat index to "(row, column)".
+  /// Writes a flat index as "(row, column)".
   BEIT_COLD static std::string position_text(Index flat, std::span<const Index> shape) {
     std::vector<Index> position(shape.size());
     for (std::size_t i = shape.size(); i-- > 0; flat /= shape[i]) position[i] = flat % shape[i];
@@ -229,32 +229,32 @@ class WeightReader final : public WeightSource {
   mutable std::set<std::string> used_;  // the names of tensors that were read; guarded by mutex_
 };
 
-/// A source and the beginning of names: `root.scope("blocks.0").scope("mlp").get("fc1.weight", {M, C})` reads
-/// "blocks.0.mlp.fc1.weight". Cheap to copy. Threads may share one, as they may share the source.
+/// A source together with a prefix of names: `root.scope("blocks.0").scope("mlp").get("fc1.weight", {M, C})` reads
+/// "blocks.0.mlp.fc1.weight". It is cheap to copy. Threads may share one, as they may share the source.
 class WeightScope {
  public:
-  /// Names below `prefix`, which ends in a dot or is empty.
+  /// The scope of the names below `prefix`, which ends in a dot or is empty.
   WeightScope(const WeightSource& source, std::string prefix, const Executor& executor)
       : source_(&source), prefix_(std::move(prefix)), executor_(executor) {}
 
-  /// The names below `name`.
+  /// The scope of the names below `name`.
   WeightScope scope(std::string_view name) const { return {*source_, detail::concat({prefix_, name, "."}), executor_}; }
 
   /// The threads that read and pack large parameters.
   const Executor& executor() const { return executor_; }
 
-  /// Whether there is such a parameter here.
+  /// Whether this scope has such a parameter.
   bool has(std::string_view name) const { return source_->has(path(name)); }
 
-  /// Throws WeightError when there is no such tensor.
+  /// The shape of a parameter. Throws WeightError if there is none of that name.
   std::vector<Index> shape(std::string_view name) const { return source_->shape(path(name)); }
 
-  /// As WeightSource::read.
+  /// Calls WeightSource::read with the whole name.
   void read(std::string_view name, std::initializer_list<Index> shape, Index begin, Index count, float* out) const {
     source_->read(path(name), {shape.begin(), shape.size()}, begin, count, out);
   }
 
-  /// As WeightSource::get.
+  /// Calls WeightSource::get with the whole name.
   AlignedBuffer<float> get(std::string_view name, std::initializer_list<Index> shape) const {
     return source_->get(path(name), {shape.begin(), shape.size()});
   }
