@@ -1,6 +1,6 @@
-// The packed product on the shapes of BEiT-Base/16 at 224 pixels, one thread. "Hot": one matrix again and again, which
-// the caches keep. "Cold": those of as many layers as the model has, one after the other, so that weights come from
-// memory as in a real pass. Times are of one product.
+// Times the packed product at the shapes of BEiT-Base/16 at 224 pixels, on one thread. "Hot" multiplies by one matrix
+// again and again, which the caches keep. "Cold" goes through the matrices of as many layers as the model has, so that
+// weights come from memory as in a real pass. Times are per product.
 #include <benchmark/benchmark.h>
 
 #include <beit/kernels/kernels.hpp>
@@ -54,7 +54,7 @@ void Hot(benchmark::State& state) {
 }
 template <typename Weight>
 void Cold(benchmark::State& state) {
-  // 12 layers of four shapes are 85 M weights; of one shape, as many.
+  // The model's 12 layers of four shapes are 85 M weights; here as many weights have one shape.
   run<Weight>(state, 85'000'000 / (state.range(1) * state.range(2)));
 }
 BENCHMARK(Hot<float>)->Apply(shapes);

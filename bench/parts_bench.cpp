@@ -1,5 +1,6 @@
-// What of a forward pass is not products with weights, at BEiT-Base/16's sizes, one image, one thread: attention, layer
-// norm, and the MLP's first product with and without GELU. A pass has 12 times the attention, 24 layer norms, 12 GELUs.
+// Times the parts of a forward pass that aren't products with weights, at BEiT-Base/16's sizes, for one image on one
+// thread: attention, layer norm, and the MLP's first product with and without GELU. A pass has 12 attentions, 24 layer
+// norms and 12 GELUs.
 #include <benchmark/benchmark.h>
 
 #include <beit/kernels/kernels.hpp>

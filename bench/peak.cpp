@@ -1,12 +1,12 @@
-// How many operations a second this machine multiplies and adds at most: for each kind of multiply-add instruction that
-// it has, on one thread and on all. What other measurements are a share of.
+// Measures the machine's peak of arithmetic operations per second, for each kind of multiply-add instruction that it
+// has, on one thread and on all. Other measurements are stated as a fraction of it.
 //
-//   beit_peak [THREADS]      (all usable processors if left out) a line of JSON a result:
+//   beit_peak [THREADS]      (default: all usable processors) prints one line of JSON per result:
 //   {"instruction": "AVX-512 FMA", "level": "avx512", "type": "float", "threads": 1, "gflops": 123.4}
 //
-// A loop in assembly has as many independent sums in registers as hide the instruction's latency, and touches no
-// memory. All numbers are zero: these instructions take as long whatever they multiply. Passes of some milliseconds are
-// repeated, and the fastest counts: other programs on the machine only ever slow one.
+// A loop in assembly keeps so many independent sums in registers that they hide the instruction's latency, and touches
+// no memory. All numbers are zero, because these instructions take the same time whatever they multiply. Passes of some
+// milliseconds are repeated and the fastest counts, because other programs can only slow one down.
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -32,8 +32,8 @@ namespace {
 struct Instruction {
   const char* name;
   const char* level;  ///< The first level of kernels that has it.
-  const char* type;   ///< What is multiplied; sums are float or int32.
-  double operations;  ///< Of one round; a multiply-add counts as two.
+  const char* type;   ///< The type that is multiplied; sums are float or int32.
+  double operations;  ///< Operations per round; a multiply-add counts as two.
   void (*run)(long rounds);
 };
 
@@ -41,7 +41,7 @@ struct Instruction {
 
 constexpr int vector_sums = 14, tile_sums = 6;
 
-/// `rounds` times: `instruction` with each of the registers 0 to 13 in the place of \\n.
+/// Executes `rounds` times: `instruction` with each of the registers 0 to 13 in place of \\n.
 #define BEIT_PEAK_VECTORS(instruction)                                                                          \
   asm volatile("vzeroall\n1:\n.irp n,0,1,2,3,4,5,6,7,8,9,10,11,12,13\n" instruction                             \
                "\n.endr\ndec %0\njnz 1b\nvzeroupper"                                                            \
@@ -51,11 +51,11 @@ constexpr int vector_sums = 14, tile_sums = 6;
                  "xmm11", "xmm12", "xmm13", "xmm14", "xmm15")
 
 void run_avx2_fma(long rounds) { BEIT_PEAK_VECTORS("vfmadd231ps %%ymm14, %%ymm15, %%ymm\\n"); }
-// Products of 16 bits: what bytes that must not saturate are multiplied as. The sum takes an instruction of its own.
+// Products of 16-bit integers, which multiply bytes without saturation. The sum takes a second instruction.
 void run_avx2_integers(long rounds) {
   BEIT_PEAK_VECTORS("vpmaddwd %%ymm14, %%ymm14, %%ymm15\nvpaddd %%ymm15, %%ymm\\n, %%ymm\\n");
 }
-// {vex} is AVX-VNNI's encoding: without it the assembler takes that of AVX-512.
+// {vex} selects AVX-VNNI's encoding: without it the assembler uses AVX-512's.
 void run_avx2_vnni(long rounds) { BEIT_PEAK_VECTORS("%{vex%} vpdpbusd %%ymm14, %%ymm15, %%ymm\\n"); }
 void run_avx512_fma(long rounds) { BEIT_PEAK_VECTORS("vfmadd231ps %%zmm14, %%zmm15, %%zmm\\n"); }
 void run_avx512_integers(long rounds) {
@@ -64,7 +64,7 @@ void run_avx512_integers(long rounds) {
 void run_avx512_bf16(long rounds) { BEIT_PEAK_VECTORS("vdpbf16ps %%zmm14, %%zmm15, %%zmm\\n"); }
 void run_avx512_vnni(long rounds) { BEIT_PEAK_VECTORS("vpdpbusd %%zmm14, %%zmm15, %%zmm\\n"); }
 
-/// Eight tiles of 16 rows of 64 bytes.
+/// Configures eight tiles of 16 rows of 64 bytes.
 struct alignas(64) TileConfig {
   unsigned char palette = 1, start_row = 0, reserved[14] = {};
   unsigned short row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
@@ -72,7 +72,7 @@ struct alignas(64) TileConfig {
 };
 static_assert(sizeof(TileConfig) == 64);
 
-/// `rounds` times: `instruction` with each of the tiles 0 to 5 in the place of \\n.
+/// Executes `rounds` times: `instruction` with each of the tiles 0 to 5 in place of \\n.
 #define BEIT_PEAK_TILES(instruction)                                                \
   const TileConfig config;                                                          \
   asm volatile(                                                                     \
@@ -102,7 +102,7 @@ bool has_amx([[maybe_unused]] unsigned bit) {
 
 constexpr int neon_sums = 24;
 
-/// `rounds` times: `instruction` with each of the registers 0 to 23 in the place of \\n.
+/// Executes `rounds` times: `instruction` with each of the registers 0 to 23 in place of \\n.
 #define BEIT_PEAK_NEON(instruction)                                                                                 \
   asm volatile(                                                                                                     \
       ".irp n,0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,30,31\nmovi v\\n\\().4s, #0\n.endr\n"   \
@@ -114,7 +114,7 @@ constexpr int neon_sums = 24;
         "v16", "v17", "v18", "v19", "v20", "v21", "v22", "v23", "v30", "v31")
 
 void run_neon_fma(long rounds) { BEIT_PEAK_NEON("fmla v\\n\\().4s, v30.4s, v31.4s"); }
-// Products of 16 bits: what bytes are multiplied as where there is no dot product.
+// Products of 16-bit integers, which multiply bytes on processors without the dot product.
 void run_neon_integers(long rounds) { BEIT_PEAK_NEON("smlal v\\n\\().4s, v30.4h, v31.4h"); }
 BEIT_TARGET_NEON_DOT void run_neon_dot(long rounds) { BEIT_PEAK_NEON("sdot v\\n\\().4s, v30.16b, v31.16b"); }
 BEIT_TARGET_NEON_MATRIX void run_neon_bf16(long rounds) { BEIT_PEAK_NEON("bfmmla v\\n\\().4s, v30.8h, v31.8h"); }
@@ -166,12 +166,12 @@ std::vector<Instruction> instructions() {
 
 using Clock = std::chrono::steady_clock;
 
-/// Seconds in which all threads have done `rounds` rounds, from when the last of them stands ready.
+/// The seconds that all threads take for `rounds` rounds, measured from when the last of them is ready.
 double time_pass(const Instruction& instruction, int threads, long rounds) {
   std::atomic<int> waiting{threads};
   Clock::time_point start;
   const auto work = [&] {
-    instruction.run(rounds / 8 + 1);  // vector units and clock wake up
+    instruction.run(rounds / 8 + 1);  // wakes up vector units and clock
     if (waiting.fetch_sub(1) == 1) start = Clock::now();
     while (waiting.load() > 0) std::this_thread::yield();
     instruction.run(rounds);
@@ -183,7 +183,7 @@ double time_pass(const Instruction& instruction, int threads, long rounds) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-/// 1e9 operations a second of all threads together, the best of several passes.
+/// The best of several passes in 1e9 operations per second, over all threads.
 double measure(const Instruction& instruction, int threads) {
   constexpr double pass_seconds = 0.005;  // short enough to fall between two disturbances
   constexpr int passes = 60;

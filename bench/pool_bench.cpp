@@ -1,12 +1,12 @@
-// What the thread pool costs: one empty parallel_for, and the calls of one forward of BEiT-Base. With more threads than
-// processors the workers must not take the processors from one another.
+// Times the thread pool: one empty parallel_for, and the calls of one forward pass of BEiT-Base. With more threads than
+// processors, the workers must not take the processors from one another.
 #include <benchmark/benchmark.h>
 
 #include <beit/core/thread_pool.hpp>
 
 namespace {
 
-/// Keeps one processor busy, for 1 a few hundred nanoseconds.
+/// Keeps a processor busy: an amount of 1 takes a few hundred nanoseconds.
 void work(beit::Index amount) {
   for (beit::Index i = 0; i < amount * 256; ++i) benchmark::DoNotOptimize(i);
 }
@@ -21,7 +21,7 @@ BENCHMARK(EmptyParallelFor)
     ->UseRealTime()
     ->Unit(benchmark::kMicrosecond);
 
-/// 12 blocks of 7 calls, each `work` units of work in 24 tasks.
+/// Runs 12 blocks of 7 calls of 24 tasks, each of which does `work` units of work.
 void Forward(benchmark::State& state) {
   beit::ThreadPool pool(static_cast<int>(state.range(0)));
   const beit::Executor executor(pool);

@@ -1,4 +1,5 @@
-// From decoded pixels to the model's input, one thread: a snapshot, a 12-megapixel photograph, and an upscaling.
+// Times the way from decoded pixels to the model's input, on one thread: a snapshot, a 12-megapixel photograph, and an
+// image that is enlarged.
 #include <benchmark/benchmark.h>
 
 #include <beit/image/transform.hpp>
@@ -34,7 +35,7 @@ BENCHMARK(Preprocess)
     ->Args({100, 150})
     ->Unit(benchmark::kMillisecond);
 
-// The resize alone, as Pillow's Image.resize((330, 248), BICUBIC).crop(...) of a 12-megapixel photograph.
+// Times the resize alone: Pillow's Image.resize((330, 248), BICUBIC).crop(...) of a 12-megapixel photograph.
 void Resize(benchmark::State& state) {
   const auto isa = static_cast<beit::Isa>(state.range(0));
   if (!beit::has_isa(isa)) return state.SkipWithError("not on this processor");

@@ -16,7 +16,7 @@ using beit::Index;
 
 const testing_weights::RandomWeights numbers(1);
 
-/// 26.06 GMACs at 112 x 112 pixels.
+/// Takes 26.06 GMACs at 112 x 112 pixels.
 template <typename Weight>
 void Encoder(benchmark::State& state) {
   beit::ThreadPool pool(static_cast<int>(state.range(0)));
@@ -32,7 +32,7 @@ void Encoder(benchmark::State& state) {
   state.counters["MAC/s"] = benchmark::Counter(26.06e9, benchmark::Counter::kIsIterationInvariantRate);
 }
 
-/// 29.5 GMACs for 14 x 14 tokens.
+/// Takes 29.5 GMACs for 14 x 14 tokens.
 template <typename Weight>
 void Decoder(benchmark::State& state) {
   beit::ThreadPool pool(static_cast<int>(state.range(0)));

@@ -1,14 +1,15 @@
-# The optional libraries that decode images: each becomes an imported target with all that its use takes, the
-# definition BEIT_USE_... among it. Installed too, for find_package(beit) to find what the library was built with.
+# The optional libraries that decode images: each becomes an imported target with everything that its users need,
+# including the definition BEIT_USE_... This file is installed, too, so that find_package(beit) finds the libraries that
+# beit was built with.
 set(beit_decoders LIBJPEG_TURBO LIBWEBP LIBTIFF LIBAVIF LIBHEIF)
-# As pkg-config calls them.
+# Their names in pkg-config.
 set(beit_modules_LIBJPEG_TURBO libjpeg)
 set(beit_modules_LIBWEBP libwebpdemux libwebp)
 set(beit_modules_LIBTIFF "libtiff-4>=4.5")
 set(beit_modules_LIBAVIF libavif)
 set(beit_modules_LIBHEIF libheif)
 
-# beit_find_decoder(LIBWEBP [REQUIRED]) makes beit::LIBWEBP, if the library is there.
+# beit_find_decoder(LIBWEBP [REQUIRED]) defines beit::LIBWEBP if the library is found.
 macro(beit_find_decoder name)
   if(NOT TARGET beit::${name})
     set(beit_decoder)
@@ -29,7 +30,7 @@ macro(beit_find_decoder name)
       endif()
     endif()
     if(beit_decoder)
-      # What is imported is seen by the folders above too.
+      # Makes the imported target visible to the folders above, too.
       get_target_property(beit_imported ${beit_decoder} IMPORTED)
       if(beit_imported)
         set_target_properties(${beit_decoder} PROPERTIES IMPORTED_GLOBAL TRUE)

@@ -1,6 +1,6 @@
-# What the headers include: the user's targets, else found on the system, else fetched.
+# Finds the libraries whose headers ours include: the user's targets, else the system's packages, else a download.
 
-# Finds a package, and lets the folders above see the targets that it defines.
+# Finds a package and makes its targets visible to the folders above.
 macro(beit_find package target)
   if(NOT TARGET ${target})
     find_package(${package} ${ARGN})
@@ -13,8 +13,8 @@ macro(beit_find package target)
   endif()
 endmacro()
 
-# Fetches headers, those in `folder` of what is fetched, and no more: a dependency's own project would add its
-# targets, tests and options to the user's.
+# Downloads a dependency and uses only the headers in `folder` of it: its own project would add its targets, tests and
+# options to the user's.
 macro(beit_fetch name target folder)
   if(NOT TARGET ${target})
     include(FetchContent)
@@ -48,7 +48,7 @@ beit_fetch(
   GIT_REPOSITORY https://github.com/nothings/stb.git
   GIT_TAG 5736b15f7ea0ffb08dd38af21067c314d6a3aae9)
 
-# <beit/transfer/linear_probe.hpp> alone, which a user of the library need not include.
+# Needed only by <beit/transfer/linear_probe.hpp>, which users of the library needn't include.
 if(BEIT_BUILD_TESTS OR BEIT_BUILD_EXAMPLES)
   beit_find(lbfgspp lbfgspp::lbfgspp QUIET)
   beit_fetch(

@@ -1,4 +1,4 @@
-# install(), find_package(beit) and pkg-config. All three work from wherever the installed tree is moved to.
+# install(), find_package(beit) and pkg-config. All three still work after the installed tree is moved.
 include(CMakePackageConfigHelpers)
 set(CMAKE_INSTALL_DEFAULT_COMPONENT_NAME headers)  # the others: compiled, runtime, programs
 
@@ -22,7 +22,7 @@ install(
   EXPORT beitTargets
   NAMESPACE beit::
   DESTINATION "${beit_config_dir}")
-# Where it was built: libraries are not the same for every architecture, and lie elsewhere.
+# A folder per architecture, because libraries differ between architectures.
 set(beit_compiled_dir "${CMAKE_INSTALL_LIBDIR}/cmake/beit")
 if(BEIT_BUILD_COMPILED)
   install(
@@ -40,7 +40,7 @@ endif()
 configure_package_config_file("${PROJECT_SOURCE_DIR}/cmake/beitConfig.cmake.in"
                               "${PROJECT_BINARY_DIR}/beitConfig.cmake" INSTALL_DESTINATION "${beit_config_dir}"
                               PATH_VARS beit_compiled_dir)
-# Headers alone are the same for every architecture.
+# Headers are the same for every architecture.
 write_basic_package_version_file("${PROJECT_BINARY_DIR}/beitConfigVersion.cmake" COMPATIBILITY SameMinorVersion
                                  ARCH_INDEPENDENT)
 install(FILES "${PROJECT_BINARY_DIR}/beitConfig.cmake" "${PROJECT_BINARY_DIR}/beitConfigVersion.cmake"
@@ -68,7 +68,7 @@ if(BEIT_BUILD_COMPILED)
   configure_file("${PROJECT_SOURCE_DIR}/cmake/beit-compiled.pc.in" "${PROJECT_BINARY_DIR}/beit-compiled.pc" @ONLY)
   install(FILES "${PROJECT_BINARY_DIR}/beit-compiled.pc" DESTINATION "${beit_lib_pc_dir}" COMPONENT compiled)
 endif()
-# Debian's packages have a text of their own for these.
+# Debian's packages have their own text instead of these.
 install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" "${PROJECT_SOURCE_DIR}/NOTICE" DESTINATION "${CMAKE_INSTALL_DOCDIR}"
         COMPONENT licences)
 install(

@@ -1,5 +1,5 @@
-# cpack -G DEB: Debian packages of what is installed. Configured with -DCMAKE_INSTALL_PREFIX=/usr, libraries are where
-# Debian has them. Whoever gives the packages to others adds -DCPACK_PACKAGE_CONTACT="Name <mail>".
+# cpack -G DEB makes Debian packages of the installed files. Configure with -DCMAKE_INSTALL_PREFIX=/usr, so that
+# libraries go where Debian has them; to publish packages, add -DCPACK_PACKAGE_CONTACT="Name <mail>".
 find_program(BEIT_DPKG dpkg)
 mark_as_advanced(BEIT_DPKG)
 if(NOT BEIT_DPKG OR CMAKE_CROSSCOMPILING)
@@ -9,7 +9,7 @@ endif()
 if(NOT CPACK_PACKAGE_CONTACT)
   set(CPACK_PACKAGE_CONTACT "The authors of beit <beit@localhost.localdomain>")
 endif()
-set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "")  # each has its own
+set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "")  # each package has its own
 set(CPACK_VERBATIM_VARIABLES ON)
 set(CPACK_STRIP_FILES ON)
 set(CPACK_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE GROUP_READ GROUP_EXECUTE
@@ -20,7 +20,7 @@ set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 set(CPACK_DEBIAN_PACKAGE_RELEASE 1)
 set(beit_debian_version "${PROJECT_VERSION}-${CPACK_DEBIAN_PACKAGE_RELEASE}")
 
-# What every package has in its folder of documents.
+# Files that every package has in its folder of documents.
 string(TIMESTAMP beit_debian_date "%a, %d %b %Y %H:%M:%S +0000" UTC)
 file(CONFIGURE OUTPUT debian/changelog.Debian @ONLY CONTENT
      "beit (@beit_debian_version@) unstable; urgency=medium

@@ -1,5 +1,5 @@
-# Finds LBFGS++ and defines lbfgspp::lbfgspp, which adds its folder to the include path. Debian's package has headers
-# alone.
+# Finds LBFGS++ and defines lbfgspp::lbfgspp, which adds its folder to the include path. Debian's package has only
+# headers.
 find_path(lbfgspp_INCLUDE_DIR LBFGS.h)
 mark_as_advanced(lbfgspp_INCLUDE_DIR)
 include(FindPackageHandleStandardArgs)

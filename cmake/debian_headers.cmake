@@ -1,5 +1,6 @@
-# For compilers of other systems (CMAKE_PROJECT_INCLUDE of their presets): the packages of headers alone that Debian has
-# for this one. They lie beside the C library's own headers, which another system's compiler must not see.
+# Debian's header-only packages, for compilers of other systems (CMAKE_PROJECT_INCLUDE of their presets). They are
+# linked into a folder of their own, because they lie beside the C library's headers, which another system's compiler
+# must not see.
 set(beit_headers "${CMAKE_BINARY_DIR}/debian-headers")
 file(MAKE_DIRECTORY "${beit_headers}")
 foreach(name IN ITEMS eigen3/Eigen eigen3/unsupported nlohmann stb CLI LBFGS.h LBFGSB.h LBFGSpp xxhash.h)
@@ -9,7 +10,7 @@ foreach(name IN ITEMS eigen3/Eigen eigen3/unsupported nlohmann stb CLI LBFGS.h L
   endif()
 endforeach()
 
-# beit_headers_target(TARGET NAME): one of them; where it isn't there, it is fetched as elsewhere.
+# beit_headers_target(TARGET NAME) defines a target for one of them; if it is missing, it is downloaded as elsewhere.
 macro(beit_headers_target target name)
   if(NOT TARGET ${target} AND EXISTS "${beit_headers}/${name}")
     add_library(${target} INTERFACE IMPORTED GLOBAL)

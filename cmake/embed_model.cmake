@@ -1,7 +1,7 @@
 # Turns a file into a C++ source that defines programs::NAME(), which NAME.hpp declares:
 #   cmake -D MODEL=file -D OUTPUT=source.cpp -D NAME=demo_model -P embed_model.cmake
-# Words of 64 bits compile several times faster than bytes. They hold the file in the order of a little-endian machine,
-# which the library needs anyhow.
+# Words of 64 bits compile several times faster than bytes. Their bytes are in the order of a little-endian machine,
+# which the library requires anyway.
 file(SIZE "${MODEL}" size)
 file(READ "${MODEL}" hex HEX)
 math(EXPR missing "(8 - ${size} % 8) % 8")

@@ -1,4 +1,5 @@
-// The library that BEIT_COMPILED programs link (core/compiled.hpp): every definition that their headers leave out.
+// The library that programs compiled with BEIT_COMPILED link (core/compiled.hpp): every definition that their headers
+// leave out.
 #define BEIT_COMPILING
 
 #include <cstdint>

@@ -80,7 +80,7 @@ def test_resize_is_pillows(images, tmp_path):
 
 @pytest.mark.parametrize("command, message", [
     ("walk", "wanted run, products, logits or resize"),
-    ("run 1", "wanted a number more"),
+    ("run 1", "wanted another number"),
     ("run 0 1 0", "wanted threads, and 1 to"),
     ("run 1 99 0", "wanted threads, and 1 to"),
 ])

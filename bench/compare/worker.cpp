@@ -1,13 +1,14 @@
-// This library's side of compare.py: loads a model once, then does what lines on standard input ask and answers each
-// with one line of JSON.
+// This library's side of compare.py: loads a model once, then carries out the commands on standard input and answers
+// each with one line of JSON.
 //
 //   beit_compare_worker --describe                    {"version": "...", "isa": "...", "precisions": ["float", ...]}
 //   beit_compare_worker MODEL PRECISION IMAGES.npy    images: float32 (count, in_chans*H*W), already preprocessed
-//     run THREADS BATCH SECONDS       forward passes of the first BATCH images, at least one, until SECONDS have gone:
-//                                     {"seconds": [of each]}
-//     products THREADS BATCH SECONDS  the same of the blocks' products with weights alone, without epilogues
-//     logits THREADS BATCH OUT.npy    {}, once float32 (BATCH, K) is written
-//     resize SECONDS HEIGHT WIDTH IMAGE OUT.npy    bicubic, one thread: {"seconds": [...]}; bytes as floats are written
+//     run THREADS BATCH SECONDS       runs forward passes of the first BATCH images, at least one, until SECONDS have
+//                                     passed: {"seconds": [one per pass]}
+//     products THREADS BATCH SECONDS  runs only the blocks' products with weights, without epilogues; answers as run
+//     logits THREADS BATCH OUT.npy    writes float32 (BATCH, K): {}
+//     resize SECONDS HEIGHT WIDTH IMAGE OUT.npy    resizes (bicubic, one thread) and writes the bytes as floats:
+//                                     {"seconds": [one per call]}
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
@@ -57,7 +58,7 @@ class Products {
   }
 
   void operator()(Index batch, beit::Workspace& workspace) const {
-    constexpr Index together = 2;  // images, as beit::Block does
+    constexpr Index together = 2;  // images at a time, as in beit::Block
     beit::Workspace::Frame frame(workspace);
     const auto input = [&](const beit::Linear<Weight>& matrix, Index images) {
       const beit::Activations x = matrix.input(frame, images, tokens_);
@@ -91,13 +92,13 @@ class Products {
 struct Model {
   Index num_outputs;
   std::function<void(const beit::ConstRows&, beit::Workspace&, beit::Rows)> forward;
-  std::function<void(Index, beit::Workspace&)> multiply;  // Products of so many images
+  std::function<void(Index, beit::Workspace&)> multiply;  // the argument is the number of images
 };
 
 template <typename Weight>
 Model load(const std::filesystem::path& path) {
   auto model = std::make_shared<const beit::Beit<Weight>>(beit::load<Weight>(path));
-  // Loaded when they are asked for: they take the model's memory again.
+  // Loaded on first use, because they take as much memory as the model.
   auto products = std::make_shared<std::optional<Products<Weight>>>();
   return {model->num_outputs(),
           [model](const beit::ConstRows& x, beit::Workspace& workspace, beit::Rows out) {
@@ -114,7 +115,7 @@ struct Precision {
   Model (*load)(const std::filesystem::path&);
 };
 
-/// All that compare.py times, under the names that the programs' --precision has for them.
+/// The precisions that compare.py times, under their names for the programs' --precision.
 constexpr Precision precisions[] = {{"float", load<float>},
                                     {"float-fast", load<beit::FloatFast>},
                                     {"bfloat16", load<Eigen::bfloat16>},
@@ -124,7 +125,7 @@ Json describe() {
   Json names = Json::array();
   const beit::Kernels& kernels = beit::default_kernels();
   for (const Precision& precision : precisions) {
-    // Where the processor has no tiles, float-fast is float.
+    // Without tile registers, float-fast is float.
     if (precision.load == &load<beit::FloatFast> &&
         beit::precision_kernels<beit::FloatFast>(kernels).gemm.run == beit::precision_kernels<float>(kernels).gemm.run)
       continue;
@@ -140,7 +141,7 @@ Model load_model(std::string_view name, const std::filesystem::path& path) {
   throw beit::ArgumentError("found precision '" + std::string(name) + "', wanted one of --describe");
 }
 
-/// Calls `task` at least once, until `seconds` have gone, and says how long each call took.
+/// Calls `task` until `seconds` have passed, at least once. Returns how long each call took.
 template <typename Task>
 Json repeat(double seconds, const Task& task) {
   using Clock = std::chrono::steady_clock;
@@ -215,11 +216,11 @@ class Worker {
   template <typename T>
   static T read(std::istringstream& words) {
     T value;
-    if (!(words >> value)) throw beit::ArgumentError("found '" + words.str() + "', wanted a number more");
+    if (!(words >> value)) throw beit::ArgumentError("found '" + words.str() + "', wanted another number");
     return value;
   }
 
-  /// The next word in double quotes, as std::quoted and json.dumps write it, or without.
+  /// Reads the next word, in double quotes as std::quoted and json.dumps write them, or without.
   static std::filesystem::path read_path(std::istringstream& words) {
     std::string path;
     words >> std::quoted(path);
