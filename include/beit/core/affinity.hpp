@@ -27,7 +27,7 @@ namespace beit::inline BEIT_ABI {
 namespace detail {
 
 #if defined(_WIN32)
-// Declared here as in the Windows headers, which aren't included because of their macros (io/mapped_file.hpp).
+// Declared here as in the Windows headers, which aren't included because of their macros (core/mapped_file.hpp).
 extern "C" {
 __declspec(dllimport) void* __stdcall GetCurrentProcess();
 __declspec(dllimport) int __stdcall GetProcessAffinityMask(void*, std::uintptr_t*, std::uintptr_t*);

@@ -40,7 +40,7 @@ inline bool has_arm_feature(const char* name) {
 }  // namespace detail
 #elif BEIT_NEON_KERNELS && defined(_WIN32)
 namespace detail {
-// Declared here rather than through <windows.h>, as io/mapped_file.hpp does. Of features that an older Windows hasn't
+// Declared here rather than through <windows.h>, as core/mapped_file.hpp does. Of features that an older Windows hasn't
 // heard of it says that they are missing.
 extern "C" __declspec(dllimport) int __stdcall IsProcessorFeaturePresent(unsigned long);
 }  // namespace detail

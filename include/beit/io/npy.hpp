@@ -19,10 +19,10 @@
 #include <beit/core/concat.hpp>
 #include <beit/core/error.hpp>
 #include <beit/core/half.hpp>
+#include <beit/core/mapped_file.hpp>
 #include <beit/core/matrix.hpp>
 #include <beit/core/version.hpp>
 #include <beit/io/atomic_file.hpp>
-#include <beit/io/mapped_file.hpp>
 #include <beit/io/text.hpp>
 
 namespace beit::inline BEIT_ABI {

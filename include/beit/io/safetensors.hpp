@@ -15,9 +15,9 @@
 #include <beit/core/compiled.hpp>
 #include <beit/core/concat.hpp>
 #include <beit/core/error.hpp>
+#include <beit/core/mapped_file.hpp>
 #include <beit/core/path_text.hpp>
 #include <beit/core/version.hpp>
-#include <beit/io/mapped_file.hpp>
 #include <beit/io/tensor.hpp>
 
 namespace beit::inline BEIT_ABI {

@@ -10,8 +10,8 @@
 
 #include <beit/core/cold.hpp>
 #include <beit/core/compiled.hpp>
+#include <beit/core/mapped_file.hpp>
 #include <beit/core/version.hpp>
-#include <beit/io/mapped_file.hpp>
 #include <beit/io/safetensors.hpp>
 
 namespace beit::inline BEIT_ABI {

@@ -17,9 +17,9 @@
 #include <beit/core/compiled.hpp>
 #include <beit/core/concat.hpp>
 #include <beit/core/error.hpp>
+#include <beit/core/mapped_file.hpp>
 #include <beit/core/version.hpp>
 #include <beit/io/json.hpp>
-#include <beit/io/mapped_file.hpp>
 #include <beit/io/safetensors.hpp>
 #include <beit/io/text.hpp>
 #include <beit/io/weight_files.hpp>

@@ -21,8 +21,8 @@
 
 #include <beit/core/concat.hpp>
 #include <beit/core/error.hpp>
+#include <beit/core/path_text.hpp>
 #include <beit/core/version.hpp>
-#include <beit/io/text.hpp>
 
 #if defined(_WIN32)
 struct _SECURITY_ATTRIBUTES;  // in the global namespace, where the Windows headers define it

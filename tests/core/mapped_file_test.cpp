@@ -1,4 +1,4 @@
-#include <beit/io/mapped_file.hpp>
+#include <beit/core/mapped_file.hpp>
 
 #include <algorithm>
 #include <string>
@@ -12,7 +12,7 @@
 #include <unistd.h>
 #endif
 
-#include "testing.hpp"
+#include "../io/testing.hpp"
 
 namespace {
 
