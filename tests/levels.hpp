@@ -14,13 +14,13 @@
 #include <beit/kernels/kernels.hpp>
 
 namespace beit::inline BEIT_ABI {
-inline void PrintTo(Isa isa, std::ostream* out) { *out << isa_name(isa); }  // what GoogleTest calls
+inline void PrintTo(Isa isa, std::ostream* out) { *out << isa_name(isa); }  // called by GoogleTest
 }  // namespace beit::inline BEIT_ABI
 
 namespace testing_levels {
 
-/// All that this processor has, but not those that BEIT_TESTED_LEVELS names ("portable,avx2"): an emulator leaves out
-/// what another processor runs. Never without the best.
+/// The levels that this processor has, except those that BEIT_TESTED_LEVELS names ("portable,avx2"): under an emulator,
+/// levels that were tested elsewhere are left out. The best level is always included.
 inline std::vector<beit::Isa> available() {
   const char* const tested = std::getenv("BEIT_TESTED_LEVELS");
   const std::string left_out = std::string(",").append(tested == nullptr ? "" : tested).append(",");

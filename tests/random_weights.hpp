@@ -1,4 +1,4 @@
-// Parameters of any model out of random numbers: full-size models without a file.
+// Random parameters of any model: full-size models without a file.
 #pragma once
 
 #include <cmath>
@@ -11,9 +11,9 @@
 
 namespace testing_weights {
 
-/// Gives every name and shape that is asked for numbers that depend on the name, the seed and nothing else,
-/// uniform, with a deviation such that activations neither vanish nor grow: matrices 1/sqrt(inputs), norm weights
-/// about 1, layer scales about 0.5, everything else 0.2.
+/// Has every parameter, of any shape, with uniform numbers that depend only on its name and the seed. Their deviation
+/// keeps activations from vanishing and growing: 1/sqrt(inputs) for matrices; norm weights are about 1, layer scales
+/// about 0.5, everything else 0.2.
 class RandomWeights final : public beit::WeightSource {
  public:
   explicit RandomWeights(std::uint64_t seed) : seed_(seed) {}
@@ -34,7 +34,7 @@ class RandomWeights final : public beit::WeightSource {
     std::uint64_t key = seed_;
     for (const char c : name) key = (key ^ static_cast<unsigned char>(c)) * 0x100000001B3u + 0x9E3779B9u;
     for (beit::Index i = 0; i < count; ++i) {
-      // The finaliser of the splitmix64 generator: its numbers can be made in any order.
+      // The finaliser of the splitmix64 generator, whose numbers can be made in any order.
       std::uint64_t bits = key + static_cast<std::uint64_t>(begin + i) * 0x9E3779B97F4A7C15u;
       bits = (bits ^ (bits >> 30)) * 0xBF58476D1CE4E5B9u;
       bits = (bits ^ (bits >> 27)) * 0x94D049BB133111EBu;

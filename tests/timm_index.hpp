@@ -3,8 +3,8 @@
 
 #include <beit/core/matrix.hpp>
 
-/// The row of a table of relative positions that a query and a key of this grid of patches share; token 0 is the
-/// class's.
+/// The row of the table of relative positions for a query and a key in this grid of patches; token 0 is the class
+/// token.
 inline beit::Index timm_index(beit::Size grid, beit::Index query, beit::Index key) {
   const beit::Index positions = (2 * grid.height - 1) * (2 * grid.width - 1) + 3;
   if (query == 0 && key == 0) return positions - 1;

@@ -1,7 +1,7 @@
-// forward allocates nothing once the workspace has seen the batch size. A program of its own: it counts every
-// allocation of the process, operator new here and Eigen's own through Eigen's switch.
+// Tests that forward allocates nothing once the workspace has seen the batch size. This is a program of its own,
+// because it counts every allocation of the process: through operator new here, and Eigen's own through Eigen's switch.
 #if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic ignored "-Wmismatched-new-delete"  // inlining shows it free() in our operator delete
+#pragma GCC diagnostic ignored "-Wmismatched-new-delete"  // by inlining, it sees free() in our operator delete
 #endif
 #define EIGEN_RUNTIME_NO_MALLOC
 #include <gtest/gtest.h>

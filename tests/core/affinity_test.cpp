@@ -74,7 +74,7 @@ TEST_F(ContainerProcessors, ReadsTheFirstVersion) {
   EXPECT_EQ(found(), 3);
   write("sys/fs/cgroup/cpu/docker/1234/cpu.cfs_quota_us", "50000\n");
   EXPECT_EQ(found(), 1);
-  write("sys/fs/cgroup/cpu/docker/1234/cpu.cfs_quota_us", "100000");  // without an end of line
+  write("sys/fs/cgroup/cpu/docker/1234/cpu.cfs_quota_us", "100000");  // without a newline
   EXPECT_EQ(found(), 2);
 }
 

@@ -79,7 +79,7 @@ TEST_F(MappedFileTest, MoreThanFourGigabytes) {
   const std::filesystem::path path = folder_ / "large";
   beit_test::write_file(path, "first");
   constexpr std::uintmax_t size = (std::uintmax_t{1} << 32) + 5;
-  std::filesystem::resize_file(path, size);  // takes no room on the disk
+  std::filesystem::resize_file(path, size);  // takes no space on the disk
   const MappedFile file(path);
   ASSERT_EQ(file.bytes().size(), size);
   EXPECT_EQ(file.bytes()[0], std::byte{'f'});

@@ -20,7 +20,7 @@ namespace {
 
 using beit::Index;
 
-/// As std::latch, which hangs in libstdc++ where there is no futex (core/waitable_atomic.hpp says why).
+/// Replaces std::latch, which hangs in libstdc++ without a futex (core/waitable_atomic.hpp says why).
 class Latch {
  public:
   explicit Latch(int count) : count_(count) {}
@@ -68,7 +68,7 @@ TEST(ThreadPool, RunsEveryTaskOnceForAnySizesAndPauses) {
     int rounds = 0;
     for (; rounds < 300; ++rounds) {
       const Index count = 1 + rounds * 7 % 40;  // fewer tasks than threads, and more
-      // Workers are met spinning, falling asleep and asleep.
+      // The pauses vary, so that calls find workers spinning, falling asleep and asleep.
       if (rounds % 16 == 0) std::this_thread::sleep_for(std::chrono::microseconds(rounds));
       pool.parallel_for(count, [&](Index i) { ++calls[static_cast<std::size_t>(i)]; });
     }
@@ -85,7 +85,7 @@ TEST(ThreadPool, WakesAThreadForEveryTask) {
   for (const int threads : {2, 3, 6, 12}) {
     beit::ThreadPool pool(threads);
     for (int round = 0; round < 10; ++round) {
-      if (round % 2 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));  // till all are asleep
+      if (round % 2 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));  // until all are asleep
       for (int tasks = 2; tasks <= threads; ++tasks) {
         // No task ends before the last has begun.
         Latch begun(tasks);
@@ -194,7 +194,7 @@ TEST(Executor, GivesItemsThatRunAtOnceDifferentSlots) {
   EXPECT_EQ(calls, std::vector<int>(500, 1));
 }
 
-/// What a user's own pool has to offer.
+/// A user's own pool with only the members that Executor requires.
 static_assert(beit::WorkPool<beit::ThreadPool> && !beit::WorkPool<int> && !beit::WorkPool<beit::Executor>);
 
 struct SerialPool {

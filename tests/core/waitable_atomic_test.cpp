@@ -7,11 +7,11 @@
 
 namespace {
 
-// Two threads take turns: a notification that is lost ends this test by its timeout.
+// Two threads take turns: if a notification is lost, this test times out.
 TEST(WaitableAtomic, TurnsAreNeitherLostNorDoubled) {
   constexpr int turns = 2'000;
   beit::detail::WaitableAtomic<int> turn{0};
-  int counted = 0;  // by whose turn it is
+  int counted = 0;  // written only by the thread whose turn it is
   const auto play = [&](int mine) {
     for (int t = mine; t < turns; t += 2) {
       for (int now = turn.load(); now != t; now = turn.load()) turn.wait(now);

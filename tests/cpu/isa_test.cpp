@@ -12,7 +12,7 @@ namespace {
 
 using testing::ThrowsMessage;
 
-/// BEIT_ISA, which has its value back when this is gone.
+/// Changes BEIT_ISA, and restores it when destroyed.
 class Environment {
  public:
   Environment() {
@@ -75,7 +75,7 @@ TEST(Isa, DetectionAgreesWithTheCompilersOwn) {
                                  __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"));
   EXPECT_EQ(features.avx512_vnni, features.avx512 && __builtin_cpu_supports("avx512vnni"));
   EXPECT_EQ(features.avx512_bf16, features.avx512_vnni && __builtin_cpu_supports("avx512bf16"));
-#if !defined(__clang__)  // whose version 14 doesn't know it
+#if !defined(__clang__)  // clang 14 doesn't know it
   EXPECT_EQ(features.avx2_vnni, features.avx2_fma && __builtin_cpu_supports("avxvnni"));
 #endif
 #elif defined(__aarch64__) && defined(__GNUC__)
@@ -121,8 +121,8 @@ TEST(Isa, EnvironmentIsRefusedIfItNamesNoLevelOfThisBuild) {
   }
 }
 
-// Every processor is described here, whatever this one is. Those with AVX-512 and without AVX-VNNI pass over the level
-// of the latter.
+// These tests describe processors instead of asking this one. Those with AVX-512 but without AVX-VNNI skip the latter's
+// level.
 TEST(Isa, TheBestLevelIsOneThatTheProcessorHas) {
   using beit::Isa;
   using beit::detail::best_isa;

@@ -1,4 +1,4 @@
-// Principal components of points whose components are known.
+// Tests principal components on points whose components are known.
 #include <gtest/gtest.h>
 
 #include <beit/core/error.hpp>
@@ -12,7 +12,7 @@ namespace {
 using beit::Index;
 using beit::Matrix;
 
-/// Points i of n along two orthogonal directions of a space of `dim`, three times as far along the first.
+/// n points along two orthogonal directions of a space of `dim` dimensions, three times as far along the first.
 Matrix points(Index n, Index dim) {
   Matrix rows(n, dim);
   for (Index i = 0; i < n; ++i) {

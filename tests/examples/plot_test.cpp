@@ -1,4 +1,4 @@
-// The plot of embeddings: its dots, its legend, and text that can't break it.
+// Tests the plot of embeddings: its dots, its legend, and text that must not break it.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -24,7 +24,7 @@ struct Dot {
   std::string shape, colour;
 };
 
-/// What lies where `place`, a regular expression, has it.
+/// The dots of the plot whose place matches a regular expression.
 std::vector<Dot> found_at(const std::string& svg, const std::string& place) {
   const std::regex path("<path " + place + "(m[^\"]+)\" fill=\"(#[0-9a-f]{6})\"/>");
   std::vector<Dot> found;
@@ -58,14 +58,14 @@ TEST(EmbeddingPlot, DotsLieAlongTheComponents) {
   const std::vector<Dot> shown = dots(svg), legend = legend_of(svg);
   ASSERT_EQ(shown.size(), 4u);
   ASSERT_EQ(legend.size(), 2u);
-  // One scale for both axes; all inside the frame.
+  // Both axes have one scale, and all dots are inside the frame.
   EXPECT_NEAR(std::abs(shown[0].x - shown[1].x), 448, 0.2);
   EXPECT_NEAR(std::abs(shown[0].y - shown[2].y), 224, 0.2);
   EXPECT_NEAR(shown[0].y, shown[1].y, 0.2);
   for (const Dot& dot : shown) {
     EXPECT_TRUE(dot.x > 40 && dot.x < 520 && dot.y > 20 && dot.y < 500) << dot.x << ", " << dot.y;
   }
-  // The legend is sorted: bags first.
+  // The legend is sorted, so that bags come first.
   EXPECT_NE(legend[0].colour, legend[1].colour);
   for (std::size_t i = 0; i < 4; ++i) {
     EXPECT_EQ(shown[i].colour, legend[i % 2 == 0 ? 1 : 0].colour);
@@ -87,7 +87,7 @@ TEST(EmbeddingPlot, LabelsAreText) {
   EXPECT_THAT(long_label, HasSubstr(">" + std::string(30, 'x') + "...</text>"));
 }
 
-/// Of an sRGB colour, as by WCAG 2.
+/// The relative luminance of an sRGB colour by WCAG 2.
 double relative_luminance(programs::Colour colour) {
   const auto linear = [](std::uint8_t value) {
     const double v = value / 255.0;
@@ -187,7 +187,7 @@ TEST(Colours, GrowLighter) {
   EXPECT_EQ(programs::sequential_colour(2), programs::sequential_colour(1));
   EXPECT_EQ(programs::oklch_colour(1, 0, 0), (programs::Colour{255, 255, 255}));
   EXPECT_EQ(programs::oklch_colour(0, 0, 0), (programs::Colour{0, 0, 0}));
-  const programs::Colour red = programs::oklch_colour(0.62796, 0.25768, 29.234);  // of sRGB
+  const programs::Colour red = programs::oklch_colour(0.62796, 0.25768, 29.234);  // sRGB's red
   EXPECT_NEAR(red[0], 255, 1);
   EXPECT_NEAR(red[1], 0, 2);
   EXPECT_NEAR(red[2], 0, 2);

@@ -1,4 +1,4 @@
-// What the fuzz targets of configurations do with a text; tests/model/config_mutation_test.cpp does it, too.
+// Tries a text as a configuration, for the fuzz targets and tests/model/config_mutation_test.cpp.
 #pragma once
 
 #include <algorithm>
@@ -25,7 +25,7 @@ namespace config_fuzz {
 
 using beit::Index;
 
-/// Where a tiny model says how patches lie to each other: what its shapes tell differs.
+/// Where a tiny model has its relative positions, on which depends what its shapes reveal.
 enum class Positions { table, shared, absolute, none };
 
 /// The parameters of a model of 4 x 4 pixels, patches of 2 x 2, C = 4, A = 2, M = 8, K = 3 and one block.
@@ -78,8 +78,8 @@ class TinyWeights final : public beit::WeightSource {
   std::map<std::string, std::vector<Index>> shapes_;
 };
 
-/// Uses the model of `config`, where it is small. A beit::Error where it can't be made; anything else that is thrown is
-/// a bug, and what a model promises and doesn't keep aborts.
+/// Makes and uses the model of `config` if it is small. Throws beit::Error if it can't be made; any other exception is
+/// a bug, and so is a result that breaks a model's promise, which aborts.
 inline void use(Positions positions, beit::Config wanted, const TinyWeights& weights) {
   const beit::Beit<float> model(std::move(wanted), weights.root());
   const beit::Config& config = model.config();
@@ -95,13 +95,14 @@ inline void use(Positions positions, beit::Config wanted, const TinyWeights& wei
   if (best.size() != 3 || !(std::abs(best[0].score + best[1].score + best[2].score - 1) < 1e-5f)) std::abort();
 }
 
-/// timm's configuration, or a converted file's.
+/// Tries timm's configuration, or a converted file's.
 inline void use(Positions positions, std::string_view text) {
   const TinyWeights weights(positions);
   use(positions, beit::read_config(weights.root(), beit::parse_json(text, "fuzz"), "fuzz"), weights);
 }
 
-/// An array of what a folder of Hugging Face has: config.json, preprocessor_config.json, the index of shards.
+/// Tries an array of the JSON files in a folder of Hugging Face: config.json, preprocessor_config.json, the index of
+/// shards.
 inline void use_hugging_face(Positions positions, std::string_view text) {
   const nlohmann::json files = beit::parse_json(text, "fuzz");
   if (!files.is_array() || files.size() != 3) throw beit::ConfigError("fuzz: wanted three files");

@@ -1,4 +1,4 @@
-// An input as a file, for what is read by its path. Linux alone.
+// Makes an input a file, for functions that read paths. Linux only.
 #pragma once
 
 #include <sys/mman.h>
@@ -9,7 +9,7 @@
 #include <cstdlib>
 #include <string>
 
-/// One that lies in memory.
+/// A file in memory.
 class MemoryFile {
  public:
   MemoryFile() : file_(::memfd_create("fuzz", MFD_CLOEXEC)), path_("/proc/self/fd/" + std::to_string(file_)) {
@@ -19,7 +19,7 @@ class MemoryFile {
   MemoryFile& operator=(const MemoryFile&) = delete;
   ~MemoryFile() { ::close(file_); }
 
-  /// Its path, now that these are its bytes.
+  /// Writes these bytes and returns the file's path.
   const std::string& with(const std::uint8_t* data, std::size_t size) {
     if (::ftruncate(file_, 0) != 0 || ::pwrite(file_, data, size, 0) != static_cast<ssize_t>(size)) std::abort();
     return path_;

@@ -14,7 +14,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   try {
     const beit::MappedNpy npy(file.with(data, size));
     beit::AlignedBuffer<float> buffer;
-    // With no columns there may be any number of rows.
+    // Without columns, there may be any number of rows.
     const beit::Index last = std::min<beit::Index>(npy.rows(), 1000);
     if (npy.cols() > 0 && static_cast<std::size_t>(npy.rows()) > size) std::abort();
     for (beit::Index row = 0; row < last; ++row) {

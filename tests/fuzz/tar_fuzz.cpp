@@ -15,7 +15,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   static MemoryFile file;
   static const std::atomic<bool> stopping = false;
   programs::Skipped skipped;
-  // Every third image isn't wanted, as one of another task.
+  // Every third image isn't wanted, as if it belonged to another task.
   programs::TarReader reader(
       file.with(data, size), 0, [](std::int64_t index) { return index % 3 != 2; }, skipped, stopping);
   std::int64_t wanted = 0;
@@ -25,6 +25,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (!item->error.empty() && item->bytes) std::abort();
     ended = item->error.find("the tar file is damaged here") != std::string::npos;
   }
-  if (wanted == 0) std::abort();  // an empty one is an error
+  if (wanted == 0) std::abort();  // an empty image is an error
   return 0;
 }

@@ -15,7 +15,7 @@
 
 namespace {
 
-/// The bytes of a safetensors file of these tensors, of float32. None where they are many: tiny ones do as well.
+/// The bytes of a safetensors file with these float32 tensors; none if they are large, because tiny ones test as much.
 std::string file_of(const nlohmann::json& json) {
   constexpr std::uint64_t most_elements = 20'000;
   if (!json.is_object() || !json.contains("config") || !json.contains("tensors")) return {};

@@ -40,7 +40,7 @@ std::vector<std::uint8_t> bytes_of(const std::string& text) { return {text.begin
 
 std::vector<std::uint8_t> pixels_of(const beit::Image& image) { return {image.data(), image.data() + image.size()}; }
 
-/// Makes every segment of one kind one of another.
+/// Changes the marker of every segment of one kind to another.
 void replace_marker(std::vector<std::uint8_t>& jpeg, std::uint8_t from, std::uint8_t to) {
   for (std::size_t i = 0; i + 1 < jpeg.size(); ++i) {
     if (jpeg[i] == 0xff && jpeg[i + 1] == from) jpeg[i + 1] = to;
@@ -99,7 +99,7 @@ TEST(Decode, KeepsTheHighByteOfGreyOf16Bits) {
 }
 
 TEST(Decode, AppliesTheExifOrientationOnlyWhenAsked) {
-  // The file: three blocks of 8 x 8 over three, flat but for the coder's rounding.
+  // The file has three by two blocks of 8 x 8 pixels, flat except for the coder's rounding.
   const auto centers = [](const beit::Image& image) {
     std::vector<int> levels;
     for (beit::Index y = 4; y < image.height(); y += 8) {
@@ -108,7 +108,7 @@ TEST(Decode, AppliesTheExifOrientationOnlyWhenAsked) {
     return levels;
   };
   const std::vector<int> stored{40, 90, 140, 190, 240, 15};
-  // What PIL.ImageOps.exif_transpose makes of rows {a b c}, {d e f}.
+  // The results of PIL.ImageOps.exif_transpose for rows {a b c}, {d e f}.
   const std::vector<std::vector<int>> upright{{40, 90, 140, 190, 240, 15}, {140, 90, 40, 15, 240, 190},
                                               {15, 240, 190, 140, 90, 40}, {190, 240, 15, 40, 90, 140},
                                               {40, 190, 90, 240, 140, 15}, {190, 40, 240, 90, 15, 140},
@@ -162,7 +162,7 @@ TEST(Decode, RefusesMorePixelsThanTheLimit) {
   bomb[17] = bomb[21] = 0;
   bomb[18] = bomb[22] = 0xea;  // 60000 x 60000
   bomb[19] = bomb[23] = 0x60;
-  // stb_image has a limit of 2^30 bytes of its own.
+  // stb_image has its own limit of 2^30 bytes.
   EXPECT_THROW(decode(bomb), beit::ImageError);
   bomb[18] = bomb[22] = 0x3a;  // 14944 x 14944
   EXPECT_THAT(message_of([&] { decode(bomb); }),
@@ -177,7 +177,7 @@ TEST(Decode, RefusesMorePixelsThanTheLimit) {
   EXPECT_THAT(message_of([&] { decode(bytes_of("P6 99999 99999 255\n")); }), HasSubstr("found 99999 x 99999 pixels"));
 }
 
-/// A PNG of grey pixels, 8 bits each, whose compressed data are these. stb_image looks at no checksum.
+/// A PNG of 8-bit grey pixels with this compressed data. stb_image checks no checksum.
 std::vector<std::uint8_t> png_of(std::uint32_t height, std::uint32_t width, const std::vector<std::uint8_t>& data) {
   std::vector<std::uint8_t> png = bytes_of("\x89PNG\r\n\x1a\n");
   const auto append_number = [&](std::size_t number) {
@@ -200,7 +200,8 @@ std::vector<std::uint8_t> png_of(std::uint32_t height, std::uint32_t width, cons
   return png;
 }
 
-/// Zeros as zlib's data: one, and `repeats` times the 258 bytes that begin a byte earlier, in 13 bits.
+/// Zeros compressed as zlib does: one byte, then `repeats` times a copy, in 13 bits, of the 258 bytes that begin one
+/// byte earlier.
 std::vector<std::uint8_t> deflated_zeros(int repeats) {
   std::vector<std::uint8_t> data{0x78, 0x01};
   int used = 8;
@@ -213,7 +214,7 @@ std::vector<std::uint8_t> deflated_zeros(int repeats) {
       data.back() = static_cast<std::uint8_t>(data.back() | (bit - '0') << used++);
     }
   };
-  append_bits("110");       // the last block, of the standard's codes
+  append_bits("110");       // the last block, with the fixed codes
   append_bits("00110000");  // a zero
   for (int i = 0; i < repeats; ++i) append_bits("1100010100000");
   append_bits("0000000");  // the end
@@ -222,7 +223,7 @@ std::vector<std::uint8_t> deflated_zeros(int repeats) {
 }
 
 TEST(Decode, RefusesAPngThatInflatesToFarMoreThanItsPixels) {
-  EXPECT_EQ(pixels_of(decode(png_of(258, 257, deflated_zeros(258)))),  // a row has a byte more
+  EXPECT_EQ(pixels_of(decode(png_of(258, 257, deflated_zeros(258)))),  // each row has one byte more
             std::vector<std::uint8_t>(std::size_t{3} * 258 * 257, 0));
   EXPECT_EQ(pixels_of(decode(png_of(1, 1, deflated_zeros(30)))), std::vector<std::uint8_t>(3, 0));
   for (const std::uint32_t side : {1u, 100u}) {
@@ -233,7 +234,7 @@ TEST(Decode, RefusesAPngThatInflatesToFarMoreThanItsPixels) {
 }
 
 TEST(Decode, RefusesAPngWithoutDataEnoughForItsPixels) {
-  // At 1032 bytes a byte, before memory is taken for the pixels.
+  // Refused at 1032 bytes per byte, before memory is allocated for the pixels.
   EXPECT_THAT(
       message_of([] { decode(png_of(13000, 13000, deflated_zeros(1))); }),
       HasSubstr("some.name: truncated: found 10 bytes of compressed data, which can't be 13000 x 13000 pixels"));
@@ -259,7 +260,8 @@ TEST(Decode, RefusesWhatIsNoImage) {
 }
 
 TEST(Decode, TakesTheStandardsHuffmanTablesWhereAJpegHasNone) {
-  std::vector<std::uint8_t> bytes = golden::read_bytes(golden::image_path("orientation_1.jpg"));  // has them itself
+  std::vector<std::uint8_t> bytes =
+      golden::read_bytes(golden::image_path("orientation_1.jpg"));  // already has such bytes
   const auto wanted = pixels_of(decode(bytes));
   replace_marker(bytes, 0xc4, 0xfe);
   EXPECT_EQ(pixels_of(decode(bytes)), wanted);
@@ -282,7 +284,7 @@ TEST(Decode, PassesOverWhatMeansNothingBeforeTheEndOfAJpeg) {
   }
 }
 
-#if !BEIT_USE_LIBJPEG_TURBO  // which checks these itself
+#if !BEIT_USE_LIBJPEG_TURBO  // libjpeg-turbo checks these itself
 
 TEST(Decode, RefusesAHuffmanTableThatIsTooLong) {
   std::vector<std::uint8_t> bytes{0xff, 0xd8, 0xff, 0xc4, 0x02, 0x03, 0x00};

@@ -1,4 +1,4 @@
-// What the image tests share: the golden files and the CRC-32 in which they state large results.
+// Helpers of the image tests: the golden files, and the CRC-32 that stands for large results.
 #pragma once
 
 #include <cstddef>

@@ -98,7 +98,7 @@ std::vector<std::uint8_t> resize_on(beit::Isa isa, const beit::ImageView& image,
   return out;
 }
 
-// Pixels of 0 and 255 alone reach the largest sums and overshoot the most.
+// Pixels of only 0 and 255 give the largest sums and the most overshoot.
 std::vector<std::uint8_t> extremes(beit::Index count) {
   std::vector<std::uint8_t> bytes = random_bytes(count);
   for (std::uint8_t& byte : bytes) byte = (byte & 1) != 0 ? 255 : 0;
@@ -133,7 +133,7 @@ TEST(Resize, LevelsAgreeOnEveryShape) {
 }
 
 TEST(Resize, LevelsAgreeOnEveryNumberOfChannels) {
-  // The last byte is the last of the memory: a level that reads on is seen by the address sanitizer.
+  // The image ends with the allocation, so that the address sanitizer sees a level that reads too far.
   for (const beit::Index channels : {1, 2, 3, 4}) {
     for (beit::Index width = 1; width < 40; ++width) {
       const std::vector<std::uint8_t> bytes = random_bytes(19 * width * channels);
@@ -147,7 +147,7 @@ TEST(Resize, LevelsAgreeOnEveryNumberOfChannels) {
 }
 
 TEST(Resize, LevelsAgreeOnLargeImages) {
-  // More than a strip holds across, and a filter that is wider than a strip.
+  // The image is wider than a strip, and so is the filter.
   const std::vector<std::uint8_t> bytes = extremes(4000 * 70 * 3);
   for (const beit::Size size : {beit::Size{248, 330}, {64, 64}, {5, 3}, {70, 3000}}) {
     const beit::ImageView wide{bytes.data(), 70, 4000, 3}, tall{bytes.data(), 4000, 70, 3};
@@ -158,7 +158,7 @@ TEST(Resize, LevelsAgreeOnLargeImages) {
 
 TEST(Resize, NeedsNoMemoryForWhatIsNotShown) {
   if (sizeof(beit::Index) < 8) GTEST_SKIP() << "sides are shorter there";
-  // The whole would take 400 terabytes.
+  // The whole image would take 400 terabytes.
   const std::vector<std::uint8_t> bytes = random_bytes(5000 * 3);
   const beit::ImageView image{bytes.data(), 5000, 1, 3};
   const std::vector<std::uint8_t> found =

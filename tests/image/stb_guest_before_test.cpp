@@ -1,4 +1,4 @@
-// A program whose own stb_image is complete, and static, before our header comes.
+// A program that includes its own stb_image, complete and static, before our header.
 #define STB_IMAGE_STATIC
 #define STB_IMAGE_IMPLEMENTATION
 #define STBI_ONLY_PNG
@@ -28,7 +28,7 @@ TEST(StbGuestBefore, BothDecode) {
   const beit::Image ours = beit::decode_image(bytes.data(), bytes.size());
   EXPECT_EQ(std::memcmp(ours.data(), pixels, static_cast<std::size_t>(ours.size())), 0);
   stbi_image_free(pixels);
-  // Only PNG is the guest's choice, not ours.
+  // The guest chose to read only PNG; we didn't.
   EXPECT_NO_THROW(beit::read_image(golden::image_path("orientation_1.jpg")));
 }
 

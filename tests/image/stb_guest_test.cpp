@@ -48,7 +48,7 @@ TEST(StbGuest, DecodesWithItsOwnSettingsAndWeWithOurs) {
   EXPECT_EQ(std::memcmp(ours.data(), pixels, static_cast<std::size_t>(ours.size())), 0);
   stbi_image_free(pixels);
 
-  // The guest did without GIF, which doesn't touch us.
+  // The guest left out GIF, which doesn't affect us.
   const std::vector<std::uint8_t> gif = golden::read_bytes(golden::image_path("small.gif"));
   EXPECT_EQ(stbi_load_from_memory(gif.data(), static_cast<int>(gif.size()), &width, &height, &channels, 3), nullptr);
   EXPECT_EQ(beit::decode_image(gif.data(), gif.size()).width(), 14);

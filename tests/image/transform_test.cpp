@@ -109,7 +109,7 @@ TEST(Preprocess, RefusesValuesThatCannotBe) {
   expect_refused([](auto& c) { c.input_size = {0, 4}; }, "input_size: found 0 x 4");
   EXPECT_THROW(beit::preprocess(good, {bytes.data(), 0, 2, 3}, out.data()), beit::ImageError);
 
-  // So small a crop_pct, or so large: no such image can be made.
+  // With a crop_pct so small or so large, no image can be made.
   beit::Preprocessing config = good;
   config.crop_pct = 1e-300;
   EXPECT_THROW(beit::preprocess(config, image, out.data()), beit::ImageError);

@@ -132,7 +132,7 @@ TEST_F(AtomicFileTest, DirectoryThatAppearsBeforeClose) {
   std::filesystem::create_directory(path_);
   EXPECT_THAT(message_of<FileError>([&] { file.close(); }),
               StartsWith(path_.string() + ": can't rename the finished file: "));
-  EXPECT_EQ(folder_.file_count(), 1);  // the directory alone
+  EXPECT_EQ(folder_.file_count(), 1);  // only the folder
 }
 
 #if !defined(_WIN32) && !defined(__EMSCRIPTEN__)
@@ -160,7 +160,7 @@ TEST_F(AtomicFileTest, SymbolicLinkIsFollowed) {
   EXPECT_EQ(file_text(folder_ / "real"), "new");
 }
 
-/// Files of this process can't grow beyond 4,096 bytes, which fails like a full disk does.
+/// Limits files of this process to 4,096 bytes; growing beyond fails as on a full disk.
 class SizeLimit {
  public:
   SizeLimit() {
@@ -197,7 +197,7 @@ TEST_F(AtomicFileTest, FailureOfTheLastFlushIsSeen) {
   const SizeLimit limit;
   file.write(std::string(4000, 'x'));
   file.write(std::string(90, 'x'));
-  file.write(std::string(7, 'x'));  // 4,097 bytes in all, the last ones in the buffer of the stream
+  file.write(std::string(7, 'x'));  // 4,097 bytes in all; the last ones are in the stream's buffer
   const std::string message = message_of<FileError>([&] { file.close(); });
   EXPECT_THAT(message, HasSubstr("out.txt: can't write: File too large"));
   EXPECT_EQ(folder_.file_count(), 0);

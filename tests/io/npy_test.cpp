@@ -85,7 +85,7 @@ TEST_F(NpyTest, Float16AsNumpyRoundsIt) {
     EXPECT_EQ(read_npy(path_).map(), values.map().unaryExpr([](float x) { return static_cast<float>(Eigen::half(x)); }))
         << name;
   }
-  // Halfway between two: the even one. 65,520 is halfway to what would be next.
+  // Numbers halfway between two round to the even one. 65,520 is halfway to the number that would be next.
   const std::vector<float> ties{1 + 0x1p-11f, 1 + 0x3p-11f, 0x1p-25f, 0x3p-25f, 65519.0f, 65520.0f};
   NpyWriter writer(path_, {6}, beit::NpyType::float16);
   writer.write(ties.data(), 1);
@@ -198,7 +198,7 @@ TEST_F(NpyTest, ReaderRefusesDamagedHeaders) {
     beit_test::write_file(path_, text + header + std::string(4 * floats, '\0'));
     return read_npy(path_);
   };
-  // What NumPy reads may be spaced and ordered otherwise than it writes.
+  // NumPy reads headers with other spacing and order than it writes.
   EXPECT_EQ(read("{'shape':(2,3,),'fortran_order' : False, 'descr':'<f4'}", 6).cols(), 3);
   EXPECT_EQ(read("{'descr': '<f4', 'fortran_order': False, 'shape': (0, 3), }\n", 0).rows(), 0);
   for (const char* const header : {

@@ -110,7 +110,7 @@ TEST(SafeTensorsTest, OrderOfTheHeaderAndPaddingDoNotMatter) {
   EXPECT_THAT(file.tensors().at("a").data, ElementsAre(std::byte{'y'}, std::byte{'z'}));
   EXPECT_THAT(file.tensors().at("b").data, ElementsAre(std::byte{'x'}));
   EXPECT_EQ(file.tensors().at("e").size(), 0);
-  file.release(file.tensors().at("a"));  // nothing to do in memory
+  file.release(file.tensors().at("a"));  // does nothing for a file in memory
 }
 
 TEST(SafeTensorsTest, NoTensors) {
@@ -141,7 +141,7 @@ TEST(SafeTensorsTest, HeaderLength) {
 }
 
 TEST(SafeTensorsTest, HeaderIsNoLongerThanTheTensorsThereCanBeNeed) {
-  // 8 MB for metadata, and 256 bytes for each of as many tensors as there are bytes, or 65,536.
+  // The limit is 8 MB for metadata, and 256 bytes per tensor for as many tensors as there are bytes of data, or 65,536.
   const auto padded = [](std::size_t length) { return "{" + std::string(length - 2, ' ') + "}"; };
   const auto refusal = [&](std::size_t length, std::size_t data_size) { return error_of(padded(length), data_size); };
   EXPECT_EQ(refusal(8'000'001, 0), "m: header length is 8000001, wanted at most 8000000 before 0 bytes of tensor data");
@@ -161,7 +161,7 @@ std::string members(int count, const std::string& value) {
 }
 
 TEST(SafeTensorsTest, HeaderHasNoMoreNamesThanTheTensorsThereCanBeNeed) {
-  // 4096, and 4 for each byte of data; what comes behind the first name too many isn't looked at.
+  // The limit is 4096, and 4 per byte of data; nothing after the first name too many is read.
   const std::string refusal = "m: header has more than 4096 names, which is too many for 0 bytes of tensor data";
   EXPECT_EQ(error_of(R"({"__metadata__":{)" + members(4096, "\"\"") + "\xFF", 0), refusal);
   EXPECT_EQ(error_of(R"({"a":{"extra":{)" + members(4095, "0") + "\xFF", 0), refusal);
@@ -256,7 +256,7 @@ TEST(SafeTensorsTest, Rank) {
   EXPECT_EQ(SafeTensors::from_memory(as_bytes(text), "m").tensors().at("a").shape.size(), 64U);
   EXPECT_EQ(entry_error("\"U8\"", ones + ",1]", "[0,8]"),
             "m: a: shape is " + ones.substr(0, 60) + "..., wanted at most 64 numbers");
-  EXPECT_EQ(entry_error("\"U8\"", "[8]", ones + ",1,\xFF"),  // what comes behind isn't looked at
+  EXPECT_EQ(entry_error("\"U8\"", "[8]", ones + ",1,\xFF"),  // nothing behind it is read
             "m: a: data_offsets is " + ones.substr(0, 60) + "..., wanted at most 64 numbers");
 }
 
@@ -309,7 +309,7 @@ TEST(SafeTensorsTest, Overlaps) {
   EXPECT_EQ(two_entries("[0,4]", "[2,6]", 6, 4, 4), "m: b: data_offsets [2, 6] overlap those of a, which end at 4");
   EXPECT_EQ(two_entries("[0,4]", "[0,4]", 4, 4, 4), "m: b: data_offsets [0, 4] overlap those of a, which end at 4");
   EXPECT_EQ(two_entries("[1,3]", "[0,4]", 4, 2, 4), "m: a: data_offsets [1, 3] overlap those of b, which end at 4");
-  // No bytes, but inside another tensor: the format's reference refuses it as well.
+  // A tensor without bytes inside another one is an error in the format's reference implementation, too.
   EXPECT_EQ(two_entries("[2,2]", "[0,4]", 4, 0, 4), "m: a: data_offsets [2, 2] overlap those of b, which end at 4");
 }
 
@@ -380,7 +380,7 @@ TEST(SafeTensorsTest, HundredThousandMutations) {
     std::string text = header;
     for (std::size_t n = 1 + below(3); n > 0 && !text.empty(); --n) mutate(text);
     const std::size_t kept = below(20) == 0 ? below(data.size()) : data.size();
-    // Mostly with a length that fits the mutated header, so that the checks behind it see something.
+    // The length mostly fits the mutated header, so that later checks are reached.
     const std::uint64_t length = below(20) == 0   ? (std::uint64_t{random()} << 32 | random()) >> below(64)
                                  : below(10) == 0 ? header.size()
                                                   : text.size();
@@ -394,7 +394,7 @@ TEST(SafeTensorsTest, HundredThousandMutations) {
         for (const std::byte value : tensor.data) sum += std::to_integer<unsigned>(value);
         size += static_cast<unsigned>(tensor.data.size());
       }
-      // All that is readable is the data of the file and nothing else.
+      // The tensors' bytes are the file's data and nothing else.
       ASSERT_LE(size, data.size());
       ASSERT_EQ(sum, size * 0x3C);
       ++opened;

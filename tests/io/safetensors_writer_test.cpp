@@ -1,4 +1,4 @@
-// What is written is read back, and what was there stays where writing fails.
+// Files that are written are read back, and an existing file stays when writing fails.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

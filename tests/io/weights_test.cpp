@@ -28,7 +28,7 @@ using beit_test::message_of;
 using beit_test::safetensors_text;
 using ::testing::ElementsAre;
 
-/// Same bits, so that -0 isn't 0.
+/// Compares bits, so that -0 isn't 0.
 void expect_same(const AlignedBuffer<float>& found, const beit::Matrix& wanted) {
   ASSERT_EQ(found.size(), wanted.size());
   for (Index i = 0; i < found.size(); ++i) {
@@ -102,7 +102,7 @@ TEST_F(GoldenWeightsTest, UnexpectedTensors) {
   root_.get("block.f16", {13, 100});
   root_.get("block.bf16", {1300});
   root_.has("bool");
-  root_.shape("bool");  // looking isn't reading
+  root_.shape("bool");  // asking for the shape doesn't count as reading
   EXPECT_EQ(message_of<WeightError>([&] { reader_.finish(); }),
             name_ + ": 4 unexpected tensors: block.f32 (7, 111), bool (3,), empty (0, 3), scalar ()");
   root_.get("block.f32", {7, 111});
@@ -146,7 +146,7 @@ TEST(WeightsTest, ValuesThatAreNotFiniteSayWhere) {
   EXPECT_EQ(error(0x7F800000, 599), "m: w: found an infinity at element (2, 199), wanted finite weights");
 }
 
-/// A file with an I8 tensor "w" of shape (2, 3), and what `header` says of "w_scale", whose bytes are `scales`.
+/// A file with an I8 tensor "w" of shape (2, 3) and "w_scale", which `header` describes and whose bytes are `scales`.
 std::string int8_file(const std::string& header, const std::string& scales) {
   return safetensors_text(R"({"w":{"dtype":"I8","shape":[2,3],"data_offsets":[0,6]})" + header + "}",
                           std::string("\x01\xFF\x7F\x00\x81\x02", 6) + scales);

@@ -16,7 +16,7 @@ namespace {
 using beit::Index;
 using beit::kernels::GemmKernel;
 
-/// A product of one tile of each type on top of c: (16, 16) as bits.
+/// c plus the product of one tile of each type: (16, 16) as bits.
 template <typename Tiles>
 std::array<std::array<std::uint32_t, 256>, 2> multiply(const std::vector<std::uint8_t>& bytes) {
   using namespace beit::kernels;
@@ -36,7 +36,7 @@ std::array<std::array<std::uint32_t, 256>, 2> multiply(const std::vector<std::ui
   return out;
 }
 
-/// Bytes that as bfloat16 are finite numbers of every size, denormals and zeros among them.
+/// Bytes that, as bfloat16, are finite numbers of every size, including denormals and zeros.
 std::vector<std::uint8_t> finite_bfloat16s(unsigned seed) {
   std::mt19937 random(seed);
   std::vector<std::uint8_t> bytes(3 * 1024);

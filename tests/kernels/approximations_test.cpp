@@ -1,5 +1,5 @@
-// The polynomials, evaluated in double precision, have the errors that their comments state of the fit, and what the
-// rounding of its coefficients to floats adds at most.
+// Evaluated in double precision, the polynomials have at most the errors that their comments state plus those that
+// rounding their coefficients to float adds.
 #include <beit/kernels/approximations.hpp>
 
 #include <algorithm>
@@ -18,7 +18,7 @@ double polynomial(std::span<const float> coefficients, double x) {
   return y;
 }
 
-/// What half a unit in each coefficient's last place makes of the polynomial.
+/// The change of the polynomial when each coefficient changes by half a unit in its last place.
 double rounding(std::span<const float> coefficients, double x) {
   double y = 0;
   for (auto c = coefficients.rbegin(); c != coefficients.rend(); ++c) {
@@ -27,7 +27,7 @@ double rounding(std::span<const float> coefficients, double x) {
   return y;
 }
 
-/// The largest magnitude of error(x) beyond allowed(x) in 100,000 steps from `from` to `to`.
+/// The maximum of |error(x)| - allowed(x) over 100,000 steps from `from` to `to`.
 template <typename Error, typename Allowed>
 double largest(double from, double to, const Error& error, const Allowed& allowed) {
   double found = 0;

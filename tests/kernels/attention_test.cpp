@@ -35,7 +35,7 @@ struct Case {
 
 class AttentionCases : public testing::TestWithParam<Case> {};
 
-/// Each head of some images against a double loop over what the kernel reads; results go into `layout`.
+/// Compares each head of some images with loops in double precision over the kernel's input; results go into `layout`.
 void check(const Case& parameters, const beit::kernels::AttentionKernel& kernel, const Layout& layout) {
   const Size grid = parameters.grid;
   const Index d = parameters.d, n = 1 + grid.area(), images = n < 100 ? 2 : 1, heads = 2, dim = heads * d;

@@ -20,7 +20,7 @@ INSTANTIATE_TEST_SUITE_P(Shapes, Walk,
                          testing::Values(Shape{1, 4, 8, 0, 1}, Shape{8, 4, 8, 0, 3}, Shape{10, 4, 8, 2, 5},
                                          Shape{24, 4, 8, 1, 2}, Shape{25, 3, 6, 0, 4}, Shape{7, 8, 8, 3, 6}));
 
-// Three loops, and nothing else: parts of k, panels, chunks.
+// The walk visits the same chunks as three loops: over sections of k, panels and chunks.
 TEST_P(Walk, GoesThroughPartsPanelsAndChunks) {
   const Shape shape = GetParam();
   ChunkWalk walk{shape.depth, shape.chunk, shape.section, shape.panel0, shape.panel1, 0, shape.panel0};

@@ -25,7 +25,7 @@ using reference::Owned;
 using reference::pack;
 using reference::run_blocks;
 
-/// Every layout of a level, each once.
+/// The layouts of a level, without repetitions.
 std::vector<const Layout*> layouts(const reference::Level& level) {
   std::vector<const Layout*> found;
   for (const Precision precision : reference::precisions) {
@@ -51,17 +51,18 @@ class GemmShapes : public testing::TestWithParam<Shape> {
     w = normal(n * k, 2, 1 / std::sqrt(static_cast<float>(k)));
     bias = normal(n, 3);
     scale = normal(n, 4);
-    // NumberFormat of a sum of k products of order 1/sqrt(k), done in chunks: well under k * 2^-24 / sqrt(k).
+    // The rounding error of a sum of k products of order 1/sqrt(k), summed in chunks, is well under k * 2^-24 /
+    // sqrt(k).
     tolerance = 4e-7 * (2 + std::sqrt(static_cast<double>(std::min<Index>(k, 256))) / 4);
   }
 
-  /// a x transpose(w) of what a kernel multiplies, (m, n).
+  /// a x transpose(w) of the numbers that the kernel multiplies: (m, n).
   std::vector<double> sums(const GemmKernel& kernel, Precision precision) const {
     return reference::product(reference::rounded(a.data(), k, m, k, reference::rounding(*kernel.layout)),
                               reference::rounded(w.data(), k, n, k, reference::rounding(precision)), m, n, k);
   }
 
-  /// Two parts drop what is below about 2^-17 of each of k products.
+  /// Two parts lose less than about 2^-17 of each of k products.
   double tolerance_of(const GemmKernel& kernel) const {
     return kernel.layout->number_format == NumberFormat::two_parts ? 4e-5 : tolerance;
   }
@@ -76,7 +77,7 @@ TEST_P(GemmShapes, AgreeWithDoubleLoop) {
     Epilogue epilogue;
     bool bias, scale;
   };
-  // Rows and segments that are somewhat apart.
+  // Leaves gaps between rows and between segments.
   const Index ldo = n + 5, stride = (rows + 1) * ldo;
   const std::vector<float> before = normal(segments * stride, 5);
   for (const reference::Level& level : all_levels()) {
@@ -145,7 +146,7 @@ TEST_P(GemmShapes, WriteWhatAnotherKernelReads) {
           for (Index j = 0; j < n; ++j) {
             const double y = wanted[static_cast<std::size_t>(j)];
             double error = tolerance_of(kernel) * (1 + std::abs(y));
-            // The GELU of what is rounded next is within 1e-4.
+            // A GELU whose result is rounded next is within 1e-4.
             if (layout->number_format == NumberFormat::two_parts) error += 0x1p-16 * std::abs(y);
             if (layout->number_format == NumberFormat::bfloat16) error += 1e-4 + 0x1p-8 * std::abs(y);
             if (layout->number_format == NumberFormat::int8) error += 1e-4 + (largest + 1e-4) / 127 * 0.5001;
@@ -203,7 +204,7 @@ INSTANTIATE_TEST_SUITE_P(Shapes, GemmShapes,
                                          Shape{1, 64, 40, 48}, Shape{5, 13, 24, 513}, Shape{1, 197, 30, 120},
                                          Shape{1, 7, 33, 1000}, Shape{2, 13, 128, 512}, Shape{1, 197, 64, 768}));
 
-/// gelu(a w^T + bias) (m, n), by calls of so many row tiles and panels.
+/// gelu(a w^T + bias) (m, n), computed by calls of so many row tiles and panels each.
 std::vector<float> multiply(const GemmKernel& kernel, const float* a, Index m, const std::vector<float>& w,
                             const std::vector<float>& bias, Index tiles, Index panels) {
   const Index n = static_cast<Index>(bias.size()), k = static_cast<Index>(w.size()) / n;
@@ -239,7 +240,7 @@ TEST(Gemm, RowsHaveTheSameBitsAloneAndTogether) {
 }
 
 TEST(Gemm, BlocksOfAnySizeGiveTheSameBits) {
-  // k in parts where a call has all rows, in one where it has few.
+  // k has several sections if a call has all rows, and one if it has few.
   const Index m = 230, n = 100, k = 1500;
   const std::vector<float> a = normal(m * k, 1), w = normal(n * k, 2), bias = normal(n, 3);
   for (const reference::Level& level : all_levels()) {
@@ -299,7 +300,7 @@ TEST(Gemm, GeluIsWithinAMillionthOfErf) {
         multiply(level.of(beit::Precision::float32).gemm, x.data(), static_cast<Index>(x.size()), {1}, {0}, 1, 1);
     for (std::size_t i = 0; i < x.size(); ++i) {
       const double wanted = reference::gelu(x[i]);
-      // A large x is its own gelu, to its own rounding.
+      // The gelu of a large x is x, up to its rounding.
       ASSERT_NEAR(out[i], wanted, std::abs(wanted) > 8 ? 1e-7 * std::abs(wanted) : 1e-6)
           << beit::isa_name(level.isa) << " at " << x[i];
     }
@@ -308,7 +309,7 @@ TEST(Gemm, GeluIsWithinAMillionthOfErf) {
 
 TEST(Gemm, GeluIsWithinATenthOfAThousandthBeforeItIsRounded) {
   const std::vector<float> x = gelu_inputs();
-  const Index m = static_cast<Index>(x.size()) - 2;  // but for those of which no error is small
+  const Index m = static_cast<Index>(x.size()) - 2;  // all but the numbers too large for a small error
   for (const reference::Level& level : all_levels()) {
     const Layout& layout = *level.of(beit::Precision::bfloat16).gemm.layout;
     const GemmKernel& kernel = level.of(beit::Precision::float32).gemm;

@@ -1,4 +1,4 @@
-// Packed weights, byte for byte, against the formulas in kernels/gemm.hpp and kernels/amx_panels.hpp.
+// Compares packed weights, byte for byte, with the formulas in kernels/gemm.hpp and kernels/amx_panels.hpp.
 #include <gtest/gtest.h>
 
 #include <beit/kernels/kernels.hpp>
@@ -17,13 +17,13 @@ using beit::kernels::GemmKernel;
 using beit::kernels::NumberFormat;
 using reference::normal;
 
-/// What lies at packed[at] and after.
+/// Writes `value` as number `at` of type T.
 template <typename T>
 void put(std::vector<std::byte>& packed, Index at, T value) {
   std::memcpy(packed.data() + at * static_cast<Index>(sizeof(T)), &value, sizeof(T));
 }
 
-/// Numbers along k that stand together.
+/// Consecutive numbers along k per group.
 Index group(beit::Isa isa, Precision precision, const GemmKernel& kernel) {
   if (isa == beit::Isa::neon_matrix && (precision == Precision::int8 || precision == Precision::bfloat16)) {
     return precision == Precision::int8 ? 8 : 4;
@@ -38,7 +38,7 @@ Index group(beit::Isa isa, Precision precision, const GemmKernel& kernel) {
   return isa == beit::Isa::amx || kernel.layout->number_format == NumberFormat::bfloat16 ? 2 : 1;
 }
 
-/// w (n, k) in panels of kernel.column_tile, one number after the other.
+/// Packs w (n, k) into panels of kernel.column_tile, number by number.
 std::vector<std::byte> expected(const GemmKernel& kernel, Index G, bool is_unsigned, Precision precision,
                                 const float* w, Index n, Index k) {
   const Index NR = kernel.column_tile, bytes = kernel.panel_bytes(k);
@@ -80,7 +80,7 @@ TEST_P(Packing, IsTheFormulasByteForByte) {
   const auto [n, k] = GetParam();
   std::vector<float> w = normal(n * k, 11);
   std::fill_n(w.data(), k, 0.0f);  // a column of zeros
-  w.back() = 1e-29f;               // too small to quantise where it is the largest
+  w.back() = 1e-29f;               // too small to quantise if it is the largest
   for (const reference::Level& level : reference::all_levels()) {
     for (const Precision precision : reference::precisions) {
       SCOPED_TRACE(std::string(beit::isa_name(level.isa)) + " " + std::string(beit::precision_name(precision)));
@@ -88,7 +88,7 @@ TEST_P(Packing, IsTheFormulasByteForByte) {
       std::vector<std::byte> packed(static_cast<std::size_t>(kernel.packed_bytes(n, k) + 64), std::byte{0x55});
       kernel.pack(w.data(), n, k, packed.data());
       const Index G = group(level.isa, precision, kernel);
-      const bool is_unsigned = G == 4 && level.isa < beit::Isa::neon;  // activations: 128 on top
+      const bool is_unsigned = G == 4 && level.isa < beit::Isa::neon;  // activations have 128 added
       std::vector<std::byte> wanted = expected(kernel, G, is_unsigned, precision, w.data(), n, k);
       wanted.resize(packed.size(), std::byte{0x55});  // nothing is written after the last panel
       ASSERT_EQ(packed, wanted);

@@ -1,4 +1,4 @@
-// Double-precision loops that every level's kernels are held against, and random numbers for them.
+// Loops in double precision with which every level's kernels are compared, and random numbers for them.
 #pragma once
 
 #include <algorithm>
@@ -32,7 +32,7 @@ struct Level : beit::Kernels {
   }
 };
 
-/// Every level that this processor has, and that of tiles if they are all it lacks.
+/// Every level that this processor has, and AMX's on software tiles if these are all that it lacks.
 inline std::vector<Level> all_levels() {
   std::vector<Level> levels;
   for (const beit::Isa isa : testing_levels::available()) {
@@ -43,7 +43,7 @@ inline std::vector<Level> all_levels() {
     }
   }
 #if BEIT_AMX_KERNELS
-  // Where there are no tiles, software stands in for them.
+  // Software replaces missing tile registers.
   if (beit::best_isa() == beit::Isa::avx512_bf16) {
     using Software = beit::kernels::AmxLevel<SoftwareTiles>;
     levels.push_back({Software::table(),
@@ -54,7 +54,7 @@ inline std::vector<Level> all_levels() {
   return levels;
 }
 
-/// Normal numbers of this deviation, the same for the same seed.
+/// Normally distributed numbers of this deviation, which depend only on the seed.
 inline std::vector<float> normal(Index count, unsigned seed, float deviation = 1.0f) {
   std::mt19937 generator(seed);
   std::normal_distribution<float> distribution(0.0f, deviation);
@@ -67,7 +67,7 @@ inline double gelu(double x) { return 0.5 * x * (1 + std::erf(x / std::sqrt(2.0)
 
 enum class NumberFormat { none, bfloat16, int8, int8_weights };
 
-/// How a product that reads this rounds what it multiplies.
+/// How a product rounds the numbers that it multiplies.
 inline NumberFormat rounding(const beit::kernels::Layout& layout) {
   switch (layout.number_format) {
     case beit::kernels::NumberFormat::none:
@@ -93,8 +93,8 @@ inline float round_up(float x) {
   return std::ldexp(std::ceil(mantissa * 65536), exponent - 16);
 }
 
-/// x (rows, k), rows ldx apart, rounded: (rows, k). A quantised row has the scale of its largest magnitude, for weights
-/// rounded up.
+/// Rounds x (rows, k), rows ldx apart: (rows, k). A quantised row has the scale of its largest magnitude, which is
+/// rounded up for weights.
 inline std::vector<double> rounded(const float* x, Index ldx, Index rows, Index k, NumberFormat how) {
   std::vector<double> out;
   for (Index i = 0; i < rows; ++i, x += ldx) {
@@ -135,14 +135,14 @@ inline std::vector<double> product(const std::vector<double>& a, const std::vect
   return out;
 }
 
-/// Memory of activations, full of NaNs: what isn't written and yet multiplied shows.
+/// Memory of activations, full of NaNs, which show if something is multiplied that wasn't written.
 struct Owned {
   Owned(const beit::kernels::Layout& layout, Index segments, Index rows, Index columns, bool partial_writes = false)
       : memory(beit::kernels::Activations::bytes(layout, segments, rows, columns, partial_writes)),
         view(beit::kernels::Activations::on(layout, memory.data(), segments, rows, columns, partial_writes)) {
     std::fill_n(memory.data(), memory.size(), std::byte{0xFF});
   }
-  /// x (segments * rows, columns) as the layout keeps it.
+  /// Writes x (segments * rows, columns) in the layout.
   Owned(const beit::kernels::Layout& layout, const std::vector<float>& x, Index segments, Index rows, Index columns)
       : Owned(layout, segments, rows, columns) {
     for (Index t = 0; t < view.tiles(); ++t) {
@@ -150,7 +150,7 @@ struct Owned {
       view.write(tile, x.data() + (tile.segment * rows + tile.row) * columns, columns);
     }
   }
-  /// What is multiplied: (segments * rows, columns).
+  /// The numbers that are multiplied: (segments * rows, columns).
   std::vector<float> read() const {
     std::vector<float> out(static_cast<std::size_t>(view.rows() * view.columns));
     for (Index i = 0; i < view.rows(); ++i) {
@@ -173,7 +173,7 @@ inline beit::AlignedBuffer<std::byte> pack(const beit::kernels::GemmKernel& kern
   return packed;
 }
 
-/// A whole product by calls of so many row tiles and columns at a time, multiples of the kernel's.
+/// Computes a whole product by calls of so many row tiles and columns each, multiples of the kernel's.
 inline void run_blocks(const beit::kernels::GemmKernel& kernel, const beit::kernels::GemmCall& product, Index tiles,
                        Index columns) {
   beit::AlignedBuffer<std::byte> scratch(kernel.scratch_bytes(tiles, columns, product.k()));

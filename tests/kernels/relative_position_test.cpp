@@ -1,4 +1,4 @@
-// The bias of each query against timm's gathered matrix.
+// Compares the bias of each query with timm's gathered matrix.
 #include <beit/kernels/relative_position.hpp>
 
 #include <algorithm>
@@ -13,7 +13,7 @@ namespace relative_position_test {  // named: joined with others in one unit, wh
 using beit::Index;
 using beit::Size;
 
-/// As much beyond what was asked for as a level may write.
+/// Copies as far beyond `count` as a level may.
 struct Greedy {
   static void copy_with_overrun(const float* x, Index count, float* out) {
     std::copy_n(x, count + beit::kernels::relative_position_slack, out);
@@ -24,7 +24,7 @@ TEST(RelativePosition, EveryQueryHasTimmsRow) {
   for (const Size grid : {Size{1, 1}, Size{1, 7}, Size{7, 1}, Size{3, 5}, Size{14, 14}}) {
     const Index positions = beit::kernels::relative_positions(grid), tokens = 1 + grid.area();
     ASSERT_EQ(positions, (2 * grid.height - 1) * (2 * grid.width - 1) + 3);
-    // Its number is what stands in a row of timm's table; each has a place of its own in the compact one.
+    // Each entry of timm's table is the number of its row, and each has its own place in the compact table.
     std::vector<float> table(static_cast<std::size_t>(positions + beit::kernels::relative_position_slack), -1.0f);
     for (Index i = 0; i < positions; ++i) {
       float& place = table[static_cast<std::size_t>(beit::kernels::compact_relative_position(grid, i))];

@@ -1,4 +1,4 @@
-// The row-wise kernels against double-precision loops.
+// Compares the row-wise kernels with loops in double precision.
 #include <gtest/gtest.h>
 
 #include <beit/kernels/kernels.hpp>

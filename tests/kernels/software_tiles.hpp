@@ -1,4 +1,4 @@
-// kernels::Tiles in plain C++, to the bit, so that what is built on tiles is tested on machines without them.
+// kernels::Tiles in plain C++, exact to the bit, so that kernels on tile registers are tested on machines without them.
 #pragma once
 
 #include <cmath>

@@ -1,4 +1,4 @@
-// A model of any precision is the model of that weight type, to the bit.
+// Tests that a model of any precision gives the bits of the model of that weight type.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

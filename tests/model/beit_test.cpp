@@ -1,4 +1,4 @@
-// What callers of a model rely on: bits that don't depend on threads or batches, and errors for wrong shapes.
+// Tests what callers of a model rely on: bits that don't depend on threads or batches, and errors for wrong shapes.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -21,7 +21,7 @@ using beit::Index;
 using beit::Matrix;
 using beit::Workspace;
 
-/// Wide and long enough that every kernel has blocks, chunks and remainders.
+/// Wide and long enough that every kernel has several chunks and a remainder.
 template <typename Weight>
 beit::Beit<Weight> make_model(const beit::Kernels& kernels = beit::default_kernels()) {
   beit::Config config;
@@ -49,7 +49,7 @@ void expect_equal(const Matrix& a, const Matrix& b, const std::string& what) {
   for (Index i = 0; i < a.size(); ++i) ASSERT_EQ(a.data()[i], b.data()[i]) << what << " at " << i;
 }
 
-/// Models on the kernels of each level.
+/// Tests models on the kernels of each level.
 class BeitOn : public testing::TestWithParam<beit::Isa> {
  protected:
   template <typename Weight>
@@ -93,7 +93,7 @@ TEST_P(BeitOn, Bfloat16BitsDependOnNeitherThreadsNorBatch) { check_bits<Eigen::b
 TEST_P(BeitOn, Int8BitsDependOnNeitherThreadsNorBatch) { check_bits<std::int8_t>(); }
 TEST_P(BeitOn, FloatFastBitsDependOnNeitherThreadsNorBatch) { check_bits<beit::FloatFast>(); }
 
-/// Cosine of the logits of one model in two precisions.
+/// The cosine of the logits of one model in two precisions.
 template <typename Weight>
 float BeitOn::cosine_to_float() {
   const auto exact = make<float>();
@@ -200,7 +200,7 @@ void BeitOn::check_attention(float tolerance) {
     EXPECT_LE((all[block].map().rowwise().sum().array() - 1).abs().maxCoeff(), 2e-6f);
     EXPECT_LE((all[block].map() - exact[block].map()).cwiseAbs().maxCoeff(), tolerance) << "block " << block;
   }
-  // Alone, of one thread.
+  // Computed alone, on one thread.
   beit::ThreadPool pool(1);
   Workspace workspace(pool);
   const auto alone = model.forward_attention(x.map().row(1), {-1}, workspace);
@@ -286,7 +286,7 @@ TEST(TopK, SortsAndSumsToOne) {
 
 TEST(TopK, HasTheOrderOfAStableSort) {
   std::vector<float> logits;
-  for (int i = 0; i < 1000; ++i) logits.push_back(static_cast<float>(i * 7919 % 311));  // each some three times
+  for (int i = 0; i < 1000; ++i) logits.push_back(static_cast<float>(i * 7919 % 311));  // each value about three times
   std::vector<beit::Index> order(logits.size());
   std::iota(order.begin(), order.end(), beit::Index{0});
   const auto at = [&](beit::Index i) { return logits[static_cast<std::size_t>(i)]; };

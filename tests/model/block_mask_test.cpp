@@ -29,7 +29,8 @@ TEST(BlockMask, HidesSoManyPatchesInBlocks) {
     }
   }
   EXPECT_NE(beit::block_mask({14, 14}, 0.4, 0), beit::block_mask({14, 14}, 0.4, 1));
-  // Of 75 patches that are hidden one by one, 75 * 74 / 196 / 195 * 364 = 53 pairs of neighbours would be hidden both.
+  // If 75 patches were hidden independently, both patches of 75 * 74 / 196 / 195 * 364 = 53 pairs of neighbours would
+  // be.
   Index pairs = 0;
   for (std::uint64_t seed = 0; seed < 100; ++seed) {
     const std::vector<std::uint8_t> mask = beit::block_mask({14, 14}, 75.0 / 196, seed);

@@ -1,4 +1,4 @@
-// Damaged configurations: each of many random mutations of a good one makes a model or gives a beit::Error.
+// Tests damaged configurations: each of many random mutations of a good one makes a model or throws a beit::Error.
 #include "../fuzz/config_fuzz.hpp"
 
 #include <gtest/gtest.h>
@@ -69,10 +69,10 @@ class Mutator {
  public:
   explicit Mutator(std::uint32_t seed) : random_(seed) {}
 
-  /// One to three changes to values anywhere, and at times one to the text.
+  /// Makes one to three changes to values anywhere, and sometimes one to the text.
   std::string mutate(json config) {
     if (below(2) == 0 && config.is_array()) config[1] = nullptr;
-    // The image size then stands in one place only, where a change to it isn't a contradiction.
+    // The image size is then stated only once, so that changing it is no contradiction.
     if (below(2) == 0 && config.is_object()) config["model_args"].erase("img_size");
     for (std::size_t n = 1 + below(3); n-- > 0;) change(config);
     std::string text = config.dump();
@@ -88,7 +88,7 @@ class Mutator {
   }
 
  private:
-  // std::uniform_int_distribution gives other numbers with other standard libraries.
+  // std::uniform_int_distribution gives different numbers with different standard libraries.
   std::size_t below(std::size_t limit) { return random_() % limit; }
 
   void change(json& config) {
@@ -138,7 +138,7 @@ class Mutator {
         break;
       }
       default:
-        // Rarely a whole branch: most of the configuration would be gone.
+        // Changes whole branches rarely, because most of the configuration would be gone.
         if (!value.is_object() || below(8) == 0) value = hostile;
     }
   }
@@ -146,8 +146,8 @@ class Mutator {
   std::mt19937 random_;
 };
 
-/// Calls use(positions, text) for `count` mutations of `good`, of which each is to make a model or to give an error of
-/// the library, and enough of each.
+/// Calls use(positions, text) for `count` mutations of `good`. Each must make a model or throw an error of the library,
+/// and enough of each must occur.
 template <typename Use>
 void try_mutations(const json& good, int count, const Use& use) {
   constexpr Positions all[] = {Positions::table, Positions::shared, Positions::absolute, Positions::none};
@@ -171,7 +171,7 @@ void try_mutations(const json& good, int count, const Use& use) {
       FAIL() << "mutation " << i << " of positions " << i % 4 << ": " << error.what() << "\n" << text;
     }
   }
-  // The mutations reach every stage: none is a matter of course.
+  // Checks that the mutations reach every stage.
   EXPECT_GT(models, count / 20);
   EXPECT_GT(config_errors, count / 20);
   EXPECT_GT(weight_errors, count / 2000);

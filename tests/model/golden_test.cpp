@@ -1,4 +1,4 @@
-// The whole model against timm in double precision, for every kind of BEiT that timm's class can make.
+// Compares whole models with timm in double precision, for every kind of BEiT that timm's class can make.
 #include <gtest/gtest.h>
 
 #include <string>

@@ -1,4 +1,5 @@
-// Folders of Hugging Face's transformers against transformers in double precision, and what is wrong with broken ones.
+// Compares models from folders of Hugging Face's transformers with transformers in double precision, and tests the
+// errors of broken folders.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -28,7 +29,7 @@ using testing_models::ModelFile;
 
 std::filesystem::path variant(const std::string& name) { return golden("hugging_face") / name; }
 
-/// A copy of a golden folder, or an empty one, gone after the test.
+/// A copy of a golden folder, or an empty one, which is removed after the test.
 class Copy : public testing_models::Folder {
  public:
   explicit Copy(const std::string& name = "") {
@@ -67,7 +68,7 @@ TEST_P(GoldenHuggingFace, AgreesWithTransformersInDoublePrecision) {
 
   const Matrix tokens = model.forward_features(x);
   const Matrix last = model.forward_intermediates(x, {.last = 1, .norm = true}).features;
-  // Trunks whose norm follows pooling have none before it, as in transformers.
+  // Trunks with a norm after pooling have none before it, as in transformers.
   EXPECT_LE(largest_difference(tokens, expected(reader, "features", batch * model.config().num_tokens())), tolerance);
   EXPECT_LE(largest_difference(last, tokens), 0.0);
   if (reader.has("pre_logits")) {
@@ -197,7 +198,7 @@ TEST(TimmNames, AreReadUnderAPrefixToo) {
     const auto model = beit::load<float>(testing_models::as_bytes(bytes), "prefixed");
     EXPECT_LE(largest_difference(model.forward(x), same.forward(x)), 0.0) << prefix;
   }
-  // The head beside the trunk.
+  // The head stands beside the trunk.
   ModelFile file;
   file.metadata = plain.metadata;
   for (const auto& [name, tensor] : plain.tensors)

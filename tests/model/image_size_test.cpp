@@ -1,4 +1,4 @@
-// Models at other image sizes than they were trained for, against timm's Beit.set_input_size.
+// Compares models at image sizes other than they were trained for with timm's Beit.set_input_size.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -42,7 +42,7 @@ TEST_P(GoldenSizes, AgreesWithTimm) {
   const Index batch = wanted.shape("input")[0];
   const beit::Matrix x = expected(wanted, "input", batch), logits = expected(wanted, "logits", batch),
                      out = model.forward(x);
-  // Logits are of order 2: float rounding through 2 blocks, and in the positions.
+  // Logits are of order 2; float rounding through 2 blocks, and in the positions.
   EXPECT_LE(testing_models::largest_difference(out, logits), 1e-5);
 
   const auto weights = beit::SafeTensors::open(path);

@@ -1,4 +1,4 @@
-// Sources of models, and what is wrong with broken ones. The config reader's rules are tested through load.
+// Tests the sources of models and the errors of broken ones. The config reader's rules are tested through load.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -74,7 +74,7 @@ TEST(Load, ConvertedPairAndBareFileAreTheSameModel) {
   EXPECT_EQ(beit::load<float>(weights).config().labels, converted.config().labels) << "config.json beside the file";
 }
 
-/// Any pool: this one counts its calls.
+/// A user's pool, which counts its calls.
 struct CountingPool {
   Index calls = 0;
   int size() const { return 3; }
@@ -98,7 +98,7 @@ TEST(Load, Bfloat16HoldsRoundedWeights) {
   const auto a = p.map().row(0), b = q.map().row(0);
   EXPECT_GT((a - b).norm(), 0.0f);
   EXPECT_GT(a.dot(b) / (a.norm() * b.norm()), 0.999f);
-  // A file of bfloat16 weights loses nothing more than what multiplying bfloat16 does.
+  // A file of bfloat16 weights loses no more than multiplying in bfloat16 does.
   const auto from_half = beit::load<float>(golden("model_bf16.safetensors"));
   const auto as_half = beit::load<Eigen::bfloat16>(golden("model_bf16.safetensors"));
   const beit::Matrix y = input(from_half);
@@ -113,7 +113,8 @@ TEST(Load, Bfloat16HoldsRoundedWeights) {
 }
 
 TEST(Load, ShapesWinOverThePreset) {
-  // The golden models say beit_base_patch16_224, and are smaller; without model_args the preset still yields.
+  // The golden models claim to be beit_base_patch16_224 but are smaller; shapes win over the preset even without
+  // model_args.
   ModelFile file = ModelFile::read("model_standard.safetensors");
   json config = file.config();
   config.erase("model_args");

@@ -1,4 +1,4 @@
-// The model of pre-training against transformers in double precision.
+// Compares the model of pre-training with transformers in double precision.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -47,7 +47,7 @@ TEST_P(MaskedImage, AgreesWithTransformersInDoublePrecision) {
   constexpr double tolerance = 1e-5;  // values are of order 1; float rounding through 2 blocks
   const Matrix logits = model.forward(x, mask);
   EXPECT_LE(largest_difference(logits, expected(reader, "logits", batch * patches)), tolerance);
-  if (name == "masked_norms") {  // of the other the trunk's norm and the head's are one
+  if (name == "masked_norms") {  // in the other model, the trunk's norm is the head's
     EXPECT_LE(largest_difference(model.forward_features(x, mask), expected(reader, "features", batch * (1 + patches))),
               tolerance);
   }
@@ -112,7 +112,7 @@ TEST(MaskedImageModel, ReadsTimmsNames) {
 }
 
 TEST(MaskedImageModel, AddsPositionsToMaskedPatches) {
-  // A patch embedding that is 0.5 whatever the image is, as the mask token is: then masks change nothing.
+  // Makes the patch embedding 0.5 for every image, like the mask token, so that masks change nothing.
   ModelFile file = ModelFile::read("model_absolute.safetensors");
   const Index dim = file.tensors["cls_token"].shape[2];
   for (const char* name : {"head.weight", "head.bias", "fc_norm.weight", "fc_norm.bias"}) file.tensors.erase(name);

@@ -1,4 +1,4 @@
-// Small models in memory, whole and broken, and what they are compared with.
+// Small models in memory, whole and broken, and their expected results.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -27,7 +27,7 @@ inline std::filesystem::path golden(const std::string& name) {
   return std::filesystem::path(BEIT_TESTS_DIR) / "golden" / name;
 }
 
-/// A model file to change before it is loaded: float32 tensors by name, and the metadata.
+/// A model file that tests change before they load it: float32 tensors by name, and the metadata.
 struct ModelFile {
   struct Entry {
     std::vector<Index> shape;
@@ -59,7 +59,7 @@ struct ModelFile {
     tensors[name] = {std::move(shape), std::vector<float>(size, 0.5f)};
   }
 
-  /// As a safetensors file.
+  /// The bytes of a safetensors file.
   std::string bytes() const {
     nlohmann::json header = nlohmann::json::object();
     std::string data;
@@ -80,7 +80,7 @@ inline std::span<const std::byte> as_bytes(const std::string& text) {
   return {reinterpret_cast<const std::byte*>(text.data()), text.size()};
 }
 
-/// A tensor of the expected values as (rows, rest).
+/// A tensor of expected values as a matrix of so many rows.
 inline beit::Matrix expected(const beit::WeightReader& reader, const std::string& name, Index rows) {
   const std::vector<Index> shape = reader.shape(name);
   const beit::AlignedBuffer<float> values = reader.get(name, shape);
@@ -95,7 +95,7 @@ inline double largest_difference(const beit::Matrix& a, const beit::Matrix& b) {
   return (a.map().cast<double>() - b.map().cast<double>()).cwiseAbs().maxCoeff();
 }
 
-/// A folder that is gone after the test.
+/// A folder that is removed after the test.
 class Folder : public beit_test::TemporaryFolder {
  public:
   std::filesystem::path write(const std::string& name, const std::string& text) const {

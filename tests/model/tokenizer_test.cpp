@@ -1,4 +1,4 @@
-// DALL-E's discrete VAE against its own blocks in double precision.
+// Compares DALL-E's discrete VAE with its own blocks in double precision.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -24,7 +24,7 @@ using testing_models::golden;
 using testing_models::largest_difference;
 using testing_models::ModelFile;
 
-/// Planes (B*C, H*W) to pixels (B*H*W, C).
+/// Turns planes (B*C, H*W) into pixels (B*H*W, C).
 Matrix channels_last(const Matrix& planes, Index batch) {
   const Index channels = planes.rows() / batch;
   Matrix pixels(batch * planes.cols(), channels);
@@ -121,7 +121,7 @@ TEST(Tokenizer, SameTokensForAnyBatchAndNumberOfThreads) {
 TEST(Tokenizer, PreprocessesImagesToValuesFromZeroToOne) {
   const auto tokenizer = beit::load_tokenizer<float>(golden("dvae_two.safetensors"));
   EXPECT_EQ(tokenizer.preprocessing().interpolation, beit::Interpolation::lanczos);
-  beit::Image image(6, 10);  // of the input's size: nothing is resampled
+  beit::Image image(6, 10);  // has the input's size, so that nothing is resampled
   for (Index i = 0; i < image.size(); ++i) image.data()[i] = static_cast<std::uint8_t>(37 * i % 256);
   Matrix x(1, image.size());
   for (Index c = 0; c < 3; ++c) {

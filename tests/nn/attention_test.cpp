@@ -15,7 +15,7 @@ using nn_reference::Doubles;
 constexpr beit::Size grid{3, 4};
 constexpr Index batch = 2, tokens = 13, heads = 3, dim = 24, positions = 5 * 7 + 3;
 
-/// Which biases, whether there are relative positions, whether there is BEiT-3's norm and layer scale.
+/// Parameters: which biases; relative positions or none; BEiT-3's norm and layer scale or none.
 class Attention : public testing::TestWithParam<std::tuple<QkvBias, bool, bool>> {};
 INSTANTIATE_TEST_SUITE_P(All, Attention,
                          testing::Combine(testing::Values(QkvBias::none, QkvBias::query_value, QkvBias::all),

@@ -1,4 +1,4 @@
-// attention_weights against loops in double precision with timm's own index of relative positions.
+// Compares attention_weights with loops in double precision and timm's own index of relative positions.
 #include <gtest/gtest.h>
 #include <beit/nn/attention_weights.hpp>
 
@@ -48,7 +48,7 @@ class AttentionWeights : public testing::Test {
     for (Index i = 0; i < qkv_.size(); ++i) qkv_.data()[i] *= 8;
   }
 
-  /// qkv_, the second of two images, as one of the attention kernels reads it.
+  /// qkv_ as the second of two images, in the layout of one of the attention kernels.
   beit::Activations write(beit::Precision precision) {
     const beit::Activations qkv =
         frame_.activations(*testing_levels::precision_kernels(beit::default_kernels().isa, precision).attention.layout,

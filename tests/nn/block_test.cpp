@@ -14,7 +14,7 @@ using nn_reference::Doubles;
 constexpr beit::Size grid{9, 11};
 constexpr Index tokens = 100, heads = 2, dim = 16, hidden = 40;
 
-/// A block of BEiT, or of BEiT-3: with norms within and without layer scale and relative positions.
+/// A block of BEiT, or of BEiT-3, which has inner norms but no layer scale and no relative positions.
 class Block : public testing::TestWithParam<bool> {
  protected:
   beit::Block<float>::Options options() const {
@@ -70,7 +70,7 @@ class Block : public testing::TestWithParam<bool> {
 };
 INSTANTIATE_TEST_SUITE_P(BeitAndBeit3, Block, testing::Bool());
 
-// More images than are computed together.
+// Tests more images than a block computes together.
 TEST_P(Block, OfManyImagesIsThatOfEach) {
   const beit::Block<float> block(beit::default_kernels(), weights_, options(), bias());
   const Index batch = 6;

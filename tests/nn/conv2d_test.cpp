@@ -1,4 +1,4 @@
-// Convolutions and pooling against loops in double precision.
+// Compares convolutions and pooling with loops in double precision.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -28,7 +28,7 @@ struct Case {
   Index upsampling = 1;
 };
 
-/// y (H*W, outputs) by the definition.
+/// Computes y (H*W, outputs) by the definition.
 std::vector<double> convolution(const Matrix& x, const Case& c) {
   const auto w = numbers.get("c.w", std::vector<Index>{c.outputs, c.inputs, c.kernel, c.kernel});
   const auto b = numbers.get("c.b", std::vector<Index>{c.outputs});
@@ -58,9 +58,10 @@ std::vector<double> convolution(const Matrix& x, const Case& c) {
 
 template <typename Weight>
 void agrees(double tolerance) {
-  for (const Case& c : {Case{{5, 7}, 3, 8, 7}, Case{{1, 1}, 4, 5, 3}, Case{{6, 4}, 5, 3, 1, true},
-                        Case{{40, 30}, 16, 33, 3, true}, Case{{4, 6}, 7, 10, 3, true, 2},
-                        Case{{8, 2}, 9, 4, 1, false, 2}, Case{{2, 400}, 300, 2, 3}}) {  // wider than a band has pixels
+  for (const Case& c :
+       {Case{{5, 7}, 3, 8, 7}, Case{{1, 1}, 4, 5, 3}, Case{{6, 4}, 5, 3, 1, true}, Case{{40, 30}, 16, 33, 3, true},
+        Case{{4, 6}, 7, 10, 3, true, 2}, Case{{8, 2}, 9, 4, 1, false, 2},
+        Case{{2, 400}, 300, 2, 3}}) {  // a row has more pixels than a band should
     const beit::Conv2d<Weight> convolve(beit::default_kernels(), numbers.root().scope("c"), c.outputs, c.inputs,
                                         c.kernel);
     const Matrix x = random("x", c.size.area() / c.upsampling / c.upsampling, c.inputs);
@@ -83,7 +84,8 @@ void agrees(double tolerance) {
 }
 
 TEST(Conv2d, IsTheDefinition) { agrees<float>(2e-6); }
-// Of sums of products of about 0.2 and 1 / sqrt(inputs), rounded to 8 bits each, or to 127 steps of the largest.
+// The tolerances are for sums of products of about 0.2 and 1 / sqrt(inputs), each rounded to 8 bits, or to 127 steps of
+// the largest.
 TEST(Conv2d, IsTheDefinitionInBfloat16) { agrees<Eigen::bfloat16>(6e-3); }
 TEST(Conv2d, IsTheDefinitionInInt8) { agrees<std::int8_t>(2e-2); }
 

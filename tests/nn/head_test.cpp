@@ -15,7 +15,7 @@ using nn_reference::Doubles;
 constexpr Index batch = 3, tokens = 13, dim = 37, classes = 11;
 constexpr float eps = 1e-4f;
 
-/// Which tokens are pooled, whether there is a norm, whether there is a classifier.
+/// Parameters: which tokens are pooled; a norm or none; a classifier or none.
 class Head : public testing::TestWithParam<std::tuple<GlobalPool, bool, bool>> {};
 INSTANTIATE_TEST_SUITE_P(All, Head,
                          testing::Combine(testing::Values(GlobalPool::avg, GlobalPool::token), testing::Bool(),

@@ -12,7 +12,7 @@ namespace layer_norm_test {  // named: joined with others in one unit, which hav
 using beit::Index;
 using beit::Matrix;
 
-// More rows than one task of theirs has, and a width that no vector divides.
+// Tests more rows than one task has, and a width that no vector divides.
 constexpr Index segments = 3, tokens = 23, rows = segments * tokens, dim = 37;
 constexpr float eps = 1e-3f;
 

@@ -1,4 +1,4 @@
-// The linear layer shares its work between threads in blocks; the products themselves are tested in kernels/.
+// Tests how the linear layer divides its work among threads; tests/kernels test the products themselves.
 #include <gtest/gtest.h>
 
 #include <beit/nn/linear.hpp>
@@ -63,7 +63,7 @@ TYPED_TEST(LinearOf, EveryElementIsComputedOnce) {
     for (Index i = 0; i < rows; ++i) {
       for (Index j = 0; j < outputs; ++j) ASSERT_NEAR(out(i, j), 1 + scale[j] * wanted(i, j), 3e-6);
     }
-    // To the last rows of larger segments.
+    // Writes to the last rows of larger segments.
     const Index apart = rows / segments + 2;
     Matrix spread(segments * apart, outputs);
     spread.map().setConstant(1.0f);

@@ -16,9 +16,9 @@ using beit::Matrix;
 TEST(MaxPool, IsTheLargestOfEachWindow) {
   const beit::Size size{6, 10};
   const Index channels = 5;
-  // Some columns of wider matrices.
+  // Uses some columns of wider matrices.
   Matrix x = nn_reference::numbers(testing_weights::RandomWeights(1), "x", size.area(), channels + 3);
-  x.map().array() -= 10.0f;  // no number is above 0
+  x.map().array() -= 10.0f;  // makes all numbers negative
   for (const int threads : {1, 3}) {
     beit::ThreadPool pool(threads);
     Matrix out(size.area() / 4, channels + 2);

@@ -12,7 +12,7 @@ using beit::Matrix;
 
 constexpr Index batch = 2, tokens = 19, rows = batch * tokens, dim = 35, hidden = 70;
 
-/// With the norm of BEiT-3's hidden features, and with layer scale, or without.
+/// Parameters: BEiT-3's norm of hidden features or none; layer scale or none.
 class Mlp : public testing::TestWithParam<std::tuple<bool, bool>> {};
 INSTANTIATE_TEST_SUITE_P(All, Mlp, testing::Combine(testing::Bool(), testing::Bool()));
 

@@ -1,4 +1,4 @@
-// The patch embedding against a convolution written out.
+// Compares the patch embedding with a convolution written out.
 #include <gtest/gtest.h>
 
 #include <beit/nn/patch_embed.hpp>

@@ -1,4 +1,4 @@
-// The parts of a block as loops in double precision, (rows, columns) each.
+// The parts of a block as loops in double precision; matrices are (rows, columns).
 #pragma once
 
 #include <cmath>
@@ -15,7 +15,7 @@ namespace nn_reference {
 using beit::Index;
 using Doubles = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
-/// A parameter as (rows, columns).
+/// Reads a parameter as (rows, columns).
 inline Doubles parameter(const beit::WeightScope& weights, const char* name, Index rows, Index columns) {
   const auto values = rows == 1 ? weights.get(name, {columns}) : weights.get(name, {rows, columns});
   return Eigen::Map<const beit::RowMajorMatrix>(values.data(), rows, columns).cast<double>();
@@ -62,7 +62,7 @@ inline Doubles attention_weights(const Doubles& qkv, Index head, Index heads, co
   return weights;
 }
 
-/// The heads' values, before the projection: qkv (N, 3*C) -> (N, C).
+/// The heads' outputs before the projection: qkv (N, 3*C) -> (N, C).
 inline Doubles attention(const Doubles& qkv, Index heads, const Doubles& table, beit::Size grid) {
   const Index dim = qkv.cols() / 3, head_dim = dim / heads;
   Doubles out(qkv.rows(), dim);
@@ -73,7 +73,7 @@ inline Doubles attention(const Doubles& qkv, Index heads, const Doubles& table, 
   return out;
 }
 
-/// Numbers about 0, the same for a name: (rows, columns).
+/// Numbers about 0 that depend only on the name: (rows, columns).
 inline beit::Matrix numbers(const beit::WeightSource& source, const char* name, Index rows, Index columns) {
   beit::Matrix x(rows, columns);
   source.read(name, std::vector<Index>{rows, columns}, 0, x.size(), x.data());

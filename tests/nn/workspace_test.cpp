@@ -14,7 +14,7 @@ TEST(Workspace, FramesReuseWhatEndedFramesHad) {
   beit::ThreadPool pool(1);
   beit::Workspace workspace(pool);
   EXPECT_EQ(workspace.executor().size(), 1);
-  // What a call takes: two matrices, of which the second is needed with two after it in turn.
+  // Takes the memory of a call: two matrices, and with the second, two others in turn.
   const auto call = [&](Index size) {
     Frame outer(workspace);
     float* const first = outer.floats(size);

@@ -1,4 +1,4 @@
-// One program of units that were compiled with different flags, each with beit in it.
+// Tests a program whose units all include beit but were compiled with different flags.
 #include <cmath>
 #include <cstdint>
 #include <string>
@@ -47,7 +47,7 @@ TEST(Units, ComputeTheSameLogits) {
   const Pixels pixels{image.data(), image.height(), image.width()};
   const std::vector<float> wanted = plain.logits(model_path.c_str(), pixels);
   ASSERT_FALSE(wanted.empty());
-  // Optimisers may contract or reorder: single precision on logits of a standard deviation of about 1.
+  // Optimisers may contract or reorder. The logits have a standard deviation of about 1, in single precision.
   for (const Unit* unit : units()) {
     const std::vector<float> found = unit->logits(model_path.c_str(), pixels);
     ASSERT_EQ(found.size(), wanted.size()) << unit->flags;

@@ -1,11 +1,11 @@
-// The part of the program that has an stb_image of its own, and takes and gives beit's types.
+// The part of the program that has its own stb_image, and takes and returns beit's types.
 #pragma once
 
 #include <beit/core/matrix.hpp>
 #include <beit/image/image.hpp>
 
-/// The image, decoded by the program's stb_image.
+/// Decodes an image by the program's stb_image.
 beit::Image decode_by_own_stb(const char* path);
 
-/// Twice the matrix.
+/// Returns twice the matrix.
 beit::Matrix doubled(beit::Matrix x);

@@ -1,4 +1,4 @@
-// Compiled several times, each with other flags and another BEIT_ODR_UNIT: the name of its Unit.
+// Compiled several times, each time with other flags and another BEIT_ODR_UNIT, which is the name of its Unit.
 #include "unit.hpp"
 
 #include <beit/beit.hpp>

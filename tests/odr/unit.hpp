@@ -1,4 +1,5 @@
-// What a unit of the program offers. Plain types only: beit's own have another name in a unit of other flags.
+// The interface of a unit of the program. It has only plain types, because beit's have other names in a unit of other
+// flags.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +16,7 @@ struct Unit {
   std::vector<float> (*logits)(const char* model, const Pixels& image);
   /// The pixels (height, width, 3) of an image file, after its height and width.
   std::vector<std::uint8_t> (*decode)(const char* path, Pixels& size);
-  /// Throws beit::FileError.
+  /// Throws a beit::FileError.
   void (*fail)();
   /// Whether `fail` throws what this unit knows as beit::FileError and as beit::Error.
   bool (*catches)(void (*fail)());

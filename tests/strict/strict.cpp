@@ -1,4 +1,4 @@
-// What a program with strict warnings includes and instantiates: compiled with them, as errors.
+// Includes and instantiates what users do, to be compiled with strict warnings as errors.
 #include <beit/beit.hpp>
 #include <beit/transfer/cross_validation.hpp>
 #include <beit/transfer/linear_probe.hpp>

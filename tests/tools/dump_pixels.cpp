@@ -3,8 +3,8 @@
 // beit_dump_pixels JOBS OUT: JOBS has one job a line, of fields separated by tabs:
 //   decode      PATH  upright|as_stored|truncated
 //   preprocess  PATH  HEIGHT  WIDTH  CROP_PCT  CROP_MODE  INTERPOLATION  MEAN,MEAN,MEAN  STD,STD,STD
-// OUT gets one record a job: int32 status (0 done, 1 error), int64 size, and that many bytes: for decode int32 height,
-// int32 width and the RGB bytes; for preprocess (3, height, width) float32; for an error its message.
+// OUT gets one record per job: int32 status (0 done, 1 error), int64 size, and that many bytes: for decode int32
+// height, int32 width and the RGB bytes; for preprocess (3, height, width) float32; for an error its message.
 #include <cstdint>
 #include <exception>
 #include <fstream>

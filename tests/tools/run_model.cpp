@@ -1,4 +1,4 @@
-// Runs a model on numbers as they are, for comparisons with other programs' arithmetic:
+// Runs a model on given numbers, for comparisons with other programs' arithmetic:
 //   beit_run_model beit WEIGHTS X.npy OUT.npy [HxW]         x (B, 3*H*W) -> logits (B, K)
 //   beit_run_model masked WEIGHTS X.npy MASK.npy OUT.npy    mask (B, patches) -> logits (B*patches, V)
 //   beit_run_model encode WEIGHTS X.npy HxW OUT.npy         values in [0, 1] -> logits of tokens (B*h*w, V)

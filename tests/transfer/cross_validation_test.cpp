@@ -62,7 +62,7 @@ TEST(CrossValidation, FindsTheLeastLoss) {
   EXPECT_GT(best->accuracy, 0.7);
   EXPECT_DOUBLE_EQ(found.trials.front().C, 1e-4);
 
-  // One trial by hand.
+  // Computes one trial by hand.
   const std::vector<Index> parts = beit::stratified_folds(y, classes, 5, 0);
   Index right = 0;
   for (Index fold = 0; fold < 5; ++fold) {

@@ -1,4 +1,4 @@
-// Against scikit-learn's LogisticRegression, and a double loop over the objective's gradient.
+// Compares LinearProbe with scikit-learn's LogisticRegression, and its gradient with loops in double precision.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -58,7 +58,7 @@ TEST_F(Probe, FoldsTheScalingIntoTheWeights) {
   }
 }
 
-/// Fails at a call in the middle of a search.
+/// A pool that throws at a call in the middle of a search.
 struct BreakingPool {
   int calls = 0;
   int size() const { return 2; }
@@ -85,7 +85,7 @@ TEST_F(Probe, AColumnThatIsConstantChangesNothing) {
   }
 }
 
-/// The gradient of the objective in double precision, by its definition.
+/// Computes the gradient of the objective in double precision by its definition.
 TEST_F(Probe, EndsWhereTheGradientIsZero) {
   const double C = 2;
   const LinearProbe probe(x, y, classes, {.C = C});

@@ -1,4 +1,5 @@
-// Against scikit-learn's NearestNeighbors, DINO's weights in double precision, and a double loop.
+// Compares nearest neighbours with scikit-learn's NearestNeighbors, DINO's weights in double precision, and plain
+// loops.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -58,7 +59,7 @@ TEST(NearestRows, HasScikitLearnsNeighbours) {
   EXPECT_EQ(i, index.size());
 }
 
-/// Rows in pieces, more than a block of them, against every cosine in double precision.
+/// Adds rows in several calls, and compares with every cosine in double precision.
 TEST(NearestRows, IsExactForRowsInPieces) {
   const Matrix rows = random_rows(9000, 33, 1), queries = random_rows(3, 33, 2);
   beit::ThreadPool pool(3);

@@ -1,4 +1,4 @@
-// Products with a matrix of features against loops in double precision, on every level of kernels.
+// Compares products with a matrix of features with loops in double precision, on every level of kernels.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

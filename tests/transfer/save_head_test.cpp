@@ -1,4 +1,4 @@
-// A model with a new head: what is loaded back, for every golden model.
+// Tests a model with a new head: it is saved and loaded again, for every golden model.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
