@@ -25,7 +25,7 @@ namespace beit::inline BEIT_ABI {
 template <typename Weight>
 class Attention {
  public:
-  /// The parameters below timm's `attn`; those of relative positions are in `bias`.
+  /// Reads the parameters below timm's `attn`; `bias` has those of relative positions.
   Attention(const Kernels& kernels, const WeightScope& weights, Index dim, Index heads, QkvBias qkv_bias,
             RelativePositionBias bias)
       : kernel_(&precision_kernels<Weight>(kernels).attention),
@@ -43,17 +43,18 @@ class Attention {
     qkv_ = Linear<Weight>(kernels, weights, "qkv.weight", {3 * dim, dim}, std::move(qkv_biases));
   }
 
-  /// From here on y = norm(heads) Wo^T + bo: timm.layers.Attention with scale_norm, "attn.norm" of BEiT-3.
+  /// Adds a norm before the projection: y = norm(heads) Wo^T + bo, timm.layers.Attention with scale_norm, "attn.norm"
+  /// of BEiT-3.
   void norm_context(const Kernels& kernels, const WeightScope& norm, float eps) {
     norm_.emplace(kernels, norm, proj_.inputs(), eps);
   }
 
-  /// Memory for x: (B*N, C).
+  /// Takes memory for x (B*N, C) from the frame.
   Activations input(Workspace::Frame& frame, Index batch, Index tokens) const {
     return qkv_.input(frame, batch, tokens);
   }
 
-  /// out += gamma * y; x (B*N, C), an image a segment, gamma (C,) or null for 1, out (B*N, C).
+  /// out += gamma * y; x (B*N, C), one segment per image, gamma (C,) or null for 1, out (B*N, C).
   void forward_residual(const Activations& x, const float* gamma, Workspace& workspace, Rows out) const {
     const Executor& executor = workspace.executor();
     const Index head_dim = qkv_.inputs() / heads_;
@@ -62,7 +63,7 @@ class Attention {
     const Activations context = proj_.input(frame, x.segments, x.segment_rows, !norm_);  // (B*N, C)
     const Activations heads = norm_
                                   ? frame.activations(kernels::float_rows, x.segments, x.segment_rows, context.columns)
-                                  : context;  // the same before the norm
+                                  : context;  // the context before the norm
     const Index scratch_size = detail::round_up_to_cache_line(kernel_->scratch_bytes(x.segment_rows, head_dim));
     std::byte* const scratch = frame.bytes(executor.size() * scratch_size);
     executor.for_each(x.segments * heads_, [&](Index item, Index slot) {
@@ -82,7 +83,8 @@ class Attention {
     proj_.forward_residual(context, gamma, workspace, out);
   }
 
-  /// What softmax gives in forward_residual: x (B*N, C) -> out (B*A*N, N), image by image, then head by head.
+  /// The attention weights, which are the softmax's results in forward_residual: x (B*N, C) -> out (B*A*N, N), image by
+  /// image, then head by head.
   void forward_weights(const Activations& x, Workspace& workspace, Rows out) const {
     Workspace::Frame frame(workspace);
     const Activations qkv = forward_qkv(x, workspace, frame);
@@ -93,7 +95,7 @@ class Attention {
   }
 
  private:
-  /// (B*N, 3*C) as the attention kernel reads it.
+  /// Queries, keys and values (B*N, 3*C), in the layout of the attention kernel.
   Activations forward_qkv(const Activations& x, Workspace& workspace, Workspace::Frame& frame) const {
     const Activations qkv = frame.activations(*kernel_->layout, x.segments, x.segment_rows, qkv_.outputs(), true);
     qkv_.forward(x, workspace, qkv);

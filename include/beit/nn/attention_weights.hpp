@@ -1,4 +1,4 @@
-// What softmax gives in timm.models.beit.Attention, which its fused kernels and ours never store.
+// The softmax of timm.models.beit.Attention, which its fused kernels and ours never store.
 #pragma once
 
 #include <algorithm>
@@ -12,8 +12,8 @@
 #include <beit/nn/workspace.hpp>
 
 namespace beit::inline BEIT_ABI {
-/// softmax(q k^T / sqrt(D) + R) of one head of an image, which is a segment of qkv (B*N, 3*C) -> out (N, N), a row a
-/// query. In plain loops: for looking at, not for forward.
+/// Computes softmax(q k^T / sqrt(D) + R) for one head and one image, which is a segment of qkv (B*N, 3*C) -> out (N,
+/// N), one row per query. The loops are plain, because they serve visualisation and not forward.
 inline void attention_weights(const Activations& qkv, Index image, Index head, Index heads,
                               const RelativePositionBias& bias, Rows out) {
   const Index tokens = qkv.segment_rows, dim = qkv.columns / 3, head_dim = dim / heads;

@@ -18,19 +18,19 @@ namespace beit::inline BEIT_ABI {
 template <typename Weight>
 class Block {
  public:
-  /// What a block is made from.
+  /// The settings of a block.
   struct Options {
     Index dim;                     ///< C.
     Index heads;                   ///< A.
     Index hidden;                  ///< M.
-    QkvBias qkv_bias;              ///< Which of queries, keys and values have one.
-    bool layer_scale;              ///< gamma_1 and gamma_2.
-    bool scale_attn_norm = false;  ///< See Attention.
-    bool scale_mlp_norm = false;   ///< See Mlp.
-    float eps = 1e-6f;             ///< Of every norm.
+    QkvBias qkv_bias;              ///< Which of queries, keys and values have biases.
+    bool layer_scale;              ///< Whether there are gamma_1 and gamma_2.
+    bool scale_attn_norm = false;  ///< Whether attention has an inner norm (Attention).
+    bool scale_mlp_norm = false;   ///< Whether the MLP has an inner norm (Mlp).
+    float eps = 1e-6f;             ///< The eps of every norm.
   };
 
-  /// The parameters below timm's `blocks.i`.
+  /// Reads the parameters below timm's `blocks.i`.
   Block(const Kernels& kernels, const WeightScope& weights, const Options& options, RelativePositionBias bias)
       : norm1_(kernels, weights.scope("norm1"), options.dim, options.eps),
         attn_(kernels, weights.scope("attn"), options.dim, options.heads, options.qkv_bias, std::move(bias)),
@@ -44,7 +44,7 @@ class Block {
     }
   }
 
-  /// In place; x (B*N, C).
+  /// Changes x (B*N, C) in place.
   void forward(Index batch, Workspace& workspace, Rows x) const {
     if (batch == 0) return;
     const Index tokens = x.rows() / batch, together = images_together(tokens, workspace.executor().size());

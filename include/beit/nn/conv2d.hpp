@@ -1,4 +1,4 @@
-// A convolution as products with packed weights: dall_e.utils.Conv2d.
+// Convolution by products with packed weights: dall_e.utils.Conv2d.
 #pragma once
 
 #include <algorithm>
@@ -13,14 +13,15 @@
 
 namespace beit::inline BEIT_ABI {
 
-/// y = W * x + b with stride 1 and zeros around x, so that the size stays. Images are rows of pixels, (H*W, channels).
+/// y = W * x + b with stride 1 and zeros around x, so that y has the size of x. Images are rows of pixels, (H*W,
+/// channels).
 template <typename Weight>
 class Conv2d {
  public:
-  /// How x is read.
+  /// How x is changed when it is read.
   struct Input {
-    bool relu = false;     ///< max(x, 0) for x.
-    Index upsampling = 1;  ///< Each pixel of x stands for so many down and across.
+    bool relu = false;     ///< Whether max(x, 0) replaces x (ReLU).
+    Index upsampling = 1;  ///< The factor by which x is enlarged first, to the nearest pixel.
   };
 
   /// Reads "w" (outputs, inputs, kernel, kernel) and "b" (outputs,); kernel is odd.
@@ -30,7 +31,7 @@ class Conv2d {
         product_(kernels, weights, "w", {outputs, inputs, kernel, kernel}, weights.get("b", {outputs}),
                  [&](float* rows, Index count) { put_channels_last(rows, count); }) {}
 
-  /// Channels of the result.
+  /// The number of channels of y.
   Index outputs() const { return product_.outputs(); }
 
   /// out = y; x (H*W / upsampling^2, inputs), out (H*W, outputs), of the size (H, W).
@@ -48,8 +49,8 @@ class Conv2d {
   }
 
  private:
-  /// (count, inputs, kernel*kernel) to (count, kernel*kernel, inputs), in place: a window is then `kernel` runs of
-  /// memory in an image.
+  /// Transposes (count, inputs, kernel*kernel) to (count, kernel*kernel, inputs) in place: a window then consists of
+  /// `kernel` runs of an image's memory.
   void put_channels_last(float* rows, Index count) const {
     const Index area = kernel_ * kernel_;
     if (area == 1 || inputs_ == 1) return;
@@ -61,16 +62,16 @@ class Conv2d {
     }
   }
 
-  /// Rows of pixels whose windows are gathered before they are multiplied: enough that the weights are read seldom,
-  /// few enough that the windows, each pixel nine times over where the kernel is 3x3, stay in a cache.
+  /// The rows of pixels in a band, whose windows are gathered before they are multiplied: so many that the weights are
+  /// read seldom, so few that the windows, which repeat each pixel nine times for a 3x3 kernel, stay in a cache.
   Index band_rows(Size size, const Executor& executor) const {
     constexpr Index floats = Index{1} << 20, least_pixels = 98;
     const Index pixels = std::max(least_pixels, floats / product_.inputs()) * std::max<Index>(1, executor.size() / 2);
     return std::clamp<Index>(pixels / size.width, 1, size.height);
   }
 
-  /// multiply(windows, pixel) for each band: the windows of its pixels, (pixels, kernel*kernel*inputs), from number
-  /// `pixel` on.
+  /// Calls multiply(windows, pixel) for each band, with the windows of its pixels, (pixels, kernel*kernel*inputs); the
+  /// first pixel has the number `pixel`.
   template <typename Multiply>
   void for_each_band(const ConstRows& x, Size size, Input input, Workspace& workspace, const Multiply& multiply) const {
     const Index padding = kernel_ / 2, step = band_rows(size, workspace.executor());
@@ -88,7 +89,7 @@ class Conv2d {
     }
   }
 
-  /// Row y of pixels, which may be outside the image, to out (W + kernel - 1, inputs).
+  /// Writes line y to out (W + kernel - 1, inputs): a row of pixels, or zeros if y is outside the image.
   void read_line(const ConstRows& x, Size size, Input input, Index y, float* out) const {
     const Index padding = kernel_ / 2 * inputs_, length = size.width * inputs_;
     if (y < 0 || y >= size.height) {
@@ -109,9 +110,9 @@ class Conv2d {
     }
   }
 
-  /// The windows of a band whose lines are `line` floats apart.
+  /// Gathers the windows of a band, whose lines are `line` floats apart.
   void gather(const float* band, Index line, Index width, Workspace& workspace, const Activations& windows) const {
-    if (kernel_ == 1) {  // the pixels themselves
+    if (kernel_ == 1) {  // windows are pixels
       return write_rows(Eigen::Map<const RowMajorMatrix>(band, windows.rows(), inputs_), windows, workspace.executor());
     }
     Workspace::Frame frame(workspace);

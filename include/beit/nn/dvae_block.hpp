@@ -12,24 +12,25 @@
 
 namespace beit::inline BEIT_ABI {
 
-/// y = id_path(x) + scale * res_path(x): id_path a 1x1 convolution where widths differ; res_path four convolutions,
-/// each of the positive part of what is before it, the first three a quarter as wide as y.
+/// y = id_path(x) + scale * res_path(x). id_path is a 1x1 convolution if x and y have different numbers of channels,
+/// else the identity; res_path is four convolutions, each after a ReLU, of which the first three have a quarter of y's
+/// channels.
 template <typename Weight>
 class DvaeBlock {
  public:
   using Convolution = Conv2d<Weight>;  ///< Of all sizes.
 
-  /// The sides of the kernels of conv_1 to conv_4.
+  /// The sides of the kernels of the residual path's convolutions.
   struct KernelSizes {
-    Index conv_1;  ///< Side of the first's kernel.
-    Index conv_2;  ///< Of the second's.
-    Index conv_3;  ///< Of the third's.
-    Index conv_4;  ///< Of the last's.
+    Index conv_1;  ///< Side of the first kernel.
+    Index conv_2;  ///< Side of the second kernel.
+    Index conv_3;  ///< Side of the third kernel.
+    Index conv_4;  ///< Side of the last kernel.
   };
-  static constexpr KernelSizes encoder{3, 3, 3, 1};  ///< Of dall_e.Encoder.
-  static constexpr KernelSizes decoder{1, 3, 3, 3};  ///< Of dall_e.Decoder.
+  static constexpr KernelSizes encoder{3, 3, 3, 1};  ///< The kernels of dall_e.Encoder.
+  static constexpr KernelSizes decoder{1, 3, 3, 3};  ///< The kernels of dall_e.Decoder.
 
-  /// The parameters below dall_e's `block_i`; `scale` is that of the residual path.
+  /// Reads the parameters below dall_e's `block_i`; `scale` multiplies the residual path.
   DvaeBlock(const Kernels& kernels, const WeightScope& weights, Index inputs, Index outputs, KernelSizes sizes,
             float scale)
       : hidden_(outputs / 4),
@@ -42,10 +43,10 @@ class DvaeBlock {
     std::fill_n(scale_.data(), outputs, scale);
   }
 
-  /// Channels of the result.
+  /// The number of channels of y.
   Index outputs() const { return conv_4_.outputs(); }
 
-  /// out = y of one image of the size (H, W), out (H*W, outputs); x (H*W / upsampling^2, inputs) may be out.
+  /// out = y for one image of the size (H, W): x (H*W / upsampling^2, inputs), which may be out, -> out (H*W, outputs).
   void forward(const ConstRows& x, Size size, Index upsampling, Workspace& workspace, Rows out) const {
     Workspace::Frame frame(workspace);
     Rows hidden = frame.rows(size.area(), hidden_), next = frame.rows(size.area(), hidden_);
@@ -64,7 +65,7 @@ class DvaeBlock {
   Index hidden_;
   Convolution conv_1_, conv_2_, conv_3_, conv_4_;
   std::optional<Convolution> id_path_;
-  AlignedBuffer<float> scale_;  // (outputs,), all the same
+  AlignedBuffer<float> scale_;  // (outputs,), all equal
 };
 
 }  // namespace beit::inline BEIT_ABI

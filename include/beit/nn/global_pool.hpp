@@ -5,7 +5,7 @@
 
 namespace beit::inline BEIT_ABI {
 
-/// What becomes of the tokens before the classifier.
+/// How tokens are pooled before the classifier.
 enum class GlobalPool {
   avg,    ///< The mean of the patch tokens.
   token,  ///< The class token.

@@ -19,7 +19,8 @@ namespace beit::inline BEIT_ABI {
 template <typename Weight>
 class Head {
  public:
-  /// Reads "fc_norm" if `fc_norm`, with its `eps`, and "head" unless `classes` is 0. `kernels` must outlive it.
+  /// Reads "fc_norm", which uses `eps`, if `fc_norm`, and "head" unless `classes` is 0. `kernels` must outlive the
+  /// head.
   Head(const Kernels& kernels, const WeightScope& weights, Index dim, Index classes, GlobalPool pool, bool fc_norm,
        float eps)
       : kernels_(&kernels), pool_(pool) {
@@ -42,7 +43,7 @@ class Head {
     if (fc_norm_) fc_norm_->forward(out, workspace.executor(), out);
   }
 
-  /// tokens (B*N, C) -> out (B, K), or (B, C) where there is no classifier.
+  /// tokens (B*N, C) -> out (B, K), or (B, C) without a classifier.
   void forward(const ConstRows& tokens, Workspace& workspace, Rows out) const {
     if (!head_) return pre_logits(tokens, workspace, out);
     Workspace::Frame frame(workspace);

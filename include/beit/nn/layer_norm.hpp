@@ -15,11 +15,11 @@ namespace beit::inline BEIT_ABI {
 /// y = (x - mean(x)) / sqrt(var(x) + eps) * weight + bias, for each row.
 class LayerNorm {
  public:
-  /// eps: timm.layers.LayerNorm's default. `kernels` must outlive the layer.
+  /// Reads "weight" and "bias"; the default of eps is timm.layers.LayerNorm's. `kernels` must outlive the layer.
   LayerNorm(const Kernels& kernels, const WeightScope& weights, Index dim, float eps = 1e-6f)
       : kernels_(&kernels), weight_(weights.get("weight", {dim})), bias_(weights.get("bias", {dim})), eps_(eps) {}
 
-  /// (m, C) -> (m, C); out may be x.
+  /// Normalises x (m, C) -> out (m, C); out may be x.
   void forward(const ConstRows& x, const Executor& executor, Rows out) const {
     constexpr Index block = 32;
     executor.for_each(detail::ceil_div(x.rows(), block), [&](Index item, Index) {
@@ -29,14 +29,14 @@ class LayerNorm {
     });
   }
 
-  /// (m, C) -> (m, C) as a product reads it.
+  /// Normalises x (m, C) -> out (m, C) in the layout that a product reads.
   void forward(const ConstRows& x, Workspace& workspace, const Activations& out) const {
     for_each_tile(out, workspace, [&](const Activations::RowTile& tile, float* normed) {
       const float* const from = x.data() + (tile.segment * out.segment_rows + tile.row) * x.outerStride();
       norm_tile(from, x.outerStride(), tile, normed, out);
     });
   }
-  /// The same of what another kernel keeps.
+  /// Normalises activations, which may have another layout than `out`.
   void forward(const Activations& x, Workspace& workspace, const Activations& out) const {
     for_each_tile(out, workspace, [&](const Activations::RowTile& tile, float* rows) {
       for (Index i = 0; i < tile.rows; ++i) x.read(tile.segment, tile.row + i, 0, x.columns, rows + i * x.columns);
@@ -45,7 +45,7 @@ class LayerNorm {
   }
 
  private:
-  /// body(tile, rows) for each tile of `out`, with memory of a near cache for its rows.
+  /// Calls body(tile, rows) for each row tile of `out`, with memory for its rows that stays in a near cache.
   template <typename Body>
   void for_each_tile(const Activations& out, Workspace& workspace, const Body& body) const {
     Workspace::Frame frame(workspace);
@@ -55,7 +55,7 @@ class LayerNorm {
                                   [&](Index t, Index slot) { body(out.tile(t), scratch + slot * slot_size); });
   }
 
-  /// x (tile.rows, C), rows ldx apart, to `normed` without padding, which may be x, and on to `out`.
+  /// Normalises x (tile.rows, C), rows ldx apart, into `normed` (without padding; may be x), and writes that to `out`.
   void norm_tile(const float* x, Index ldx, const Activations::RowTile& tile, float* normed,
                  const Activations& out) const {
     kernels_->layer_norm(x, ldx, tile.rows, out.columns, weight_.data(), bias_.data(), eps_, normed, out.columns);

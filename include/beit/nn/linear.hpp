@@ -1,4 +1,4 @@
-// A matrix product with packed weights: timm's and torch's nn.Linear.
+// Matrix products with packed weights: timm's and torch's nn.Linear.
 #pragma once
 
 #include <algorithm>
@@ -19,69 +19,69 @@
 
 namespace beit::inline BEIT_ABI {
 
-/// A weight type: Precision::float_fast.
+/// The weight type of Precision::float_fast.
 struct FloatFast {};
 
-/// What a weight type stands for: `precision`, and `Edge`, the weight type of the first and last layers, which cost
-/// little and of whose rounding the rest of the model makes most.
+/// The properties of a weight type: its `precision`, and `BoundaryWeight`, the weight type of the first and the last
+/// layer, which cost little and whose rounding matters most.
 template <typename Weight>
 struct WeightTraits;
 
-/// Of float.
+/// The traits of float.
 template <>
 struct WeightTraits<float> {
-  static constexpr Precision precision = Precision::float32;  ///< Its name.
-  using BoundaryWeight = float;                               ///< What the first and the last layer are in.
+  static constexpr Precision precision = Precision::float32;  ///< Precision of products.
+  using BoundaryWeight = float;                               ///< Weight type of the first and the last layer.
 };
 
-/// Of FloatFast.
+/// The traits of FloatFast.
 template <>
 struct WeightTraits<FloatFast> {
-  static constexpr Precision precision = Precision::float_fast;  ///< Its name.
-  using BoundaryWeight = FloatFast;                              ///< What the first and the last layer are in.
+  static constexpr Precision precision = Precision::float_fast;  ///< Precision of products.
+  using BoundaryWeight = FloatFast;                              ///< Weight type of the first and the last layer.
 };
 
-/// Of Eigen::bfloat16.
+/// The traits of Eigen::bfloat16.
 template <>
 struct WeightTraits<Eigen::bfloat16> {
-  static constexpr Precision precision = Precision::bfloat16;  ///< Its name.
-  using BoundaryWeight = Eigen::bfloat16;                      ///< What the first and the last layer are in.
+  static constexpr Precision precision = Precision::bfloat16;  ///< Precision of products.
+  using BoundaryWeight = Eigen::bfloat16;                      ///< Weight type of the first and the last layer.
 };
 
-/// Of std::int8_t.
+/// The traits of std::int8_t.
 template <>
 struct WeightTraits<std::int8_t> {
-  static constexpr Precision precision = Precision::int8;  ///< Its name.
-  using BoundaryWeight = Eigen::bfloat16;                  ///< What the first and the last layer are in.
+  static constexpr Precision precision = Precision::int8;  ///< Precision of products.
+  using BoundaryWeight = Eigen::bfloat16;                  ///< Weight type of the first and the last layer.
 };
 
-/// Those of a level's kernels that multiply a weight type.
+/// The kernels of a level for a weight type.
 template <typename Weight>
 const kernels::PrecisionKernels& precision_kernels(const Kernels& kernels) {
   return kernels::precision_kernels_of<WeightTraits<Weight>::precision>(kernels.isa);
 }
 
-/// y = x W^T + b, with what follows done on the way to memory. W (outputs, inputs) is packed once, here, on the
-/// threads of the weights' scope, as the gemm of `kernels` reads it, which must outlive the layer.
+/// y = x W^T + b, with a fused epilogue. The constructor packs W (outputs, inputs) for the gemm of `kernels`, on the
+/// threads of the weights' scope. `kernels` must outlive the layer.
 template <typename Weight>
 class Linear {
  public:
   Linear() = default;
-  /// Reads the parameter `name` of this shape: outputs, and dimensions whose product is the inputs. `bias` is
-  /// (outputs,) or empty.
+  /// Reads the parameter `name`. Its `shape` is the number of outputs, then dimensions whose product is the number of
+  /// inputs. `bias` is (outputs,) or empty.
   Linear(const Kernels& kernels, const WeightScope& weights, std::string_view name, std::initializer_list<Index> shape,
          AlignedBuffer<float> bias)
       : Linear(kernels, weights, name, shape, std::move(bias), [](float*, Index) {}) {}
-  /// The same with `arrange(float* rows, Index count)`: puts the inputs of `count` rows (count, inputs), as they were
-  /// read, into the order in which x has them. On several threads at once.
+  /// Also calls `arrange(float* rows, Index count)`, on several threads at once: it puts the inputs of rows (count,
+  /// inputs), as they were read, into the order in which x has them.
   template <typename Arrange>
   Linear(const Kernels& kernels, const WeightScope& weights, std::string_view name, std::initializer_list<Index> shape,
          AlignedBuffer<float> bias, const Arrange& arrange)
       : kernel_(&precision_kernels<Weight>(kernels).gemm), bias_(std::move(bias)), outputs_(*shape.begin()) {
-    weights.read(name, shape, 0, 0, nullptr);  // checks the shape before memory of that size is asked for
+    weights.read(name, shape, 0, 0, nullptr);  // checks the shape before allocating memory for it
     for (const Index* n = shape.begin() + 1; n != shape.end(); ++n) inputs_ *= *n;
     packed_ = AlignedBuffer<std::byte>(kernel().packed_bytes(outputs_, inputs_));
-    // By some panels at a time: there is never a second copy of the whole matrix.
+    // Packs some panels at a time, so that there is never a second copy of the whole matrix.
     const Index tile = kernel().column_tile,
                 block = std::clamp<Index>(outputs_, 1, tile * std::max<Index>(1, 64 / tile));
     const Index blocks = detail::ceil_div(outputs_, block);
@@ -99,13 +99,13 @@ class Linear {
   Linear(const Kernels& kernels, const WeightScope& weights, Index outputs, Index inputs)
       : Linear(kernels, weights, "weight", {outputs, inputs}, weights.get("bias", {outputs})) {}
 
-  Index inputs() const { return inputs_; }    ///< k.
-  Index outputs() const { return outputs_; }  ///< n.
+  Index inputs() const { return inputs_; }    ///< The columns of x.
+  Index outputs() const { return outputs_; }  ///< The columns of y.
 
-  /// What multiplies.
+  /// The kernel that multiplies.
   const kernels::GemmKernel& kernel() const { return *kernel_; }
 
-  /// Memory for x of the calls below: (segments * segment_rows, inputs).
+  /// Takes memory for the calls' x (segments * segment_rows, inputs) from the frame.
   Activations input(Workspace::Frame& frame, Index segments, Index segment_rows, bool partial_writes = false) const {
     return frame.activations(*kernel().layout, segments, segment_rows, inputs_, partial_writes);
   }
@@ -114,18 +114,18 @@ class Linear {
   void forward(const Activations& x, Workspace& workspace, Rows out) const {
     run(x, workspace, {.epilogue = kernels::Epilogue::bias}, out);
   }
-  /// The same to what another product or attention reads, with the segments of x.
+  /// out = x W^T + b in the layout that another product or attention reads, with the segments of x.
   void forward(const Activations& x, Workspace& workspace, const Activations& out) const {
     run(x, workspace, {.into = &out, .epilogue = kernels::Epilogue::bias});
     encode_staged(out, workspace.executor());
   }
-  /// out = gelu(x W^T + b), to what another product reads.
+  /// out = gelu(x W^T + b) in the layout that another product reads.
   void forward_gelu(const Activations& x, Workspace& workspace, const Activations& out) const {
     run(x, workspace, {.into = &out, .epilogue = kernels::Epilogue::bias_gelu});
     encode_staged(out, workspace.executor());
   }
-  /// out += scale * (x W^T + b); scale (outputs,), or null for 1. Of out's rows each of x's segments has
-  /// `out_segment_rows`, of which the last segment_rows are written; 0: as many as it has itself.
+  /// out += scale * (x W^T + b); scale (outputs,), or null for 1. A segment has `out_segment_rows` rows in out, of
+  /// which the last x.segment_rows are written; 0 means as many as in x.
   void forward_residual(const Activations& x, const float* scale, Workspace& workspace, Rows out,
                         Index out_segment_rows = 0) const {
     run(x, workspace, {.scale = scale, .epilogue = kernels::Epilogue::bias_residual}, out, out_segment_rows);
@@ -147,8 +147,8 @@ class Linear {
     product.packed = packed_.data();
     product.bias = bias_.data();
     product.n = outputs_;
-    // A task's rows of x stay in a cache while its panels pass by: as many as one call takes, and many columns, where
-    // threads are few; fewer until every thread has some tasks.
+    // A task's rows of x stay in a cache while its panels pass by. With few threads a task has as many rows as one call
+    // takes, and many columns; these are halved until every thread has some tasks.
     const Executor& executor = workspace.executor();
     const Index step = kernel.tile_step, tile = kernel.column_tile;
     const auto tasks = [&](Index tiles, Index columns) {
@@ -160,7 +160,8 @@ class Linear {
     Index columns = tile * std::max<Index>(1, 256 / tile);
     while (columns > tile && tasks(tiles, columns) < wanted) columns = halved(columns, tile);
     while (tiles > step && tasks(tiles, columns) < wanted) tiles = halved(tiles, step);
-    // Somewhat fewer columns where threads would end more evenly: tasks are taken one by one, and the last ones count.
+    // Takes somewhat fewer columns if that makes threads finish more evenly: they take tasks one by one, and the last
+    // to finish counts.
     const auto longest = [&](Index width) { return detail::ceil_div(tasks(tiles, width), executor.size()) * width; };
     for (Index width = columns - tile, least = columns / 2; executor.size() > 1 && width >= least; width -= tile) {
       if (width > 0 && longest(width) < longest(columns)) columns = width;

@@ -9,7 +9,7 @@
 
 namespace beit::inline BEIT_ABI {
 
-/// The largest of each 2x2 pixels, channel by channel: x (H*W, C) of the even size (H, W) -> out (H/2 * W/2, C).
+/// The maximum over each 2x2 pixels per channel: x (H*W, C) of the even size (H, W) -> out (H/2 * W/2, C).
 inline void max_pool(const ConstRows& x, Size size, const Executor& executor, Rows out) {
   const Index width = size.width / 2;
   executor.for_each(size.height / 2, [&](Index y, Index) {

@@ -17,16 +17,17 @@ namespace beit::inline BEIT_ABI {
 template <typename Weight>
 class Mlp {
  public:
-  /// The parameters below timm's `mlp`: C = dim, M = hidden.
+  /// Reads the parameters below timm's `mlp`: C = dim, M = hidden.
   Mlp(const Kernels& kernels, const WeightScope& weights, Index dim, Index hidden)
       : fc1_(kernels, weights.scope("fc1"), hidden, dim), fc2_(kernels, weights.scope("fc2"), dim, hidden) {}
 
-  /// From here on y = norm(gelu(x W1^T + b1)) W2^T + b2: "mlp.norm" of BEiT-3, timm's scale_mlp_norm.
+  /// Adds a norm before the second product: y = norm(gelu(x W1^T + b1)) W2^T + b2, "mlp.norm" of BEiT-3, timm's
+  /// scale_mlp_norm.
   void norm_hidden(const Kernels& kernels, const WeightScope& norm, float eps) {
     norm_.emplace(kernels, norm, fc2_.inputs(), eps);
   }
 
-  /// Memory for x: (B*N, C).
+  /// Takes memory for x (B*N, C) from the frame.
   Activations input(Workspace::Frame& frame, Index batch, Index tokens) const {
     return fc1_.input(frame, batch, tokens);
   }

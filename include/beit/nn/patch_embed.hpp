@@ -11,11 +11,11 @@
 
 namespace beit::inline BEIT_ABI {
 
-/// token = W patch + b, where a patch is its pixels in the order (channel, row, column).
+/// token = W patch + b, where a patch has its pixels in the order (channel, row, column).
 template <typename Weight>
 class PatchEmbed {
  public:
-  /// The parameters below timm's `patch_embed`.
+  /// Reads the parameters below timm's `patch_embed`.
   PatchEmbed(const Kernels& kernels, const WeightScope& weights, Size image, Size patch, Index channels, Index dim)
       : image_(image), patch_(patch), channels_(channels) {
     const WeightScope proj = weights.scope("proj");
@@ -23,14 +23,14 @@ class PatchEmbed {
         Linear<Weight>(kernels, proj, "weight", {dim, channels, patch.height, patch.width}, proj.get("bias", {dim}));
   }
 
-  /// Adds to tokens (B*N, C), N = 1 + grid.area(), the embeddings of x (B, channels*H*W); the first token of
-  /// each image, the class token, is left alone.
+  /// Adds the embeddings of x (B, channels*H*W) to tokens (B*N, C), N = 1 + grid.area(). The first token of each image,
+  /// the class token, stays as it is.
   void forward_residual(const ConstRows& x, Workspace& workspace, Rows tokens) const {
     const Size grid{image_.height / patch_.height, image_.width / patch_.width};
     const Index count = grid.area(), batch = x.rows();
     Workspace::Frame frame(workspace);
     const Activations patches = proj_.input(frame, batch, count);
-    // The patches of a tile of rows at a time, written out of a near cache.
+    // Gathers the patches of one row tile at a time, so that they are written from a near cache.
     const Index slot_size = patches.layout->row_tile * proj_.inputs();
     float* const scratch = frame.floats(workspace.executor().size() * slot_size);
     workspace.executor().for_each(patches.tiles(), [&](Index t, Index slot) {
@@ -46,7 +46,7 @@ class PatchEmbed {
   }
 
  private:
-  /// A patch of one image (channels, H, W) to out (channels*Ph*Pw,).
+  /// Copies a patch of one image (channels, H, W) to out (channels*Ph*Pw,).
   void gather(const float* image, Index gy, Index gx, float* out) const {
     for (Index c = 0; c < channels_; ++c) {
       const float* pixels = image + (c * image_.height + gy * patch_.height) * image_.width + gx * patch_.width;

@@ -1,16 +1,17 @@
-// The biases of an attention's first product.
+// The biases of attention's first product.
 #pragma once
 
 #include <beit/core/version.hpp>
 
 namespace beit::inline BEIT_ABI {
 
-/// What queries, keys and values have in the way of biases.
+/// Which of queries, keys and values have a bias.
 enum class QkvBias {
   none,
-  /// BEiT's: "q_bias" and "v_bias". A key's would add the same to every score of a query, which softmax ignores.
+  /// "q_bias" and "v_bias", as in BEiT. A bias of keys would add the same number to every score of a query, which
+  /// softmax ignores.
   query_value,
-  all,  ///< "qkv.bias", as BEiT-3 has them all the same.
+  all,  ///< "qkv.bias", as in BEiT-3.
 };
 
 }  // namespace beit::inline BEIT_ABI

@@ -11,16 +11,16 @@
 
 namespace beit::inline BEIT_ABI {
 
-/// What is added to q k^T: a table with a number for each offset between two patches and each head.
-/// Kept as (A, R) in the order of kernels/relative_position.hpp; R = (2*Gh-1)*(2*Gw-1) + 3.
+/// The bias that is added to q k^T: a table with one number per offset between two patches and per head. It is stored
+/// as (A, R) in the order of kernels/relative_position.hpp; R = (2*Gh-1)*(2*Gw-1) + 3.
 class RelativePositionBias {
  public:
   /// No bias.
   RelativePositionBias() = default;
-  /// None, for tokens of this grid of patches.
+  /// No bias yet, for tokens of this grid of patches; add() adds tables.
   explicit RelativePositionBias(Size grid) : grid_(grid) {}
 
-  /// Adds the table under `weights`: (R, A), timm's order.
+  /// Adds the table below `weights`: (R, A), in timm's order.
   void add(const WeightScope& weights, Index heads) {
     const Index count = kernels::relative_positions(grid_);
     const AlignedBuffer<float> table = weights.get("relative_position_bias_table", {count, heads});
@@ -35,16 +35,16 @@ class RelativePositionBias {
     }
   }
 
-  /// Patches down and across.
+  /// The grid of patches.
   Size grid() const { return grid_; }
-  /// The table of one head (R,), or null where there is no bias.
+  /// The table of one head (R,), or null without a bias.
   const float* head(Index head) const {
     return table_.data() == nullptr ? nullptr : table_.data() + head * kernels::relative_positions(grid_);
   }
 
  private:
   Size grid_;
-  AlignedBuffer<float> table_;  // (A, R), and kernels::relative_position_slack
+  AlignedBuffer<float> table_;  // (A, R), then kernels::relative_position_slack
 };
 
 }  // namespace beit::inline BEIT_ABI

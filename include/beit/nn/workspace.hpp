@@ -15,27 +15,27 @@ namespace beit::inline BEIT_ABI {
 
 using kernels::Activations;
 
-/// What one thread of calls needs beside a model: memory that grows to the largest batch seen and is then reused, and
-/// the pool that the work is taken to. A model is constant and may serve many threads at once, each with a workspace of
-/// its own.
+/// The memory and the thread pool of one caller. The memory grows to the largest batch seen and is then reused. A model
+/// is constant and may serve many callers at once, each with its own workspace.
 class Workspace {
  public:
-  /// On the default pool.
+  /// Runs work on the default pool.
   Workspace() : Workspace(default_thread_pool()) {}
-  /// On `pool`, a WorkPool, which must outlive the workspace.
+  /// Runs work on `pool`, a WorkPool, which must outlive the workspace.
   explicit Workspace(const Executor& pool) : executor_(pool) {}
   /// No frame may be open.
   Workspace(Workspace&&) = default;
   /// No frame may be open in either.
   Workspace& operator=(Workspace&&) = default;
 
-  /// The threads that work is done on.
+  /// The threads that run the work.
   const Executor& executor() const { return executor_; }
 
-  /// Memory for as long as the frame lives. Frames end in the opposite order of their beginning, as calls do.
+  /// Memory that is valid for as long as the frame lives. Frames end in the opposite order of their beginning, as calls
+  /// do.
   class [[nodiscard]] Frame {
    public:
-    /// Opens one on top of those that are open.
+    /// Opens a frame on top of those that are open.
     explicit Frame(Workspace& workspace) : workspace_(workspace), block_(workspace.block_), used_(workspace.used_) {
       ++workspace.frames_;
     }
@@ -47,13 +47,13 @@ class Workspace {
     Frame(const Frame&) = delete;
     Frame& operator=(const Frame&) = delete;
 
-    /// Uninitialised, aligned to a cache line.
+    /// Takes `size` bytes, uninitialised, aligned to a cache line.
     std::byte* bytes(Index size) { return workspace_.take(size); }
-    /// The same in floats.
+    /// Takes `size` floats, uninitialised, aligned to a cache line.
     float* floats(Index size) { return reinterpret_cast<float*>(bytes(size * static_cast<Index>(sizeof(float)))); }
-    /// (rows, cols) without padding.
+    /// Takes a matrix (rows, cols) without padding.
     Rows rows(Index rows, Index cols) { return Eigen::Map<RowMajorMatrix>(floats(rows * cols), rows, cols); }
-    /// (segments * segment_rows, columns) as `layout` keeps them; `partial_writes`: some writes will have less than all
+    /// Takes activations (segments * segment_rows, columns) of a layout. `partial_writes`: some writes won't have all
     /// columns.
     Activations activations(const kernels::Layout& layout, Index segments, Index segment_rows, Index columns,
                             bool partial_writes = false) {
@@ -68,7 +68,7 @@ class Workspace {
   };
 
  private:
-  /// From the first block that has room; what is in a block before that is lost until the frame ends.
+  /// Takes memory from the first slab with room; the unused end of a skipped slab stays unused until the frame ends.
   std::byte* take(Index size) {
     size = detail::round_up_to_cache_line(size);
     for (; block_ < blocks_.size(); ++block_, used_ = 0) {
@@ -82,7 +82,7 @@ class Workspace {
 
   void add_block(Index size) { blocks_.emplace_back(size); }
 
-  /// One block in the place of many, so that the next call finds room for all it needs.
+  /// Replaces several slabs by one, so that the next call finds room for everything.
   void join_blocks() noexcept {
     if (blocks_.size() < 2) return;
     Index total = 0;
@@ -90,23 +90,23 @@ class Workspace {
     blocks_.clear();
     try {
       add_block(total);
-    } catch (const std::bad_alloc&) {  // the next call asks for what it needs
+    } catch (const std::bad_alloc&) {  // the next call allocates what it needs
     }
   }
 
   Executor executor_;
   std::vector<AlignedBuffer<std::byte>> blocks_;
-  std::size_t block_ = 0;  // in use, up to used_
+  std::size_t block_ = 0;  // the slab in use, up to used_
   Index used_ = 0;
   Index frames_ = 0;
 };
 
-/// Once all of `x` is written: does what is left to make it what its kernel reads, on all threads.
+/// Encodes the staged rows of `x`, if any, on all threads; call it after the last write.
 inline void encode_staged(const Activations& x, const Executor& executor) {
   if (x.completes()) executor.for_each(x.tiles(), [&](Index t, Index) { x.complete(x.tile(t)); });
 }
 
-/// Writes x (m, k), row after row, segment after segment, on all threads.
+/// Writes x (m, k), segment after segment, to `out`, on all threads.
 inline void write_rows(const ConstRows& x, const Activations& out, const Executor& executor) {
   executor.for_each(out.tiles(), [&](Index t, Index) {
     const Activations::RowTile tile = out.tile(t);

@@ -1,4 +1,4 @@
-// Choosing the penalty of a LinearProbe, and what counts how much.
+// Cross-validation of a LinearProbe's penalty, and class weights.
 #pragma once
 
 #include <algorithm>
@@ -22,7 +22,7 @@ namespace beit::inline BEIT_ABI {
 
 namespace detail {
 
-/// Softmax of one row of logits (K,) at `label`: its log-probability.
+/// The log-probability of `label` by the softmax of one row of logits (K,).
 inline double log_probability(const float* logits, Index classes, Index label) {
   const double largest = static_cast<double>(*std::max_element(logits, logits + classes));
   double sum = 0;
@@ -32,8 +32,8 @@ inline double log_probability(const float* logits, Index classes, Index label) {
 
 }  // namespace detail
 
-/// What makes every class count the same, scikit-learn's class_weight="balanced": n / (K * images of the class), (K,);
-/// 0 for a class without images.
+/// Weights (K,) that make all classes count equally, as scikit-learn's class_weight="balanced": n / (K * images of the
+/// class), or 0 for a class without images.
 inline std::vector<double> balanced_class_weights(std::span<const Index> y, Index classes) {
   detail::require_labels(y, static_cast<Index>(y.size()), classes, "balanced_class_weights");
   std::vector<double> weights(static_cast<std::size_t>(classes), 0.0);
@@ -44,8 +44,8 @@ inline std::vector<double> balanced_class_weights(std::span<const Index> y, Inde
   return weights;
 }
 
-/// Deals the rows of each class, shuffled by `seed`, to `folds` parts of nearly the same size: the part of each row,
-/// 0 to folds - 1. Every system deals the same. ArgumentError for fewer than 2 folds.
+/// Divides the rows of each class, shuffled by `seed`, among `folds` folds of nearly the same size. Returns the fold of
+/// each row, 0 to folds - 1, which is the same on every system. ArgumentError for fewer than 2 folds.
 inline std::vector<Index> stratified_folds(std::span<const Index> y, Index classes, Index folds, unsigned seed = 0) {
   if (folds < 2) throw ArgumentError(detail::concat({"stratified_folds: found ", folds, " folds, wanted 2 or more"}));
   detail::require_labels(y, static_cast<Index>(y.size()), classes, "stratified_folds");
@@ -53,37 +53,37 @@ inline std::vector<Index> stratified_folds(std::span<const Index> y, Index class
   for (std::size_t i = 0; i < y.size(); ++i) rows[static_cast<std::size_t>(y[i])].push_back(i);
   std::mt19937 random(seed);
   std::vector<Index> parts(y.size());
-  Index next = 0;  // goes on from class to class, so that small classes don't all fill the first part
+  Index next = 0;  // continues from class to class, so that small classes don't all go to the first fold
   for (std::vector<std::size_t>& own : rows) {
-    // Not std::shuffle, whose order differs between standard libraries.
+    // std::shuffle's order differs between standard libraries.
     for (std::size_t i = own.size(); i > 1; --i) std::swap(own[i - 1], own[random() % i]);
     for (const std::size_t row : own) parts[row] = next++ % folds;
   }
   return parts;
 }
 
-/// What cross-validation found for each C tried, smallest first.
+/// The results of cross-validation for each C that was tried, smallest first.
 struct CrossValidation {
-  /// What one C led to.
+  /// The result for one C.
   struct Trial {
     double C;         ///< The inverse of the penalty's strength.
-    double loss;      ///< Mean of -log p[y] over the images that were held out.
-    double accuracy;  ///< 0 to 1, of those.
+    double loss;      ///< Mean of -log p[y] over the held-out images.
+    double accuracy;  ///< Fraction of the held-out images that are classified correctly.
   };
-  std::vector<Trial> trials;  ///< In the order of C.
-  double best_C = 1;          ///< The one of the least loss.
+  std::vector<Trial> trials;  ///< Sorted by C.
+  double best_C = 1;          ///< The C with the least loss.
 };
 
 namespace detail {
 
-/// One way to part the rows.
+/// One split of the rows.
 struct Fold {
   Matrix train, test;  // (n - m, d), (m, d)
   std::vector<Index> train_y, test_y;
-  std::optional<LinearProbe> last{};  // of the C before: where training goes on
+  std::optional<LinearProbe> last{};  // the probe for the previous C, from which training continues
 };
 
-/// A fold for each part, which is held out of it.
+/// Makes the splits: each holds out one fold.
 inline std::vector<Fold> make_folds(const ConstRows& x, std::span<const Index> y, const std::vector<Index>& parts,
                                     Index folds) {
   std::vector<Fold> data;
@@ -101,7 +101,7 @@ inline std::vector<Fold> make_folds(const ConstRows& x, std::span<const Index> y
   return data;
 }
 
-/// Trains on all folds, of `rows` rows together, and tests on what each held out.
+/// Trains on each split and tests on its held-out rows, of which there are `rows` in all.
 inline CrossValidation::Trial try_folds(std::vector<Fold>& folds, Index rows, Index classes,
                                         const LinearProbeOptions& options, const Executor& executor) {
   CrossValidation::Trial trial{options.C, 0, 0};
@@ -123,8 +123,8 @@ inline CrossValidation::Trial try_folds(std::vector<Fold>& folds, Index rows, In
 
 }  // namespace detail
 
-/// Tries C = 1e-4, 1e-3 ... 1e4 by stratified cross-validation, upwards until the loss has risen twice, and the other
-/// options as they are. ArgumentError as LinearProbe, and for fewer than 2 folds or fewer rows than folds.
+/// Tries C = 1e-4, 1e-3 ... 1e4, upwards until the loss has risen twice, by stratified cross-validation; the other
+/// options stay as they are. ArgumentError as LinearProbe's, and for fewer than 2 folds or fewer rows than folds.
 inline CrossValidation cross_validate(const ConstRows& x, std::span<const Index> y, Index classes,
                                       LinearProbeOptions options, Index folds, unsigned seed,
                                       const Executor& executor) {

@@ -1,7 +1,6 @@
 // Logistic regression on features: a new head for a model, trained in seconds.
 //
-// Besides what the rest of the library needs, this header needs LBFGS++ (Debian: liblbfgspp-dev), so that
-// <beit/beit.hpp> doesn't include it.
+// <beit/beit.hpp> doesn't include this header, because it needs another library: LBFGS++ (Debian: liblbfgspp-dev).
 #pragma once
 
 #include <algorithm>
@@ -39,21 +38,22 @@ namespace beit::inline BEIT_ABI {
 
 /// How a LinearProbe is trained.
 struct LinearProbeOptions {
-  /// Inverse strength of the penalty, as scikit-learn's C.
+  /// Inverse strength of the penalty: scikit-learn's C.
   double C = 1;
-  /// Train on features of mean 0 and variance 1; the weights are for the features as they are all the same.
+  /// Whether to train on features scaled to mean 0 and variance 1. The resulting weights are for unscaled features
+  /// either way.
   bool standardize = false;
-  /// What an image of each class counts, (K,); empty for 1 each.
+  /// Weight of each class, (K,); empty: 1 for all.
   std::vector<double> class_weights{};
-  /// Evaluations of the objective after which the search ends, converged or not.
+  /// The number of evaluations of the objective after which the search ends, converged or not.
   int max_evaluations = 1000;
-  /// The gradient's norm at the end, as a mean over the images.
+  /// The norm of the gradient of the mean loss at which the search has converged.
   double tolerance = 1e-7;
 };
 
 namespace detail {
 
-/// Throws ArgumentError unless each of n labels is a class.
+/// Throws ArgumentError unless there are n labels and each is a class.
 inline void require_labels(std::span<const Index> y, Index n, Index classes, const char* name) {
   if (static_cast<Index>(y.size()) != n) {
     throw ArgumentError(concat({name, ": found ", y.size(), " labels, wanted ", n}));
@@ -65,7 +65,7 @@ inline void require_labels(std::span<const Index> y, Index n, Index classes, con
   }
 }
 
-/// The objective of LinearProbe and its gradient at [W (K, d) row-major, b (K,)], divided by n.
+/// LinearProbe's objective and its gradient at [W (K, d) row-major, b (K,)], divided by n.
 class ProbeObjective {
  public:
   /// x must outlive the objective.
@@ -87,8 +87,8 @@ class ProbeObjective {
     if (class_weights_.empty()) class_weights_.assign(static_cast<std::size_t>(classes), 1.0);
   }
 
-  /// From now on, single precision multiplies what weights differ from those of `at`, whose logits are computed here in
-  /// double: near `at`, values and gradients have more digits.
+  /// Computes the logits at `at` in double precision. From then on, only the difference of weights from `at` is
+  /// multiplied in single precision, so that values and gradients near `at` have more digits.
   void centre(const Eigen::VectorXd& at) {
     centre_ = at;
     centre_logits_.resize(classes_, n_);
@@ -108,7 +108,7 @@ class ProbeObjective {
     }
     rows_.forward(weights_, executor_, logits_);
 
-    // Each task takes some images: from logits to the gradient by them, in place.
+    // Each task turns the logits of some images into the gradient by these logits, in place.
     const Index blocks = detail::ceil_div(n_, block);
     std::vector<double> losses(static_cast<std::size_t>(blocks));
     Eigen::MatrixXd bias_gradients = Eigen::MatrixXd::Zero(classes_, blocks);
@@ -139,33 +139,33 @@ class ProbeObjective {
   }
 
  private:
-  static constexpr Index block = 256;  // images of a task
+  static constexpr Index block = 256;  // images per task
   static std::size_t index(Index i) { return static_cast<std::size_t>(i); }
   bool centred() const { return centre_.size() > 0; }
 
   const Matrix* x_;             // (n, d)
-  RowProducts rows_, columns_;  // of x (n, d)
+  RowProducts rows_, columns_;  // the products with x (n, d)
   std::span<const Index> y_;    // (n,)
   Executor executor_;
   Index n_, dim_, classes_;
   double penalty_;
   std::vector<double> class_weights_;  // (K,)
   Matrix weights_;                     // (K, d)
-  Matrix logits_;                      // (K, n), then the slopes
+  Matrix logits_;                      // (K, n), later the slopes
   Matrix gradient_;                    // (K, d)
   Eigen::VectorXd centre_;             // W and b, or empty
-  Eigen::MatrixXd centre_logits_;      // (K, n) of its W
+  Eigen::MatrixXd centre_logits_;      // (K, n), by W of centre_
 };
 
 }  // namespace detail
 
-/// Multinomial logistic regression: logits = x W^T + b, trained to the least
+/// Multinomial logistic regression: logits = x W^T + b, trained to minimise
 ///
 ///     sum_i w[y_i] * -log softmax(logits_i)[y_i] + |W|^2 / (2 C)
 ///
 /// which is the objective of scikit-learn's LogisticRegression (penalty "l2", multi_class "multinomial"): the bias
-/// isn't penalised. By L-BFGS, https://lbfgspp.statr.me, with sums in double and products in single precision. The same
-/// arguments give the same bits for any number of threads on one level of kernels.
+/// isn't penalised. Training uses L-BFGS, https://lbfgspp.statr.me, with sums in double and products in single
+/// precision. On one level of kernels, the same arguments give the same bits for any number of threads.
 class LinearProbe {
  public:
   /// x (n, d), y (n,) from 0 to classes - 1. ArgumentError where shapes, labels or options are wrong, or where x isn't
@@ -174,7 +174,7 @@ class LinearProbe {
               const Executor& executor = default_thread_pool(), const LinearProbe* start = nullptr)
       : weight_(classes, x.cols()), bias_(static_cast<std::size_t>(std::max<Index>(classes, 0))) {
     check(x, y, classes, options);
-    // Centred always: the bias takes it up, and single precision goes further.
+    // Features are always centred: the bias makes up for it, and single precision is then more accurate.
     const double count = static_cast<double>(x.rows());
     Eigen::VectorXd mean(x.cols()), scale = Eigen::VectorXd::Ones(x.cols());
     Matrix scaled(x.rows(), x.cols());
@@ -203,7 +203,8 @@ class LinearProbe {
 
   const Matrix& weight() const { return weight_; }          ///< (K, d), as timm's head.weight.
   const std::vector<float>& bias() const { return bias_; }  ///< (K,), as timm's head.bias.
-  /// Whether the gradient came down to the tolerance: false where max_evaluations, or the precision, ended it before.
+  /// Whether the gradient's norm reached the tolerance; false if max_evaluations or the precision ended the search
+  /// before.
   bool converged() const { return converged_; }
 
   /// x (m, d) -> (m, K).
@@ -250,7 +251,7 @@ class LinearProbe {
     }
   }
 
-  /// Ends a search whose points come no lower.
+  /// Thrown to end a search that finds no lower point.
   struct Stalled {};
 
   void minimize(detail::ProbeObjective& objective, const LinearProbeOptions& options) {
@@ -259,9 +260,10 @@ class LinearProbe {
     param.epsilon_rel = 0;
     param.past = 0;
     param.max_linesearch = 40;
-    // As iterative refinement: a round gains two digits of the gradient, and the next one is centred where it ended.
-    // Where single precision no longer tells which of two points is lower, line searches take many steps or fail; the
-    // round ends there, at the lowest point seen. The first search starts with a step of length 1, so it may take many.
+    // Works like iterative refinement: a round gains two digits of the gradient, and the next round is centred where it
+    // ended. When single precision no longer tells which of two points is lower, line searches take many steps or fail;
+    // the round then ends at the lowest point seen. The first search may take many steps, because it starts with a step
+    // of length 1.
     Eigen::VectorXd best, gradient(solution_.size());
     for (int left = options.max_evaluations;;) {
       double lowest = objective(solution_, gradient);
@@ -270,7 +272,7 @@ class LinearProbe {
       if (converged_ || left <= 0) return;
       best = solution_;
       int evaluations = 1, since_lowest = 0, patience = param.max_linesearch;
-      std::exception_ptr failure;  // of the objective itself, which is no reason of the search's to end
+      std::exception_ptr failure;  // an exception that the objective threw
       const auto watched = [&](const Eigen::VectorXd& at, Eigen::VectorXd& gradient_there) {
         double value = 0;
         try {
@@ -308,7 +310,7 @@ class LinearProbe {
     }
   }
 
-  Eigen::VectorXd solution_;  // W and b as trained, on standardized features if so
+  Eigen::VectorXd solution_;  // W and b as trained, for standardised features if `standardize`
   Matrix weight_;             // (K, d)
   std::vector<float> bias_;   // (K,)
   bool converged_ = false;

@@ -1,4 +1,4 @@
-// Nearest neighbours by cosine, exactly: rows pass by in blocks, and the best are kept.
+// Exact nearest neighbours by cosine: rows pass by in batches, and the best are kept.
 #pragma once
 
 #include <algorithm>
@@ -19,18 +19,18 @@
 
 namespace beit::inline BEIT_ABI {
 
-/// A row that is near to a query.
+/// A row that is near a query.
 struct Neighbour {
-  Index row = 0;    ///< Counted over all rows that passed by.
+  Index row = 0;    ///< Its index among all rows that were added.
   float score = 0;  ///< The cosine, -1 to 1; 0 for a row or a query of zeros.
 };
 
-/// The k nearest of all rows that are added, for each query. The queries are kept, the rows aren't: they may come out
-/// of a mapped file of any size.
+/// Finds for each query the k nearest of all rows that are added. It keeps the queries but not the rows, which may come
+/// from a mapped file of any size.
 class NearestRows {
  public:
-  /// queries (Q, d). The pool of `executor` must outlive the search. ArgumentError for k of less than 1 and for queries
-  /// that aren't finite.
+  /// queries (Q, d). The pool of `executor` must outlive the search. ArgumentError for k < 1 and for queries that
+  /// aren't finite.
   NearestRows(const ConstRows& queries, Index k, const Executor& executor = default_thread_pool())
       : k_(k), dim_(queries.cols()), executor_(executor) {
     if (k < 1) throw ArgumentError(detail::concat({"NearestRows: found k = ", k, ", wanted at least 1"}));
@@ -41,7 +41,7 @@ class NearestRows {
     best_.resize(static_cast<std::size_t>(queries.rows()));
   }
 
-  /// rows (n, d). ArgumentError for another d and for rows that aren't finite.
+  /// Adds rows (n, d). ArgumentError for another d and for rows that aren't finite.
   void add(const ConstRows& rows) {
     require_shape(rows, rows.rows(), dim_, "NearestRows: rows");
     const Index count = static_cast<Index>(best_.size());
@@ -65,7 +65,7 @@ class NearestRows {
     return a.score != b.score ? a.score > b.score : a.row < b.row;
   }
 
-  /// 1 / |row|, or 0 for zeros; NaN where the row isn't finite.
+  /// 1 / |row|, or 0 for a row of zeros; NaN if the row isn't finite.
   static double inverse_norm(const float* row, Index dim) {
     double sum = 0;
     for (Index j = 0; j < dim; ++j) sum += static_cast<double>(row[j]) * static_cast<double>(row[j]);
@@ -88,7 +88,8 @@ class NearestRows {
       }
     }
     executor_.for_each(products_.cols(), [&](Index query, Index) {
-      std::vector<Neighbour>& heap = best_[static_cast<std::size_t>(query)];  // the farthest of the best in front
+      std::vector<Neighbour>& heap =
+          best_[static_cast<std::size_t>(query)];  // the farthest of the best stands in front
       for (Index i = 0; i < rows.rows(); ++i) {
         const double score = static_cast<double>(products_(i, query)) * norms_[static_cast<std::size_t>(i)];
         const Neighbour found{seen_ + i, static_cast<float>(score)};
@@ -105,20 +106,20 @@ class NearestRows {
 
   Index k_, dim_;
   Executor executor_;
-  RowProducts queries_;                       // of unit length, (Q, d)
+  RowProducts queries_;                       // (Q, d), of unit length
   std::vector<std::vector<Neighbour>> best_;  // Q heaps
-  RowMajorMatrix products_;                   // (rows of a block, Q)
-  std::vector<double> norms_;                 // (rows of a block,), inverse
+  RowMajorMatrix products_;                   // (rows of a batch, Q)
+  std::vector<double> norms_;                 // (rows of a batch,), inverse
   Index seen_ = 0;
 };
 
-/// k-nearest-neighbour classification by cosine, as the evaluation protocol of DINO has it
-/// (https://arxiv.org/abs/2104.14294, after https://arxiv.org/abs/1805.01978): each of the k nearest training images
-/// votes for its class with the weight exp(cosine / temperature).
+/// k-nearest-neighbour classification by cosine, the evaluation protocol of DINO (https://arxiv.org/abs/2104.14294,
+/// after https://arxiv.org/abs/1805.01978): each of the k nearest training images votes for its class with the weight
+/// exp(cosine / temperature).
 class KnnClassifier {
  public:
-  /// features (n, d), labels (n,) from 0 to classes - 1; a k of more than n is n. The features are copied.
-  /// ArgumentError where shapes, labels or numbers are wrong.
+  /// features (n, d), which are copied, and labels (n,) from 0 to classes - 1; a k of more than n means n.
+  /// ArgumentError for wrong shapes, labels or numbers.
   KnnClassifier(const ConstRows& features, std::span<const Index> labels, Index classes, Index k = 20,
                 double temperature = 0.07)
       : features_(features),
@@ -141,7 +142,7 @@ class KnnClassifier {
     }
   }
 
-  /// The votes of each class, divided by their sum: x (m, d) -> (m, K).
+  /// The votes for each class, divided by their sum: x (m, d) -> (m, K).
   Matrix scores(const ConstRows& x, const Executor& executor = default_thread_pool()) const {
     NearestRows nearest(x, k_, executor);
     nearest.add(features_);
@@ -153,7 +154,7 @@ class KnnClassifier {
       std::fill(votes.begin(), votes.end(), 0.0);
       double sum = 0;
       for (const Neighbour& neighbour : neighbours) {
-        // Relative to the nearest: the quotient is the same, and no vote overflows.
+        // Scores are relative to the nearest: the quotient is the same, and no vote overflows.
         const double vote = std::exp(
             (static_cast<double>(neighbour.score) - static_cast<double>(neighbours.front().score)) / temperature_);
         votes[static_cast<std::size_t>(labels_[static_cast<std::size_t>(neighbour.row)])] += vote;
@@ -164,7 +165,7 @@ class KnnClassifier {
     return out;
   }
 
-  /// The class with the most votes of each row, (m,).
+  /// The class with the most votes for each row, (m,).
   std::vector<Index> predict(const ConstRows& x, const Executor& executor = default_thread_pool()) const {
     const Matrix votes = scores(x, executor);
     std::vector<Index> classes(static_cast<std::size_t>(x.rows()));

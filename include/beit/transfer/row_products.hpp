@@ -1,4 +1,4 @@
-// Products with a matrix of features, by the kernels that multiply the model's weights.
+// Products with a matrix of features, by the kernels of the model's weights.
 #pragma once
 
 #include <algorithm>
@@ -18,7 +18,7 @@
 
 namespace beit::inline BEIT_ABI {
 
-/// Throws ArgumentError where `x` has a NaN or an infinity; `name` begins the message.
+/// Throws ArgumentError if `x` has a NaN or an infinity; `name` begins the message.
 inline void require_finite(const ConstRows& x, const char* name) {
   for (Index i = 0; i < x.rows(); ++i) {
     if (!x.row(i).allFinite()) {
@@ -29,7 +29,7 @@ inline void require_finite(const ConstRows& x, const char* name) {
 
 namespace detail {
 
-/// The one parameter "rows": a matrix in memory, or its transpose.
+/// A source with one parameter, "rows": a matrix in memory, or its transpose.
 class MatrixSource final : public WeightSource {
  public:
   MatrixSource(const ConstRows& x, bool transposed) : x_(x), transposed_(transposed) {}
@@ -58,11 +58,11 @@ class MatrixSource final : public WeightSource {
 
 }  // namespace detail
 
-/// out = x r^T in single precision, where r (n, d) is packed once, here, and not needed afterwards.
+/// out = x r^T in single precision. The constructor packs r (n, d), which isn't needed afterwards.
 class RowProducts {
  public:
   RowProducts() = default;
-  /// The products with r's rows or, `transposed`, with its columns.
+  /// Packs r or, if `transposed`, its transpose.
   RowProducts(const ConstRows& r, const Executor& executor, bool transposed = false,
               const Kernels& kernels = default_kernels()) {
     const detail::MatrixSource source(r, transposed);

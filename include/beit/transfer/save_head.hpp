@@ -1,4 +1,4 @@
-// A complete model file from a backbone and a new head.
+// Saves a backbone with a new head as a complete model file.
 #pragma once
 
 #include <cstddef>
@@ -20,10 +20,11 @@
 
 namespace beit::inline BEIT_ABI {
 
-/// Writes a converted file: the tensors of `backbone` byte for byte in the types that they have, but `head.weight`
-/// (K, C) and `head.bias` (K,) in float32 in place of its own head, and `config` with these labels (K names). timm
-/// loads it (load_state_dict into the model of config_json), and beit::load. The buffers called relative_position_index
-/// of older checkpoints are left out. ArgumentError where shapes don't fit each other; FileError as write_safetensors.
+/// Writes a converted file: the tensors of `backbone`, byte for byte in their types, but with `head.weight` (K, C) and
+/// `head.bias` (K,) in float32 instead of its own head; and `config` with these labels (K names). Both beit::load and
+/// timm (load_state_dict into the model of config_json) load it. Buffers called relative_position_index, which older
+/// checkpoints have, are left out. ArgumentError if shapes don't fit each other; FileError as write_safetensors throws
+/// it.
 inline void save_with_head(const std::filesystem::path& path, const SafeTensors& backbone, Config config,
                            const Matrix& weight, std::span<const float> bias, std::vector<std::string> labels,
                            const std::string& license = "unknown") {
