@@ -21,9 +21,9 @@ class LayerNorm {
 
   /// Normalises x (m, C) -> out (m, C); out may be x.
   void forward(const ConstRows& x, const Executor& executor, Rows out) const {
-    constexpr Index block = 32;
-    executor.for_each(detail::ceil_div(x.rows(), block), [&](Index item, Index) {
-      const Index row = item * block, rows = std::min(block, x.rows() - row);
+    constexpr Index rows_per_task = 32;
+    executor.for_each(detail::ceil_div(x.rows(), rows_per_task), [&](Index item, Index) {
+      const Index row = item * rows_per_task, rows = std::min(rows_per_task, x.rows() - row);
       kernels_->layer_norm(x.data() + row * x.outerStride(), x.outerStride(), rows, x.cols(), weight_.data(),
                            bias_.data(), eps_, out.data() + row * out.outerStride(), out.outerStride());
     });

@@ -83,13 +83,14 @@ class Linear {
     packed_ = AlignedBuffer<std::byte>(kernel().packed_bytes(outputs_, inputs_));
     // Packs some panels at a time, so that there is never a second copy of the whole matrix.
     const Index tile = kernel().column_tile,
-                block = std::clamp<Index>(outputs_, 1, tile * std::max<Index>(1, 64 / tile));
-    const Index blocks = detail::ceil_div(outputs_, block);
+                rows_per_task = std::clamp<Index>(outputs_, 1, tile * std::max<Index>(1, 64 / tile));
+    const Index tasks = detail::ceil_div(outputs_, rows_per_task);
     const Executor& executor = weights.executor();
-    AlignedBuffer<float> rows(std::min(blocks, executor.size()) * block * inputs_);  // (slots, block, inputs)
-    executor.for_each(blocks, [&](Index item, Index slot) {
-      const Index row = item * block, count = std::min(block, outputs_ - row);
-      float* const own = rows.data() + slot * block * inputs_;
+    const Index slot_size = rows_per_task * inputs_;
+    AlignedBuffer<float> rows(std::min(tasks, executor.size()) * slot_size);
+    executor.for_each(tasks, [&](Index item, Index slot) {
+      const Index row = item * rows_per_task, count = std::min(rows_per_task, outputs_ - row);
+      float* const own = rows.data() + slot * slot_size;
       weights.read(name, shape, row * inputs_, count * inputs_, own);
       arrange(own, count);
       kernel().pack(own, count, inputs_, packed_.data() + kernel().packed_offset(row, inputs_));
@@ -166,12 +167,12 @@ class Linear {
     for (Index width = columns - tile, least = columns / 2; executor.size() > 1 && width >= least; width -= tile) {
       if (width > 0 && longest(width) < longest(columns)) columns = width;
     }
-    const Index column_blocks = detail::ceil_div(outputs_, columns);
+    const Index tasks_across = detail::ceil_div(outputs_, columns);
     Workspace::Frame frame(workspace);
     const Index scratch_size = detail::round_up_to_cache_line(kernel.scratch_bytes(tiles, columns, inputs_));
     std::byte* const scratch = frame.bytes(std::min(executor.size(), tasks(tiles, columns)) * scratch_size);
     executor.for_each(tasks(tiles, columns), [&](Index item, Index slot) {
-      const Index first = item / column_blocks * tiles, column = item % column_blocks * columns;
+      const Index first = item / tasks_across * tiles, column = item % tasks_across * columns;
       kernel.run(product, first, std::min(first + tiles, x.tiles()), column, std::min(column + columns, outputs_),
                  scratch + slot * scratch_size);
     });

@@ -36,13 +36,13 @@ class Workspace {
   class [[nodiscard]] Frame {
    public:
     /// Opens a frame on top of those that are open.
-    explicit Frame(Workspace& workspace) : workspace_(workspace), block_(workspace.block_), used_(workspace.used_) {
+    explicit Frame(Workspace& workspace) : workspace_(workspace), slab_(workspace.slab_), used_(workspace.used_) {
       ++workspace.frames_;
     }
     ~Frame() {
-      workspace_.block_ = block_;
+      workspace_.slab_ = slab_;
       workspace_.used_ = used_;
-      if (--workspace_.frames_ == 0) workspace_.join_blocks();
+      if (--workspace_.frames_ == 0) workspace_.join_slabs();
     }
     Frame(const Frame&) = delete;
     Frame& operator=(const Frame&) = delete;
@@ -63,7 +63,7 @@ class Workspace {
 
    private:
     Workspace& workspace_;
-    std::size_t block_;
+    std::size_t slab_;
     Index used_;
   };
 
@@ -71,32 +71,32 @@ class Workspace {
   /// Takes memory from the first slab with room; the unused end of a skipped slab stays unused until the frame ends.
   std::byte* take(Index size) {
     size = detail::round_up_to_cache_line(size);
-    for (; block_ < blocks_.size(); ++block_, used_ = 0) {
-      if (blocks_[block_].size() - used_ >= size) break;
+    for (; slab_ < slabs_.size(); ++slab_, used_ = 0) {
+      if (slabs_[slab_].size() - used_ >= size) break;
     }
-    if (block_ == blocks_.size()) add_block(std::max<Index>(size, 64));
-    std::byte* const memory = blocks_[block_].data() + used_;
+    if (slab_ == slabs_.size()) add_slab(std::max<Index>(size, 64));
+    std::byte* const memory = slabs_[slab_].data() + used_;
     used_ += size;
     return memory;
   }
 
-  void add_block(Index size) { blocks_.emplace_back(size); }
+  void add_slab(Index size) { slabs_.emplace_back(size); }
 
   /// Replaces several slabs by one, so that the next call finds room for everything.
-  void join_blocks() noexcept {
-    if (blocks_.size() < 2) return;
+  void join_slabs() noexcept {
+    if (slabs_.size() < 2) return;
     Index total = 0;
-    for (const AlignedBuffer<std::byte>& block : blocks_) total += block.size();
-    blocks_.clear();
+    for (const AlignedBuffer<std::byte>& slab : slabs_) total += slab.size();
+    slabs_.clear();
     try {
-      add_block(total);
+      add_slab(total);
     } catch (const std::bad_alloc&) {  // the next call allocates what it needs
     }
   }
 
   Executor executor_;
-  std::vector<AlignedBuffer<std::byte>> blocks_;
-  std::size_t block_ = 0;  // the slab in use, up to used_
+  std::vector<AlignedBuffer<std::byte>> slabs_;
+  std::size_t slab_ = 0;  // the slab in use, up to used_
   Index used_ = 0;
   Index frames_ = 0;
 };
