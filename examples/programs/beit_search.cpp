@@ -99,7 +99,7 @@ void find_nearest(const programs::EmbeddingIndex& index, beit::Index k, const be
     if (programs::stop_signal != 0) throw programs::Interrupted();
     nearest.add(rows);
   });
-  const std::vector<std::vector<beit::Neighbour>> found = nearest.take();
+  const std::vector<std::vector<beit::Neighbour>>& found = nearest.results();
   std::vector<beit::Index> rows;
   for (const auto& neighbours : found) {
     for (const beit::Neighbour& neighbour : neighbours) rows.push_back(neighbour.row);

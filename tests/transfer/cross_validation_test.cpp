@@ -42,7 +42,7 @@ TEST(StratifiedFolds, HoldTheirShareOfEveryClass) {
 TEST(StratifiedFolds, AreAtLeastTwo) {
   EXPECT_THAT(
       [] {
-        beit::stratified_folds(std::vector<Index>{0, 1}, 2, 1);
+        (void)beit::stratified_folds(std::vector<Index>{0, 1}, 2, 1);
       },
       testing::ThrowsMessage<beit::ArgumentError>(testing::HasSubstr("found 1 folds, wanted 2 or more")));
 }

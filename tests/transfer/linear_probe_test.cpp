@@ -58,6 +58,14 @@ TEST_F(Probe, FoldsTheScalingIntoTheWeights) {
   }
 }
 
+TEST_F(Probe, GoesOnFromAnother) {
+  const LinearProbe start(x, y, classes, {.C = 0.01});
+  expect_weights(LinearProbe(x, y, start, {.C = 0.1}), "plain");
+  const LinearProbe trained(x, y, classes, {.C = 0.1}), same(x, y, trained, {.C = 0.1, .max_evaluations = 1});
+  EXPECT_TRUE(same.converged()) << "at once";
+  EXPECT_EQ(same.bias(), trained.bias());
+}
+
 /// A pool that throws at a call in the middle of a search.
 struct BreakingPool {
   int calls = 0;
@@ -157,7 +165,9 @@ TEST_F(Probe, RefusesWhatItCantUse) {
   EXPECT_THAT(message([&] { LinearProbe(x, y, classes, {.C = 0}); }), HasSubstr("positive"));
   EXPECT_THAT(message([&] { LinearProbe(x, y, classes, {.class_weights = {1, 1}}); }), HasSubstr("2 class weights"));
   EXPECT_THAT(message([&] { LinearProbe(x, y, classes, {.class_weights = {1, 1, 1, -1}}); }), HasSubstr("-1"));
-  EXPECT_THAT(message([&] { LinearProbe(x, y, classes).logits(Matrix(2, 3)); }), HasSubstr("(2, 3)"));
+  EXPECT_THAT(message([&] { (void)LinearProbe(x, y, classes).logits(Matrix(2, 3)); }), HasSubstr("(2, 3)"));
+  const LinearProbe other(Matrix(x.map().leftCols(3)), y, classes);
+  EXPECT_THAT(message([&] { LinearProbe(x, y, other); }), HasSubstr("found shape (150, 12), wanted (150, 3)"));
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <cmath>
 #include <limits>
 #include <random>
+#include <utility>
 #include <vector>
 
 #include "testing.hpp"
@@ -49,7 +50,7 @@ TEST(NearestRows, HasScikitLearnsNeighbours) {
   const std::vector<Index> index = golden.labels("knn.index");
   const std::vector<double> cosine = golden.doubles("knn.cosine");
   std::size_t i = 0;
-  for (const auto& found : nearest.take()) {
+  for (const auto& found : nearest.results()) {
     ASSERT_EQ(found.size(), 7u);
     for (const auto& [row, score] : found) {
       EXPECT_EQ(row, index[i]);
@@ -68,7 +69,7 @@ TEST(NearestRows, IsExactForRowsInPieces) {
   for (Index i = 0; i < 9000; i += 1234) {
     pieces.add(rows.map().middleRows(i, std::min<Index>(1234, 9000 - i)));
   }
-  const auto found = whole.take(), same = pieces.take();
+  const auto &found = whole.results(), &same = pieces.results();
   for (std::size_t q = 0; q < 3; ++q) {
     const Eigen::RowVectorXd query = queries.map().row(static_cast<Index>(q)).cast<double>().normalized();
     std::vector<std::pair<double, Index>> wanted;
@@ -93,9 +94,9 @@ TEST(NearestRows, EqualRowsKeepTheirOrder) {
   query.map() << 30, 40;
   NearestRows nearest(query, 10);
   nearest.add(rows);
-  const auto found = nearest.take().front();
   std::vector<Index> order;
-  for (const auto& neighbour : found) order.push_back(neighbour.row);
+  for (const auto& neighbour : nearest.results().front()) order.push_back(neighbour.row);
+  const auto& found = nearest.results().front();
   EXPECT_THAT(order, testing::ElementsAre(1, 3, 5, 2, 0, 4));
   EXPECT_FLOAT_EQ(found[0].score, 1.0f);
   EXPECT_EQ(found[4].score, 0.0f);  // zeros have no direction
@@ -105,7 +106,46 @@ TEST(NearestRows, EqualRowsKeepTheirOrder) {
 TEST(NearestRows, NoQueriesHaveNoNeighbours) {
   NearestRows nearest(Matrix(0, 3), 1);
   nearest.add(random_rows(2, 3, 0));
-  EXPECT_TRUE(nearest.take().empty());
+  EXPECT_TRUE(nearest.results().empty());
+}
+
+template <typename Search>
+concept HasResults = requires(Search&& search) {
+  std::forward<Search>(search).results();
+};
+static_assert(HasResults<NearestRows&> && !HasResults<NearestRows>, "what a temporary found would dangle");
+
+TEST(NearestRows, TakesMoreRowsAfterItsResults) {
+  const Matrix rows = random_rows(300, 5, 3), queries = random_rows(2, 5, 4);
+  NearestRows whole(queries, 20), looked_at(queries, 20);
+  whole.add(rows);
+  for (const Index begin : {0, 10, 150}) {
+    const Index end = begin == 0 ? 10 : begin == 10 ? 150 : 300;
+    looked_at.add(rows.map().middleRows(begin, end - begin));
+    EXPECT_EQ(looked_at.results().front().size(), static_cast<std::size_t>(std::min<Index>(20, end)));
+  }
+  for (std::size_t q = 0; q < 2; ++q) {
+    for (std::size_t i = 0; i < 20; ++i) {
+      EXPECT_EQ(looked_at.results()[q][i].row, whole.results()[q][i].row);
+      EXPECT_EQ(looked_at.results()[q][i].score, whole.results()[q][i].score);
+    }
+  }
+}
+
+TEST(Nearest, IsASearchForOneQuery) {
+  const Matrix rows = random_rows(50, 3, 6);
+  const std::vector<float> query{1, -2, 0.5f};
+  NearestRows search(Eigen::Map<const beit::RowMajorMatrix>(query.data(), 1, 3), 4);
+  search.add(rows);
+  std::size_t i = 0;
+  for (const auto& [row, score] : beit::nearest(rows, query, 4)) {
+    EXPECT_EQ(row, search.results().front()[i].row);
+    EXPECT_EQ(score, search.results().front()[i++].score);
+  }
+  EXPECT_EQ(i, 4u);
+  EXPECT_EQ(beit::nearest(rows, query, 100).size(), 50u) << "all where there are fewer";
+  EXPECT_THROW((void)beit::nearest(rows, std::vector<float>{1, 2}, 4), beit::ArgumentError);
+  EXPECT_THROW((void)beit::nearest(rows, query, 0), beit::ArgumentError);
 }
 
 TEST(NearestRows, RefusesWhatItCantUse) {

@@ -1,4 +1,4 @@
-// Cross-validation of a LinearProbe's penalty, and class weights.
+// Choosing the penalty of a LinearProbe, and class weights.
 #pragma once
 
 #include <algorithm>
@@ -16,6 +16,7 @@
 #include <beit/core/executor.hpp>
 #include <beit/core/matrix.hpp>
 #include <beit/core/version.hpp>
+#include <beit/transfer/labels.hpp>
 #include <beit/transfer/linear_probe.hpp>
 
 namespace beit::inline BEIT_ABI {
@@ -32,9 +33,9 @@ inline double log_probability(const float* logits, Index classes, Index label) {
 
 }  // namespace detail
 
-/// Weights (K,) that make all classes count equally, as scikit-learn's class_weight="balanced": n / (K * images of the
-/// class), or 0 for a class without images.
-inline std::vector<double> balanced_class_weights(std::span<const Index> y, Index classes) {
+/// Class weights with which every class counts the same, scikit-learn's class_weight="balanced": n / (K * rows of the
+/// class), (K,); 0 for a class without rows.
+[[nodiscard]] inline std::vector<double> balanced_class_weights(std::span<const Index> y, Index classes) {
   detail::require_labels(y, static_cast<Index>(y.size()), classes, "balanced_class_weights");
   std::vector<double> weights(static_cast<std::size_t>(classes), 0.0);
   for (const Index label : y) ++weights[static_cast<std::size_t>(label)];
@@ -44,9 +45,10 @@ inline std::vector<double> balanced_class_weights(std::span<const Index> y, Inde
   return weights;
 }
 
-/// Divides the rows of each class, shuffled by `seed`, among `folds` folds of nearly the same size. Returns the fold of
-/// each row, 0 to folds - 1, which is the same on every system. ArgumentError for fewer than 2 folds.
-inline std::vector<Index> stratified_folds(std::span<const Index> y, Index classes, Index folds, unsigned seed = 0) {
+/// Deals the rows of each class, shuffled by `seed`, to `folds` parts of nearly the same size: the part of each row,
+/// 0 to folds - 1. The result is the same on every system. ArgumentError for fewer than 2 folds.
+[[nodiscard]] inline std::vector<Index> stratified_folds(std::span<const Index> y, Index classes, Index folds,
+                                                         unsigned seed = 0) {
   if (folds < 2) throw ArgumentError(detail::concat({"stratified_folds: found ", folds, " folds, wanted 2 or more"}));
   detail::require_labels(y, static_cast<Index>(y.size()), classes, "stratified_folds");
   std::vector<std::vector<std::size_t>> rows(static_cast<std::size_t>(classes));
@@ -62,15 +64,15 @@ inline std::vector<Index> stratified_folds(std::span<const Index> y, Index class
   return parts;
 }
 
-/// The results of cross-validation for each C that was tried, smallest first.
+/// The results of cross-validation.
 struct CrossValidation {
   /// The result for one C.
   struct Trial {
     double C;         ///< The inverse of the penalty's strength.
-    double loss;      ///< Mean of -log p[y] over the held-out images.
-    double accuracy;  ///< Fraction of the held-out images that are classified correctly.
+    double loss;      ///< Mean of -log p[y] over the rows that were held out.
+    double accuracy;  ///< Share of these that were classified correctly, 0 to 1.
   };
-  std::vector<Trial> trials;  ///< Sorted by C.
+  std::vector<Trial> trials;  ///< One for each C that was tried, the smallest C first.
   double best_C = 1;          ///< The C with the least loss.
 };
 
@@ -80,10 +82,10 @@ namespace detail {
 struct Fold {
   Matrix train, test;  // (n - m, d), (m, d)
   std::vector<Index> train_y, test_y;
-  std::optional<LinearProbe> last{};  // the probe for the previous C, from which training continues
+  std::optional<LinearProbe> last{};  // trained with the C before: the next training begins there
 };
 
-/// Makes the splits: each holds out one fold.
+/// Makes a fold for each part, which it holds out.
 inline std::vector<Fold> make_folds(const ConstRows& x, std::span<const Index> y, const std::vector<Index>& parts,
                                     Index folds) {
   std::vector<Fold> data;
@@ -101,12 +103,13 @@ inline std::vector<Fold> make_folds(const ConstRows& x, std::span<const Index> y
   return data;
 }
 
-/// Trains on each split and tests on its held-out rows, of which there are `rows` in all.
+/// Trains on each fold and tests on the rows that it held out; `rows` is their number in all folds.
 inline CrossValidation::Trial try_folds(std::vector<Fold>& folds, Index rows, Index classes,
                                         const LinearProbeOptions& options, const Executor& executor) {
   CrossValidation::Trial trial{options.C, 0, 0};
   for (Fold& fold : folds) {
-    LinearProbe probe(fold.train, fold.train_y, classes, options, executor, fold.last ? &*fold.last : nullptr);
+    LinearProbe probe = fold.last ? LinearProbe(fold.train, fold.train_y, *fold.last, options, executor)
+                                  : LinearProbe(fold.train, fold.train_y, classes, options, executor);
     const Matrix logits = probe.logits(fold.test);
     for (Index i = 0; i < logits.rows(); ++i) {
       const Index label = fold.test_y[static_cast<std::size_t>(i)];
@@ -123,11 +126,11 @@ inline CrossValidation::Trial try_folds(std::vector<Fold>& folds, Index rows, In
 
 }  // namespace detail
 
-/// Tries C = 1e-4, 1e-3 ... 1e4, upwards until the loss has risen twice, by stratified cross-validation; the other
-/// options stay as they are. ArgumentError as LinearProbe's, and for fewer than 2 folds or fewer rows than folds.
-inline CrossValidation cross_validate(const ConstRows& x, std::span<const Index> y, Index classes,
-                                      LinearProbeOptions options, Index folds, unsigned seed,
-                                      const Executor& executor) {
+/// Tries C = 1e-4, 1e-3 ... 1e4 by stratified cross-validation, until the loss has risen twice; the other options stay
+/// as they are. ArgumentError as LinearProbe, and for fewer than 2 folds or fewer rows than folds.
+[[nodiscard]] inline CrossValidation cross_validate(const ConstRows& x, std::span<const Index> y, Index classes,
+                                                    LinearProbeOptions options, Index folds, unsigned seed,
+                                                    const Executor& executor) {
   const std::vector<Index> parts = stratified_folds(y, classes, folds, seed);
   if (x.rows() < folds) {
     throw ArgumentError(detail::concat({"cross_validate: found ", x.rows(), " rows, wanted at least ", folds}));

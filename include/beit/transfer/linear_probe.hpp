@@ -32,6 +32,7 @@
 #include <beit/core/thread_pool.hpp>
 #include <beit/core/version.hpp>
 #include <beit/kernels/activations.hpp>
+#include <beit/transfer/labels.hpp>
 #include <beit/transfer/row_products.hpp>
 
 namespace beit::inline BEIT_ABI {
@@ -40,35 +41,22 @@ namespace beit::inline BEIT_ABI {
 struct LinearProbeOptions {
   /// Inverse strength of the penalty: scikit-learn's C.
   double C = 1;
-  /// Whether to train on features scaled to mean 0 and variance 1. The resulting weights are for unscaled features
-  /// either way.
+  /// Whether to train on features scaled to mean 0 and variance 1; the weights are still for the features as they are.
   bool standardize = false;
-  /// Weight of each class, (K,); empty: 1 for all.
+  /// Weight of each class, (K,): how much one of its rows counts. Empty for 1 each.
   std::vector<double> class_weights{};
-  /// The number of evaluations of the objective after which the search ends, converged or not.
+  /// Number of evaluations of the objective after which the search ends, converged or not.
   int max_evaluations = 1000;
-  /// The norm of the gradient of the mean loss at which the search has converged.
+  /// The norm of the gradient, as a mean over the rows, at which the search has converged.
   double tolerance = 1e-7;
 };
 
 namespace detail {
 
-/// Throws ArgumentError unless there are n labels and each is a class.
-inline void require_labels(std::span<const Index> y, Index n, Index classes, const char* name) {
-  if (static_cast<Index>(y.size()) != n) {
-    throw ArgumentError(concat({name, ": found ", y.size(), " labels, wanted ", n}));
-  }
-  for (const Index label : y) {
-    if (label < 0 || label >= classes) {
-      throw ArgumentError(concat({name, ": found the label ", label, ", wanted 0 to ", classes - 1}));
-    }
-  }
-}
-
-/// LinearProbe's objective and its gradient at [W (K, d) row-major, b (K,)], divided by n.
+/// The objective of LinearProbe and its gradient at [W (K, d) row-major, b (K,)], both divided by n.
 class ProbeObjective {
  public:
-  /// x must outlive the objective.
+  /// `x` and `y` must outlive the objective.
   ProbeObjective(const Matrix& x, std::span<const Index> y, Index classes, const LinearProbeOptions& options,
                  const Executor& executor)
       : x_(&x),
@@ -87,8 +75,8 @@ class ProbeObjective {
     if (class_weights_.empty()) class_weights_.assign(static_cast<std::size_t>(classes), 1.0);
   }
 
-  /// Computes the logits at `at` in double precision. From then on, only the difference of weights from `at` is
-  /// multiplied in single precision, so that values and gradients near `at` have more digits.
+  /// Computes the logits of the weights `at` in double. From then on, single precision multiplies only the difference
+  /// of weights from these: near `at`, values and gradients have more digits.
   void centre(const Eigen::VectorXd& at) {
     centre_ = at;
     centre_logits_.resize(classes_, n_);
@@ -108,7 +96,7 @@ class ProbeObjective {
     }
     rows_.forward(weights_, executor_, logits_);
 
-    // Each task turns the logits of some images into the gradient by these logits, in place.
+    // Each task takes some rows, and puts the gradient by their logits in the place of these.
     const Index blocks = detail::ceil_div(n_, block);
     std::vector<double> losses(static_cast<std::size_t>(blocks));
     Eigen::MatrixXd bias_gradients = Eigen::MatrixXd::Zero(classes_, blocks);
@@ -139,22 +127,22 @@ class ProbeObjective {
   }
 
  private:
-  static constexpr Index block = 256;  // images per task
+  static constexpr Index block = 256;  // rows per task
   static std::size_t index(Index i) { return static_cast<std::size_t>(i); }
   bool centred() const { return centre_.size() > 0; }
 
   const Matrix* x_;             // (n, d)
-  RowProducts rows_, columns_;  // the products with x (n, d)
+  RowProducts rows_, columns_;  // products with the rows of x and with its columns
   std::span<const Index> y_;    // (n,)
   Executor executor_;
   Index n_, dim_, classes_;
   double penalty_;
   std::vector<double> class_weights_;  // (K,)
   Matrix weights_;                     // (K, d)
-  Matrix logits_;                      // (K, n), later the slopes
+  Matrix logits_;                      // (K, n), and then the gradient by them
   Matrix gradient_;                    // (K, d)
   Eigen::VectorXd centre_;             // W and b, or empty
-  Eigen::MatrixXd centre_logits_;      // (K, n), by W of centre_
+  Eigen::MatrixXd centre_logits_;      // (K, n), of the centre's W
 };
 
 }  // namespace detail
@@ -164,17 +152,52 @@ class ProbeObjective {
 ///     sum_i w[y_i] * -log softmax(logits_i)[y_i] + |W|^2 / (2 C)
 ///
 /// which is the objective of scikit-learn's LogisticRegression (penalty "l2", multi_class "multinomial"): the bias
-/// isn't penalised. Training uses L-BFGS, https://lbfgspp.statr.me, with sums in double and products in single
-/// precision. On one level of kernels, the same arguments give the same bits for any number of threads.
+/// isn't penalised. L-BFGS (https://lbfgspp.statr.me) minimises it, with sums in double and products in single
+/// precision. Equal arguments give the same bits for any number of threads on one level of kernels.
 class LinearProbe {
  public:
-  /// x (n, d), y (n,) from 0 to classes - 1. ArgumentError where shapes, labels or options are wrong, or where x isn't
-  /// finite.
+  /// Trains on x (n, d) and its labels y (n,), from 0 to classes - 1. ArgumentError where shapes, labels or options are
+  /// wrong, or where x isn't finite.
   LinearProbe(const ConstRows& x, std::span<const Index> y, Index classes, const LinearProbeOptions& options = {},
-              const Executor& executor = default_thread_pool(), const LinearProbe* start = nullptr)
+              const Executor& executor = default_thread_pool())
       : weight_(classes, x.cols()), bias_(static_cast<std::size_t>(std::max<Index>(classes, 0))) {
     check(x, y, classes, options);
-    // Features are always centred: the bias makes up for it, and single precision is then more accurate.
+    solution_ = Eigen::VectorXd::Zero(weight_.size() + classes);
+    train(x, y, options, executor);
+  }
+  /// Trains a probe of the same d and classes, with a search that begins where that of `start` ended: faster where x or
+  /// the options differ little.
+  LinearProbe(const ConstRows& x, std::span<const Index> y, const LinearProbe& start,
+              const LinearProbeOptions& options = {}, const Executor& executor = default_thread_pool())
+      : solution_(start.solution_), weight_(start.weight_.rows(), x.cols()), bias_(start.bias_.size()) {
+    require_shape(x, x.rows(), start.weight_.cols(), "LinearProbe: x");
+    check(x, y, weight_.rows(), options);
+    train(x, y, options, executor);
+  }
+
+  const Matrix& weight() const { return weight_; }          ///< (K, d), as timm's head.weight.
+  const std::vector<float>& bias() const { return bias_; }  ///< (K,), as timm's head.bias.
+  /// Whether the gradient came down to the tolerance: false where max_evaluations, or the precision, ended the search
+  /// before.
+  bool converged() const { return converged_; }
+
+  /// x (m, d) -> (m, K).
+  [[nodiscard]] Matrix logits(const ConstRows& x) const {
+    require_shape(x, x.rows(), weight_.cols(), "LinearProbe: x");
+    Matrix out(x.rows(), weight_.rows());
+    out.map().noalias() = x * weight_.map().transpose();
+    out.map().rowwise() += Eigen::Map<const Eigen::RowVectorXf>(bias_.data(), weight_.rows());
+    return out;
+  }
+  /// The most probable class of each row: x (m, d) -> (m,).
+  [[nodiscard]] std::vector<Index> predict(const ConstRows& x) const { return detail::best_classes(logits(x)); }
+
+ private:
+  /// Searches from solution_, and makes weight_ and bias_ of what it finds.
+  void train(const ConstRows& x, std::span<const Index> y, const LinearProbeOptions& options,
+             const Executor& executor) {
+    const Index classes = weight_.rows(), size = weight_.size();
+    // The columns are centred in any case: the bias takes their means up, and single precision goes further.
     const double count = static_cast<double>(x.rows());
     Eigen::VectorXd mean(x.cols()), scale = Eigen::VectorXd::Ones(x.cols());
     Matrix scaled(x.rows(), x.cols());
@@ -185,8 +208,6 @@ class LinearProbe {
       scaled.map().col(j) = ((x.col(j).cast<double>().array() - mean[j]) * scale[j]).cast<float>();
     }
     detail::ProbeObjective objective(scaled, y, classes, options, executor);
-    const Index size = weight_.size();
-    solution_ = start != nullptr ? start->solution_ : Eigen::VectorXd::Zero(size + classes);
     minimize(objective, options);
 
     // (x - mean) * scale W^T + b = x (W * scale)^T + (b - (W * scale) mean)
@@ -201,29 +222,6 @@ class LinearProbe {
     }
   }
 
-  const Matrix& weight() const { return weight_; }          ///< (K, d), as timm's head.weight.
-  const std::vector<float>& bias() const { return bias_; }  ///< (K,), as timm's head.bias.
-  /// Whether the gradient's norm reached the tolerance; false if max_evaluations or the precision ended the search
-  /// before.
-  bool converged() const { return converged_; }
-
-  /// x (m, d) -> (m, K).
-  Matrix logits(const ConstRows& x) const {
-    require_shape(x, x.rows(), weight_.cols(), "LinearProbe: x");
-    Matrix out(x.rows(), weight_.rows());
-    out.map().noalias() = x * weight_.map().transpose();
-    out.map().rowwise() += Eigen::Map<const Eigen::RowVectorXf>(bias_.data(), weight_.rows());
-    return out;
-  }
-  /// x (m, d) -> the most probable class of each row, (m,).
-  std::vector<Index> predict(const ConstRows& x) const {
-    const Matrix scores = logits(x);
-    std::vector<Index> classes(static_cast<std::size_t>(x.rows()));
-    for (Index i = 0; i < x.rows(); ++i) scores.map().row(i).maxCoeff(&classes[static_cast<std::size_t>(i)]);
-    return classes;
-  }
-
- private:
   static void check(const ConstRows& x, std::span<const Index> y, Index classes, const LinearProbeOptions& options) {
     if (x.rows() < 1 || x.cols() < 1) {
       throw ArgumentError(
@@ -251,7 +249,7 @@ class LinearProbe {
     }
   }
 
-  /// Thrown to end a search that finds no lower point.
+  /// Thrown by the objective to leave LBFGSpp's search, which has no other way out before its own end.
   struct Stalled {};
 
   void minimize(detail::ProbeObjective& objective, const LinearProbeOptions& options) {
@@ -260,10 +258,10 @@ class LinearProbe {
     param.epsilon_rel = 0;
     param.past = 0;
     param.max_linesearch = 40;
-    // Works like iterative refinement: a round gains two digits of the gradient, and the next round is centred where it
-    // ended. When single precision no longer tells which of two points is lower, line searches take many steps or fail;
-    // the round then ends at the lowest point seen. The first search may take many steps, because it starts with a step
-    // of length 1.
+    // This is iterative refinement: a round gains two digits of the gradient, and the next one is centred where it
+    // ended. Where single precision no longer tells which of two points is lower, line searches take many steps or
+    // fail; the round ends there, at the lowest point seen. The first line search starts with a step of length 1, so it
+    // may take many.
     Eigen::VectorXd best, gradient(solution_.size());
     for (int left = options.max_evaluations;;) {
       double lowest = objective(solution_, gradient);
@@ -272,7 +270,7 @@ class LinearProbe {
       if (converged_ || left <= 0) return;
       best = solution_;
       int evaluations = 1, since_lowest = 0, patience = param.max_linesearch;
-      std::exception_ptr failure;  // an exception that the objective threw
+      std::exception_ptr failure;  // an error of the objective itself, to be thrown on
       const auto watched = [&](const Eigen::VectorXd& at, Eigen::VectorXd& gradient_there) {
         double value = 0;
         try {
@@ -299,9 +297,9 @@ class LinearProbe {
         LBFGSpp::LBFGSSolver<double>(param).minimize(watched, solution_, value);
       } catch (const Stalled&) {
         solution_ = best;
-      } catch (const std::runtime_error&) {  // LBFGSpp's line search found no step, ...
+      } catch (const std::runtime_error&) {  // LBFGSpp's line search found no step
         solution_ = best;
-      } catch (const std::logic_error&) {  // or no way down
+      } catch (const std::logic_error&) {  // LBFGSpp found no way down
         solution_ = best;
       }
       if (failure) std::rethrow_exception(failure);
@@ -310,7 +308,7 @@ class LinearProbe {
     }
   }
 
-  Eigen::VectorXd solution_;  // W and b as trained, for standardised features if `standardize`
+  Eigen::VectorXd solution_;  // W and b as they were trained, for centred and perhaps scaled columns
   Matrix weight_;             // (K, d)
   std::vector<float> bias_;   // (K,)
   bool converged_ = false;

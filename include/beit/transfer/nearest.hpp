@@ -1,4 +1,4 @@
-// Exact nearest neighbours by cosine: rows pass by in batches, and the best are kept.
+// Exact nearest neighbours by cosine: rows pass by in blocks, and the best of them are kept.
 #pragma once
 
 #include <algorithm>
@@ -7,7 +7,6 @@
 #include <limits>
 #include <span>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include <beit/core/concat.hpp>
@@ -15,22 +14,23 @@
 #include <beit/core/matrix.hpp>
 #include <beit/core/thread_pool.hpp>
 #include <beit/core/version.hpp>
+#include <beit/transfer/labels.hpp>
 #include <beit/transfer/row_products.hpp>
 
 namespace beit::inline BEIT_ABI {
 
 /// A row that is near a query.
 struct Neighbour {
-  Index row = 0;    ///< Its index among all rows that were added.
-  float score = 0;  ///< The cosine, -1 to 1; 0 for a row or a query of zeros.
+  Index row = 0;    ///< Its number among all rows that were added.
+  float score = 0;  ///< The cosine, from -1 to 1; 0 for a row or a query of zeros.
 };
 
-/// Finds for each query the k nearest of all rows that are added. It keeps the queries but not the rows, which may come
+/// Finds for each query the k nearest of all rows that are added. The queries are kept, the rows aren't: they may come
 /// from a mapped file of any size.
 class NearestRows {
  public:
-  /// queries (Q, d). The pool of `executor` must outlive the search. ArgumentError for k < 1 and for queries that
-  /// aren't finite.
+  /// Copies the queries (Q, d). The pool of `executor` must outlive the search. ArgumentError for k of less than 1 and
+  /// for queries that aren't finite.
   NearestRows(const ConstRows& queries, Index k, const Executor& executor = default_thread_pool())
       : k_(k), dim_(queries.cols()), executor_(executor) {
     if (k < 1) throw ArgumentError(detail::concat({"NearestRows: found k = ", k, ", wanted at least 1"}));
@@ -41,7 +41,7 @@ class NearestRows {
     best_.resize(static_cast<std::size_t>(queries.rows()));
   }
 
-  /// Adds rows (n, d). ArgumentError for another d and for rows that aren't finite.
+  /// Compares rows (n, d) with each query. ArgumentError for another d and for rows that aren't finite.
   void add(const ConstRows& rows) {
     require_shape(rows, rows.rows(), dim_, "NearestRows: rows");
     const Index count = static_cast<Index>(best_.size());
@@ -54,11 +54,14 @@ class NearestRows {
     }
   }
 
-  /// For each query, at most k rows, the nearest first (the earlier row among equals).
-  std::vector<std::vector<Neighbour>> take() {
-    for (std::vector<Neighbour>& heap : best_) std::sort_heap(heap.begin(), heap.end(), nearer);
-    return std::exchange(best_, {});
+  /// The at most k nearest of the rows added so far for each query, the nearest first (the earlier row among equals).
+  /// They hold until the next call of add(), which may follow, and as long as the search lives: hence not of a
+  /// temporary.
+  [[nodiscard]] const std::vector<std::vector<Neighbour>>& results() & {
+    for (std::vector<Neighbour>& best : best_) std::sort(best.begin(), best.end(), nearer);
+    return best_;
   }
+  void results() && = delete;
 
  private:
   static bool nearer(const Neighbour& a, const Neighbour& b) {
@@ -88,8 +91,8 @@ class NearestRows {
       }
     }
     executor_.for_each(products_.cols(), [&](Index query, Index) {
-      std::vector<Neighbour>& heap =
-          best_[static_cast<std::size_t>(query)];  // the farthest of the best stands in front
+      std::vector<Neighbour>& heap = best_[static_cast<std::size_t>(query)];
+      std::make_heap(heap.begin(), heap.end(), nearer);  // the farthest of the best in front; results() sorts
       for (Index i = 0; i < rows.rows(); ++i) {
         const double score = static_cast<double>(products_(i, query)) * norms_[static_cast<std::size_t>(i)];
         const Neighbour found{seen_ + i, static_cast<float>(score)};
@@ -107,19 +110,28 @@ class NearestRows {
   Index k_, dim_;
   Executor executor_;
   RowProducts queries_;                       // (Q, d), of unit length
-  std::vector<std::vector<Neighbour>> best_;  // Q heaps
-  RowMajorMatrix products_;                   // (rows of a batch, Q)
-  std::vector<double> norms_;                 // (rows of a batch,), inverse
+  std::vector<std::vector<Neighbour>> best_;  // (Q,), each of at most k
+  RowMajorMatrix products_;                   // (rows of a block, Q)
+  std::vector<double> norms_;                 // (rows of a block,), inverse
   Index seen_ = 0;
 };
 
-/// k-nearest-neighbour classification by cosine, the evaluation protocol of DINO (https://arxiv.org/abs/2104.14294,
-/// after https://arxiv.org/abs/1805.01978): each of the k nearest training images votes for its class with the weight
-/// exp(cosine / temperature).
+/// The k rows of `rows` (n, d) that are nearest to one query (d,), the nearest first; all of them where n is less.
+/// ArgumentError as NearestRows. For many queries, one NearestRows is faster than a call for each.
+[[nodiscard]] inline std::vector<Neighbour> nearest(const ConstRows& rows, std::span<const float> query, Index k,
+                                                    const Executor& executor = default_thread_pool()) {
+  NearestRows search(Eigen::Map<const RowMajorMatrix>(query.data(), 1, static_cast<Index>(query.size())), k, executor);
+  search.add(rows);
+  return search.results().front();
+}
+
+/// k-nearest-neighbour classification by cosine, as the evaluation protocol of DINO has it
+/// (https://arxiv.org/abs/2104.14294, after https://arxiv.org/abs/1805.01978): each of the k nearest training images
+/// votes for its class with the weight exp(cosine / temperature).
 class KnnClassifier {
  public:
-  /// features (n, d), which are copied, and labels (n,) from 0 to classes - 1; a k of more than n means n.
-  /// ArgumentError for wrong shapes, labels or numbers.
+  /// Copies the features (n, d) and their labels (n,) from 0 to classes - 1. A k of more than n is n.
+  /// ArgumentError where shapes, labels or numbers are wrong.
   KnnClassifier(const ConstRows& features, std::span<const Index> labels, Index classes, Index k = 20,
                 double temperature = 0.07)
       : features_(features),
@@ -127,15 +139,8 @@ class KnnClassifier {
         classes_(classes),
         k_(k),
         temperature_(temperature) {
-    if (features.rows() < 1 || static_cast<Index>(labels.size()) != features.rows()) {
-      throw ArgumentError(detail::concat({"KnnClassifier: found ", features.rows(), " features and ", labels.size(),
-                                          " labels, wanted the same number and at least 1"}));
-    }
-    for (const Index label : labels) {
-      if (label < 0 || label >= classes) {
-        throw ArgumentError(detail::concat({"KnnClassifier: found the label ", label, ", wanted 0 to ", classes - 1}));
-      }
-    }
+    if (features.rows() < 1) throw ArgumentError("KnnClassifier: found no features, wanted at least 1");
+    detail::require_labels(labels, features.rows(), classes, "KnnClassifier");
     if (k < 1 || !(temperature > 0)) {
       throw ArgumentError(detail::concat(
           {"KnnClassifier: found k ", k, ", temperature ", std::to_string(temperature), ", wanted positive numbers"}));
@@ -143,10 +148,10 @@ class KnnClassifier {
   }
 
   /// The votes for each class, divided by their sum: x (m, d) -> (m, K).
-  Matrix scores(const ConstRows& x, const Executor& executor = default_thread_pool()) const {
-    NearestRows nearest(x, k_, executor);
-    nearest.add(features_);
-    const std::vector<std::vector<Neighbour>> found = nearest.take();
+  [[nodiscard]] Matrix scores(const ConstRows& x, const Executor& executor = default_thread_pool()) const {
+    NearestRows search(x, k_, executor);
+    search.add(features_);
+    const std::vector<std::vector<Neighbour>>& found = search.results();
     Matrix out(x.rows(), classes_);
     std::vector<double> votes(static_cast<std::size_t>(classes_));
     for (Index i = 0; i < x.rows(); ++i) {
@@ -154,7 +159,7 @@ class KnnClassifier {
       std::fill(votes.begin(), votes.end(), 0.0);
       double sum = 0;
       for (const Neighbour& neighbour : neighbours) {
-        // Scores are relative to the nearest: the quotient is the same, and no vote overflows.
+        // Cosines relative to the nearest one's give the same quotient, and no vote overflows.
         const double vote = std::exp(
             (static_cast<double>(neighbour.score) - static_cast<double>(neighbours.front().score)) / temperature_);
         votes[static_cast<std::size_t>(labels_[static_cast<std::size_t>(neighbour.row)])] += vote;
@@ -165,12 +170,9 @@ class KnnClassifier {
     return out;
   }
 
-  /// The class with the most votes for each row, (m,).
-  std::vector<Index> predict(const ConstRows& x, const Executor& executor = default_thread_pool()) const {
-    const Matrix votes = scores(x, executor);
-    std::vector<Index> classes(static_cast<std::size_t>(x.rows()));
-    for (Index i = 0; i < x.rows(); ++i) votes.map().row(i).maxCoeff(&classes[static_cast<std::size_t>(i)]);
-    return classes;
+  /// The class with the most votes for each row: x (m, d) -> (m,).
+  [[nodiscard]] std::vector<Index> predict(const ConstRows& x, const Executor& executor = default_thread_pool()) const {
+    return detail::best_classes(scores(x, executor));
   }
 
  private:

@@ -58,11 +58,11 @@ class MatrixSource final : public WeightSource {
 
 }  // namespace detail
 
-/// out = x r^T in single precision. The constructor packs r (n, d), which isn't needed afterwards.
+/// out = x r^T in single precision, where r (n, d) is packed by the constructor and not needed afterwards.
 class RowProducts {
  public:
   RowProducts() = default;
-  /// Packs r or, if `transposed`, its transpose.
+  /// Packs the rows of r or, where `transposed`, its columns.
   RowProducts(const ConstRows& r, const Executor& executor, bool transposed = false,
               const Kernels& kernels = default_kernels()) {
     const detail::MatrixSource source(r, transposed);

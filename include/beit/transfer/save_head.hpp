@@ -20,13 +20,13 @@
 
 namespace beit::inline BEIT_ABI {
 
-/// Writes a converted file: the tensors of `backbone`, byte for byte in their types, but with `head.weight` (K, C) and
-/// `head.bias` (K,) in float32 instead of its own head; and `config` with these labels (K names). Both beit::load and
-/// timm (load_state_dict into the model of config_json) load it. Buffers called relative_position_index, which older
-/// checkpoints have, are left out. ArgumentError if shapes don't fit each other; FileError as write_safetensors throws
-/// it.
+/// Writes a converted file: the tensors of `backbone` byte for byte in the types that they have, but with `head.weight`
+/// (K, C) and `head.bias` (K,) in float32 in place of its own head, and `config` with these labels (K names).
+/// beit::load reads it, and timm (load_state_dict into the model of config_json). The buffers called
+/// relative_position_index of older checkpoints are left out. ArgumentError where shapes don't fit each other;
+/// FileError as write_safetensors.
 inline void save_with_head(const std::filesystem::path& path, const SafeTensors& backbone, Config config,
-                           const Matrix& weight, std::span<const float> bias, std::vector<std::string> labels,
+                           const ConstRows& weight, std::span<const float> bias, std::vector<std::string> labels,
                            const std::string& license = "unknown") {
   require_shape(weight, static_cast<Index>(labels.size()), config.embed_dim, "save_with_head: weight");
   if (bias.size() != labels.size()) {
@@ -44,11 +44,10 @@ inline void save_with_head(const std::filesystem::path& path, const SafeTensors&
   for (const auto& [name, tensor] : backbone.tensors()) {
     if (!name.ends_with("relative_position_index")) tensors.emplace(name, tensor);
   }
-  const auto floats = [](const float* data, Index size) {
-    return std::as_bytes(std::span(data, static_cast<std::size_t>(size)));
-  };
-  tensors["head.weight"] = {DType::F32, {classes, weight.cols()}, floats(weight.data(), weight.size())};
-  tensors["head.bias"] = {DType::F32, {classes}, floats(bias.data(), classes)};
+  const Matrix rows(weight);  // without gaps between them
+  const std::span<const float> numbers(rows.data(), static_cast<std::size_t>(rows.size()));
+  tensors["head.weight"] = {DType::F32, {classes, rows.cols()}, std::as_bytes(numbers)};
+  tensors["head.bias"] = {DType::F32, {classes}, std::as_bytes(bias)};
   write_safetensors(path, tensors, {{"beit.config", config_json(config, license).dump()}, {"format", "pt"}});
 }
 
