@@ -1,6 +1,17 @@
 // The library's version, and the inline namespace that keeps differently compiled copies apart.
 #pragma once
 
+// MSVC says in __cplusplus that it compiles C++98, unless it is told not to (/Zc:__cplusplus).
+#if defined(_MSVC_LANG)
+#define BEIT_LANGUAGE _MSVC_LANG
+#else
+#define BEIT_LANGUAGE __cplusplus
+#endif
+#if BEIT_LANGUAGE < 202002L
+#error "beit needs C++20: compile with -std=c++20 (MSVC: /std:c++20)"
+#endif
+#undef BEIT_LANGUAGE
+
 #define BEIT_VERSION_MAJOR 0
 #define BEIT_VERSION_MINOR 2
 #define BEIT_VERSION_PATCH 0
