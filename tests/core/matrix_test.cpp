@@ -20,7 +20,7 @@ TEST(Matrix, IsAlignedToACacheLine) {
 }
 
 TEST(Matrix, IsAlignedToAHugePageThatItFills) {
-  for (const beit::Index rows : {511, 512, 513, 1300}) {  // rows rows of 4 KB
+  for (const beit::Index rows : {511, 512, 513, 1300}) {  // rows of 4 KB
     Matrix m(rows, 1024);
     EXPECT_EQ(reinterpret_cast<std::uintptr_t>(m.data()) % (rows < 512 ? 64 : 1 << 21), 0u);
     fill(m, 1);

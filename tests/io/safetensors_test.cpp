@@ -265,7 +265,7 @@ TEST(SafeTensorsTest, ElementCountOverflow) {
   EXPECT_EQ(entry_error("\"U8\"", "[4294967296,4294967296]", "[0,8]"),
             "m: a: shape (4294967296, 4294967296) overflows");
   EXPECT_EQ(entry_error("\"F64\"", "[1152921504606846976,1]", "[0,8]"),
-            "m: a: shape (1152921504606846976,) and on overflows");
+            "m: a: shape that begins with (1152921504606846976,) overflows");
   // Eight times 2^61 bytes is 2^64, which wraps to zero.
   EXPECT_THAT(entry_error("\"F64\"", "[2305843009213693952]", "[0,0]"), HasSubstr("overflows"));
   EXPECT_THAT(entry_error("\"U8\"", "[0,4294967296,4294967296]", "[0,0]"), HasSubstr("overflows"));
@@ -284,7 +284,7 @@ TEST(SafeTensorsTest, DataOffsets) {
             "m: a: data_offsets [0,8] hold 8 bytes, wanted 7 for U8 of shape (7,)");
   EXPECT_EQ(entry_error("\"F32\"", "[]", "[0,8]"),
             "m: a: data_offsets [0,8] hold 8 bytes, wanted 4 for F32 of shape ()");
-  EXPECT_EQ(entry_error("\"F4\"", "[15]", "[0,8]"), "m: a: shape (15,) of F4 fills no whole bytes");
+  EXPECT_EQ(entry_error("\"F4\"", "[15]", "[0,8]"), "m: a: shape (15,) of F4 doesn't fill whole bytes");
   EXPECT_EQ(entry_error("\"U8\"", "[8]", "[100,108]"),
             "m: a: data_offsets [100, 108] reach beyond the file's data of 8 bytes");
 }

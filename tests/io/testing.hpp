@@ -1,4 +1,4 @@
-// What the io tests share: temporary folders, whole files as strings, messages of exceptions, safetensors by hand.
+// Helpers of the io tests: temporary folders, whole files as strings, messages of exceptions, safetensors made by hand.
 #pragma once
 
 #include <cstddef>

@@ -268,12 +268,12 @@ TEST(WeightFiles, SayWhatIsNotAWeightsFile) {
     return folder.error<beit::WeightError>();
   };
   EXPECT_THAT(error("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"),
-              HasSubstr("this is a pointer of Git LFS, not the file: git lfs pull"));
+              HasSubstr("this is a Git LFS pointer, not the file: run git lfs pull"));
   EXPECT_THAT(error("\n <!DOCTYPE html><html></html>"), HasSubstr("this is a web page"));
   EXPECT_THAT(error("<HTML lang=\"en\">"), HasSubstr("this is a web page"));
   EXPECT_THAT(error(std::string("GGUF\3\0\0\0", 8)), HasSubstr("this is a GGUF file"));
   EXPECT_THAT(error(std::string("\x08\x07\x12\x07pytorch", 11)), HasSubstr("this is an ONNX file"));
-  EXPECT_THAT(error(std::string("PK\3\4\0\0\0\0", 8)), HasSubstr("convert it: weights_tools/convert.py"));
+  EXPECT_THAT(error(std::string("PK\3\4\0\0\0\0", 8)), HasSubstr("convert it by weights_tools/convert.py"));
   EXPECT_THAT(error(""), HasSubstr("found 0 bytes"));
   const Copy folder;
   folder.write("pytorch_model.bin", "PK");

@@ -72,7 +72,8 @@ class AlignedBuffer {
  private:
   static std::size_t bytes(Index size) {
     if (size < 0 || size > std::numeric_limits<Index>::max() / static_cast<Index>(sizeof(Scalar))) {
-      throw ArgumentError(detail::concat({"AlignedBuffer: found ", size, " elements, which no memory holds"}));
+      throw ArgumentError(
+          detail::concat({"AlignedBuffer: found ", size, " elements, wanted 0 or more that fit into memory"}));
     }
     return static_cast<std::size_t>(size) * sizeof(Scalar);
   }

@@ -73,7 +73,8 @@ class Matrix {
  private:
   static Index area(Index rows, Index cols) {
     if (rows < 0 || cols < 0 || (cols > 0 && rows > std::numeric_limits<Index>::max() / cols)) {
-      throw ArgumentError(detail::concat({"Matrix: found ", rows, " rows of ", cols, " columns"}));
+      throw ArgumentError(
+          detail::concat({"Matrix: found ", rows, " rows of ", cols, " columns, wanted a size that fits into memory"}));
     }
     return rows * cols;
   }

@@ -21,11 +21,11 @@ BEIT_COLD inline std::string_view foreign_format(std::span<const std::byte> byte
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), std::min<std::size_t>(bytes.size(), 64));
   if (text.size() > header_start && text[header_start] == '{') return {};
   if (text.starts_with("version https://git-lfs")) {
-    return "this is a pointer of Git LFS, not the file: git lfs pull";
+    return "this is a Git LFS pointer, not the file: run git lfs pull";
   }
   if (text.starts_with("GGUF")) return "this is a GGUF file, wanted safetensors: download model.safetensors instead";
   if (text.starts_with("PK\3\4") || text.starts_with("\x80\2") || text.starts_with("\x80\4")) {
-    return "this is a PyTorch file (a pickle), wanted safetensors: convert it: weights_tools/convert.py SOURCE "
+    return "this is a PyTorch file (a pickle), wanted safetensors: convert it by weights_tools/convert.py SOURCE "
            "OUTPUT";
   }
   // ModelProto: ir_version, a small number, then a string: producer_name, or its version, or the domain.

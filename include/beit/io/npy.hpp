@@ -29,7 +29,7 @@ namespace beit::inline BEIT_ABI {
 
 static_assert(std::endian::native == std::endian::little, "numbers are written and read in place");
 
-/// What the elements of a file are. int32: of floats that are whole numbers; MappedNpy reads none.
+/// The element type of a file. int32 is written from floats that are whole numbers; MappedNpy doesn't read it.
 enum class NpyType { float32, float16, int32 };
 
 namespace detail {

@@ -228,8 +228,8 @@ class HeaderReader final : public StrictJsonEvents {
       tensor.shape.push_back(size);
       const auto dim = static_cast<std::uint64_t>(size);
       if (dim > 1 && nonzero_bits > max_index / dim) {
-        fail(concat({where, "shape ", shape_text(tensor.shape),
-                     tensor.shape.size() < shape.numbers.size() ? " and on" : "", " overflows"}));
+        fail(concat({where, tensor.shape.size() < shape.numbers.size() ? "shape that begins with " : "shape ",
+                     shape_text(tensor.shape), " overflows"}));
       }
       nonzero_bits *= std::max<std::uint64_t>(dim, 1);
     }
@@ -245,7 +245,7 @@ class HeaderReader final : public StrictJsonEvents {
                end = static_cast<std::uint64_t>(offsets.numbers[1]);
     if (begin > end) fail(concat({where, "data_offsets ", offsets_text, " end before they begin"}));
     if (bits % 8 != 0) {
-      fail(concat({where, "shape ", shape_text(tensor.shape), " of ", dtype, " fills no whole bytes"}));
+      fail(concat({where, "shape ", shape_text(tensor.shape), " of ", dtype, " doesn't fill whole bytes"}));
     }
     if (end - begin != bits / 8) {
       fail(concat({where, "data_offsets ", offsets_text, " hold ", count_text(end - begin), ", wanted ", bits / 8,

@@ -64,7 +64,7 @@ BEIT_COLD BEIT_INLINE std::vector<SafeTensors> open_weight_files(std::filesystem
       if (detail::file_exists(path) || !detail::file_exists(folder / name)) continue;
       throw FileError(detail::concat(
           {detail::path_text(folder), ": found ", name,
-           " only, wanted model.safetensors: convert it: weights_tools/convert.py SOURCE OUTPUT, or a model "
+           " only, wanted model.safetensors: convert it by weights_tools/convert.py SOURCE OUTPUT, or a model "
            "of transformers by its save_pretrained"}));
     }
   }

@@ -18,7 +18,7 @@ namespace beit::inline BEIT_ABI {
 template <typename Weight>
 class DvaeBlock {
  public:
-  using Convolution = Conv2d<Weight>;  ///< Of all sizes.
+  using Convolution = Conv2d<Weight>;  ///< Used with kernels of all sizes.
 
   /// The sides of the kernels of the residual path's convolutions.
   struct KernelSizes {
