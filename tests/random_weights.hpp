@@ -29,7 +29,7 @@ class RandomWeights final : public beit::WeightSource {
     const bool matrix = (name.ends_with("weight") || name.ends_with(".w")) && shape.size() > 1;
     const bool norm = name.ends_with("weight") && shape.size() == 1;
     const bool scale = name.find("gamma_") != std::string::npos;
-    const float center = norm ? 1.0f : scale ? 0.5f : 0.0f;
+    const float centre = norm ? 1.0f : scale ? 0.5f : 0.0f;
     const float deviation = matrix ? 1 / std::sqrt(static_cast<float>(size / shape[0])) : 0.2f;
     std::uint64_t key = seed_;
     for (const char c : name) key = (key ^ static_cast<unsigned char>(c)) * 0x100000001B3u + 0x9E3779B9u;
@@ -39,7 +39,7 @@ class RandomWeights final : public beit::WeightSource {
       bits = (bits ^ (bits >> 30)) * 0xBF58476D1CE4E5B9u;
       bits = (bits ^ (bits >> 27)) * 0x94D049BB133111EBu;
       const float uniform = static_cast<float>((bits ^ (bits >> 31)) >> 40) * 0x1p-24f;
-      out[i] = center + deviation * std::sqrt(12.0f) * (uniform - 0.5f);
+      out[i] = centre + deviation * std::sqrt(12.0f) * (uniform - 0.5f);
     }
   }
 

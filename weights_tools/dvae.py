@@ -77,7 +77,7 @@ def unmap_pixels(x):
 
 
 @torch.no_grad()
-def randomize(half, seed):
+def randomise(half, seed):
     """Weights such that activations neither vanish nor grow: sqrt(2 / inputs), since a ReLU halves them; small b."""
     generator = torch.Generator().manual_seed(seed)
     for name, parameter in half.named_parameters():

@@ -42,8 +42,8 @@ def make(name, folder):
     size, common, of_decoder = VARIANTS[name]
     seed = zlib.crc32(name.encode())
     encoder, decoder = dvae.Encoder(**common), dvae.Decoder(**common, **of_decoder)
-    dvae.randomize(encoder, seed)
-    dvae.randomize(decoder, seed + 1)
+    dvae.randomise(encoder, seed)
+    dvae.randomise(decoder, seed + 1)
     tensors = {f"{half}.{key}": value.clone() for half, module in (("encoder", encoder), ("decoder", decoder))
                for key, value in module.state_dict().items()}
     images = torch.rand((BATCH, 3, *size), generator=torch.Generator().manual_seed(seed + 2))

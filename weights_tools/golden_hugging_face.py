@@ -59,7 +59,7 @@ VARIANTS = {
 }
 
 
-def randomize(model, seed):
+def randomise(model, seed):
     """Overwrite all parameters of the model, so that a mistake in any of them shows."""
     generator = np.random.default_rng(seed)
     for name, parameter in model.named_parameters():
@@ -80,7 +80,7 @@ def make(name, folder):
     kind, arguments, processing, shard = VARIANTS[name]
     seed = zlib.crc32(name.encode())
     configuration = transformers.Data2VecVisionConfig if kind.startswith("Data2Vec") else transformers.BeitConfig
-    model = randomize(getattr(transformers, kind)(configuration(**{**COMMON, **arguments})), seed)
+    model = randomise(getattr(transformers, kind)(configuration(**{**COMMON, **arguments})), seed)
     processor = transformers.BeitImageProcessor(**processing)
     model.save_pretrained(folder / name, safe_serialization=True, max_shard_size=shard)
     processor.save_pretrained(folder / name)

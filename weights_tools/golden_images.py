@@ -34,7 +34,7 @@ def png_chunk(kind, data):
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
-def png(samples, color, depth, palette=b"", transparency=b""):
+def png(samples, colour, depth, palette=b"", transparency=b""):
     """(height, width, channels) samples as a PNG of any colour type, which Pillow can't write itself."""
     rows = b""
     for row in samples.reshape(samples.shape[0], -1):
@@ -43,7 +43,7 @@ def png(samples, color, depth, palette=b"", transparency=b""):
         else:
             packed = np.packbits(((row[:, None] >> np.arange(depth - 1, -1, -1)) & 1).astype(np.uint8)).tobytes()
         rows += b"\0" + packed
-    header = struct.pack(">IIBBBBB", samples.shape[1], samples.shape[0], depth, color, 0, 0, 0)
+    header = struct.pack(">IIBBBBB", samples.shape[1], samples.shape[0], depth, colour, 0, 0, 0)
     chunks = png_chunk(b"IHDR", header)
     if palette:
         chunks += png_chunk(b"PLTE", palette)
@@ -54,16 +54,16 @@ def png(samples, color, depth, palette=b"", transparency=b""):
 
 def write_images():
     rng = np.random.default_rng(1)
-    for color, depths in {0: (1, 2, 4, 8), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}.items():
+    for colour, depths in {0: (1, 2, 4, 8), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}.items():
         for depth in depths:
-            channels = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[color]
+            channels = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[colour]
             samples = rng.integers(0, 1 << depth, (9, 13, channels))
-            palette = rng.integers(0, 256, 3 << depth, np.uint8).tobytes() if color == 3 else b""
-            (FOLDER / f"color{color}_depth{depth}.png").write_bytes(png(samples, color, depth, palette))
-            transparency = {0: b"\0\1", 2: b"\0\1\0\2\0\3", 3: b"\0\x64"}.get(color)
+            palette = rng.integers(0, 256, 3 << depth, np.uint8).tobytes() if colour == 3 else b""
+            (FOLDER / f"color{colour}_depth{depth}.png").write_bytes(png(samples, colour, depth, palette))
+            transparency = {0: b"\0\1", 2: b"\0\1\0\2\0\3", 3: b"\0\x64"}.get(colour)
             if transparency:
-                data = png(samples, color, depth, palette, transparency)
-                (FOLDER / f"color{color}_depth{depth}_transparent.png").write_bytes(data)
+                data = png(samples, colour, depth, palette, transparency)
+                (FOLDER / f"color{colour}_depth{depth}_transparent.png").write_bytes(data)
     (FOLDER / "grey16.png").write_bytes(png(rng.integers(0, 65536, (9, 13, 1)), 0, 16))
     short = png(np.arange(256).reshape(16, 16, 1), 3, 8, bytes(range(30)))
     (FOLDER / "short_palette.png").write_bytes(short)

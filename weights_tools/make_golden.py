@@ -25,7 +25,7 @@ import timm
 import torch
 
 import converted
-from random_model import randomize
+from random_model import randomise
 
 ARCHITECTURE = "beit_base_patch16_224"
 BATCH = 2
@@ -67,7 +67,7 @@ def make_model(name):
     architecture = architecture_of(name)
     common = COMMON_BEIT3 if architecture == BEIT3 else COMMON
     model = timm.create_model(architecture, **{**common, **arguments})
-    randomize(model, seed_of(name))
+    randomise(model, seed_of(name))
     rounded = converted.convert_tensors(model.state_dict(), dtype)
     model.load_state_dict({key: value.float() for key, value in rounded.items()})
     return model, dtype

@@ -38,7 +38,7 @@ def random_parameters(shapes, seed=0):
         yield name, values * np.float32(spread) + np.float32(mean)
 
 
-def randomize(model, seed=0):
+def randomise(model, seed=0):
     """Overwrite all parameters of a timm Beit, in the order of its state_dict, and return it in evaluation mode."""
     import torch
     parameters = dict(model.named_parameters())

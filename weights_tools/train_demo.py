@@ -39,7 +39,7 @@ def read_labels(path):
         return torch.from_numpy(np.frombuffer(file.read(), np.uint8, offset=8).astype(np.int64))
 
 
-def normalize(images):
+def normalise(images):
     """Bytes (B, 28, 28) to the model's input (B, 3, 28, 28): three equal channels."""
     return ((images.float() / 255 - MEAN) / STD).unsqueeze(1).expand(-1, 3, -1, -1)
 
@@ -67,7 +67,7 @@ def augment(images, generator):
 def accuracy(model, images, labels):
     """Share of the images whose largest logit is the label's, in percent."""
     model.eval()
-    right = sum((model(normalize(x)).argmax(1) == y).sum().item() for x, y in zip(images.split(500), labels.split(500)))
+    right = sum((model(normalise(x)).argmax(1) == y).sum().item() for x, y in zip(images.split(500), labels.split(500)))
     return 100 * right / len(labels)
 
 
@@ -102,7 +102,7 @@ def train(arguments):
             for group in optimizer.param_groups:
                 group["lr"] = arguments.lr * rate
             with torch.autocast("cpu", dtype=torch.bfloat16):
-                logits = model(normalize(augment(images[chosen], generator)))
+                logits = model(normalise(augment(images[chosen], generator)))
             loss = F.cross_entropy(logits.float(), labels[chosen], label_smoothing=0.1)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()

@@ -30,7 +30,7 @@ from torch import nn
 
 import converted
 import dvae
-from train_demo import LABELS, normalize, read_images, read_labels
+from train_demo import LABELS, normalise, read_images, read_labels
 
 TOKENIZER = dict(group_count=3, n_hid=32, n_blk_per_group=1, vocab_size=256)
 N_INIT = 64
@@ -186,7 +186,7 @@ def masked_accuracy(model, images, tokens, masks):
     model.eval()
     right = torch.zeros(2)
     for x, y, mask in zip(images.split(500), tokens.split(500), masks.split(500)):
-        best = model.logits(normalize(x), mask)[mask].topk(5, dim=-1).indices == y[mask][:, None]
+        best = model.logits(normalise(x), mask)[mask].topk(5, dim=-1).indices == y[mask][:, None]
         right += torch.tensor([best[:, 0].sum().item(), best.any(1).sum().item()])
     return (100 * right / masks.sum()).tolist()
 
@@ -220,7 +220,7 @@ def train_masked(arguments):
         side = torch.randint(0, 2, (len(chosen),), generator=generator)
         mask = masks[torch.randint(0, len(masks), (len(chosen),), generator=generator)]
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=arguments.autocast):
-            logits = model.logits(normalize(both[chosen, side]), mask)
+            logits = model.logits(normalise(both[chosen, side]), mask)
         loss = F.cross_entropy(logits.float()[mask], tokens[chosen, side][mask])
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -252,7 +252,7 @@ def features(model, images):
     """The mean of the patches after a block: (B, C)."""
     model.eval()
     options = dict(indices=[PROBED], output_fmt="NLC", intermediates_only=True)
-    return torch.cat([model.forward_intermediates(normalize(x), **options)[0].mean(1) for x in images.split(500)]).numpy()
+    return torch.cat([model.forward_intermediates(normalise(x), **options)[0].mean(1) for x in images.split(500)]).numpy()
 
 
 def table(arguments):

@@ -138,7 +138,7 @@ def work(rank, arguments):
         shown = subjects(images[chosen, None].float() / 255)
         views = torch.cat([view(shown), view(shown)])  # (2 B, 1, H, W)
         named = torch.randint(len(labels), (labelled,))
-        plain = train_demo.normalize(train_demo.augment(images[named], None))
+        plain = train_demo.normalise(train_demo.augment(images[named], None))
         targets = F.one_hot(labels[named], len(train_demo.LABELS)) * 0.9 + 0.1 / len(train_demo.LABELS)
         if teacher:
             with torch.no_grad():

@@ -190,7 +190,7 @@ std::string license_of(const beit::SafeTensors& file) {
 
 beit::LinearProbe train(const Embedded& data, Index classes, const Options& options, const beit::Executor& executor) {
   beit::LinearProbeOptions probe;
-  probe.standardize = true;
+  probe.standardise = true;
   if (options.class_weights == "balanced") probe.class_weights = beit::balanced_class_weights(data.labels, classes);
   probe.C = options.C;
   if (options.C == 0) {

@@ -100,7 +100,7 @@ TEST(Decode, KeepsTheHighByteOfGreyOf16Bits) {
 
 TEST(Decode, AppliesTheExifOrientationOnlyWhenAsked) {
   // The file has three by two blocks of 8 x 8 pixels, flat except for the coder's rounding.
-  const auto centers = [](const beit::Image& image) {
+  const auto centres = [](const beit::Image& image) {
     std::vector<int> levels;
     for (beit::Index y = 4; y < image.height(); y += 8) {
       for (beit::Index x = 4; x < image.width(); x += 8) levels.push_back(image.data()[(y * image.width() + x) * 3]);
@@ -116,11 +116,11 @@ TEST(Decode, AppliesTheExifOrientationOnlyWhenAsked) {
   for (int orientation = 1; orientation <= 8; ++orientation) {
     const auto path = golden::image_path("orientation_" + std::to_string(orientation) + ".jpg");
     beit::DecodeOptions options;
-    EXPECT_EQ(centers(beit::read_image(path, options)), stored);
+    EXPECT_EQ(centres(beit::read_image(path, options)), stored);
     options.apply_exif_orientation = true;
     const beit::Image turned = beit::read_image(path, options);
     EXPECT_EQ(turned.width(), orientation >= 5 ? 16 : 24);
-    EXPECT_EQ(centers(turned), upright[static_cast<std::size_t>(orientation - 1)]) << orientation;
+    EXPECT_EQ(centres(turned), upright[static_cast<std::size_t>(orientation - 1)]) << orientation;
   }
 }
 

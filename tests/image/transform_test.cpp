@@ -64,8 +64,8 @@ TEST(Preprocess, NormalisesEveryByteAsTorchDoes) {
     for (std::size_t i = 0; i < 256; ++i) {
       // torchvision: to_tensor's div(255), then normalize's sub_(mean) and div_(std), each rounded to float.
       const float scaled = static_cast<float>(i) / 255.0f;
-      const float centered = scaled - config.mean[c];
-      EXPECT_EQ(found[c * 256 + i], centered / config.std[c]);
+      const float centred = scaled - config.mean[c];
+      EXPECT_EQ(found[c * 256 + i], centred / config.std[c]);
     }
   }
 }

@@ -11,7 +11,7 @@
 #include "own_stb.hpp"
 #include "unit.hpp"
 
-extern const Unit plain, unoptimized, unoptimized_asserting, fast_math;
+extern const Unit plain, unoptimised, unoptimised_asserting, fast_math;
 #if defined(__x86_64__)
 extern const Unit avx2, avx512;
 #endif
@@ -23,7 +23,7 @@ const std::string image_path = BEIT_EXAMPLES_DIR "/data/chelsea.png";
 
 /// The units that this processor can run.
 std::vector<const Unit*> units() {
-  std::vector<const Unit*> found{&plain, &unoptimized, &unoptimized_asserting, &fast_math};
+  std::vector<const Unit*> found{&plain, &unoptimised, &unoptimised_asserting, &fast_math};
 #if defined(__x86_64__)
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) found.push_back(&avx2);
   if (__builtin_cpu_supports("avx512f")) found.push_back(&avx512);

@@ -54,9 +54,9 @@ def save_model(model, architecture, preprocessing, path, **more):
 def timm_tag(tag, folder):
     """The largest difference of logits, and their deviation."""
     import timm
-    from random_model import randomize
+    from random_model import randomise
     config = timm.get_pretrained_cfg(tag)
-    model = randomize(timm.create_model(tag, pretrained=False), seed=len(tag))
+    model = randomise(timm.create_model(tag, pretrained=False), seed=len(tag))
     save_model(model, tag.split(".")[0], config.to_dict(), folder / "model.safetensors")
     images = random_images(1, config.input_size[1:])
     ours = run_model(folder, "beit", folder / "model.safetensors", images.numpy())
@@ -78,9 +78,9 @@ SIZES = [((192, 192), {}), ((256, 320), {}), ((384, 384), {}),
 def image_size(size, arguments, folder):
     """BEiT-Base for 224 pixels, at another size."""
     import timm
-    from random_model import randomize
+    from random_model import randomise
     name = "beit_base_patch16_224"
-    model = randomize(timm.create_model(name, pretrained=False, **arguments), seed=1)
+    model = randomise(timm.create_model(name, pretrained=False, **arguments), seed=1)
     save_model(model, name, timm.get_pretrained_cfg(name).to_dict(), folder / "model.safetensors")
     model.set_input_size(img_size=size)
     images = random_images(1, size)
@@ -115,10 +115,10 @@ def masked(folder):
 def of_transformers(kind, arguments, shard, folder):
     """A folder as transformers saves it."""
     import transformers
-    from golden_hugging_face import randomize
+    from golden_hugging_face import randomise
     config = transformers.Data2VecVisionConfig if kind.startswith("Data2Vec") else transformers.BeitConfig
     model = getattr(transformers, kind)(config(num_labels=1000, **arguments))
-    model = randomize(model, seed=5)
+    model = randomise(model, seed=5)
     for name, parameter in model.named_parameters():
         if name in ("lm_head.weight", "classifier.weight"):
             parameter.mul_(2)
@@ -159,8 +159,8 @@ def tokenizer(folder):
     import dvae
     import safetensors.torch
     encoder, decoder = dvae.Encoder(), dvae.Decoder()
-    dvae.randomize(encoder, 1)
-    dvae.randomize(decoder, 2)
+    dvae.randomise(encoder, 1)
+    dvae.randomise(decoder, 2)
     tensors = {f"{half}.{key}": value for half, module in (("encoder", encoder), ("decoder", decoder))
                for key, value in module.state_dict().items()}
     safetensors.torch.save_file(tensors, folder / "dvae.safetensors")

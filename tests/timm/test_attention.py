@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 import converted
-from random_model import randomize
+from random_model import randomise
 
 ROOT = Path(__file__).resolve().parents[2]
 ARCHITECTURE = "beit_base_patch16_224"
@@ -87,7 +87,7 @@ def check(name, path, model, photograph, config, blocks, program, figure, folder
 
 
 def test_full_size(program, figure, tmp_path):
-    model = randomize(timm.create_model(ARCHITECTURE), seed=11)
+    model = randomise(timm.create_model(ARCHITECTURE), seed=11)
     config = converted.make_config(model, ARCHITECTURE, timm.get_pretrained_cfg(ARCHITECTURE).to_dict())
     path = tmp_path / "model.safetensors"
     converted.write(path, model.state_dict(), config)

@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 
 import converted
-from random_model import randomize
+from random_model import randomise
 
 ROOT = Path(__file__).resolve().parents[2]
 ARCHITECTURE = "beit_base_patch16_224"
@@ -58,7 +58,7 @@ def photographs(tmp_path_factory):
 
 def make_model(name):
     """The random model `name`, and its configuration."""
-    model = randomize(timm.create_model(ARCHITECTURE, **MODELS[name]), seed=list(MODELS).index(name))
+    model = randomise(timm.create_model(ARCHITECTURE, **MODELS[name]), seed=list(MODELS).index(name))
     return model, converted.make_config(model, ARCHITECTURE, timm.get_pretrained_cfg(ARCHITECTURE).to_dict())
 
 

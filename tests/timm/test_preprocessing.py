@@ -108,7 +108,7 @@ def png_rows(samples, depth):
     return rows
 
 
-def png(samples, color, depth, palette=b"", transparency=b"", interlaced=False):
+def png(samples, colour, depth, palette=b"", transparency=b"", interlaced=False):
     height, width = samples.shape[:2]
     if interlaced:
         passes = [samples[y::dy, x::dx] for y, x, dy, dx in ADAM7]
@@ -116,7 +116,7 @@ def png(samples, color, depth, palette=b"", transparency=b"", interlaced=False):
     else:
         rows = png_rows(samples, depth)
     data = b"\x89PNG\r\n\x1a\n"
-    data += png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, color, 0, 0, interlaced))
+    data += png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, interlaced))
     if palette:
         data += png_chunk(b"PLTE", palette)
     if transparency:
@@ -128,8 +128,8 @@ def png(samples, color, depth, palette=b"", transparency=b"", interlaced=False):
 
 
 PNG_TYPES = [
-    (color, depth)
-    for color, depths in {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}.items()
+    (colour, depth)
+    for colour, depths in {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}.items()
     for depth in depths
 ]
 
@@ -138,17 +138,17 @@ def png_files(height=23, width=37):
     """Every colour type and depth, plain and interlaced, with and without tRNS. Grey of 16 bits is apart."""
     rng = np.random.default_rng(1)
     files = {}
-    for color, depth in PNG_TYPES:
-        if (color, depth) == (0, 16):
+    for colour, depth in PNG_TYPES:
+        if (colour, depth) == (0, 16):
             continue
-        channels = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[color]
+        channels = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[colour]
         samples = rng.integers(0, 1 << depth, (height, width, channels))
-        palette = rng.integers(0, 256, 3 << depth, np.uint8).tobytes() if color == 3 else b""
-        transparencies = {0: [b"\0\1"], 2: [b"\0\1\0\2\0\3"], 3: [bytes([0, 100])]}.get(color, [])
+        palette = rng.integers(0, 256, 3 << depth, np.uint8).tobytes() if colour == 3 else b""
+        transparencies = {0: [b"\0\1"], 2: [b"\0\1\0\2\0\3"], 3: [bytes([0, 100])]}.get(colour, [])
         for transparency in [b""] + transparencies:
             for interlaced in (False, True):
-                name = f"color{color}-depth{depth}{'-trns' * bool(transparency)}{'-adam7' * interlaced}.png"
-                files[name] = png(samples, color, depth, palette, transparency, interlaced)
+                name = f"color{colour}-depth{depth}{'-trns' * bool(transparency)}{'-adam7' * interlaced}.png"
+                files[name] = png(samples, colour, depth, palette, transparency, interlaced)
     return files
 
 
@@ -220,13 +220,13 @@ def test_tga(tmp_path):
     assert_decodes_as_pillow(files, tmp_path)
 
 
-def gif(canvas, frame, offset=(0, 0), transparent=None, background=0, colors=256, local=False, seed=0, interlaced=False):
+def gif(canvas, frame, offset=(0, 0), transparent=None, background=0, colours=256, local=False, seed=0, interlaced=False):
     """One frame of palette indices; canvas and offset are (height, width)."""
     rng = np.random.default_rng(seed)
     palette = rng.integers(0, 256, (256, 3), np.uint8).tobytes()
     whole = saved_gif(frame, interlaced)
-    flags = 0x80 | (colors.bit_length() - 2)
-    table = palette[: 3 * colors]
+    flags = 0x80 | (colours.bit_length() - 2)
+    table = palette[: 3 * colours]
     data = b"GIF89a" + struct.pack("<HHBBB", canvas[1], canvas[0], 0 if local else flags, background, 0)
     data += b"" if local else table
     if transparent is not None:
@@ -268,8 +268,8 @@ def test_gif(tmp_path):
                         files[name] = gif(canvas, frame, offset, transparent, background, local=local,
                                           interlaced=interlaced)
     few = rng.integers(0, 4, (13, 21), np.uint8)
-    files["few-colors.gif"] = gif((13, 21), few, colors=4)
-    files["short-palette.gif"] = gif((13, 21), frame, colors=4)
+    files["few-colors.gif"] = gif((13, 21), few, colours=4)
+    files["short-palette.gif"] = gif((13, 21), frame, colours=4)
     files["pillow.gif"] = saved(Image.fromarray(photo(30, 40)), "GIF")
     files["grey.gif"] = saved(Image.fromarray(photo(30, 40)).convert("L"), "GIF")
     files["animated.gif"] = saved(Image.fromarray(photo(30, 40)), "GIF", save_all=True,

@@ -53,7 +53,7 @@ TEST(CrossValidation, FindsTheLeastLoss) {
   const Matrix x = golden.matrix("x");
   const std::vector<Index> y = golden.labels("y");
   beit::ThreadPool pool(1);
-  const beit::CrossValidation found = beit::cross_validate(x, y, classes, {.standardize = true}, 5, 0, pool);
+  const beit::CrossValidation found = beit::cross_validate(x, y, classes, {.standardise = true}, 5, 0, pool);
   ASSERT_GE(found.trials.size(), 4u);
   const auto best = std::min_element(found.trials.begin(), found.trials.end(),
                                      [](const auto& a, const auto& b) { return a.loss < b.loss; });
@@ -73,7 +73,7 @@ TEST(CrossValidation, FindsTheLeastLoss) {
     others.map() = x.map()(held_out, Eigen::all);
     for (const Index i : train) labels.push_back(y[static_cast<std::size_t>(i)]);
     const auto predicted =
-        LinearProbe(rows, labels, classes, {.C = found.trials[2].C, .standardize = true}).predict(others);
+        LinearProbe(rows, labels, classes, {.C = found.trials[2].C, .standardise = true}).predict(others);
     for (std::size_t i = 0; i < held_out.size(); ++i) right += predicted[i] == y[static_cast<std::size_t>(held_out[i])];
   }
   EXPECT_NEAR(found.trials[2].accuracy, static_cast<double>(right) / static_cast<double>(x.rows()), 1e-12);

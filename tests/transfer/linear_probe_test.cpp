@@ -50,7 +50,7 @@ TEST_F(Probe, HasScikitLearnsCoefficientsWithClassWeights) {
 }
 
 TEST_F(Probe, FoldsTheScalingIntoTheWeights) {
-  const LinearProbe probe(x, y, classes, {.C = 0.5, .standardize = true});
+  const LinearProbe probe(x, y, classes, {.C = 0.5, .standardise = true});
   const Matrix logits = probe.logits(test);
   const std::vector<double> wanted = golden.doubles("scaled.logits");
   for (Index i = 0; i < logits.size(); ++i) {
@@ -86,7 +86,7 @@ TEST_F(Probe, AFailureOfTheWorkIsNoEndOfTheSearch) {
 TEST_F(Probe, AColumnThatIsConstantChangesNothing) {
   Matrix wide(x.rows(), dim + 1);
   wide.map() << x.map(), Eigen::VectorXf::Constant(x.rows(), 5.0f);
-  const LinearProbe narrow(x, y, classes, {.standardize = true}), probe(wide, y, classes, {.standardize = true});
+  const LinearProbe narrow(x, y, classes, {.standardise = true}), probe(wide, y, classes, {.standardise = true});
   for (Index k = 0; k < classes; ++k) {
     EXPECT_EQ(probe.weight()(k, dim), 0.0f);
     for (Index j = 0; j < dim; ++j) EXPECT_NEAR(probe.weight()(k, j), narrow.weight()(k, j), 1e-4);

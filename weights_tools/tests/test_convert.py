@@ -12,7 +12,7 @@ import torch
 
 import convert
 import converted
-from random_model import randomize
+from random_model import randomise
 
 TOOLS = Path(__file__).resolve().parent.parent
 TINY = dict(img_size=16, patch_size=4, embed_dim=24, depth=2, num_heads=3, mlp_ratio=2, num_classes=10)
@@ -21,7 +21,7 @@ LABELS = [f"kind {i}" for i in range(10)]
 
 
 def make_model(**arguments):
-    return randomize(timm.create_model(ARCHITECTURE, **{**TINY, **arguments}), seed=1)
+    return randomise(timm.create_model(ARCHITECTURE, **{**TINY, **arguments}), seed=1)
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def test_folder(model, tmp_path, capsys, dtype):
 
 def test_folder_without_model_args(tmp_path):
     """The older configurations on the hub name only the architecture; labels come from ImageNet."""
-    model = randomize(timm.create_model(ARCHITECTURE, depth=1), seed=2)
+    model = randomise(timm.create_model(ARCHITECTURE, depth=1), seed=2)
     pair = save_pair(tmp_path / "pair", model, model_args={"depth": 1}, label_names=None, label_descriptions=None)
     assert run(pair, tmp_path / "out.safetensors") == 0
     config = same_weights(tmp_path / "out.safetensors", model)
@@ -122,7 +122,7 @@ def test_original_checkpoint(model, tmp_path, nest, suffix):
 
 
 def test_averaged_weights_are_preferred(model, tmp_path):
-    other = randomize(timm.create_model(ARCHITECTURE, **TINY), seed=5)
+    other = randomise(timm.create_model(ARCHITECTURE, **TINY), seed=5)
     torch.save({"state_dict": other.state_dict(), "state_dict_ema": model.state_dict()}, tmp_path / "source.pth")
     assert run(tmp_path / "source.pth", tmp_path / "out.safetensors") == 0
     same_weights(tmp_path / "out.safetensors", model)
@@ -205,7 +205,7 @@ def test_same_bytes_again(model, tmp_path):
 
 def test_architecture_resizes(tmp_path, capsys):
     """A checkpoint for 112 pixels under a named architecture for 224: timm resizes the tables."""
-    small = randomize(timm.create_model(ARCHITECTURE, img_size=112, depth=12, mlp_ratio=4, num_classes=3), seed=3)
+    small = randomise(timm.create_model(ARCHITECTURE, img_size=112, depth=12, mlp_ratio=4, num_classes=3), seed=3)
     torch.save({"model": original_layout(small)}, tmp_path / "source.pth")
     out = tmp_path / "out.safetensors"
     assert run(tmp_path / "source.pth", out, "--architecture", "beitv2_base_patch16_224", "--dtype", "bf16") == 0
@@ -254,7 +254,7 @@ def test_half_a_masked_image_head(tmp_path, capsys):
 
 def test_beit3(tmp_path):
     """timm's VisionTransformer with two more norms: a pair, and a bare checkpoint."""
-    model = randomize(timm.create_model("beit3_base_patch16_224", img_size=32, embed_dim=24, depth=2, num_heads=3,
+    model = randomise(timm.create_model("beit3_base_patch16_224", img_size=32, embed_dim=24, depth=2, num_heads=3,
                                         num_classes=5), seed=6)
     for source, arguments in ((save_pair(tmp_path / "pair", model, label_names=[], label_descriptions={},
                                            architecture="beit3_base_patch16_224"), ()),
@@ -295,7 +295,7 @@ def test_hub_repository(model, tmp_path):
 def test_timm_name(tmp_path):
     """A name in timm's list, at full size, with timm's own weights replaced by random ones."""
     name = "beit_base_patch16_224.in22k_ft_in22k_in1k"
-    model = randomize(timm.create_model(ARCHITECTURE), seed=4)
+    model = randomise(timm.create_model(ARCHITECTURE), seed=4)
     pair = save_pair(tmp_path / "pair", model)
     hub_cache(tmp_path / "home", f"timm/{name}", pair)
     out = tmp_path / "out.safetensors"

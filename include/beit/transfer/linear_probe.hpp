@@ -42,7 +42,7 @@ struct LinearProbeOptions {
   /// Inverse strength of the penalty: scikit-learn's C.
   double C = 1;
   /// Whether to train on features scaled to mean 0 and variance 1; the weights are still for the features as they are.
-  bool standardize = false;
+  bool standardise = false;
   /// Weight of each class, (K,): how much one of its rows counts. Empty for 1 each.
   std::vector<double> class_weights{};
   /// Number of evaluations of the objective after which the search ends, converged or not.
@@ -204,11 +204,11 @@ class LinearProbe {
     for (Index j = 0; j < x.cols(); ++j) {
       mean[j] = x.col(j).cast<double>().sum() / count;
       const double variance = (x.col(j).cast<double>().array() - mean[j]).square().sum() / count;
-      if (options.standardize && variance > 0) scale[j] = 1 / std::sqrt(variance);  // a constant column stays 0
+      if (options.standardise && variance > 0) scale[j] = 1 / std::sqrt(variance);  // a constant column stays 0
       scaled.map().col(j) = ((x.col(j).cast<double>().array() - mean[j]) * scale[j]).cast<float>();
     }
     detail::ProbeObjective objective(scaled, y, classes, options, executor);
-    minimize(objective, options);
+    minimise(objective, options);
 
     // (x - mean) * scale W^T + b = x (W * scale)^T + (b - (W * scale) mean)
     for (Index k = 0; k < classes; ++k) {
@@ -252,7 +252,7 @@ class LinearProbe {
   /// Thrown by the objective to leave LBFGSpp's search, which has no other way out before its own end.
   struct Stalled {};
 
-  void minimize(detail::ProbeObjective& objective, const LinearProbeOptions& options) {
+  void minimise(detail::ProbeObjective& objective, const LinearProbeOptions& options) {
     LBFGSpp::LBFGSParam<double> param;
     param.m = 10;
     param.epsilon_rel = 0;
