@@ -11,22 +11,10 @@
 
 #include <beit/core/compiled.hpp>
 #include <beit/core/version.hpp>
+#include <beit/image/decode_options.hpp>
 #include <beit/image/image.hpp>
 
 namespace beit::inline BEIT_ABI {
-
-/// What decode_image takes, and how it shows it.
-struct DecodeOptions {
-  /// An image with more pixels is an error, before memory is taken for it. Pillow's own.
-  std::int64_t max_pixels = 178'956'970;
-  /// Turn a JPEG, WebP or AVIF upright as its EXIF orientation or container says, as PIL.ImageOps.exif_transpose does.
-  /// timm doesn't.
-  bool apply_exif_orientation = false;
-  /// Show a JPEG that ends early as far as it goes, as Pillow does where ImageFile.LOAD_TRUNCATED_IMAGES is set: the
-  /// rest is grey by libjpeg-turbo, and of no meaning by stb_image. One that ends before its pixels begin is an error
-  /// still.
-  bool allow_truncated = false;
-};
 
 /// The RGB image in a file's bytes; `name` begins every message.
 ///

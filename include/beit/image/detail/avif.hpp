@@ -1,24 +1,36 @@
 // AVIF by libavif, with the settings that Pillow 11.3 calls it with: the first frame of a sequence.
 #pragma once
 
-#include <beit/core/concat.hpp>
+#include <beit/core/cold.hpp>
 #include <beit/core/version.hpp>
+#include <beit/image/detail/bytes.hpp>
+#include <beit/image/detail/image_file.hpp>
+#include <beit/image/detail/iso_brands.hpp>
 
 #if BEIT_USE_LIBAVIF
-
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <new>
+#include <utility>
 
 #include <avif/avif.h>
 
+#include <beit/core/concat.hpp>
 #include <beit/core/index.hpp>
-#include <beit/image/detail/bytes.hpp>
+#include <beit/image/decode_options.hpp>
 #include <beit/image/image.hpp>
+#endif
 
 namespace beit::inline BEIT_ABI {
 namespace detail {
+
+BEIT_COLD inline bool is_avif(Bytes bytes) {
+  return has_brand(bytes, {"avif", "avis"}) ||
+         (has_brand(bytes, {"mif1", "msf1"}) && is_compatible_with(bytes, {"avif", "avis"}));
+}
+
+#if BEIT_USE_LIBAVIF
 
 /// The EXIF orientation that means the same as an image's rotation, followed by its mirroring.
 inline int avif_orientation(const avifImage& image) {
@@ -33,9 +45,7 @@ inline int avif_orientation(const avifImage& image) {
 #endif
 }
 
-/// The pixels as they are stored; sets `orientation` to what the container says of it. Throws ImageError for a file
-/// that is truncated or damaged, or an image larger than the limit.
-inline Image decode_avif(const ImageFile& file, std::int64_t max_pixels, int& orientation) {
+inline Decoded decode_avif(const ImageFile& file, const DecodeOptions& options) {
   const std::unique_ptr<avifDecoder, void (*)(avifDecoder*)> decoder(avifDecoderCreate(), &avifDecoderDestroy);
   if (decoder == nullptr) throw std::bad_alloc();
   const auto require = [&](avifResult result) {
@@ -48,12 +58,11 @@ inline Image decode_avif(const ImageFile& file, std::int64_t max_pixels, int& or
   require(avifDecoderSetIOMemory(decoder.get(), file.bytes.data(), file.bytes.size()));
   require(avifDecoderParse(decoder.get()));
   const Index height = decoder->image->height, width = decoder->image->width;
-  check_size(file, height, width, max_pixels);
+  check_size(file, height, width, options.max_pixels);
   require(avifDecoderNextImage(decoder.get()));
   if (decoder->image->height != height || decoder->image->width != width) {
     file.fail("damaged AVIF: found an image of another size than its header says");
   }
-  orientation = avif_orientation(*decoder->image);
 
   Image image(height, width);
   avifRGBImage rgb{};
@@ -63,10 +72,14 @@ inline Image decode_avif(const ImageFile& file, std::int64_t max_pixels, int& or
   rgb.pixels = image.data();
   rgb.rowBytes = static_cast<std::uint32_t>(width * 3);
   require(avifImageYUVToRGB(decoder->image, &rgb));
-  return image;
+  return {std::move(image), avif_orientation(*decoder->image)};
 }
+
+#else
+
+inline constexpr ImageReader decode_avif = nullptr;
+
+#endif
 
 }  // namespace detail
 }  // namespace beit::inline BEIT_ABI
-
-#endif  // BEIT_USE_LIBAVIF

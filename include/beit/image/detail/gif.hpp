@@ -1,20 +1,28 @@
-// A GIF's first frame, as a file that stb_image decodes to what Pillow shows.
+// GIF by stb_image: the first frame alone, made into a file that it decodes to what Pillow shows.
 #pragma once
 
 #include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include <beit/core/cold.hpp>
 #include <beit/core/concat.hpp>
 #include <beit/core/index.hpp>
 #include <beit/core/version.hpp>
+#include <beit/image/decode_options.hpp>
 #include <beit/image/detail/bytes.hpp>
+#include <beit/image/detail/image_file.hpp>
+#include <beit/image/detail/palette.hpp>
+#include <beit/image/detail/stb_decode.hpp>
+#include <beit/image/image.hpp>
 
 namespace beit::inline BEIT_ABI {
 namespace detail {
+
+inline bool is_gif(Bytes bytes) { return has_one_of(bytes, 0, {"GIF87a", "GIF89a"}); }
 
 struct GifFrame {
   std::vector<std::uint8_t> file;  ///< A GIF of this frame alone, opaque, with a palette of 256 colours.
@@ -104,6 +112,15 @@ inline bool flatten_gif(const GifFrame& frame, const std::uint8_t* rgba, std::ui
     }
   }
   return true;
+}
+
+inline Decoded decode_gif(const ImageFile& file, const DecodeOptions& options) {
+  const GifFrame frame = first_gif_frame(file);
+  check_size(file, frame.canvas.height, frame.canvas.width, options.max_pixels);
+  const MallocPixels rgba = load_by_stb({frame.file, file.name}, frame.canvas, 4);
+  Image image(frame.canvas.height, frame.canvas.width);
+  if (!flatten_gif(frame, rgba.get(), image.data())) file.fail("truncated: found less than the first frame");
+  return {std::move(image)};
 }
 
 }  // namespace detail

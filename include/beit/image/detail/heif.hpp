@@ -1,27 +1,40 @@
 // HEIC by libheif: the primary image, turned as the file says.
 #pragma once
 
-#include <beit/core/concat.hpp>
+#include <beit/core/cold.hpp>
 #include <beit/core/version.hpp>
+#include <beit/image/detail/avif.hpp>
+#include <beit/image/detail/bytes.hpp>
+#include <beit/image/detail/image_file.hpp>
+#include <beit/image/detail/iso_brands.hpp>
 
 #if BEIT_USE_LIBHEIF
-
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <new>
+#include <utility>
 
 #include <libheif/heif.h>
 
+#include <beit/core/concat.hpp>
 #include <beit/core/index.hpp>
-#include <beit/image/detail/bytes.hpp>
+#include <beit/image/decode_options.hpp>
 #include <beit/image/image.hpp>
+#endif
 
 namespace beit::inline BEIT_ABI {
 namespace detail {
 
-/// The pixels. Throws ImageError for a file that is truncated or damaged, or an image larger than the limit.
-inline Image decode_heif(const ImageFile& file, std::int64_t max_pixels) {
+BEIT_COLD inline bool is_heif(Bytes bytes) {
+  return has_brand(bytes, {"heic", "heix", "heim", "heis", "hevc", "hevx"}) ||
+         (has_brand(bytes, {"mif1", "msf1"}) && !is_avif(bytes));
+}
+
+#if BEIT_USE_LIBHEIF
+
+inline Decoded decode_heif(const ImageFile& file, const DecodeOptions& options) {
   const auto require = [&](const heif_error& error) {
     if (error.code == heif_error_Ok) return;
     if (error.subcode == heif_suberror_End_of_data) fail_as_truncated(file);
@@ -35,7 +48,7 @@ inline Image decode_heif(const ImageFile& file, std::int64_t max_pixels) {
   const std::unique_ptr<heif_image_handle, void (*)(const heif_image_handle*)> handle(opened,
                                                                                       &heif_image_handle_release);
   const Index height = heif_image_handle_get_height(opened), width = heif_image_handle_get_width(opened);
-  check_size(file, height, width, max_pixels);
+  check_size(file, height, width, options.max_pixels);
 
   heif_image* decoded = nullptr;
   require(heif_decode_image(opened, &decoded, heif_colorspace_RGB, heif_chroma_interleaved_RGB, nullptr));
@@ -48,10 +61,14 @@ inline Image decode_heif(const ImageFile& file, std::int64_t max_pixels) {
   }
   Image image(height, width);
   for (Index y = 0; y < height; ++y) std::copy_n(rows + y * stride, width * 3, image.data() + y * width * 3);
-  return image;
+  return {std::move(image)};
 }
+
+#else
+
+inline constexpr ImageReader decode_heif = nullptr;
+
+#endif
 
 }  // namespace detail
 }  // namespace beit::inline BEIT_ABI
-
-#endif  // BEIT_USE_LIBHEIF

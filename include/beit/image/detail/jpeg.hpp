@@ -1,163 +1,23 @@
-// What a JPEG file's segments say that stb_image doesn't check or tell.
+// JPEG, by libjpeg-turbo where BEIT_USE_LIBJPEG_TURBO is set, else by stb_image.
 #pragma once
 
-#include <array>
-#include <cstddef>
-#include <cstdint>
-#include <string>
-#include <string_view>
-
-#include <beit/core/concat.hpp>
 #include <beit/core/version.hpp>
-#include <beit/image/detail/bytes.hpp>
+#include <beit/image/detail/image_file.hpp>
+#include <beit/image/detail/jpeg_markers.hpp>
+#if BEIT_USE_LIBJPEG_TURBO
+#include <beit/image/detail/jpeg_turbo.hpp>
+#else
+#include <beit/image/detail/jpeg_stb.hpp>
+#endif
 
 namespace beit::inline BEIT_ABI {
 namespace detail {
 
-/// EXIF's orientation, 1 to 8, in the payload of an APP1 segment, or in one without its first letters as other formats
-/// have it; 1 (upright) where there is none that makes sense.
-inline int exif_orientation(Bytes payload) {
-  const Bytes tiff = starts_with(payload, std::string_view("Exif\0\0", 6)) ? payload.subspan(6) : payload;
-  const bool little = starts_with(tiff, "II");
-  if (tiff.size() < 8 || (!little && !starts_with(tiff, "MM"))) return 1;
-  const auto short_at = [&](std::size_t at) { return little ? little16(tiff, at) : big16(tiff, at); };
-  const auto long_at = [&](std::size_t at) { return little ? little32(tiff, at) : big32(tiff, at); };
-
-  constexpr std::uint32_t orientation_tag = 0x0112, short_type = 3;
-  constexpr std::size_t entry_bytes = 12;  // tag 2, type 2, count 4, value 4
-  const std::size_t directory = long_at(4);
-  if (directory > tiff.size() - 2) return 1;
-  const std::size_t entries = short_at(directory);
-  for (std::size_t i = 0; i < entries; ++i) {
-    const std::size_t at = directory + 2 + i * entry_bytes;
-    if (at + entry_bytes > tiff.size()) return 1;
-    if (short_at(at) != orientation_tag) continue;
-    const std::uint32_t value = short_at(at + 8);
-    return short_at(at + 2) == short_type && value >= 1 && value <= 8 ? static_cast<int>(value) : 1;
-  }
-  return 1;
-}
-
-/// The tables that a JPEG has defined so far. stb_image 2.27 uses one that isn't, and writes past its own arrays for
-/// one that is too long.
-class JpegTables {
- public:
-  /// DHT: takes note of the Huffman tables. Throws ImageError for one of more codes than stb_image can hold.
-  void define_huffman(const ImageFile& file, Bytes payload) {
-    for (std::size_t at = 0; at < payload.size();) {
-      std::size_t codes = 0;
-      if (payload.size() - at < 17) file.fail("damaged JPEG: a Huffman table ends early");
-      for (std::size_t length = 1; length <= 16; ++length) codes += payload[at + length];
-      if (codes > 255) {
-        file.fail(concat({"damaged JPEG: found a Huffman table of ", codes, " codes, wanted at most 255"}));
-      }
-      if (payload.size() - at - 17 < codes) file.fail("damaged JPEG: a Huffman table ends early");
-      huffman_[payload[at] >> 4 & 1] |= 1u << (payload[at] & 15);
-      at += 17 + codes;
-    }
-  }
-
-  /// DQT: takes note of the quantisation tables.
-  void define_quantization(Bytes payload) {
-    for (std::size_t at = 0; at < payload.size(); at += std::size_t{payload[at] >> 4 != 0 ? 129u : 65u}) {
-      quantization_ |= 1u << (payload[at] & 15);
-    }
-  }
-
-  /// SOF: takes note of the components' quantisation tables.
-  void begin_frame(std::uint8_t marker, Bytes payload) {
-    progressive_ = marker == 0xc2;
-    for (std::size_t at = 8; at < payload.size(); at += 3) quantization_wanted_ |= 1u << (payload[at] & 15);
-  }
-
-  /// SOS: throws ImageError if the scan needs a table that isn't there and that the standard doesn't give.
-  void begin_scan(const ImageFile& file, Bytes payload) {
-    const std::size_t components = payload.empty() ? 0 : payload[0];
-    if (payload.size() != 4 + 2 * components) file.fail("damaged JPEG: a scan's header has the wrong length");
-    const bool begins_at_dc = payload[1 + 2 * components] == 0;
-    const bool refines = payload[3 + 2 * components] >> 4 != 0;
-    for (std::size_t i = 0; i < components; ++i) {
-      const std::uint8_t tables = payload[2 + 2 * i];
-      const bool needs_dc = !progressive_ || (begins_at_dc && !refines);
-      const bool needs_ac = !progressive_ || !begins_at_dc;
-      if ((needs_dc && (huffman_[0] >> (tables >> 4) & 1) == 0) ||
-          (needs_ac && (huffman_[1] >> (tables & 15) & 1) == 0)) {
-        const bool has_standard = !progressive_ && (tables >> 4) < 2 && (tables & 15) < 2;
-        if (!has_standard) file.fail("damaged JPEG: found no Huffman table for one of its components");
-        wants_standard_ = true;
-      }
-    }
-    if ((quantization_wanted_ & ~quantization_) != 0) {
-      file.fail("damaged JPEG: found no quantisation table for one of its components");
-    }
-  }
-
-  /// Whether a scan names Huffman tables that the file leaves to the standard, as frames of motion JPEG do.
-  bool wants_standard() const { return wants_standard_; }
-
- private:
-  std::uint32_t huffman_[2] = {0, 0};  // DC, AC: a bit for each table
-  std::uint32_t quantization_ = 0;
-  std::uint32_t quantization_wanted_ = 0;
-  bool progressive_ = false;
-  bool wants_standard_ = false;
-};
-
-/// What stb_image doesn't tell of a JPEG.
-struct JpegSegments {
-  int orientation = 1;  ///< EXIF's, 1 to 8.
-  bool wants_standard_tables = false;
-};
-
-/// EOI, which a JPEG that ends early lacks.
-inline constexpr std::array<std::uint8_t, 2> end_of_image{0xff, 0xd9};
-
-/// Whether stb_image takes the file for a JPEG: a start of image, also after fill bytes.
-inline bool is_jpeg(Bytes bytes) {
-  std::size_t at = 0;
-  while (at < bytes.size() && bytes[at] == 0xff) ++at;
-  return at > 0 && at < bytes.size() && bytes[at] == 0xd8;
-}
-
-/// Walks over all segments and checks the tables.
-inline JpegSegments check_jpeg(const ImageFile& file) {
-  const Bytes bytes = file.bytes;
-  JpegTables tables;
-  JpegSegments found;
-  bool found_exif = false;
-  for (std::size_t at = 0; at + 1 < bytes.size();) {
-    if (bytes[at] != 0xff || bytes[at + 1] == 0xff) {  // data, or a fill byte
-      ++at;
-      continue;
-    }
-    const std::uint8_t marker = bytes[at + 1];
-    at += 2;
-    const bool stands_alone = marker <= 0x01 || (marker >= 0xd0 && marker <= 0xd8);  // escape, TEM, RST, SOI
-    if (stands_alone) continue;
-    if (marker == 0xd9) break;  // end of image
-    file.require(at, 2, "next segment");
-    const std::size_t length = big16(bytes, at);
-    if (length < 2) file.fail(concat({"damaged JPEG: found a segment of ", length, " bytes"}));
-    file.require(at, length, "next segment");  // stb_image would go on with zeros
-    const Bytes payload = bytes.subspan(at + 2, length - 2);
-    const bool is_frame = marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc;
-    if (is_frame && marker > 0xc2) {
-      file.fail(concat({"found a lossless, hierarchical or arithmetic-coded JPEG (frame type ", marker - 0xc0,
-                        "), wanted a baseline or progressive one"}));
-    }
-    if (is_frame) tables.begin_frame(marker, payload);
-    if (marker == 0xc4) tables.define_huffman(file, payload);
-    if (marker == 0xdb) tables.define_quantization(payload);
-    if (marker == 0xda) tables.begin_scan(file, payload);
-    if (marker == 0xe1 && !found_exif && starts_with(payload, std::string_view("Exif\0", 5))) {
-      found_exif = true;
-      found.orientation = exif_orientation(payload);
-    }
-    at += length;
-  }
-  found.wants_standard_tables = tables.wants_standard();
-  return found;
-}
+#if BEIT_USE_LIBJPEG_TURBO
+inline constexpr ImageReader decode_jpeg = &decode_jpeg_by_turbo;
+#else
+inline constexpr ImageReader decode_jpeg = &decode_jpeg_by_stb;
+#endif
 
 }  // namespace detail
 }  // namespace beit::inline BEIT_ABI

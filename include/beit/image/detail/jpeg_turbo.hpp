@@ -14,14 +14,18 @@
 #include <cstdint>
 #include <cstdio>  // jpeglib.h needs it
 #include <string>
-#include <string_view>
+#include <utility>
 #include <vector>
 
 #include <jpeglib.h>
 
 #include <beit/core/index.hpp>
+#include <beit/image/decode_options.hpp>
 #include <beit/image/detail/bytes.hpp>
-#include <beit/image/detail/jpeg.hpp>
+#include <beit/image/detail/exif.hpp>
+#include <beit/image/detail/image_file.hpp>
+#include <beit/image/detail/jpeg_markers.hpp>
+#include <beit/image/image.hpp>
 
 #if !defined(LIBJPEG_TURBO_VERSION)
 #error "BEIT_USE_LIBJPEG_TURBO: found the jpeglib.h of another library, wanted libjpeg-turbo's"
@@ -46,7 +50,7 @@ class JpegTurbo {
     // Here, for the end of decoding frees the markers.
     for (jpeg_saved_marker_ptr marker = info_.marker_list; marker != nullptr; marker = marker->next) {
       const Bytes payload(marker->data, marker->data_length);
-      if (!starts_with(payload, std::string_view("Exif\0", 5))) continue;
+      if (!starts_with(payload, exif_magic)) continue;
       orientation_ = exif_orientation(payload);
       break;
     }
@@ -165,6 +169,15 @@ class JpegTurbo {
   bool allow_truncated_;
   bool ended_ = false;  // the end of image has been put there
 };
+
+inline Decoded decode_jpeg_by_turbo(const ImageFile& file, const DecodeOptions& options) {
+  JpegTurbo jpeg(file, options.allow_truncated);
+  const Size size = jpeg.size();
+  check_size(file, size.height, size.width, options.max_pixels);
+  Image image(size.height, size.width);
+  jpeg.read_pixels(image.data());
+  return {std::move(image), jpeg.orientation()};
+}
 
 }  // namespace detail
 }  // namespace beit::inline BEIT_ABI

@@ -12,7 +12,9 @@
 #include <beit/core/concat.hpp>
 #include <beit/core/index.hpp>
 #include <beit/core/version.hpp>
+#include <beit/image/decode_options.hpp>
 #include <beit/image/detail/bytes.hpp>
+#include <beit/image/detail/image_file.hpp>
 #include <beit/image/image.hpp>
 
 namespace beit::inline BEIT_ABI {
@@ -27,7 +29,10 @@ struct PnmHeader {
   std::size_t data = 0;  ///< Where the pixels begin.
 };
 
-inline bool is_pnm(Bytes bytes) { return bytes.size() >= 2 && bytes[0] == 'P' && bytes[1] >= '1' && bytes[1] <= '6'; }
+// Each format's letters in text, and in binary.
+inline bool is_pbm(Bytes bytes) { return has_one_of(bytes, 0, {"P1", "P4"}); }
+inline bool is_pgm(Bytes bytes) { return has_one_of(bytes, 0, {"P2", "P5"}); }
+inline bool is_ppm(Bytes bytes) { return has_one_of(bytes, 0, {"P3", "P6"}); }
 
 /// Goes through a PNM file's numbers in text, which spaces and comments part.
 class PnmText {
@@ -100,7 +105,7 @@ BEIT_COLD inline PnmHeader read_pnm_header(const ImageFile& file) {
 }
 
 /// Black and white: each of a binary row's bits from the highest one, or each digit.
-inline Image decode_pbm(const ImageFile& file, const PnmHeader& header) {
+inline Image read_pbm(const ImageFile& file, const PnmHeader& header) {
   const auto width = static_cast<std::size_t>(header.size.width), height = static_cast<std::size_t>(header.size.height);
   const std::size_t row_bytes = (width + 7) / 8;
   file.require(header.data, header.text ? width * height : row_bytes * height, "pixels");
@@ -118,8 +123,7 @@ inline Image decode_pbm(const ImageFile& file, const PnmHeader& header) {
 }
 
 /// The pixels, scaled as Pillow's PpmDecoder does; grey of 16 bits, which Pillow clips to white, by its high byte.
-inline Image decode_pnm(const ImageFile& file, const PnmHeader& header) {
-  if (header.bits) return decode_pbm(file, header);
+inline Image read_pgm_or_ppm(const ImageFile& file, const PnmHeader& header) {
   const std::size_t value_bytes = header.max_value > 255 ? 2 : 1;
   const std::size_t count = static_cast<std::size_t>(header.size.area() * header.channels);
   // In text, a digit for each value and a space between two.
@@ -152,6 +156,12 @@ inline Image decode_pnm(const ImageFile& file, const PnmHeader& header) {
     for (std::size_t c = 0; c < repeats; ++c) *out++ = scaled[value];
   }
   return image;
+}
+
+inline Decoded decode_pnm(const ImageFile& file, const DecodeOptions& options) {
+  const PnmHeader header = read_pnm_header(file);
+  check_size(file, header.size.height, header.size.width, options.max_pixels);
+  return {header.bits ? read_pbm(file, header) : read_pgm_or_ppm(file, header)};
 }
 
 }  // namespace detail

@@ -1,4 +1,4 @@
-// Files decoded by stb_image: its reader, its errors, and JPEGs that it is too strict for.
+// Files decoded by stb_image: how it is fed, and its errors.
 #pragma once
 
 #include <algorithm>
@@ -6,19 +6,23 @@
 #include <cstdint>
 #include <cstdlib>
 #include <string>
-#include <string_view>
-#include <vector>
+#include <utility>
 
 #include <beit/core/cold.hpp>
 #include <beit/core/concat.hpp>
 #include <beit/core/index.hpp>
 #include <beit/core/version.hpp>
+#include <beit/image/decode_options.hpp>
 #include <beit/image/detail/bytes.hpp>
+#include <beit/image/detail/image_file.hpp>
 #include <beit/image/detail/stb_image.hpp>
-#include <beit/image/formats.hpp>
 #include <beit/image/image.hpp>
 
 namespace beit::inline BEIT_ABI {
+
+// Declared here too, because formats.hpp includes all readers, and so this file.
+std::string image_formats();
+
 namespace detail {
 
 /// Feeds stb_image and sees when it asks for more than there is: it goes on with zeros and would show a grey rest.
@@ -58,13 +62,16 @@ struct StbReader {
       {"found no image that can be read (", reason == nullptr ? "unknown" : reason, "), wanted ", image_formats()}));
 }
 
-BEIT_COLD inline Size read_size_by_stb(const ImageFile& file) {
+/// Reads the size in the file's header, and checks it.
+BEIT_COLD inline Size read_size_by_stb(const ImageFile& file, const DecodeOptions& options) {
   StbReader reader{file.bytes};
   const stb::stbi_io_callbacks callbacks = StbReader::callbacks();
   int width = 0, height = 0, channels = 0;
   if (stb::functions.info(&callbacks, &reader, &width, &height, &channels) == 0) fail_as_stb(file, reader);
   // A BMP whose rows go from top to bottom has a negative height.
-  return {std::abs(static_cast<Index>(height)), static_cast<Index>(width)};
+  const Size size{std::abs(static_cast<Index>(height)), static_cast<Index>(width)};
+  check_size(file, size.height, size.width, options.max_pixels);
+  return size;
 }
 
 /// Throws ImageError unless the pixels are as many as the header says.
@@ -74,7 +81,8 @@ inline void require_size(const ImageFile& file, Size found, Size wanted) {
                     wanted.height, " x ", wanted.width}));
 }
 
-inline MallocPixels decode_by_stb(const ImageFile& file, Size size, int channels) {  // (height, width, channels)
+/// Loads the pixels of an image of this size with 3 or 4 channels: RGB or RGBA.
+inline MallocPixels load_by_stb(const ImageFile& file, Size size, int channels) {  // (height, width, channels)
   StbReader reader{file.bytes};
   const stb::stbi_io_callbacks callbacks = StbReader::callbacks();
   int width = 0, height = 0, channels_in_file = 0;
@@ -88,52 +96,8 @@ inline MallocPixels decode_by_stb(const ImageFile& file, Size size, int channels
   return pixels;
 }
 
-/// FF 00 (an escaped FF), TEM or RST: what may stand between a scan's data and the next segment and means nothing.
-inline bool is_meaningless_marker(std::uint8_t marker) { return marker <= 0x01 || (marker >= 0xd0 && marker <= 0xd7); }
-
-/// Where stb_image has given up at a marker that ends before `end`: writes zeros, which it passes over, to the next
-/// segment over one without meaning, and over the fill bytes (FF) before any. False where that is no help.
-inline bool blank_meaningless(std::vector<std::uint8_t>& jpeg, std::size_t end) {
-  if (end < 2 || jpeg[end - 2] != 0xff) return false;
-  std::size_t first = end - 2, next = end - 2;
-  while (first > 0 && jpeg[first - 1] == 0xff) --first;
-  if (is_meaningless_marker(jpeg[end - 1])) {
-    next = end;
-    while (next + 1 < jpeg.size() &&
-           (jpeg[next] != 0xff || jpeg[next + 1] == 0xff || is_meaningless_marker(jpeg[next + 1]))) {
-      ++next;
-    }
-    if (next + 1 >= jpeg.size()) return false;
-  }
-  std::fill(jpeg.begin() + static_cast<std::ptrdiff_t>(first), jpeg.begin() + static_cast<std::ptrdiff_t>(next),
-            std::uint8_t{0});
-  return first < next;
-}
-
-/// As decode_by_stb, and also JPEGs with bytes and markers of no meaning after the data of a scan, which libjpeg passes
-/// over and stb_image refuses.
-inline MallocPixels decode_jpeg_by_stb(const ImageFile& file, Size size) {  // (height, width, 3)
-  constexpr int max_scans = 100;  // a hostile file could have us start again for each of very many
-  std::vector<std::uint8_t> copy;
-  for (int scan = 0;; ++scan) {
-    StbReader reader{copy.empty() ? file.bytes : Bytes(copy)};
-    reader.byte_by_byte = !copy.empty();
-    const stb::stbi_io_callbacks callbacks = StbReader::callbacks();
-    int width = 0, height = 0, channels = 0;
-    MallocPixels pixels(stb::functions.load(0, &callbacks, &reader, &width, &height, &channels, 3));
-    if (pixels != nullptr && !reader.past_end) {
-      require_size(file, {height, width}, size);
-      return pixels;
-    }
-    const char* const found = pixels == nullptr ? stb::functions.failure_reason() : nullptr;
-    const std::string_view reason = found == nullptr ? "" : found;
-    const bool at_marker = (reason == "unknown marker" || reason == "expected marker") && scan < max_scans;
-    if (at_marker && copy.empty()) {
-      copy.assign(file.bytes.begin(), file.bytes.end());  // once more, to learn where
-    } else if (!at_marker || !blank_meaningless(copy, reader.position)) {
-      fail_as_stb(file, reader);
-    }
-  }
+inline Image decode_by_stb(const ImageFile& file, Size size) {
+  return Image(size.height, size.width, load_by_stb(file, size, 3));
 }
 
 }  // namespace detail

@@ -3,11 +3,13 @@
 // Source: TIFF 6.0, and Pillow's src/PIL/TiffImagePlugin.py (OPEN_INFO) and src/libImaging/TiffDecode.c.
 #pragma once
 
-#include <beit/core/concat.hpp>
+#include <string_view>
+
 #include <beit/core/version.hpp>
+#include <beit/image/detail/bytes.hpp>
+#include <beit/image/detail/image_file.hpp>
 
 #if BEIT_USE_LIBTIFF
-
 #include <algorithm>
 #include <array>
 #include <cstdarg>
@@ -15,18 +17,30 @@
 #include <cstdint>
 #include <cstdio>
 #include <memory>
+#include <new>
 #include <string>
 #include <vector>
 
 #include <tiffio.h>
 
+#include <beit/core/concat.hpp>
 #include <beit/core/index.hpp>
-#include <beit/image/detail/bytes.hpp>
+#include <beit/image/decode_options.hpp>
+#include <beit/image/detail/exif.hpp>
 #include <beit/image/detail/tiff_samples.hpp>
 #include <beit/image/image.hpp>
+#endif
 
 namespace beit::inline BEIT_ABI {
 namespace detail {
+
+/// TIFF and BigTIFF, in either order of bytes.
+inline bool is_tiff(Bytes bytes) {
+  using namespace std::string_view_literals;  // literals that hold a zero byte
+  return has_one_of(bytes, 0, {"II*\0"sv, "MM\0*"sv, "II+\0"sv, "MM\0+"sv});
+}
+
+#if BEIT_USE_LIBTIFF
 
 /// One TIFF file in memory, at its first image.
 class Tiff {
@@ -233,7 +247,17 @@ class Tiff {
   std::array<char, 256> message_{};
 };
 
+/// Turns the image upright itself, because Pillow always does.
+inline Decoded decode_tiff(const ImageFile& file, const DecodeOptions& options) {
+  Tiff tiff(file, options.max_pixels);
+  return {turn_upright(tiff.pixels(), tiff.orientation())};
+}
+
+#else
+
+inline constexpr ImageReader decode_tiff = nullptr;
+
+#endif
+
 }  // namespace detail
 }  // namespace beit::inline BEIT_ABI
-
-#endif  // BEIT_USE_LIBTIFF

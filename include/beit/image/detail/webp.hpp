@@ -4,26 +4,32 @@
 #pragma once
 
 #include <beit/core/version.hpp>
+#include <beit/image/detail/bytes.hpp>
+#include <beit/image/detail/image_file.hpp>
 
 #if BEIT_USE_LIBWEBP
-
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <utility>
 
 #include <webp/demux.h>
 
 #include <beit/core/index.hpp>
-#include <beit/image/detail/bytes.hpp>
-#include <beit/image/detail/jpeg.hpp>
+#include <beit/image/decode_options.hpp>
+#include <beit/image/detail/exif.hpp>
 #include <beit/image/image.hpp>
+#endif
 
 namespace beit::inline BEIT_ABI {
 namespace detail {
 
-/// The pixels; sets `orientation` to EXIF's. Throws ImageError for a file that is truncated or damaged, or an image
-/// larger than the limit.
-inline Image decode_webp(const ImageFile& file, std::int64_t max_pixels, int& orientation) {
+inline bool is_webp(Bytes bytes) { return has_text(bytes, 0, "RIFF") && has_text(bytes, 8, "WEBP"); }
+
+#if BEIT_USE_LIBWEBP
+
+inline Decoded decode_webp(const ImageFile& file, const DecodeOptions& options) {
   const WebPData data{file.bytes.data(), file.bytes.size()};
   WebPDemuxState state = WEBP_DEMUX_PARSE_ERROR;
   const std::unique_ptr<WebPDemuxer, void (*)(WebPDemuxer*)> demuxer(WebPDemuxPartial(&data, &state), &WebPDemuxDelete);
@@ -31,18 +37,19 @@ inline Image decode_webp(const ImageFile& file, std::int64_t max_pixels, int& or
   if (demuxer == nullptr || state != WEBP_DEMUX_DONE) file.fail("damaged WebP");
   const Index width = WebPDemuxGetI(demuxer.get(), WEBP_FF_CANVAS_WIDTH);
   const Index height = WebPDemuxGetI(demuxer.get(), WEBP_FF_CANVAS_HEIGHT);
-  check_size(file, height, width, max_pixels);
+  check_size(file, height, width, options.max_pixels);
 
+  int orientation = 1;
   WebPChunkIterator exif;
   if (WebPDemuxGetChunk(demuxer.get(), "EXIF", 1, &exif) != 0) {
     orientation = exif_orientation({exif.chunk.bytes, exif.chunk.size});
     WebPDemuxReleaseChunkIterator(&exif);
   }
 
-  WebPAnimDecoderOptions options;
-  if (WebPAnimDecoderOptionsInit(&options) == 0) file.fail("found another version of libwebp than was compiled with");
-  options.color_mode = MODE_RGBA;
-  const std::unique_ptr<WebPAnimDecoder, void (*)(WebPAnimDecoder*)> decoder(WebPAnimDecoderNew(&data, &options),
+  WebPAnimDecoderOptions settings;
+  if (WebPAnimDecoderOptionsInit(&settings) == 0) file.fail("found another version of libwebp than was compiled with");
+  settings.color_mode = MODE_RGBA;
+  const std::unique_ptr<WebPAnimDecoder, void (*)(WebPAnimDecoder*)> decoder(WebPAnimDecoderNew(&data, &settings),
                                                                              &WebPAnimDecoderDelete);
   std::uint8_t* rgba = nullptr;  // (height, width, 4), the decoder's
   int timestamp = 0;
@@ -50,10 +57,14 @@ inline Image decode_webp(const ImageFile& file, std::int64_t max_pixels, int& or
   Image image(height, width);
   std::uint8_t* out = image.data();
   for (Index i = 0; i < height * width; ++i, rgba += 4, out += 3) std::copy_n(rgba, 3, out);
-  return image;
+  return {std::move(image), orientation};
 }
+
+#else
+
+inline constexpr ImageReader decode_webp = nullptr;
+
+#endif
 
 }  // namespace detail
 }  // namespace beit::inline BEIT_ABI
-
-#endif  // BEIT_USE_LIBWEBP

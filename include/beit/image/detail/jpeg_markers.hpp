@@ -1,0 +1,25 @@
+// The markers by which a JPEG begins and ends.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include <beit/core/version.hpp>
+#include <beit/image/detail/bytes.hpp>
+
+namespace beit::inline BEIT_ABI {
+namespace detail {
+
+/// Whether stb_image takes the file for a JPEG: a start of image, also after fill bytes.
+inline bool is_jpeg(Bytes bytes) {
+  std::size_t at = 0;
+  while (at < bytes.size() && bytes[at] == 0xff) ++at;
+  return at > 0 && at < bytes.size() && bytes[at] == 0xd8;
+}
+
+/// EOI, which a JPEG that ends early lacks.
+inline constexpr std::array<std::uint8_t, 2> end_of_image{0xff, 0xd9};
+
+}  // namespace detail
+}  // namespace beit::inline BEIT_ABI

@@ -1,0 +1,92 @@
+// JPEG by stb_image, after checks that it leaves out, and with files that it is too strict for.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include <beit/core/index.hpp>
+#include <beit/core/version.hpp>
+#include <beit/image/decode_options.hpp>
+#include <beit/image/detail/bytes.hpp>
+#include <beit/image/detail/image_file.hpp>
+#include <beit/image/detail/jpeg_markers.hpp>
+#include <beit/image/detail/jpeg_segments.hpp>
+#include <beit/image/detail/jpeg_tables.hpp>
+#include <beit/image/detail/stb_decode.hpp>
+#include <beit/image/detail/stb_image.hpp>
+#include <beit/image/image.hpp>
+
+namespace beit::inline BEIT_ABI {
+namespace detail {
+
+/// FF 00 (an escaped FF), TEM or RST: what may stand between a scan's data and the next segment and means nothing.
+inline bool is_meaningless_marker(std::uint8_t marker) { return marker <= 0x01 || (marker >= 0xd0 && marker <= 0xd7); }
+
+/// Where stb_image has given up at a marker that ends before `end`: writes zeros, which it passes over, to the next
+/// segment over one without meaning, and over the fill bytes (FF) before any. False where that is no help.
+inline bool blank_meaningless(std::vector<std::uint8_t>& jpeg, std::size_t end) {
+  if (end < 2 || jpeg[end - 2] != 0xff) return false;
+  std::size_t first = end - 2, next = end - 2;
+  while (first > 0 && jpeg[first - 1] == 0xff) --first;
+  if (is_meaningless_marker(jpeg[end - 1])) {
+    next = end;
+    while (next + 1 < jpeg.size() &&
+           (jpeg[next] != 0xff || jpeg[next + 1] == 0xff || is_meaningless_marker(jpeg[next + 1]))) {
+      ++next;
+    }
+    if (next + 1 >= jpeg.size()) return false;
+  }
+  std::fill(jpeg.begin() + static_cast<std::ptrdiff_t>(first), jpeg.begin() + static_cast<std::ptrdiff_t>(next),
+            std::uint8_t{0});
+  return first < next;
+}
+
+/// Loads the pixels, also of a JPEG with bytes and markers of no meaning after the data of a scan, which libjpeg passes
+/// over and stb_image refuses.
+inline MallocPixels load_jpeg(const ImageFile& file, Size size) {  // (height, width, 3)
+  constexpr int max_scans = 100;  // a hostile file could have us start again for each of very many
+  std::vector<std::uint8_t> copy;
+  for (int scan = 0;; ++scan) {
+    StbReader reader{copy.empty() ? file.bytes : Bytes(copy)};
+    reader.byte_by_byte = !copy.empty();
+    const stb::stbi_io_callbacks callbacks = StbReader::callbacks();
+    int width = 0, height = 0, channels = 0;
+    MallocPixels pixels(stb::functions.load(0, &callbacks, &reader, &width, &height, &channels, 3));
+    if (pixels != nullptr && !reader.past_end) {
+      require_size(file, {height, width}, size);
+      return pixels;
+    }
+    const char* const found = pixels == nullptr ? stb::functions.failure_reason() : nullptr;
+    const std::string_view reason = found == nullptr ? "" : found;
+    const bool at_marker = (reason == "unknown marker" || reason == "expected marker") && scan < max_scans;
+    if (at_marker && copy.empty()) {
+      copy.assign(file.bytes.begin(), file.bytes.end());  // once more, to learn where
+    } else if (!at_marker || !blank_meaningless(copy, reader.position)) {
+      fail_as_stb(file, reader);
+    }
+  }
+}
+
+inline Decoded decode_jpeg_by_stb(const ImageFile& file, const DecodeOptions& options) {
+  Bytes whole = file.bytes;
+  std::vector<std::uint8_t> ended, completed;
+  if (options.allow_truncated) {
+    append(ended, whole);
+    append(ended, end_of_image);
+    whole = ended;
+  }
+  const JpegSegments segments = check_jpeg({whole, file.name});
+  if (segments.wants_standard_tables) {
+    completed = with_standard_huffman_tables(whole);
+    whole = completed;
+  }
+  const ImageFile readable{whole, file.name};
+  const Size size = read_size_by_stb(readable, options);
+  return {Image(size.height, size.width, load_jpeg(readable, size)), segments.orientation};
+}
+
+}  // namespace detail
+}  // namespace beit::inline BEIT_ABI

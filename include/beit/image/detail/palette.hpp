@@ -1,0 +1,25 @@
+// Palettes of as many colours as a pixel can name.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include <beit/core/cold.hpp>
+#include <beit/core/version.hpp>
+#include <beit/image/detail/bytes.hpp>
+
+namespace beit::inline BEIT_ABI {
+namespace detail {
+
+/// A palette of 256 colours of 3 bytes: those of the file, then greys, as Pillow fills it up.
+///
+/// A pixel may name a colour that a short palette doesn't have; stb_image would then read memory that nothing wrote.
+BEIT_COLD inline std::vector<std::uint8_t> full_palette(Bytes colors) {
+  std::vector<std::uint8_t> palette(colors.begin(), colors.end());
+  for (std::size_t i = palette.size() / 3; i < 256; ++i) palette.insert(palette.end(), 3, static_cast<std::uint8_t>(i));
+  return palette;
+}
+
+}  // namespace detail
+}  // namespace beit::inline BEIT_ABI
