@@ -24,7 +24,7 @@ int main(int argc, char** argv) {
   }
   try {
     OpenMpPool pool;
-    const auto model = beit::load<float>(argv[1], pool);
+    const auto model = beit::load<float>(argv[1], {.executor = pool});
     beit::Workspace workspace(pool);
     const auto image = beit::read_image(argv[2]);
     for (const auto& [index, label, score] : beit::classify(model, image, 5, workspace)) {

@@ -9,17 +9,12 @@
 
 namespace beit::inline BEIT_ABI {
 
-#define BEIT_INSTANTIATE(Weight)                                                                                    \
-  template const kernels::PrecisionKernels& kernels::precision_kernels_of<WeightTraits<Weight>::precision>(Isa);    \
-  template class Beit<Weight>;                                                                                      \
-  template Beit<Weight> detail::load_from(const std::filesystem::path&, Part, const LoadOptions&, const Executor&); \
-  template Beit<Weight> detail::load_from(std::span<const std::byte>, std::string, Part, const LoadOptions&,        \
-                                          const Executor&);                                                         \
-  template MaskedImageModel<Weight> detail::load_from(const std::filesystem::path&, Part, const LoadOptions&,       \
-                                                      const Executor&);                                             \
-  template MaskedImageModel<Weight> detail::load_from(std::span<const std::byte>, std::string, Part,                \
-                                                      const LoadOptions&, const Executor&);                         \
-  template Tokenizer<Weight> detail::tokenizer_from(const SafeTensors&, const TokenizerOptions&, const Executor&)
+#define BEIT_INSTANTIATE(Weight)                                                                                 \
+  template const kernels::PrecisionKernels& kernels::precision_kernels_of<WeightTraits<Weight>::precision>(Isa); \
+  template class Beit<Weight>;                                                                                   \
+  template Beit<Weight> load(const Source&, const LoadOptions&);                                                 \
+  template MaskedImageModel<Weight> load_masked_image_model(const Source&, const LoadOptions&);                  \
+  template Tokenizer<Weight> load_tokenizer(const Source&, const LoadOptions&)
 
 BEIT_INSTANTIATE(float);
 BEIT_INSTANTIATE(FloatFast);

@@ -88,12 +88,12 @@ struct Result {
 class Masker {
  public:
   Masker(const Options& options, const beit::Executor& executor)
-      : model_(options.model.empty()
-                   ? beit::load_masked_image_model<float>(programs::demo_masked_model(), "embedded model", executor,
-                                                          {.image_size = options.image_size})
-                   : beit::load_masked_image_model<float>(programs::path_of(options.model),
-                                                          {.image_size = options.image_size}, executor)),
-        tokenizer_(load_tokenizer(options.tokenizer, {.grid = model_.config().grid()}, executor)),
+      : model_(
+            beit::load_masked_image_model<float>(source(options.model, programs::demo_masked_model(), "embedded model"),
+                                                 {.image_size = options.image_size, .executor = executor})),
+        tokenizer_(
+            beit::load_tokenizer<float>(source(options.tokenizer, programs::demo_tokenizer(), "embedded tokenizer"),
+                                        {.grid = model_.config().grid(), .executor = executor})),
         preprocessing_(tokenizer_.preprocessing_for(model_.config().preprocessing)) {
     if (tokenizer_.vocab_size() == model_.config().vocab_size) return;
     throw beit::ArgumentError("found a model of " + std::to_string(model_.config().vocab_size) +
@@ -131,10 +131,10 @@ class Masker {
   }
 
  private:
-  static beit::Tokenizer<float> load_tokenizer(const std::string& path, const beit::TokenizerOptions& options,
-                                               const beit::Executor& executor) {
-    if (!path.empty()) return beit::load_tokenizer<float>(programs::path_of(path), options, executor);
-    return beit::load_tokenizer<float>(programs::demo_tokenizer(), "embedded tokenizer", options, executor);
+  /// The file at `path`, or the embedded one, which is called `name`, where that is empty.
+  static beit::Source source(const std::string& path, std::span<const std::byte> embedded, const char* name) {
+    if (path.empty()) return beit::MemoryFiles{embedded, name};
+    return programs::path_of(path);
   }
 
   beit::MaskedImageModel<float> model_;

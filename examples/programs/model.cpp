@@ -7,10 +7,10 @@ namespace programs {
 
 beit::AnyBeit load_model(const std::string& path, std::string_view precision, const beit::Executor& executor,
                          beit::Size image_size) {
-  const beit::LoadOptions options{.image_size = image_size};
-  const beit::Precision wanted = beit::precision_from_name(precision);
-  return path.empty() ? beit::load(demo_model(), "embedded model", wanted, options, executor)
-                      : beit::load(path_of(path), wanted, options, executor);
+  const beit::Source source =
+      path.empty() ? beit::Source(beit::MemoryFiles{demo_model(), "embedded model"}) : beit::Source(path_of(path));
+  return beit::load_any(
+      source, {.image_size = image_size, .executor = executor, .precision = beit::precision_from_name(precision)});
 }
 
 std::string_view kernels_name() { return beit::isa_name(beit::default_kernels().isa); }

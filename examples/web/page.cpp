@@ -107,7 +107,8 @@ EMSCRIPTEN_KEEPALIVE std::byte* reserve(std::size_t size) {
 /// The model in the weights file that was handed over. {"name", "classes", "image": [height, width]}
 EMSCRIPTEN_KEEPALIVE const char* load_model(const char* name, const char* precision) {
   return answer([&] {
-    std::optional<beit::AnyBeit> loaded(beit::load(handed_over(), name, beit::precision_from_name(precision)));
+    std::optional<beit::AnyBeit> loaded(
+        beit::load_any(beit::MemoryFiles{handed_over(), name}, {.precision = beit::precision_from_name(precision)}));
     page.buffer.reset();
     page.size = 0;
     page.model = std::move(loaded);  // the one before stays where this one can't be loaded

@@ -11,7 +11,7 @@
 
 #include <beit/core/thread_pool.hpp>
 #include <beit/io/json.hpp>
-#include <beit/model/tokenizer.hpp>
+#include <beit/model/load.hpp>
 
 namespace {
 
@@ -68,7 +68,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   try {
     const std::string file = file_of(beit::parse_json({reinterpret_cast<const char*>(data), size}, "fuzz"));
     if (file.empty()) return 0;
-    use(beit::load_tokenizer<float>(std::as_bytes(std::span(file)), "fuzz", {}, pool), workspace);
+    use(beit::load_tokenizer<float>(beit::MemoryFiles{std::as_bytes(std::span(file)), "fuzz"}, {.executor = pool}),
+        workspace);
   } catch (const beit::Error&) {
   }
   return 0;

@@ -17,7 +17,7 @@ using testing_models::golden;
 template <typename Weight>
 void is_the_same(beit::Precision precision) {
   const auto wanted = beit::load<Weight>(golden("model_standard.safetensors"));
-  const beit::AnyBeit model = beit::load(golden("model_standard.safetensors"), precision);
+  const beit::AnyBeit model = beit::load_any(golden("model_standard.safetensors"), {.precision = precision});
   EXPECT_EQ(model.precision(), precision);
   EXPECT_EQ(&model.config(), &model.config());
   ASSERT_EQ(model.num_outputs(), wanted.num_outputs());
@@ -58,8 +58,9 @@ TEST(AnyBeit, NamesGoBothWays) {
 }
 
 TEST(AnyBeit, TakesTheOptionsOfLoad) {
-  const beit::AnyBeit model = beit::load(golden("model_standard.safetensors"), beit::Precision::bfloat16,
-                                         {.features_only = true, .image_size = {24, 28}});
+  const beit::AnyBeit model =
+      beit::load_any(golden("model_standard.safetensors"),
+                     {.image_size = {24, 28}, .features_only = true, .precision = beit::Precision::bfloat16});
   EXPECT_EQ(model.config().num_classes, 0);
   EXPECT_EQ(model.config().image_size, (beit::Size{24, 28}));
 }

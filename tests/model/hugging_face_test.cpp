@@ -11,6 +11,7 @@
 #include <fstream>
 #include <functional>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "testing.hpp"
@@ -44,7 +45,7 @@ class Copy : public testing_models::Folder {
   template <typename ErrorType>
   std::string error() const {
     try {
-      beit::load<float>(path());
+      std::ignore = beit::load<float>(path());
     } catch (const ErrorType& e) {
       return e.what();
     } catch (const std::exception& e) {
@@ -195,7 +196,7 @@ TEST(TimmNames, AreReadUnderAPrefixToo) {
     file.metadata = plain.metadata;
     for (const auto& [name, tensor] : plain.tensors) file.tensors[prefix + name] = tensor;
     const std::string bytes = file.bytes();
-    const auto model = beit::load<float>(testing_models::as_bytes(bytes), "prefixed");
+    const auto model = beit::load<float>(beit::MemoryFiles{testing_models::as_bytes(bytes), "prefixed"});
     EXPECT_LE(largest_difference(model.forward(x), same.forward(x)), 0.0) << prefix;
   }
   // The head stands beside the trunk.
@@ -204,7 +205,8 @@ TEST(TimmNames, AreReadUnderAPrefixToo) {
   for (const auto& [name, tensor] : plain.tensors)
     file.tensors[(name.starts_with("head.") ? "" : "backbone.") + name] = tensor;
   const std::string bytes = file.bytes();
-  EXPECT_LE(largest_difference(beit::load<float>(testing_models::as_bytes(bytes), "m").forward(x), same.forward(x)),
+  EXPECT_LE(largest_difference(beit::load<float>(beit::MemoryFiles{testing_models::as_bytes(bytes), "m"}).forward(x),
+                               same.forward(x)),
             0.0);
 }
 
@@ -216,7 +218,7 @@ TEST(TimmNames, FeaturesOnlyLeavesTheClassifierOut) {
     for (const auto& [name, tensor] : plain.tensors) file.tensors[prefix + name] = tensor;
     const std::string bytes = file.bytes();
     const auto model =
-        beit::load<float>(testing_models::as_bytes(bytes), "m", beit::default_thread_pool(), {.features_only = true});
+        beit::load<float>(beit::MemoryFiles{testing_models::as_bytes(bytes), "m"}, {.features_only = true});
     EXPECT_EQ(model.num_outputs(), model.config().embed_dim) << prefix;
   }
 }

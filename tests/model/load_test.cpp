@@ -24,7 +24,7 @@ using testing_models::ModelFile;
 
 beit::Beit<float> load(const ModelFile& file) {
   const std::string bytes = file.bytes();
-  return beit::load<float>(as_bytes(bytes), "m.safetensors");
+  return beit::load<float>(beit::MemoryFiles{as_bytes(bytes), "m.safetensors"});
 }
 
 template <typename ErrorType>
@@ -87,7 +87,7 @@ struct CountingPool {
 TEST(Load, PacksOnTheGivenPool) {
   const auto path = golden("model_standard.safetensors");
   CountingPool pool;
-  expect_same_logits(beit::load<float>(path), beit::load<float>(path, pool));
+  expect_same_logits(beit::load<float>(path), beit::load<float>(path, {.executor = pool}));
   EXPECT_GT(pool.calls, 0);
 }
 

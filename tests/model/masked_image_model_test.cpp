@@ -99,7 +99,7 @@ TEST(MaskedImageModel, ReadsTimmsNames) {
   file.reshape("lm_head.weight", {30, dim});
   file.reshape("lm_head.bias", {30});
   const std::string bytes = file.bytes();
-  const auto model = beit::load_masked_image_model<float>(testing_models::as_bytes(bytes), "made");
+  const auto model = beit::load_masked_image_model<float>(beit::MemoryFiles{testing_models::as_bytes(bytes), "made"});
   EXPECT_EQ(model.config().vocab_size, 30);
   const std::vector<std::uint8_t> mask(15);
   const Matrix x(Eigen::MatrixXf::Zero(1, 3 * 16 * 16));
@@ -107,8 +107,11 @@ TEST(MaskedImageModel, ReadsTimmsNames) {
               ThrowsMessage<beit::ArgumentError>(HasSubstr("found a mask of 15 patches, wanted 16")));
   file.tensors.erase("mask_token");
   const std::string without = file.bytes();
-  EXPECT_THAT([&] { beit::load_masked_image_model<float>(testing_models::as_bytes(without), "made"); },
-              ThrowsMessage<beit::WeightError>(HasSubstr("made: mask_token: tensor is missing")));
+  EXPECT_THAT(
+      [&] {
+        return beit::load_masked_image_model<float>(beit::MemoryFiles{testing_models::as_bytes(without), "made"});
+      },
+      ThrowsMessage<beit::WeightError>(HasSubstr("made: mask_token: tensor is missing")));
 }
 
 TEST(MaskedImageModel, AddsPositionsToMaskedPatches) {
@@ -130,7 +133,7 @@ TEST(MaskedImageModel, AddsPositionsToMaskedPatches) {
   file.reshape("lm_head.weight", {5, dim});
   file.reshape("lm_head.bias", {5});
   const std::string bytes = file.bytes();
-  const auto model = beit::load_masked_image_model<float>(testing_models::as_bytes(bytes), "made");
+  const auto model = beit::load_masked_image_model<float>(beit::MemoryFiles{testing_models::as_bytes(bytes), "made"});
   const Matrix x(Eigen::MatrixXf::Random(1, 3 * model.config().image_size.area()));
   const std::vector<std::uint8_t> none(static_cast<std::size_t>(model.config().grid().area()), 0);
   const Matrix tokens = model.forward_features(x, none);
@@ -139,11 +142,11 @@ TEST(MaskedImageModel, AddsPositionsToMaskedPatches) {
 }
 
 TEST(MaskedImageModel, TheWrongCallSaysWhichIsRight) {
-  EXPECT_THAT([] { beit::load<float>(folder("masked")); },
+  EXPECT_THAT([] { return beit::load<float>(folder("masked")); },
               ThrowsMessage<beit::WeightError>(HasSubstr("which load_masked_image_model reads")));
-  EXPECT_THAT([] { beit::load_masked_image_model<float>(folder("classifier")); },
+  EXPECT_THAT([] { return beit::load_masked_image_model<float>(folder("classifier")); },
               ThrowsMessage<beit::WeightError>(HasSubstr("found no lm_head.weight, wanted a masked-image model")));
-  EXPECT_THAT([] { beit::load<float>(golden("dvae_one.safetensors")); },
+  EXPECT_THAT([] { return beit::load<float>(golden("dvae_one.safetensors")); },
               ThrowsMessage<beit::WeightError>(HasSubstr("found a tokenizer, which load_tokenizer reads")));
 }
 

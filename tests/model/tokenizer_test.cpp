@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include <beit/model/tokenizer.hpp>
+#include <beit/model/load.hpp>
 
 #include "../levels.hpp"
 #include "testing.hpp"
@@ -175,14 +175,14 @@ TEST(Tokenizer, LoadsHalvesAndOtherSizes) {
 TEST(Tokenizer, RefusesWhatIsNone) {
   const auto load = [](const ModelFile& file) {
     const std::string bytes = file.bytes();
-    return beit::load_tokenizer<float>(testing_models::as_bytes(bytes), "made");
+    return beit::load_tokenizer<float>(beit::MemoryFiles{testing_models::as_bytes(bytes), "made"});
   };
   const ModelFile whole = ModelFile::read("dvae_one.safetensors");
   EXPECT_NO_THROW(load(whole));
   const auto refused = [&](const ModelFile& file, const char* message) {
     EXPECT_THAT([&] { load(file); }, ThrowsMessage<beit::Error>(HasSubstr(message)));
   };
-  EXPECT_THAT([] { beit::load_tokenizer<float>(golden("model_plain.safetensors")); },
+  EXPECT_THAT([] { return beit::load_tokenizer<float>(golden("model_plain.safetensors")); },
               ThrowsMessage<beit::WeightError>(HasSubstr("wanted a tokenizer: weights_tools/convert_tokenizer.py")));
   ModelFile file = whole;
   file.tensors.erase("encoder.blocks.group_1.block_1.res_path.conv_3.b");

@@ -2,17 +2,13 @@
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
 #include <memory>
-#include <span>
-#include <string>
 #include <utility>
 #include <vector>
 
 #include <beit/core/compiled.hpp>
 #include <beit/core/matrix.hpp>
 #include <beit/core/precision.hpp>
-#include <beit/core/thread_pool.hpp>
 #include <beit/core/version.hpp>
 #include <beit/model/beit.hpp>
 #include <beit/model/load.hpp>
@@ -108,11 +104,9 @@ class AnyBeit {
   std::unique_ptr<const Interface> model_;
 };
 
-/// As load<Weight>, in a precision that is chosen at run time. Compiles the model in all of them: four times as long.
-BEIT_INLINE AnyBeit load(const std::filesystem::path& path, Precision precision, const LoadOptions& options = {},
-                         const Executor& executor = default_thread_pool());
-BEIT_INLINE AnyBeit load(std::span<const std::byte> bytes, std::string name, Precision precision,
-                         const LoadOptions& options = {}, const Executor& executor = default_thread_pool());
+/// Loads a model in LoadOptions::precision, float32 where there is none; otherwise as load does. Compiles the model in
+/// all precisions: four times as long.
+[[nodiscard]] BEIT_INLINE AnyBeit load_any(const Source& source, const LoadOptions& options = {});
 
 }  // namespace beit::inline BEIT_ABI
 

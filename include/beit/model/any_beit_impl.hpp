@@ -1,15 +1,10 @@
 // How a model of any precision is loaded.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
-#include <filesystem>
-#include <span>
-#include <string>
 #include <utility>
 
 #include <beit/core/compiled.hpp>
-#include <beit/core/executor.hpp>
 #include <beit/core/version.hpp>
 #include <beit/model/any_beit.hpp>
 #include <beit/model/load.hpp>
@@ -37,14 +32,11 @@ AnyBeit of_precision(Precision precision, const Make& make) {
 
 }  // namespace detail
 
-BEIT_INLINE AnyBeit load(const std::filesystem::path& path, Precision precision, const LoadOptions& options,
-                         const Executor& executor) {
-  return detail::of_precision(precision, [&]<typename Weight>() { return load<Weight>(path, options, executor); });
-}
-BEIT_INLINE AnyBeit load(std::span<const std::byte> bytes, std::string name, Precision precision,
-                         const LoadOptions& options, const Executor& executor) {
-  return detail::of_precision(
-      precision, [&]<typename Weight>() { return load<Weight>(bytes, std::move(name), executor, options); });
+BEIT_INLINE AnyBeit load_any(const Source& source, const LoadOptions& options) {
+  LoadOptions rest = options;
+  rest.precision.reset();
+  return detail::of_precision(options.precision.value_or(Precision::float32),
+                              [&]<typename Weight>() { return load<Weight>(source, rest); });
 }
 
 }  // namespace beit::inline BEIT_ABI

@@ -5,22 +5,18 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <filesystem>
 #include <optional>
 #include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include <beit/core/compiled.hpp>
 #include <beit/core/concat.hpp>
 #include <beit/core/error.hpp>
 #include <beit/core/matrix.hpp>
-#include <beit/core/thread_pool.hpp>
 #include <beit/core/version.hpp>
 #include <beit/image/image.hpp>
 #include <beit/image/transform.hpp>
-#include <beit/io/safetensors.hpp>
 #include <beit/model/dvae_decoder.hpp>
 #include <beit/model/dvae_encoder.hpp>
 #include <beit/model/preprocess.hpp>
@@ -163,46 +159,4 @@ class Tokenizer {
   std::optional<DvaeDecoder<Weight>> decoder_;
 };
 
-/// How a tokenizer is loaded.
-struct TokenizerOptions {
-  /// Tokens down and across of the images, the grid of a model's patches. 0 x 0: as many as the size that the file says
-  /// has, 14 x 14 of 112 x 112 pixels.
-  Size grid{};
-  /// The same in pixels, multiples of those of a token (8 in DALL-E's); not both.
-  Size image_size{};
-  bool encoder = true;  ///< Whether to read the file's encoder; it takes no memory otherwise.
-  bool decoder = true;  ///< The same of its decoder.
-  /// As LoadOptions::isa.
-  std::optional<Isa> isa{};
-};
-
-namespace detail {
-
-/// The tokenizer in a file that weights_tools/convert_tokenizer.py wrote.
-template <typename Weight>
-Tokenizer<Weight> tokenizer_from(const SafeTensors& file, const TokenizerOptions& options, const Executor& executor);
-
-}  // namespace detail
-
-/// Loads a tokenizer: a file that weights_tools/convert_tokenizer.py made of DALL-E's encoder.pkl, decoder.pkl or both,
-/// of whatever size its shapes say. FileError, WeightError or ConfigError where that fails; the message names the file
-/// and what is wrong.
-template <typename Weight = float>
-Tokenizer<Weight> load_tokenizer(const std::filesystem::path& path, const TokenizerOptions& options = {},
-                                 const Executor& executor = default_thread_pool()) {
-  return detail::tokenizer_from<Weight>(SafeTensors::open(path), options, executor);
-}
-
-/// Loads a tokenizer from the bytes of such a file. `name` stands for the path in messages.
-template <typename Weight = float>
-Tokenizer<Weight> load_tokenizer(std::span<const std::byte> bytes, std::string name,
-                                 const TokenizerOptions& options = {},
-                                 const Executor& executor = default_thread_pool()) {
-  return detail::tokenizer_from<Weight>(SafeTensors::from_memory(bytes, std::move(name)), options, executor);
-}
-
 }  // namespace beit::inline BEIT_ABI
-
-#if BEIT_HAS_DEFINITIONS
-#include <beit/model/tokenizer_impl.hpp>
-#endif

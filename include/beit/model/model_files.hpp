@@ -1,0 +1,107 @@
+// The files of a model, opened.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include <beit/core/cold.hpp>
+#include <beit/core/concat.hpp>
+#include <beit/core/path_text.hpp>
+#include <beit/core/version.hpp>
+#include <beit/io/json.hpp>
+#include <beit/io/safetensors.hpp>
+#include <beit/io/weight_files.hpp>
+#include <beit/model/source.hpp>
+
+namespace beit::inline BEIT_ABI {
+
+namespace detail {
+
+/// The text of a JSON file beside the weights.
+struct ConfigText {
+  std::string where;  ///< What messages call it; empty where there is none.
+  std::string text;
+
+  /// The value in it, null where there is none. ConfigError where it isn't JSON.
+  BEIT_COLD nlohmann::json parse() const { return where.empty() ? nlohmann::json() : parse_json(text, where); }
+};
+
+/// The files of a model.
+struct ModelFiles {
+  std::vector<SafeTensors> weights;  ///< One, or the shards of one; at least one.
+  std::string name;                  ///< What messages call them.
+  ConfigText config, preprocessor;
+  std::vector<std::string> labels;  ///< Names of the classes that stand beside the configuration.
+};
+
+/// The lines of `text`, which may end in carriage returns.
+BEIT_COLD inline std::vector<std::string> lines_of(std::string_view text) {
+  std::vector<std::string> lines;
+  while (!text.empty()) {
+    const std::size_t end = text.find('\n');
+    std::string_view line = text.substr(0, end);
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    lines.emplace_back(line);
+    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+  }
+  return lines;
+}
+
+/// The key of the configuration in the metadata of the weights that weights_tools writes.
+inline constexpr const char* own_config = "beit.config";
+
+/// Opens what is in memory.
+BEIT_COLD inline ModelFiles open_memory_files(const MemoryFiles& memory) {
+  ModelFiles files;
+  files.weights.push_back(SafeTensors::from_memory(memory.weights, memory.name));
+  files.name = memory.name;
+  const auto beside = [&](const char* name, std::string_view text) {
+    return text.empty() ? ConfigText{} : ConfigText{concat({memory.name, ": ", name}), std::string(text)};
+  };
+  files.config = beside("config.json", memory.config);
+  files.preprocessor = beside("preprocessor_config.json", memory.preprocessor);
+  files.labels = lines_of(memory.labels);
+  return files;
+}
+
+/// Opens what is at a path: weights alone, or a folder's weights and configuration, to which a file called
+/// model.safetensors or an index of shards belongs as well.
+BEIT_COLD inline ModelFiles open_files_at(const std::filesystem::path& path) {
+  ModelFiles files;
+  files.weights = open_weight_files(path);
+  files.name = files.weights.size() == 1 ? files.weights[0].name() : path_text(path);
+  std::error_code ignored;
+  const bool folder = std::filesystem::is_directory(path, ignored);
+  const bool of_folder = folder || path.filename() == "model.safetensors" || path.extension() == ".json";
+  if (!of_folder || files.weights.front().metadata().contains(own_config)) return files;
+  const auto beside = [&](const char* name) {
+    const std::filesystem::path file = (folder ? path : path.parent_path()) / name;
+    return file_exists(file) ? ConfigText{path_text(file), read_text(file)} : ConfigText{};
+  };
+  files.config = beside("config.json");
+  files.preprocessor = beside("preprocessor_config.json");
+  return files;
+}
+
+/// Opens the files of a model. A configuration that the weights carry counts before those beside them. FileError,
+/// WeightError or ConfigError as open_weight_files throws them.
+BEIT_COLD inline ModelFiles open_model_files(const Source& source) {
+  ModelFiles files = source.files() != nullptr ? open_memory_files(*source.files()) : open_files_at(source.path());
+  const SafeTensors& first = files.weights.front();
+  if (const auto found = first.metadata().find(own_config); found != first.metadata().end()) {
+    files.config = {concat({first.name(), ": ", own_config}), found->second};
+    files.preprocessor = {};
+  }
+  return files;
+}
+
+}  // namespace detail
+
+}  // namespace beit::inline BEIT_ABI
