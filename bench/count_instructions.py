@@ -1,20 +1,20 @@
 #!/usr/bin/env python3
-"""What the inner loops of the tiles are made of, from a built object, and what processors could make of that.
+"""Counts the instructions of the tiles' inner loops in a built object, and estimates how fast processors run them.
 
     python3 bench/count_instructions.py build-aarch64/tests/beit_kernels_tests
 
-For each loop of the NEON levels' tiles: its multiplications, loads and other instructions a step of k, and the share of
-multiplication slots that they could fill by what each processor can start in a cycle, by its makers' or measured guides:
-Arm Neoverse V1 and Cortex-A76 Software Optimization Guides; for Apple's Firestorm Dougall Johnson's measurements. A load
-of two registers starts as two. Of these processors the first alone multiplies matrices. Latency is not looked at: a tile
-has 24 sums, and none of these needs more than 20.
+For each loop of the NEON levels' tiles: its multiplications, loads and other instructions per step of k, and the share
+of the processor's multiplication slots that they could fill, given how many instructions of each kind it starts per
+cycle. Sources: Arm's Software Optimization Guides of Neoverse V1 and Cortex-A76; Dougall Johnson's measurements of
+Apple's Firestorm. A load of two registers counts as two. Only the first of these processors multiplies matrices. Latency
+is ignored: a tile has 24 sums, and no processor needs more than 20.
 """
 import argparse
 import re
 import subprocess
 import sys
 
-# Multiplications of 16 bytes, loads, and instructions of any kind that start in a cycle.
+# Multiplications of 16 bytes, loads, and instructions of any kind that a processor starts per cycle.
 PROCESSORS = {"Neoverse V1": (4, 3, 8), "Cortex-A76": (2, 2, 4), "Firestorm": (4, 3, 8)}
 MATRICES = ("smmla", "bfmmla")
 WITHOUT_MATRICES = ("Cortex-A76", "Firestorm")

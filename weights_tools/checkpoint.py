@@ -1,4 +1,4 @@
-"""Reading BEiT checkpoints in the layouts that they are published in, and inferring what they are."""
+"""Reads BEiT checkpoints in the layouts in which they are published, and infers their architectures."""
 import json
 import math
 import pickle
@@ -16,12 +16,12 @@ FALLBACK_ARCHITECTURE = "beit_base_patch16_224"
 
 
 def note(text):
-    """One line on standard error."""
+    """Prints one line on standard error."""
     print(f"convert.py: {text}", file=sys.stderr)
 
 
 def read_checkpoint(path, unsafe_pickle=False):
-    """The tensors of a checkpoint file by timm's names, without what inference doesn't use; and its config or None."""
+    """A checkpoint file's tensors by timm's names, without those that inference doesn't use; and its config or None."""
     if path.stat().st_size == 0:
         raise ConversionError(f"{path} is empty")
     config = None
@@ -52,7 +52,7 @@ def read_checkpoint(path, unsafe_pickle=False):
             raise ConversionError(f"{path}: tensor {name} has type {value.dtype}, wanted floating point")
         tensors[name] = value
     tensors = converted.restore_tensors(tensors)
-    # BEiT v2's blocks of pre-training alone; and a mask token that nothing predicts from.
+    # Blocks that BEiT v2 uses only in pre-training, and a mask token without a head that predicts from it.
     dropped = [name for name in tensors if name.startswith("cls_pt_layers.")
                or name == "mask_token" and "lm_head.weight" not in tensors]
     if dropped:
@@ -77,7 +77,7 @@ def read_config(path):
 
 
 def check_config(config, path):
-    """`config` with all parts in the places that this program reads, or an error that names `path`."""
+    """`config` with everything where this program reads it; an error that names `path` if something is missing."""
     if not isinstance(config, dict) or not isinstance(config.get("architecture"), str):
         raise ConversionError(f"{path}: its configuration names no architecture")
     if "pretrained_cfg" not in config:  # older files keep everything on one level
@@ -103,7 +103,7 @@ def shape_of(tensors, name, dimensions):
 
 
 def infer_grid(tensors, size, patch):
-    """Patches down and across (rows, columns)."""
+    """The grid of patches: (rows, columns)."""
     if size:
         if size[0] % patch[0] or size[1] % patch[1]:
             raise ConversionError(f"--image-size {size[0]}x{size[1]} is not a multiple of the "
@@ -131,12 +131,12 @@ def find_table(tensors):
 
 
 def is_beit3(tensors):
-    """Whether these are BEiT-3's: only they have a norm before attention's last product."""
+    """Whether these are BEiT-3's tensors: only they have a norm before attention's last product."""
     return "blocks.0.attn.norm.weight" in tensors
 
 
 def parts_of(tensors, options):
-    """The constructor arguments that the presence of tensors tells."""
+    """The constructor arguments that follow from which tensors exist."""
     fc_norm = "fc_norm.weight" in tensors
     parts = {
         "num_classes": shape_of(tensors, "head.weight", 2)[0] if "head.weight" in tensors else 0,
@@ -187,7 +187,7 @@ def infer_config(tensors, options):
 
 
 def named_config(tensors, options):
-    """The configuration of a bare checkpoint of which the user names the architecture."""
+    """The configuration of a bare checkpoint whose architecture the user names."""
     if options.architecture not in converted.ARCHITECTURES:
         raise ConversionError(f"--architecture {options.architecture!r} is not one of timm's BEiT models: "
                               + ", ".join(converted.ARCHITECTURES))
@@ -208,7 +208,7 @@ def preprocessing_of(architecture):
 
 
 def match_architecture(arguments, names, fallback):
-    """The one of timm's architectures `names` with these sizes: BEiT before BEiT v2, which has the same shapes."""
+    """The first of timm's architectures `names` with these sizes: BEiT before BEiT v2, which has the same shapes."""
     for name in names:
         width, depth, heads = (1024, 24, 16) if "_large_" in name else (768, 12, 12)
         patch, side = (int(x) for x in re.search(r"patch(\d+)_(\d+)$", name).groups())

@@ -8,7 +8,7 @@ SOURCE is one of
   a bare checkpoint            .safetensors, .bin, .pth or .pt; the weights may be nested under model, module,
                                state_dict or their EMA forms, as the original BEiT releases are
 
-Of a bare checkpoint the architecture is inferred from the shapes, unless --architecture names one; with
+The architecture of a bare checkpoint is inferred from its shapes, unless --architecture names it; with
 --architecture, timm resizes position tables that belong to another image size.
 
 A masked-image head (mask_token, lm_head) is kept: load_masked_image_model reads it.
@@ -50,7 +50,7 @@ def model_of_timm(name):
         model = timm.create_model(name, pretrained=True)
     except ImportError as error:
         raise ConversionError(f"timm can't download {name} without huggingface_hub: {one_line(error)}") from error
-    except Exception as error:  # whatever the hub's client, the network or the files may raise
+    except Exception as error:  # anything that the hub's client, the network or the files may raise
         raise ConversionError(f"timm can't load {name}: {type(error).__name__}: {one_line(error)[:300]}") from error
     if not converted.is_beit(model):
         raise ConversionError(f"{name} is a {type(model).__name__}, wanted a BEiT")
@@ -61,7 +61,7 @@ def fit(tensors, model):
     """`tensors`, resized by timm where they belong to another image or patch size than the model's."""
     wanted = model.state_dict()
     if all(name not in tensors or tensors[name].shape == value.shape for name, value in wanted.items()):
-        return tensors  # timm's filter takes some non-square tables for square ones
+        return tensors  # timm's filter mistakes some non-square tables for square ones
     try:
         fitting = checkpoint_filter_fn(tensors, model)
     except (AttributeError, ValueError, RuntimeError, IndexError) as error:
@@ -73,8 +73,8 @@ def fit(tensors, model):
 
 
 def model_of_path(path, options):
-    """The model in a file or folder, its architecture, its labels and preprocessing as a pretrained_cfg, and what a
-    masked-image head has."""
+    """The model in a file or folder, its architecture, its labels and preprocessing as a pretrained_cfg, and the
+    tensors of a masked-image head."""
     if path.is_dir():
         weights = next((path / name for name in WEIGHT_NAMES if (path / name).is_file()), None)
         if weights is None:

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Convert DALL-E's discrete VAE to one safetensors file that beit::load_tokenizer reads.
 
-SOURCE is encoder.pkl, decoder.pkl or both, as OpenAI publishes them (whole pickled modules), or a dictionary of their
-tensors; which is which, their shapes tell. Nothing of a file is run: see module_pickle.py.
+SOURCE is encoder.pkl, decoder.pkl or both, as OpenAI publishes them (whole pickled modules), or dictionaries of their
+tensors; their shapes tell which is which. The files are read without executing them: see module_pickle.py.
 
 OUT gets their parameter names under "encoder." and "decoder." and, in the metadata entry "beit.config", how images are
-prepared: 112x112 pixels, Lanczos, as BEiT's pre-training has it. It is written under a temporary name and renamed.
+preprocessed: 112x112 pixels, Lanczos, as in BEiT's pre-training. It is written under a temporary name and renamed.
 """
 import argparse
 import re
@@ -23,7 +23,7 @@ CONFIG = {"architecture": "dall_e_dvae", "input_size": [3, 112, 112], "interpola
 
 
 def half_of(path, tensors):
-    """"encoder" or "decoder"; ConversionError for what is neither, or isn't whole."""
+    """"encoder" or "decoder"; ConversionError for anything else, or if it isn't complete."""
     weight = tensors.get("blocks.input.w")
     if weight is None or weight.ndim != 4 or weight.shape[2:] not in ((7, 7), (1, 1)):
         found = "no blocks.input.w" if weight is None else f"blocks.input.w of shape {tuple(weight.shape)}"

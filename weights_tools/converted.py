@@ -5,7 +5,7 @@ architecture, num_classes, num_features, global_pool, model_args, label_names, l
 pretrained_cfg.
 
 In an int8 file each matrix of the blocks, NAME (outputs, inputs), is I8 with NAME_scale (outputs,) in F32 beside it:
-the weight is their product. The first and last matrices are BF16, all the rest F32.
+the weight is their product. The first and the last matrix are BF16, everything else F32.
 """
 import json
 import os
@@ -42,13 +42,13 @@ def is_beit3(model):
 
 
 def _plain(size):
-    """A size as timm's own files have it: one number for a square, else height and width."""
+    """A size as in timm's own files: one number for a square, else height and width."""
     height, width = (int(side) for side in size)
     return height if height == width else [height, width]
 
 
 def mlp_ratio(dim, hidden):
-    """A ratio from which timm computes exactly `hidden` = int(dim * ratio)."""
+    """A ratio from which timm computes exactly this `hidden` = int(dim * ratio)."""
     ratio = hidden / dim
     return ratio if int(dim * ratio) == hidden else (hidden + 0.5) / dim
 
@@ -141,7 +141,7 @@ def one_line(error):
 
 
 def split_head(tensors):
-    """`tensors` without what a masked-image model has beside timm's, and that: mask_token and lm_head."""
+    """Splits `tensors` into timm's and those that a masked-image model has beside them: mask_token and lm_head."""
     head = {name: value for name, value in tensors.items() if name == "mask_token" or name.startswith("lm_head.")}
     return {name: value for name, value in tensors.items() if name not in head}, head
 
@@ -163,8 +163,8 @@ def load_tensors(model, tensors):
 
 
 def quantise(weight):
-    """A matrix (outputs, inputs) as int8 and a float32 scale an output: the largest magnitude over 127, rounded up to
-    16 bits, so that their product is exact and quantising it again gives both back."""
+    """A matrix (outputs, inputs) as int8 and one float32 scale per output: the largest magnitude over 127, rounded up
+    to 16 bits, so that their product is exact and quantising it again gives both back."""
     scale = weight.float().abs().amax(1) / 127
     scale = ((scale.view(torch.int32) + 0xFF) & ~0xFF).view(torch.float32)
     inverse = torch.where(scale > 1e-30, 1 / scale, 0.0)
@@ -181,7 +181,7 @@ def stored_type(name, dtype):
 
 
 def rounded(name, value, dtype):
-    """What is left of a tensor once it is stored."""
+    """A tensor after the rounding of its stored type."""
     stored = stored_type(name, dtype)
     if stored != torch.int8:
         return value.to(stored)
@@ -208,7 +208,7 @@ def convert_tensors(tensors, dtype):
 
 
 def restore_tensors(tensors):
-    """What convert_tensors stored, as the float32 that it stands for."""
+    """The tensors of convert_tensors as the float32 numbers that they stand for."""
     result = {}
     for name, value in tensors.items():
         if value.dtype == torch.int8:

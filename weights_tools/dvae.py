@@ -1,7 +1,7 @@
 """DALL-E's discrete VAE of any size, in double precision, from the blocks of its own package.
 
-dall_e.Encoder and dall_e.Decoder have four groups and at least 64 channels, and compute in float32; here the same
-blocks make smaller ones, under the same names.
+dall_e.Encoder and dall_e.Decoder have four groups and at least 64 channels, and compute in float32; this module builds
+smaller ones from the same blocks, under the same names.
 """
 from collections import OrderedDict
 
@@ -67,18 +67,18 @@ class Decoder(nn.Module):
 
 
 def map_pixels(x):
-    """Values in [0, 1] as the encoder takes them."""
+    """Maps values in [0, 1] to the encoder's input."""
     return (1 - 2 * dall_e.utils.logit_laplace_eps) * x + dall_e.utils.logit_laplace_eps
 
 
 def unmap_pixels(x):
-    """The decoder's mapped pixels as values in [0, 1]."""
+    """Maps the decoder's pixels back to values in [0, 1]."""
     return ((x - dall_e.utils.logit_laplace_eps) / (1 - 2 * dall_e.utils.logit_laplace_eps)).clamp(0, 1)
 
 
 @torch.no_grad()
 def randomise(half, seed):
-    """Weights such that activations neither vanish nor grow: sqrt(2 / inputs), since a ReLU halves them; small b."""
+    """Random weights that keep the size of activations: sqrt(2 / inputs), since a ReLU halves them; small b."""
     generator = torch.Generator().manual_seed(seed)
     for name, parameter in half.named_parameters():
         scale = 0.1 if name.endswith(".b") else (2 / parameter[0].numel()) ** 0.5
@@ -87,7 +87,7 @@ def randomise(half, seed):
 
 @torch.no_grad()
 def evaluate(encoder, decoder, images):
-    """What both compute of images (B, 3, H, W) in [0, 1], in double precision."""
+    """The results of both halves for images (B, 3, H, W) in [0, 1], in double precision."""
     logits = encoder.double()(map_pixels(images.double()))
     tokens = logits.argmax(1)
     one_hot = F.one_hot(tokens, logits.shape[1]).permute(0, 3, 1, 2).double()

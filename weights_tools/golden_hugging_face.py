@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Make the golden folders of Hugging Face: tiny random models as transformers saves them, and what it computes.
+"""Make the golden folders of Hugging Face: tiny random models as transformers saves them, and its results.
 
 For each variant a folder as save_pretrained writes it, and one file:
 
@@ -11,11 +11,11 @@ For each variant a folder as save_pretrained writes it, and one file:
         logits        (B, K)        logits; not for bare models. Of masked-image models (B, N - 1, V)
         mask          (B, N - 1)    int32, 1 where a patch is hidden; for masked-image models
         photograph    (h, w, 3)     bytes
-        preprocessed  (3, H, W)     what the image processor makes of them
+        preprocessed  (3, H, W)     the image processor's result
 
-No masked-image model has absolute positions, which transformers 4 adds before it masks and the original, as
-transformers 5, after it. Made with transformers 4.41.2, timm 1.0.31, torch 1.13.0, Pillow 9.4.0 and numpy 1.24.2; transformers 5 writes the same
-names and its image processors of the Pil kind compute the same.
+No masked-image model has absolute positions, because transformers 4 adds them before masking, and the original, like
+transformers 5, after it. Made with transformers 4.41.2, timm 1.0.31, torch 1.13.0, Pillow 9.4.0 and numpy 1.24.2;
+transformers 5 writes the same names, and its image processors based on Pillow compute the same.
 
     python golden_hugging_face.py ../tests/golden
 """

@@ -1,11 +1,12 @@
-"""Makes tests/golden/image: small images, and what Pillow and timm make of them.
+"""Makes tests/golden/image: small images, and the results of Pillow and timm for them.
 
     python weights_tools/golden_images.py
 
 Made with Pillow 9.4.0, timm 1.0.31, torch 1.13.1 and torchvision 0.14.1, and the avifenc 0.11.1 and heif-enc 1.15.1 of
-Debian 12. decode.txt has a line an image: name, height, width, CRC-32 of Pillow's RGB bytes; decode_optional.txt the
-same for formats that need a library, where those of AVIF and HEIC are the pixels that were encoded without loss. preprocess.txt has a line a tensor: name, height, width, crop_pct, crop_mode,
-interpolation, mean, std, CRC-32 of timm's float32 bytes.
+Debian 12. decode.txt has one line per image: name, height, width, CRC-32 of Pillow's RGB bytes; decode_optional.txt has
+the same for formats that need a library, where the bytes of AVIF and HEIC are the pixels that were encoded without loss.
+preprocess.txt has one line per tensor: name, height, width, crop_pct, crop_mode, interpolation, mean, std, CRC-32 of
+timm's float32 bytes.
 """
 import struct
 import subprocess
@@ -107,7 +108,7 @@ def write_optional():
     names = [path.name for path in FOLDER.iterdir() if path.suffix in (".webp", ".tif")]
     decoded = {name: Image.open(FOLDER / name).convert("RGB") for name in names}
 
-    # What is encoded without loss comes back as it was: for HEIC in grey, for want of exact RGB.
+    # Pixels that are encoded without loss come back unchanged. HEIC's are grey, because its RGB isn't exact.
     large = picture(32, 48)
     with tempfile.TemporaryDirectory() as folder:
         for name, image, command in (("lossless.avif", large, ["avifenc", "--lossless"]),

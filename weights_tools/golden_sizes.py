@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Make the golden files of models at other image sizes than they were trained for.
+"""Make the golden files of models at image sizes other than they were trained for.
 
 For a golden model (make_golden.py) and a size, tests/golden/size_NAME_HxW.safetensors holds float32 tensors:
 
@@ -8,8 +8,8 @@ For a golden model (make_golden.py) and a size, tests/golden/size_NAME_HxW.safet
     positions             (1, N, C)     absolute positions, resampled; for models that have some
     logits                (B, K)        timm's in double precision with the resampled positions
 
-Resampled by timm's Beit.set_input_size in float32. Made with timm 1.0.31, torch 1.13.0 and numpy 1.24.2; scipy must not
-be there to be found by timm, whose default is without.
+Tables are resampled by timm's Beit.set_input_size in float32. Made with timm 1.0.31, torch 1.13.0 and numpy 1.24.2,
+without scipy: timm would use it if it were installed, which isn't its default.
 
     python golden_sizes.py ../tests/golden
 """

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Make the golden models: tiny random BEiT models, and what timm computes with them.
+"""Make the golden models: tiny random BEiT models, and timm's results for them.
 
 For each variant, two files:
 
@@ -53,7 +53,7 @@ VARIANTS = {
 
 
 def seed_of(name):
-    """A seed that stays when variants are added."""
+    """A seed that doesn't change when variants are added."""
     return zlib.crc32(name.encode())
 
 
@@ -81,7 +81,7 @@ def make_input(model, seed):
 
 @torch.no_grad()
 def expected(model, images):
-    """What timm computes in double precision, rounded to float32."""
+    """timm's results in double precision, rounded to float32."""
     model, images = model.double(), images.double()
     features = model.forward_features(images)
     result = {

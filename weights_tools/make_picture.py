@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Draw what beit-classify says of images: the picture in README.md.
+"""Draw beit-classify's answers for some images: the picture in README.md.
 
     build/beit-classify --json examples/data/fashion_mnist | python make_picture.py examples/data/classify.png
 """
@@ -15,7 +15,7 @@ INK, FAINT, TRACK, BAR, BEST = (36, 41, 47), (110, 119, 129), (244, 246, 248), (
 
 
 def font(size):
-    """DejaVu Sans where it is installed, else Pillow's own."""
+    """DejaVu Sans if it is installed, else Pillow's own font."""
     try:
         return ImageFont.truetype("DejaVuSans.ttf", size)
     except OSError:

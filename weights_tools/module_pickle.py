@@ -1,9 +1,8 @@
-"""Reading whole pickled torch modules without running anything of them.
+"""Reads whole pickled torch modules without executing them.
 
-A pickle names classes and functions, and calls them; torch.load of a module calls whatever its file says, and some
-versions do so whichever unpickler they are given. Here both of torch.save's formats are read by an unpickler that knows
-plain containers alone: tensors are made of the file's numbers, and modules become empty objects with the attributes
-that the file gives them.
+A pickle names classes and functions, and calls them; torch.load of a module calls whatever its file says, in some
+versions with any unpickler. The unpickler here, for both of torch.save's formats, knows only plain containers: it makes
+tensors of the file's numbers, and modules become empty objects with the attributes that the file gives them.
 """
 import collections
 import os
@@ -21,7 +20,7 @@ MODULES = ("torch.nn.modules.", "dall_e.")
 
 
 class Module:
-    """In the place of a module of any class: its attributes alone."""
+    """Replaces a module of any class: holds only its attributes."""
 
     def __setstate__(self, state):
         if not isinstance(state, dict):
@@ -40,7 +39,7 @@ def rebuild_parameter(data, *_):
 
 
 def device(*_):
-    """torch.device: where a module was."""
+    """Replaces torch.device, which says where a module was."""
 
 
 KNOWN = {
@@ -56,7 +55,7 @@ KNOWN = {
 
 
 class Unpickler(pickle.Unpickler):
-    """Refuses every name but those above. storage(key, dtype, count) gives a storage, a tensor of one dimension."""
+    """Refuses all names but those above. storage(key, dtype, count) returns a storage: a tensor of one dimension."""
 
     def __init__(self, file, storage=None):
         super().__init__(file, encoding="utf-8")
@@ -79,7 +78,7 @@ class Unpickler(pickle.Unpickler):
 
 
 def read_zip(path):
-    """What torch.save has written since 1.6: a zip archive with a pickle, and a record for each storage."""
+    """Reads torch.save's format since 1.6: a zip archive with a pickle, and one record per storage."""
     with zipfile.ZipFile(path) as archive:
         pickles = [name for name in archive.namelist() if name.endswith("/data.pkl")]
         if len(pickles) != 1:
@@ -99,7 +98,7 @@ def read_zip(path):
 
 
 def read_legacy(path):
-    """What torch.save wrote before: pickles one after the other, and the storages' numbers."""
+    """Reads torch.save's older format: consecutive pickles, then the storages' numbers."""
     room = os.path.getsize(path)
     with open(path, "rb") as file:
         if Unpickler(file).load() != LEGACY_MAGIC or Unpickler(file).load() != LEGACY_PROTOCOL:
@@ -140,8 +139,8 @@ def collect(module, prefix, tensors):
 
 
 def read_parameters(path):
-    """The parameters, by name, of the module in a file of torch.save's, in either of its formats; also of a dictionary
-    of tensors. ConversionError for anything else."""
+    """The parameters, by name, of a module or of a dictionary of tensors in a file of torch.save's, in either of its
+    formats. ConversionError for anything else."""
     tensors = {}
     try:
         value = (read_zip if zipfile.is_zipfile(path) else read_legacy)(path)

@@ -1,4 +1,4 @@
-"""Random weights under which every part of a BEiT model matters.
+"""Random weights with which every part of a BEiT model matters.
 
 timm's own initialisation leaves biases, position tables and the head at or near zero, so that a mistake in any
 of them would not show. Here each parameter is random, at a scale that keeps attention spread over many tokens

@@ -5,7 +5,7 @@ The data is Debian's package dataset-fashion-mnist (MIT licence, Zalando SE). Th
 in the layout that timm publishes, model.safetensors + config.json. tune_demo.py goes on from it;
 examples/data/README.md has the commands.
 
-The last epoch's averaged weights are what is saved: the test images choose nothing.
+It saves the averaged weights of the last epoch: the test images choose nothing.
 """
 import argparse
 import copy
@@ -40,7 +40,7 @@ def read_labels(path):
 
 
 def normalise(images):
-    """Bytes (B, 28, 28) to the model's input (B, 3, 28, 28): three equal channels."""
+    """Turns bytes (B, 28, 28) into the model's input (B, 3, 28, 28): three equal channels."""
     return ((images.float() / 255 - MEAN) / STD).unsqueeze(1).expand(-1, 3, -1, -1)
 
 
@@ -72,7 +72,7 @@ def accuracy(model, images, labels):
 
 
 def train(arguments):
-    """Train, print a line an epoch, and return the averaged model in evaluation mode."""
+    """Train, print one line per epoch, and return the averaged model in evaluation mode."""
     torch.manual_seed(arguments.seed)
     generator = torch.Generator().manual_seed(arguments.seed)
     images = read_images(arguments.data / "train-images-idx3-ubyte.gz")
@@ -123,7 +123,7 @@ def train(arguments):
 
 
 def save(model, folder):
-    """Write the pair that timm publishes: model.safetensors and config.json."""
+    """Write the two files that timm publishes: model.safetensors and config.json."""
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
     safetensors.torch.save_file(tensors, folder / "model.safetensors")

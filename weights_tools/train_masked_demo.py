@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Train the demo of masked image modelling on Fashion-MNIST: a small tokenizer, then a small BEiT that names its tokens.
+"""Train the demo of masked image modelling on Fashion-MNIST: a small tokenizer, then a BEiT that predicts its tokens.
 
   tokenizer  a discrete VAE of DALL-E's blocks (dvae.py): 28x28 pixels to 7x7 tokens. Trained as DALL-E's was: the
              tokens relaxed by Gumbel-softmax, whose temperature falls, and the pixels' error.
   masked     timm's Beit with a mask token and a head of the vocabulary's width: blocks of patches are masked, and
              their tokens are predicted (cross entropy), as in BEiT's pre-training; no label is looked at.
-  table      what that brings: a linear head on pooled features of this trunk, of the trunk as it was before, and on
-             pixels, with few labels and with all.
+  table      compares linear heads on pooled features of this trunk, of the untrained trunk, and on pixels, with few
+             labels and with all.
 
 The data is Debian's package dataset-fashion-mnist (MIT licence, Zalando SE). examples/data/README.md has the commands.
 
@@ -37,12 +37,12 @@ N_INIT = 64
 TRUNK = dict(img_size=28, patch_size=4, embed_dim=128, depth=5, num_heads=4, num_classes=0, init_values=0.1,
              global_pool="avg", use_fc_norm=False, use_abs_pos_emb=False, use_shared_rel_pos_bias=True)
 GRID, RATIO, LEAST, ASPECT = 7, 0.4, 4, 0.3
-PROBED = 3  # the block, from 0, whose features the table's heads see: the best one on images held out of the training set
+PROBED = 3  # the block, from 0, whose features the table's heads see: the best one on held-out training images
 PREPROCESSING = dict(interpolation="bicubic", crop_pct=1.0, mean=[0.5] * 3, std=[0.5] * 3, license="apache-2.0")
 
 
 class MaskedBeit(Beit):
-    """timm's Beit with what pre-training adds: `mask_token` in the place of masked patches, `lm_head` after `norm`."""
+    """timm's Beit with the parts of pre-training: `mask_token` replaces masked patches, `lm_head` follows `norm`."""
 
     def __init__(self, vocab_size, **arguments):
         super().__init__(**arguments)
@@ -63,7 +63,7 @@ class MaskedBeit(Beit):
 
 
 def block_mask(generator):
-    """A mask (GRID * GRID,) of rectangles, as unilm's masking_generator throws them, of about RATIO of the patches."""
+    """A mask (GRID * GRID,) of random rectangles, as in unilm's masking_generator, of about RATIO of the patches."""
     wanted, mask = round(RATIO * GRID * GRID), np.zeros((GRID, GRID), bool)
     while mask.sum() < wanted:
         left = wanted - mask.sum()
@@ -80,12 +80,12 @@ def block_mask(generator):
 
 
 def pixels(images):
-    """Bytes (B, 28, 28) to values in [0, 1] (B, 3, 28, 28): three equal channels."""
+    """Turns bytes (B, 28, 28) into values in [0, 1] (B, 3, 28, 28): three equal channels."""
     return (images.float() / 255).unsqueeze(1).expand(-1, 3, -1, -1)
 
 
 def mirrored(images, generator):
-    """Half of the images, from right to left."""
+    """Mirrors half of the images."""
     return torch.where(torch.rand(len(images), 1, 1, generator=generator) < 0.5, images.flip(-1), images)
 
 
@@ -97,7 +97,7 @@ def schedule(optimizer, lr, step, steps, warmup):
 
 
 def batches(count, size, epochs, generator):
-    """Indices of a batch after the other."""
+    """Yields the indices of one batch after the other."""
     for _ in range(epochs):
         yield from torch.randperm(count, generator=generator)[:count // size * size].split(size)
 
@@ -110,7 +110,7 @@ def tokenize(encoder, images):
 
 @torch.no_grad()
 def describe_tokenizer(encoder, decoder, images):
-    """Error of reconstructed images and the tokens that are in use, as a line."""
+    """A line with the error of reconstructed images and the number of tokens in use."""
     tokens = tokenize(encoder, images)
     one_hot = F.one_hot(tokens, TOKENIZER["vocab_size"]).permute(0, 2, 1).unflatten(2, (GRID, GRID)).float()
     shown = torch.cat([dvae.unmap_pixels(torch.sigmoid(decoder(x)[:, :3])) for x in one_hot.split(500)])
@@ -164,7 +164,7 @@ def train_tokenizer(arguments):
 
 
 def load_tokenizer(path):
-    """Both halves from a file."""
+    """Loads both halves from a file."""
     tensors, _ = converted.read(path)
     halves = dvae.Encoder(**TOKENIZER), dvae.Decoder(**TOKENIZER, n_init=N_INIT)
     for half, name in zip(halves, ("encoder.", "decoder.")):
@@ -182,7 +182,7 @@ def make_masked(seed):
 
 @torch.no_grad()
 def masked_accuracy(model, images, tokens, masks):
-    """Shares of the masked patches whose token is the likeliest, and among the five likeliest, in percent."""
+    """Percentages of the masked patches whose token is predicted first, and among the first five."""
     model.eval()
     right = torch.zeros(2)
     for x, y, mask in zip(images.split(500), tokens.split(500), masks.split(500)):

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Tune the demo model so that its features serve other images too; still on nothing but Fashion-MNIST's clothes.
+"""Tune the demo model so that its features suit other images, too; still on nothing but Fashion-MNIST's clothes.
 
 Trained on labels alone, a model keeps only what tells ten classes apart. Here, beside the labels, its pooled features
-learn to tell an image from all others of the batch through distortions (the contrastive loss of SimCLR, Chen et al.,
-2020, https://arxiv.org/abs/2002.05709), and to hold enough to draw the image again. What is distorted are the clothes,
-places in them, their edges and contours. A teacher, the model trained on labels, can help to keep what it knew
+learn to tell an image from all others of the batch in spite of distortions (the contrastive loss of SimCLR, Chen et
+al., 2020, https://arxiv.org/abs/2002.05709), and to hold enough to draw the image again. The distorted subjects are
+the clothes, parts of them, their edges and contours. A teacher, the model trained on labels, can help to keep its skill
 (distillation, Hinton et al., 2015, https://arxiv.org/abs/1503.02531). examples/data/README.md has the commands.
 
-The last averaged weights are what is saved: the test images choose nothing.
+It saves the last averaged weights: the test images choose nothing.
 """
 import argparse
 import copy
@@ -43,8 +43,8 @@ def transform(images, matrices, shifts=0):
 
 
 def subjects(images):
-    """What two views will show: (B, 1, H, W) in [0, 1] -> the same. Mirrored, turned, half of them zoomed into; a fifth
-    is left as it is, the others become edges, contours or silhouettes."""
+    """The subjects that two views will show: (B, 1, H, W) in [0, 1] -> the same shape. They are mirrored, turned, and
+    half of them enlarged; a fifth keeps its look, the others become edges, contours or silhouettes."""
     count = len(images)
     scale = torch.where(torch.rand(count) < 0.5, torch.empty(count).uniform_(0.25, 0.8), torch.ones(count))
     matrices = torch.zeros(count, 2, 3)
@@ -91,7 +91,7 @@ def view(images):
 
 
 def contrast(first, second):
-    """SimCLR's loss of projections (B, P): each of the 2 B finds its partner among the others."""
+    """SimCLR's loss of projections (B, P): each of the 2 B must find its partner among the others."""
     count = len(first)
     z = F.normalize(torch.cat([first, second]), dim=1)
     similarities = (z @ z.t() / TEMPERATURE).fill_diagonal_(-math.inf)
@@ -104,7 +104,7 @@ def features(model, x):
 
 
 def work(rank, arguments):
-    """One of the processes that train together, each on its own images."""
+    """Runs one of the processes that train together, each on its own images."""
     os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(arguments.port))
     dist.init_process_group("gloo", rank=rank, world_size=arguments.workers)
     torch.set_num_threads(1)

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Times this library beside ONNX Runtime, OpenVINO and PyTorch on one full-size model, and says how near each comes to
-what this machine can do:
+the machine's peak:
 
     python3 bench/compare/compare.py            builds, measures, writes compare.md, .json and .svg to build-compare
 
-Every runtime has a process of its own; they take turns, so that a busy minute of the machine hurts all alike. The
-fastest pass of each counts. README.md beside this file says what is measured.
+Every runtime has its own process; they take turns, so that a busy minute of the machine affects all of them equally.
+The fastest pass of each counts. README.md beside this file says what is measured.
 """
 import argparse
 import datetime
@@ -22,7 +22,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 IMAGE = ROOT / "examples" / "data" / "chelsea.png"
-PHOTOGRAPH, RESIZED = (3000, 4000), (248, 331)  # height, width: 12 megapixels to what the model's crop is taken from
+PHOTOGRAPH, RESIZED = (3000, 4000), (248, 331)  # height, width: 12 megapixels, and the size that the crop is taken from
 BATCHES = (1, 8)
 LEAST_ROUNDS = 2
 START_REPEATS = 3
@@ -45,7 +45,7 @@ def run(command, **options):
 
 
 class Worker:
-    """A process that answers a line with a line of JSON: worker.cpp, runtimes.py."""
+    """A process that answers each line with one line of JSON: worker.cpp or runtimes.py."""
 
     def __init__(self, command, **environment):
         self._errors = tempfile.TemporaryFile("w+", errors="replace")
@@ -84,7 +84,7 @@ class Row:
         self.runtime, self.precision, self.level, self.lowered = runtime, precision, level, level is not None
         self.command = command
         self.times = {}  # (batch, threads): seconds of each pass
-        self.products = {}  # the same of products alone, of this library
+        self.products = {}  # of this library: seconds of its products alone
         self.cosine, self.max_error = 1.0, 0.0
         self.worker = None
 
@@ -161,7 +161,7 @@ def usable_processors():
 
 
 def make_rows(models, build_folder, levels, wanted):
-    """What can be timed here, and {runtime: what it says of itself}; says what can't."""
+    """Returns what can be timed here, and each runtime's description of itself; prints what can't be timed."""
     worker = build_folder / "bench" / "beit_compare_worker"
     runtimes = {"beit": json.loads(run([worker, "--describe"]))}
     command = lambda precision: [worker, models / "beit_base.safetensors", precision, models / "images.npy"]
@@ -185,7 +185,7 @@ def make_rows(models, build_folder, levels, wanted):
 
 
 class Peaks:
-    """The best of what beit_peak says, over the whole run."""
+    """The best peaks that beit_peak has measured over the whole run."""
 
     def __init__(self, program, threads):
         self._command, self._best = [program, threads], {}
@@ -201,7 +201,7 @@ class Peaks:
 
 
 def start_and_check(rows, configurations, models, scratch):
-    """The rows that run and agree; says of each other one what is wrong with it."""
+    """The rows that run and agree; prints what is wrong with the others."""
     import numpy as np
     reference = np.load(models / "logits.npy")
     good = []
@@ -219,7 +219,7 @@ def start_and_check(rows, configurations, models, scratch):
 
 
 def measure(rows, configurations, peaks, seconds):
-    """Rounds in which every row is timed in every configuration, until `seconds` have gone."""
+    """Times every row in every configuration, round after round, until `seconds` have passed."""
     start, rounds, longest = time.monotonic(), 0, 0.0
     while rounds < LEAST_ROUNDS or time.monotonic() - start + longest < seconds:
         begin = time.monotonic()
@@ -245,7 +245,7 @@ sys.exit(os.waitstatus_to_exitcode(status))
 
 
 def measure_starts(rows, models, build_folder, threads, scratch):
-    """From process start to the printed top 5, taking turns: the shortest time and the largest memory of each."""
+    """Times each program from its start to the printed top 5, in turns: the shortest time and the largest memory."""
     commands = {}
     for row in rows:
         if row.lowered:
@@ -300,7 +300,7 @@ def measure_resize(models, build_folder, scratch):
 
 
 def compare(arguments, scratch):
-    import matplotlib  # needed at the end: better missed now
+    import matplotlib  # needed at the end: better to find it missing now
     import model
     import report
     folder = arguments.folder.resolve()

@@ -54,7 +54,7 @@ def parameter_shapes():
 
 
 def relative_position_index():
-    """Which row of the table each pair of tokens takes, (N, N)."""
+    """The row of the table for each pair of tokens, (N, N)."""
     rows, cols = np.divmod(np.arange(GRID * GRID), GRID)
     span = 2 * GRID - 1
     index = np.empty((TOKENS, TOKENS), dtype=np.int64)

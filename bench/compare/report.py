@@ -1,4 +1,4 @@
-"""From measured numbers to JSON, a Markdown table and a chart. Times nothing.
+"""Turns measured numbers into JSON, a Markdown table and a chart. Measures nothing itself.
 
 A report is a dictionary; compare.py makes it and write() writes it:
 
@@ -12,7 +12,7 @@ A report is a dictionary; compare.py makes it and write() writes it:
     starts     [{"runtime", "precision", "file", "seconds", "peak_mb"}]
     resize     {"from", "to", "beit_ms", "pillow_ms", "pillow"}
 
-Milliseconds are of one image. `level` is the level of kernels that this library ran at, None for other runtimes;
+Milliseconds are per image. `level` is the level of kernels that this library ran at, None for other runtimes;
 `lowered` is true where BEIT_ISA made it lower than the machine's best.
 """
 import json
@@ -49,7 +49,7 @@ def rank(level):
 
 
 def limit(peaks, runtime, precision, level, threads):
-    """The most that can be done: (name, 1e9 operations of the precision a second), or None where nothing was measured.
+    """The limit: (instruction, 1e9 operations per second in the precision), or None if nothing was measured.
 
     By the fastest instruction that serves the precision and is in the level; a level of None is all of the machine.
     """
@@ -60,7 +60,7 @@ def limit(peaks, runtime, precision, level, threads):
         if not usable or peak["threads"] != threads or rank(peak["level"]) > rank(level):
             continue
         name = peak["instruction"] + (f" / {products}" if products > 1 else "")
-        if best is None or peak["gflops"] / products > best[1] * 0.99:  # of equals the later, with the wider registers
+        if best is None or peak["gflops"] / products > best[1] * 0.99:  # the later of equals has wider registers
             best = name, peak["gflops"] / products
     return best
 
@@ -88,7 +88,7 @@ def agreement(logits, reference):
 
 
 def disagreement(precision, cosine, max_error):
-    """What is wrong with a result, as text; None if it is within its precision's tolerance."""
+    """A sentence on what is wrong with a result; None if it is within its precision's tolerance."""
     least, most = TOLERANCES[precision]
     if cosine >= least and max_error <= most:  # also false for not-a-number
         return None
@@ -97,7 +97,7 @@ def disagreement(precision, cosine, max_error):
 
 
 def label(row, report):
-    """"beit float", with the level where the same precision was timed at several."""
+    """"beit float"; with the level if the same precision was timed at several."""
     same = [r for r in report["rows"] if (r["runtime"], r["precision"]) == (row["runtime"], row["precision"])]
     level = f", {row['level']}" if len(same) > 1 else ""
     return f"{LABELS[row['runtime']]} {row['precision']}{level}"

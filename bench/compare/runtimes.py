@@ -4,7 +4,7 @@
     runtimes.py RUNTIME --describe                  {"version": "...", "precisions": [...]} or {"missing": "why"}
     runtimes.py RUNTIME FOLDER PRECISION            answers run and logits
     runtimes.py RUNTIME FOLDER PRECISION --classify IMAGE --threads N
-                                                    the whole way of a program: prints the five best classes
+                                                    does what a whole program does: prints the five best classes
     runtimes.py pillow                              answers resize
 
 Each runtime is set up as its documentation says for the lowest latency on a given number of threads.
@@ -88,7 +88,7 @@ class PyTorch:
         self._model.load_state_dict(load_file(folder / "beit_base.safetensors"), strict=False)
         self._model.eval()
         self._autocast = lambda: torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16")
-        # Where it multiplies by OpenBLAS, as Debian's does, that has threads of its own, which torch doesn't limit.
+        # If it multiplies by OpenBLAS, as Debian's does, that has its own threads, which torch doesn't limit.
         self._pools = threadpoolctl.ThreadpoolController()
 
     def forward(self, threads, x):

@@ -1,4 +1,4 @@
-"""report.py on made-up measurements, and model.py without any runtime. Times nothing."""
+"""Tests report.py on made-up measurements, and model.py without any runtime. Measures nothing."""
 import copy
 import json
 import math

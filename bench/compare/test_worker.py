@@ -1,4 +1,4 @@
-"""beit_compare_worker and beit_peak from outside, on a small model; how fast they are is not asked.
+"""Tests beit_compare_worker and beit_peak from outside, on a small model; their speed isn't checked.
 
     BEIT_BUILD_DIR=build-release python -m pytest bench/compare
 """
