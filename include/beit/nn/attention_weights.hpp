@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include <beit/core/aligned_buffer.hpp>
 #include <beit/core/matrix.hpp>
 #include <beit/core/version.hpp>
-#include <beit/kernels/portable.hpp>
 #include <beit/kernels/relative_position.hpp>
 #include <beit/nn/relative_position_bias.hpp>
 #include <beit/nn/workspace.hpp>
@@ -23,13 +23,13 @@ inline void attention_weights(const Activations& qkv, Index image, Index head, I
     qkv.read(image, i, dim + head * head_dim, head_dim, k.row(i));
   }
   const double scale = 1 / std::sqrt(static_cast<double>(head_dim));
-  AlignedBuffer<double> scores(tokens);                                        // (N,)
-  AlignedBuffer<float> query_bias(tokens + kernels::relative_position_slack);  // (N,)
+  const auto copy = [](const float* x, Index count, float* to) { std::copy_n(x, count, to); };
+  AlignedBuffer<double> scores(tokens);     // (N,)
+  AlignedBuffer<float> query_bias(tokens);  // (N,)
   std::fill_n(query_bias.data(), tokens, 0.0f);
   for (Index i = 0; i < tokens; ++i) {
     if (const float* table = bias.head(head)) {
-      kernels::expand_relative_position_bias(table, bias.grid(), i, &kernels::Portable::copy_with_overrun,
-                                             query_bias.data());
+      kernels::expand_relative_position_bias(table, bias.grid(), i, copy, query_bias.data());
     }
     for (Index j = 0; j < tokens; ++j) {
       double product = 0;
