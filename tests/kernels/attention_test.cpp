@@ -60,7 +60,7 @@ void check(const Case& parameters, const beit::kernels::AttentionKernel& kernel,
                 .grid = grid},
                scratch.data());
   }
-  context.complete();
+  context.encode_staged();
   const std::vector<float> out = context.read();
   for (Index item = 0; item < images * heads; ++item) {
     const Index first = item / heads * n, column = item % heads * d;

@@ -133,7 +133,7 @@ TEST_P(GemmShapes, WriteWhatAnotherKernelReads) {
                                     .into = &out.view,
                                     .n = n,
                                     .epilogue = Epilogue::bias_gelu});
-        out.complete();
+        out.encode_staged();
         const std::vector<float> found = out.read();
         for (Index i = 0; i < m; ++i) {
           std::vector<double> wanted;
@@ -192,7 +192,7 @@ TEST_P(GemmShapes, ActivationsMayComeInPieces) {
           row += count;
         }
       }
-      pieces.complete();
+      pieces.encode_staged();
       ASSERT_EQ(pieces.read(), Owned(*layout, a, segments, rows, k).read());
     }
   }

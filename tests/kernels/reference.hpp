@@ -158,8 +158,9 @@ struct Owned {
     }
     return out;
   }
-  void complete() const {
-    for (Index t = 0; view.completes() && t < view.tiles(); ++t) view.complete(view.tile(t));
+  /// What a reader begins with.
+  void encode_staged() const {
+    for (Index t = 0; view.staged != nullptr && t < view.tiles(); ++t) view.encode(view.tile(t));
   }
 
   beit::AlignedBuffer<std::byte> memory;

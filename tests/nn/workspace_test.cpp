@@ -2,6 +2,7 @@
 
 #include <beit/kernels/kernels.hpp>
 #include <beit/nn/workspace.hpp>
+#include <utility>
 
 #include "../levels.hpp"
 
@@ -55,14 +56,17 @@ TEST(Workspace, WritesRowsSegmentAfterSegment) {
   beit::ThreadPool pool(3);
   beit::Workspace workspace(pool);
   const beit::Isa isa = beit::default_kernels().isa;
-  for (const beit::Precision precision : {beit::Precision::float32, beit::Precision::int8}) {
+  for (const auto& [precision, staged] :
+       {std::pair(beit::Precision::float32, true), std::pair(beit::Precision::int8, false),
+        std::pair(beit::Precision::int8, true)}) {
     Frame frame(workspace);
     const Index segments = 5, rows = 21, columns = 40;
     const beit::Activations out = frame.activations(*testing_levels::precision_kernels(isa, precision).gemm.layout,
-                                                    segments, rows, columns, true);
+                                                    segments, rows, columns, staged);
     beit::Matrix x(segments * rows, columns);
     for (Index i = 0; i < x.size(); ++i) x.data()[i] = static_cast<float>(i % 128) - 63.5f;
     beit::write_rows(x, out, workspace.executor());
+    beit::encode_staged(out, workspace.executor());  // as readers do
     for (Index i = 0; i < x.rows(); ++i) {
       float row[columns];
       out.read(i / rows, i % rows, 0, columns, row);

@@ -57,14 +57,15 @@ struct Activations {
     Index segment, row, rows;
   };
 
-  /// Bytes of memory that such activations take. `partial_writes`: some writes won't have all columns.
-  static Index bytes(const Layout& layout, Index segments, Index segment_rows, Index columns, bool partial_writes) {
+  /// Bytes of memory that such activations take. `partial_writes`: some writes won't have all columns of their rows.
+  [[nodiscard]] static Index bytes(const Layout& layout, Index segments, Index segment_rows, Index columns,
+                                   bool partial_writes) {
     const Activations shape = on(layout, nullptr, segments, segment_rows, columns, partial_writes);
     return shape.data_bytes() + shape.scale_bytes() + shape.staged_bytes(partial_writes);
   }
   /// Activations in memory of that many bytes, aligned to 64.
-  static Activations on(const Layout& layout, std::byte* memory, Index segments, Index segment_rows, Index columns,
-                        bool partial_writes) {
+  [[nodiscard]] static Activations on(const Layout& layout, std::byte* memory, Index segments, Index segment_rows,
+                                      Index columns, bool partial_writes) {
     Activations result{&layout,  memory,       nullptr, nullptr,
                        segments, segment_rows, columns, detail::ceil_div(segment_rows, layout.row_tile)};
     if (memory == nullptr) return result;
@@ -94,13 +95,13 @@ struct Activations {
   }
   /// Writes all columns of a row tile.
   void write(const RowTile& tile, const float* from, Index ld) const {
-    layout->write(*this, tile.segment, tile.row, tile.rows, 0, columns, from, ld);
+    write(tile.segment, tile.row, tile.rows, 0, columns, from, ld);
   }
-  /// Encodes a staged row tile; call it after the tile's last write.
-  void complete(const RowTile& tile) const {
-    if (staged != nullptr) write(tile, staged + (tile.segment * segment_rows + tile.row) * columns, columns);
+  /// Encodes a row tile whose rows were staged; whoever reads does so before it reads (nn/workspace.hpp).
+  void encode(const RowTile& tile) const {
+    const float* const from = staged + (tile.segment * segment_rows + tile.row) * columns;
+    layout->write(*this, tile.segment, tile.row, tile.rows, 0, columns, from, columns);
   }
-  bool completes() const { return staged != nullptr; }
 
   /// Reads `count` columns of a row, as they will be multiplied: out (count,).
   void read(Index segment, Index row, Index column, Index count, float* out) const {

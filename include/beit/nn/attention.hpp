@@ -79,7 +79,6 @@ class Attention {
                    scratch + slot * scratch_size);
     });
     if (norm_) norm_->forward(heads, workspace, context);
-    encode_staged(context, executor);
     proj_.forward_residual(context, gamma, workspace, out);
   }
 
@@ -97,7 +96,7 @@ class Attention {
  private:
   /// Queries, keys and values (B*N, 3*C), in the layout of the attention kernel.
   Activations forward_qkv(const Activations& x, Workspace& workspace, Workspace::Frame& frame) const {
-    const Activations qkv = frame.activations(*kernel_->layout, x.segments, x.segment_rows, qkv_.outputs(), true);
+    const Activations qkv = frame.activations(*kernel_->layout, x.segments, x.segment_rows, qkv_.outputs());
     qkv_.forward(x, workspace, qkv);
     return qkv;
   }

@@ -15,6 +15,7 @@
 #include <beit/core/version.hpp>
 #include <beit/io/weights.hpp>
 #include <beit/kernels/kernels.hpp>
+#include <beit/nn/task_shape.hpp>
 #include <beit/nn/workspace.hpp>
 
 namespace beit::inline BEIT_ABI {
@@ -77,7 +78,10 @@ class Linear {
   template <typename Arrange>
   Linear(const Kernels& kernels, const WeightScope& weights, std::string_view name, std::initializer_list<Index> shape,
          AlignedBuffer<float> bias, const Arrange& arrange)
-      : kernel_(&precision_kernels<Weight>(kernels).gemm), bias_(std::move(bias)), outputs_(*shape.begin()) {
+      : kernel_(&precision_kernels<Weight>(kernels).gemm),
+        bias_(std::move(bias)),
+        outputs_(*shape.begin()),
+        inputs_(1) {
     weights.read(name, shape, 0, 0, nullptr);  // checks the shape before allocating memory for it
     for (const Index* n = shape.begin() + 1; n != shape.end(); ++n) inputs_ *= *n;
     packed_ = AlignedBuffer<std::byte>(kernel().packed_bytes(outputs_, inputs_));
@@ -106,8 +110,10 @@ class Linear {
   /// The kernel that multiplies.
   const kernels::GemmKernel& kernel() const { return *kernel_; }
 
-  /// Takes memory for the calls' x (segments * segment_rows, inputs) from the frame.
-  Activations input(Workspace::Frame& frame, Index segments, Index segment_rows, bool partial_writes = false) const {
+  /// Takes memory for the calls' x (segments * segment_rows, inputs) from the frame. `partial_writes`: some writes
+  /// won't have all columns of their rows.
+  [[nodiscard]] Activations input(Workspace::Frame& frame, Index segments, Index segment_rows,
+                                  bool partial_writes = false) const {
     return frame.activations(*kernel().layout, segments, segment_rows, inputs_, partial_writes);
   }
 
@@ -118,12 +124,10 @@ class Linear {
   /// out = x W^T + b in the layout that another product or attention reads, with the segments of x.
   void forward(const Activations& x, Workspace& workspace, const Activations& out) const {
     run(x, workspace, {.into = &out, .epilogue = kernels::Epilogue::bias});
-    encode_staged(out, workspace.executor());
   }
   /// out = gelu(x W^T + b) in the layout that another product reads.
   void forward_gelu(const Activations& x, Workspace& workspace, const Activations& out) const {
     run(x, workspace, {.into = &out, .epilogue = kernels::Epilogue::bias_gelu});
-    encode_staged(out, workspace.executor());
   }
   /// out += scale * (x W^T + b); scale (outputs,), or null for 1. A segment has `out_segment_rows` rows in out, of
   /// which the last x.segment_rows are written; 0 means as many as in x.
@@ -148,33 +152,18 @@ class Linear {
     product.packed = packed_.data();
     product.bias = bias_.data();
     product.n = outputs_;
-    // A task's rows of x stay in a cache while its panels pass by. With few threads a task has as many rows as one call
-    // takes, and many columns; these are halved until every thread has some tasks.
     const Executor& executor = workspace.executor();
-    const Index step = kernel.tile_step, tile = kernel.column_tile;
-    const auto tasks = [&](Index tiles, Index columns) {
-      return detail::ceil_div(x.tiles(), tiles) * detail::ceil_div(outputs_, columns);
-    };
-    const auto halved = [](Index n, Index unit) { return std::max(unit, n / 2 / unit * unit); };
-    const Index wanted = 3 * executor.size();
-    Index tiles = std::max(step, kernel.tiles_per_call(inputs_) / step * step);
-    Index columns = tile * std::max<Index>(1, 256 / tile);
-    while (columns > tile && tasks(tiles, columns) < wanted) columns = halved(columns, tile);
-    while (tiles > step && tasks(tiles, columns) < wanted) tiles = halved(tiles, step);
-    // Takes somewhat fewer columns if that makes threads finish more evenly: they take tasks one by one, and the last
-    // to finish counts.
-    const auto longest = [&](Index width) { return detail::ceil_div(tasks(tiles, width), executor.size()) * width; };
-    for (Index width = columns - tile, least = columns / 2; executor.size() > 1 && width >= least; width -= tile) {
-      if (width > 0 && longest(width) < longest(columns)) columns = width;
-    }
-    const Index tasks_across = detail::ceil_div(outputs_, columns);
+    encode_staged(x, executor);
+    const detail::TaskShape task = detail::task_shape(kernel, x.tiles(), outputs_, inputs_, executor.size());
+    const Index tasks_across = detail::ceil_div(outputs_, task.columns);
+    const Index tasks = detail::ceil_div(x.tiles(), task.tiles) * tasks_across;
     Workspace::Frame frame(workspace);
-    const Index scratch_size = detail::round_up_to_cache_line(kernel.scratch_bytes(tiles, columns, inputs_));
-    std::byte* const scratch = frame.bytes(std::min(executor.size(), tasks(tiles, columns)) * scratch_size);
-    executor.for_each(tasks(tiles, columns), [&](Index item, Index slot) {
-      const Index first = item / tasks_across * tiles, column = item % tasks_across * columns;
-      kernel.run(product, first, std::min(first + tiles, x.tiles()), column, std::min(column + columns, outputs_),
-                 scratch + slot * scratch_size);
+    const Index scratch_size = detail::round_up_to_cache_line(kernel.scratch_bytes(task.tiles, task.columns, inputs_));
+    std::byte* const scratch = frame.bytes(std::min(executor.size(), tasks) * scratch_size);
+    executor.for_each(tasks, [&](Index item, Index slot) {
+      const Index tile = item / tasks_across * task.tiles, column = item % tasks_across * task.columns;
+      kernel.run(product, tile, std::min(tile + task.tiles, x.tiles()), column,
+                 std::min(column + task.columns, outputs_), scratch + slot * scratch_size);
     });
   }
 
@@ -182,7 +171,7 @@ class Linear {
   AlignedBuffer<std::byte> packed_;
   AlignedBuffer<float> bias_;  // (outputs,) or empty
   Index outputs_ = 0;
-  Index inputs_ = 1;
+  Index inputs_ = 0;
 };
 
 }  // namespace beit::inline BEIT_ABI

@@ -101,9 +101,10 @@ class Workspace {
   Index frames_ = 0;
 };
 
-/// Encodes the staged rows of `x`, if any, on all threads; call it after the last write.
+/// Encodes the rows of `x`, on all threads, if they were staged. What reads activations begins with this, so that what
+/// writes them needs not end with it.
 inline void encode_staged(const Activations& x, const Executor& executor) {
-  if (x.completes()) executor.for_each(x.tiles(), [&](Index t, Index) { x.complete(x.tile(t)); });
+  if (x.staged != nullptr) executor.for_each(x.tiles(), [&](Index t, Index) { x.encode(x.tile(t)); });
 }
 
 /// Writes x (m, k), segment after segment, to `out`, on all threads.
