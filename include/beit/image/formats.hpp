@@ -1,4 +1,4 @@
-// The image formats that this build reads: always those of stb_image and PNM, and those of optional libraries where
+// The image formats that this build reads: always stb_image's and PNM, and those of optional libraries for which
 // BEIT_USE_LIBWEBP, BEIT_USE_LIBTIFF, BEIT_USE_LIBAVIF or BEIT_USE_LIBHEIF is set.
 #pragma once
 
@@ -13,7 +13,7 @@ namespace beit::inline BEIT_ABI {
 /// The names of the formats that decode_image reads: "JPEG, PNG, BMP, GIF, TGA, PBM, PGM, PPM or WebP".
 BEIT_INLINE std::string image_formats();
 
-/// Whether decode_image reads files of this name, by its extension in letters of either case.
+/// Whether decode_image reads files with this name's extension, in letters of either case.
 BEIT_INLINE bool is_image_name(const std::filesystem::path& path);
 
 }  // namespace beit::inline BEIT_ABI

@@ -31,14 +31,14 @@ namespace beit::inline BEIT_ABI {
 namespace detail {
 
 struct ImageFormat {
-  std::string_view name;                       ///< As messages call it: "WebP".
-  std::string_view library;                    ///< The library that it can't be read without: "libwebp"; else empty.
-  std::array<std::string_view, 4> extensions;  ///< In small letters: ".webp"; empty where there are fewer.
-  bool (*matches)(Bytes);  ///< Whether a file begins as this format does; null: it may begin anyhow.
-  ImageReader decode;      ///< Null where this build is without the library.
+  std::string_view name;                       ///< The name in messages: "WebP".
+  std::string_view library;                    ///< The library that reading it requires: "libwebp"; else empty.
+  std::array<std::string_view, 4> extensions;  ///< Lower-case extensions: ".webp"; unused ones are empty.
+  bool (*matches)(Bytes);  ///< Whether a file begins like this format; null if it has no fixed beginning.
+  ImageReader decode;      ///< Null if this build lacks the library.
 };
 
-/// The first row that matches reads a file. Its readers and their libraries are listed once, here.
+/// All formats, their readers and libraries. The first row that matches reads a file.
 inline constexpr std::array image_format_table{
     ImageFormat{"JPEG", "", {".jpg", ".jpeg", ".jpe", ".jfif"}, &is_jpeg, decode_jpeg},
     ImageFormat{"PNG", "", {".png"}, &is_png, decode_png},
@@ -56,7 +56,7 @@ inline constexpr std::array image_format_table{
 static_assert(std::count_if(image_format_table.begin(), image_format_table.end(),
                             [](const ImageFormat& format) { return format.matches == nullptr; }) == 1);
 
-/// The format that these bytes begin as, or the one whose files may begin anyhow.
+/// The format that these bytes begin like, or else the one without a fixed beginning.
 BEIT_COLD inline const ImageFormat& format_of(Bytes bytes) {
   const ImageFormat* otherwise = nullptr;
   for (const ImageFormat& format : image_format_table) {

@@ -1,4 +1,4 @@
-// AVIF by libavif, with the settings that Pillow 11.3 calls it with: the first frame of a sequence.
+// Reads AVIF by libavif with the settings of Pillow 11.3: the first frame of a sequence.
 #pragma once
 
 #include <beit/core/cold.hpp>
@@ -32,9 +32,9 @@ BEIT_COLD inline bool is_avif(Bytes bytes) {
 
 #if BEIT_USE_LIBAVIF
 
-/// The EXIF orientation that means the same as an image's rotation, followed by its mirroring.
+/// The EXIF orientation that equals an image's rotation followed by its mirroring.
 inline int avif_orientation(const avifImage& image) {
-  constexpr int rotated[4] = {1, 8, 3, 6};  // by quarters of a turn, against the clock
+  constexpr int rotated[4] = {1, 8, 3, 6};  // by quarter turns, anticlockwise
   constexpr int upside_down[4] = {4, 5, 2, 7}, sideways[4] = {2, 7, 4, 5};
   const int angle = (image.transformFlags & AVIF_TRANSFORM_IROT) != 0 ? image.irot.angle & 3 : 0;
   if ((image.transformFlags & AVIF_TRANSFORM_IMIR) == 0) return rotated[angle];

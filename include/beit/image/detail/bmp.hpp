@@ -1,4 +1,4 @@
-// BMP by stb_image, after checks that it leaves out.
+// Reads BMP by stb_image, after checks that it leaves out.
 #pragma once
 
 #include <algorithm>
@@ -21,7 +21,7 @@ namespace detail {
 
 inline bool is_bmp(Bytes bytes) { return starts_with(bytes, "BM"); }
 
-/// Checks the header. Returns a copy with 256 colours, for an image with a palette, else nothing.
+/// Checks the header. For an image with a palette, returns a copy of the file with 256 colours, else nothing.
 BEIT_COLD inline std::vector<std::uint8_t> check_bmp(const ImageFile& file) {
   const Bytes bytes = file.bytes;
   constexpr std::size_t os2_header = 26, windows_header = 54;
@@ -38,7 +38,7 @@ BEIT_COLD inline std::vector<std::uint8_t> check_bmp(const ImageFile& file) {
   }
   if (bits > 8) return {};
 
-  // The colours that the header promises, or as many as there is room for.
+  // Reads the colours that the header promises, or as many as there is room for.
   const std::size_t entry = os2 ? 3 : 4;
   const std::size_t used = os2 ? 0 : little32(bytes, 46);
   const std::size_t promised = used == 0 || used > 256 ? std::size_t{1} << bits : used;
@@ -49,7 +49,7 @@ BEIT_COLD inline std::vector<std::uint8_t> check_bmp(const ImageFile& file) {
   }
   colors = full_palette(colors);
 
-  // An OS/2 header becomes a Windows header: stb_image miscounts the colours of the former.
+  // Turns an OS/2 header into a Windows header, because stb_image miscounts the colours of the former.
   std::vector<std::uint8_t> copy(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(header));
   if (os2) {
     copy.assign(windows_header, 0);

@@ -1,4 +1,4 @@
-// Reads numbers and texts from an image file's bytes.
+// Reads numbers and text from an image file's bytes.
 #pragma once
 
 #include <algorithm>
@@ -16,7 +16,7 @@ namespace detail {
 
 using Bytes = std::span<const std::uint8_t>;
 
-// Unsigned integers of 16 and 32 bits. The caller has checked that they lie within the bytes.
+// Read unsigned integers of 16 and 32 bits. The caller has checked that they lie within the bytes.
 inline std::uint32_t little16(Bytes bytes, std::size_t at) {
   return bytes[at] | static_cast<std::uint32_t>(bytes[at + 1]) << 8;
 }
@@ -28,14 +28,14 @@ inline std::uint32_t big16(Bytes bytes, std::size_t at) {
 }
 inline std::uint32_t big32(Bytes bytes, std::size_t at) { return big16(bytes, at) << 16 | big16(bytes, at + 2); }
 
-/// Whether the bytes at `at` are this text; false where they end before it does.
+/// Whether the bytes at `at` are this text; false if the bytes end before it does.
 inline bool has_text(Bytes bytes, std::size_t at, std::string_view text) {
   return at <= bytes.size() && text.size() <= bytes.size() - at &&
          std::equal(text.begin(), text.end(), bytes.begin() + static_cast<std::ptrdiff_t>(at),
                     [](char a, std::uint8_t b) { return static_cast<std::uint8_t>(a) == b; });
 }
 
-/// Whether the bytes at `at` are one of these texts.
+/// Whether one of these texts is at `at`.
 inline bool has_one_of(Bytes bytes, std::size_t at, std::initializer_list<std::string_view> texts) {
   return std::any_of(texts.begin(), texts.end(), [&](std::string_view text) { return has_text(bytes, at, text); });
 }

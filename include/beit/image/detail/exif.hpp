@@ -1,4 +1,4 @@
-// The orientation that a camera noted in a file, and images turned upright by it.
+// Reads the orientation that a camera noted in a file, and turns images upright by it.
 #pragma once
 
 #include <algorithm>
@@ -14,11 +14,11 @@
 namespace beit::inline BEIT_ABI {
 namespace detail {
 
-/// How the payload of a JPEG's APP1 segment with EXIF begins.
+/// The beginning of the payload of a JPEG's APP1 segment with EXIF.
 inline constexpr std::string_view exif_magic{"Exif\0", 5};
 
-/// EXIF's orientation, 1 to 8, in the payload of an APP1 segment, or in one without its first letters as other formats
-/// have it; 1 (upright) where there is none that makes sense.
+/// Reads EXIF's orientation, 1 to 8, from the payload of an APP1 segment, or from one without exif_magic, as other
+/// formats have it. Returns 1 (upright) if there is no valid orientation.
 inline int exif_orientation(Bytes payload) {
   const Bytes tiff = starts_with(payload, std::string_view("Exif\0\0", 6)) ? payload.subspan(6) : payload;
   const bool little = starts_with(tiff, "II");
@@ -41,7 +41,7 @@ inline int exif_orientation(Bytes payload) {
   return 1;
 }
 
-/// PIL.ImageOps.exif_transpose.
+/// Turns an image upright as PIL.ImageOps.exif_transpose does.
 inline Image turn_upright(Image image, int orientation) {
   if (orientation <= 1 || orientation > 8) return image;
   const bool transposed = orientation >= 5;

@@ -1,4 +1,4 @@
-// GIF by stb_image: the first frame alone, made into a file that it decodes to what Pillow shows.
+// Reads the first frame of a GIF by stb_image, rewritten as a file that stb_image decodes to Pillow's pixels.
 #pragma once
 
 #include <algorithm>
@@ -25,15 +25,15 @@ namespace detail {
 inline bool is_gif(Bytes bytes) { return has_one_of(bytes, 0, {"GIF87a", "GIF89a"}); }
 
 struct GifFrame {
-  std::vector<std::uint8_t> file;  ///< A GIF of this frame alone, opaque, with a palette of 256 colours.
+  std::vector<std::uint8_t> file;  ///< A GIF with only this frame, opaque, with a palette of 256 colours.
   Size canvas;
-  Index top = 0, left = 0;               ///< Where the frame lies in the canvas.
-  Size size;                             ///< The frame's.
-  std::array<std::uint8_t, 3> around{};  ///< The colour outside of the frame.
+  Index top = 0, left = 0;               ///< The frame's position in the canvas.
+  Size size;                             ///< The frame's size.
+  std::array<std::uint8_t, 3> around{};  ///< The colour outside the frame.
 };
 
-/// The first frame. Pillow shows the palette's colour for transparent pixels, and around a frame that is smaller than
-/// the canvas the transparent colour, or the palette's first; stb_image leaves black or the background colour.
+/// Extracts the first frame. Pillow shows transparent pixels in their palette colour and fills the canvas around a
+/// smaller frame with the transparent colour, or the palette's first; stb_image leaves black or the background colour.
 BEIT_COLD inline GifFrame first_gif_frame(const ImageFile& file) {
   const Bytes bytes = file.bytes;
   constexpr std::size_t header_bytes = 13, descriptor_bytes = 10;
@@ -74,7 +74,7 @@ BEIT_COLD inline GifFrame first_gif_frame(const ImageFile& file) {
   frame.left = little16(bytes, at + 1);
   frame.top = little16(bytes, at + 3);
   frame.size = {static_cast<Index>(little16(bytes, at + 7)), static_cast<Index>(little16(bytes, at + 5))};
-  // Pillow widens the canvas to hold the frame.
+  // Like Pillow, enlarges the canvas to hold the frame.
   frame.canvas = {std::max(static_cast<Index>(little16(bytes, 8)), frame.top + frame.size.height),
                   std::max(static_cast<Index>(little16(bytes, 6)), frame.left + frame.size.width)};
   if (frame.canvas.height > 65535 || frame.canvas.width > 65535) file.fail("damaged GIF: the frame leaves the canvas");
@@ -100,8 +100,8 @@ BEIT_COLD inline GifFrame first_gif_frame(const ImageFile& file) {
   return frame;
 }
 
-/// The frame on its canvas as RGB, from stb_image's RGBA of the same size, in which pixels that no code drew have
-/// alpha 0. False when some of the frame's own pixels weren't drawn.
+/// Draws the frame on its canvas as RGB, from stb_image's RGBA of the same size, in which pixels that no code drew have
+/// alpha 0. Returns false if some of the frame's own pixels weren't drawn.
 inline bool flatten_gif(const GifFrame& frame, const std::uint8_t* rgba, std::uint8_t* rgb) {  // (height, width, 4 | 3)
   for (Index y = 0; y < frame.canvas.height; ++y) {
     for (Index x = 0; x < frame.canvas.width; ++x, rgba += 4, rgb += 3) {

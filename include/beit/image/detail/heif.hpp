@@ -1,4 +1,4 @@
-// HEIC by libheif: the primary image, turned as the file says.
+// Reads HEIC by libheif: the primary image, turned as the file says.
 #pragma once
 
 #include <beit/core/cold.hpp>

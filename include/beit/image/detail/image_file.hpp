@@ -1,4 +1,4 @@
-// What the reader of an image format takes, throws and returns.
+// The interface of an image format's reader: its arguments, errors and result.
 #pragma once
 
 #include <cstddef>
@@ -16,7 +16,7 @@
 namespace beit::inline BEIT_ABI {
 namespace detail {
 
-/// A file's bytes, and its name for messages. Owns neither.
+/// A file's bytes, and its name for messages; it owns neither.
 struct ImageFile {
   Bytes bytes;
   const std::string& name;
@@ -36,17 +36,17 @@ struct ImageFile {
   ImageFile repaired(Bytes copy) const { return {copy.empty() ? bytes : copy, name}; }
 };
 
-/// What a reader makes of a file.
+/// The result of a reader.
 struct Decoded {
   Image image;          ///< The pixels as they are stored.
-  int orientation = 1;  ///< How they are to be turned: EXIF's 1 (upright) to 8.
+  int orientation = 1;  ///< How to turn them: EXIF's 1 (upright) to 8.
 };
 
-/// Reads one format. Throws ImageError for a file that is truncated, damaged or of a kind that isn't read, and for an
-/// image of more pixels than options.max_pixels, before memory is taken for them.
+/// Reads one format. Throws ImageError for a file that is truncated, damaged or of an unsupported kind, and, before it
+/// allocates memory for the pixels, for an image with more than options.max_pixels.
 using ImageReader = Decoded (*)(const ImageFile& file, const DecodeOptions& options);
 
-/// Throws ImageError for an image of no pixels or of more than the limit.
+/// Throws ImageError for an image without pixels or with more than the limit.
 BEIT_COLD inline void check_size(const ImageFile& file, std::int64_t height, std::int64_t width,
                                  std::int64_t max_pixels) {
   if (height < 1 || width < 1) {

@@ -1,4 +1,4 @@
-// JPEG, by libjpeg-turbo where BEIT_USE_LIBJPEG_TURBO is set, else by stb_image.
+// Reads JPEG by libjpeg-turbo if BEIT_USE_LIBJPEG_TURBO is set, else by stb_image.
 #pragma once
 
 #include <beit/core/version.hpp>

@@ -1,4 +1,4 @@
-// The markers by which a JPEG begins and ends.
+// The markers at the beginning and the end of a JPEG.
 #pragma once
 
 #include <array>
@@ -11,7 +11,7 @@
 namespace beit::inline BEIT_ABI {
 namespace detail {
 
-/// Whether stb_image takes the file for a JPEG: a start of image, also after fill bytes.
+/// Whether stb_image takes the file for a JPEG: it begins with a start of image, possibly after fill bytes.
 inline bool is_jpeg(Bytes bytes) {
   std::size_t at = 0;
   while (at < bytes.size() && bytes[at] == 0xff) ++at;

@@ -1,4 +1,4 @@
-// Checks a JPEG's segments for what stb_image doesn't check, and reads from them what it doesn't tell.
+// Checks a JPEG's segments where stb_image doesn't, and reads the facts that it doesn't report.
 #pragma once
 
 #include <cstddef>
@@ -13,11 +13,11 @@
 namespace beit::inline BEIT_ABI {
 namespace detail {
 
-/// The tables that a JPEG has defined so far. stb_image 2.27 uses one that isn't, and writes past its own arrays for
-/// one that is too long.
+/// The tables that a JPEG has defined so far. stb_image 2.27 uses undefined tables, and writes past its own arrays for
+/// a table that is too long.
 class JpegTables {
  public:
-  /// DHT: takes note of the Huffman tables. Throws ImageError for one of more codes than stb_image can hold.
+  /// DHT: notes the Huffman tables. Throws ImageError for a table with more codes than stb_image can hold.
   void define_huffman(const ImageFile& file, Bytes payload) {
     for (std::size_t at = 0; at < payload.size();) {
       std::size_t codes = 0;
@@ -32,20 +32,20 @@ class JpegTables {
     }
   }
 
-  /// DQT: takes note of the quantisation tables.
+  /// DQT: notes the quantisation tables.
   void define_quantization(Bytes payload) {
     for (std::size_t at = 0; at < payload.size(); at += std::size_t{payload[at] >> 4 != 0 ? 129u : 65u}) {
       quantization_ |= 1u << (payload[at] & 15);
     }
   }
 
-  /// SOF: takes note of the components' quantisation tables.
+  /// SOF: notes which quantisation tables the components need.
   void begin_frame(std::uint8_t marker, Bytes payload) {
     progressive_ = marker == 0xc2;
     for (std::size_t at = 8; at < payload.size(); at += 3) quantization_wanted_ |= 1u << (payload[at] & 15);
   }
 
-  /// SOS: throws ImageError if the scan needs a table that isn't there and that the standard doesn't give.
+  /// SOS: throws ImageError if the scan needs a table that is neither defined nor in the standard.
   void begin_scan(const ImageFile& file, Bytes payload) {
     const std::size_t components = payload.empty() ? 0 : payload[0];
     if (payload.size() != 4 + 2 * components) file.fail("damaged JPEG: a scan's header has the wrong length");
@@ -67,24 +67,24 @@ class JpegTables {
     }
   }
 
-  /// Whether a scan names Huffman tables that the file leaves to the standard, as frames of motion JPEG do.
+  /// Whether a scan needs Huffman tables that the file leaves to the standard, as frames of motion JPEG do.
   bool wants_standard() const { return wants_standard_; }
 
  private:
-  std::uint32_t huffman_[2] = {0, 0};  // DC, AC: a bit for each table
+  std::uint32_t huffman_[2] = {0, 0};  // DC, AC: one bit per table
   std::uint32_t quantization_ = 0;
   std::uint32_t quantization_wanted_ = 0;
   bool progressive_ = false;
   bool wants_standard_ = false;
 };
 
-/// What stb_image doesn't tell of a JPEG.
+/// Facts about a JPEG that stb_image doesn't report.
 struct JpegSegments {
   int orientation = 1;  ///< EXIF's, 1 to 8.
   bool wants_standard_tables = false;
 };
 
-/// Walks over all segments and checks the tables.
+/// Walks through all segments and checks the tables.
 inline JpegSegments check_jpeg(const ImageFile& file) {
   const Bytes bytes = file.bytes;
   JpegTables tables;
@@ -103,7 +103,7 @@ inline JpegSegments check_jpeg(const ImageFile& file) {
     file.require(at, 2, "next segment");
     const std::size_t length = big16(bytes, at);
     if (length < 2) file.fail(concat({"damaged JPEG: found a segment of ", length, " bytes"}));
-    file.require(at, length, "next segment");  // stb_image would go on with zeros
+    file.require(at, length, "next segment");  // stb_image would continue with zeros
     const Bytes payload = bytes.subspan(at + 2, length - 2);
     const bool is_frame = marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc;
     if (is_frame && marker > 0xc2) {

@@ -1,4 +1,4 @@
-// JPEG by stb_image, after checks that it leaves out, and with files that it is too strict for.
+// Reads JPEG by stb_image, with checks that it leaves out, and repairs files for which it is too strict.
 #pragma once
 
 #include <algorithm>
@@ -22,11 +22,13 @@
 namespace beit::inline BEIT_ABI {
 namespace detail {
 
-/// FF 00 (an escaped FF), TEM or RST: what may stand between a scan's data and the next segment and means nothing.
+/// FF 00 (an escaped FF), TEM or RST: markers without meaning that may stand between a scan's data and the next
+/// segment.
 inline bool is_meaningless_marker(std::uint8_t marker) { return marker <= 0x01 || (marker >= 0xd0 && marker <= 0xd7); }
 
-/// Where stb_image has given up at a marker that ends before `end`: writes zeros, which it passes over, to the next
-/// segment over one without meaning, and over the fill bytes (FF) before any. False where that is no help.
+/// Helps stb_image over the marker before `end` at which it has given up: writes zeros, which it skips, over the fill
+/// bytes (FF) before the marker and, if that is meaningless, up to the next segment. Returns false if that doesn't
+/// help.
 inline bool blank_meaningless(std::vector<std::uint8_t>& jpeg, std::size_t end) {
   if (end < 2 || jpeg[end - 2] != 0xff) return false;
   std::size_t first = end - 2, next = end - 2;
@@ -44,10 +46,10 @@ inline bool blank_meaningless(std::vector<std::uint8_t>& jpeg, std::size_t end) 
   return first < next;
 }
 
-/// Loads the pixels, also of a JPEG with bytes and markers of no meaning after the data of a scan, which libjpeg passes
-/// over and stb_image refuses.
+/// Loads the pixels, also of a JPEG with meaningless bytes and markers after a scan's data, which libjpeg skips and
+/// stb_image refuses.
 inline MallocPixels load_jpeg(const ImageFile& file, Size size) {  // (height, width, 3)
-  constexpr int max_scans = 100;  // a hostile file could have us start again for each of very many
+  constexpr int max_scans = 100;  // a hostile file could make us start again for very many
   std::vector<std::uint8_t> copy;
   for (int scan = 0;; ++scan) {
     StbReader reader{copy.empty() ? file.bytes : Bytes(copy)};
@@ -63,7 +65,7 @@ inline MallocPixels load_jpeg(const ImageFile& file, Size size) {  // (height, w
     const std::string_view reason = found == nullptr ? "" : found;
     const bool at_marker = (reason == "unknown marker" || reason == "expected marker") && scan < max_scans;
     if (at_marker && copy.empty()) {
-      copy.assign(file.bytes.begin(), file.bytes.end());  // once more, to learn where
+      copy.assign(file.bytes.begin(), file.bytes.end());  // tries again byte by byte, to learn where
     } else if (!at_marker || !blank_meaningless(copy, reader.position)) {
       fail_as_stb(file, reader);
     }

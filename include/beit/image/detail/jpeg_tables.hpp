@@ -1,4 +1,4 @@
-// The Huffman tables that a JPEG without tables of its own means.
+// The standard's Huffman tables, which a JPEG without tables means.
 #pragma once
 
 #include <array>
@@ -14,7 +14,7 @@ namespace beit::inline BEIT_ABI {
 namespace detail {
 
 /// ITU T.81, tables K.3 to K.6, as a segment's payload: for luma DC and AC, for chroma DC and AC, each with its class
-/// and number, the number of codes of each length from 1 to 16, and what the codes stand for.
+/// and number, the number of codes of each length from 1 to 16, and the values of the codes.
 inline constexpr std::array<std::uint8_t, 416> standard_huffman_tables{
     0x00, 0x00, 0x01, 0x05, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x01,
     0x02, 0x03, 0x04, 0x05, 0x06, 0x07, 0x08, 0x09, 0x0a, 0x0b, 0x10, 0x00, 0x02, 0x01, 0x03, 0x03, 0x02, 0x04, 0x03,
@@ -39,10 +39,11 @@ inline constexpr std::array<std::uint8_t, 416> standard_huffman_tables{
     0xc2, 0xc3, 0xc4, 0xc5, 0xc6, 0xc7, 0xc8, 0xc9, 0xca, 0xd2, 0xd3, 0xd4, 0xd5, 0xd6, 0xd7, 0xd8, 0xd9, 0xda, 0xe2,
     0xe3, 0xe4, 0xe5, 0xe6, 0xe7, 0xe8, 0xe9, 0xea, 0xf2, 0xf3, 0xf4, 0xf5, 0xf6, 0xf7, 0xf8, 0xf9, 0xfa};
 
-/// The same JPEG with the standard's tables at its beginning; its own, where it has some, come later and count.
+/// Returns the JPEG with the standard's tables at its beginning; its own tables, if any, come later and take
+/// precedence.
 BEIT_COLD inline std::vector<std::uint8_t> with_standard_huffman_tables(Bytes jpeg) {
   std::size_t at = 0;
-  while (jpeg[at] == 0xff) ++at;  // as is_jpeg has seen
+  while (jpeg[at] == 0xff) ++at;  // is_jpeg has checked that
   const std::size_t length = standard_huffman_tables.size() + 2;
   std::vector<std::uint8_t> copy(jpeg.begin(), jpeg.begin() + static_cast<std::ptrdiff_t>(at + 1));
   append(copy, std::array<std::uint8_t, 4>{0xff, 0xc4, length >> 8, length & 0xff});

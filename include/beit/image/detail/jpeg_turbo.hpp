@@ -1,5 +1,5 @@
-// JPEG by libjpeg-turbo with the settings that Pillow leaves as they are: the same pixels where the library is the
-// same.
+// Reads JPEG by libjpeg-turbo with the library's default settings, as Pillow does: with the same library, the pixels
+// are the same.
 //
 // Source: Pillow's src/libImaging/JpegDecode.c and src/PIL/JpegImagePlugin.py.
 #pragma once
@@ -34,20 +34,20 @@
 namespace beit::inline BEIT_ABI {
 namespace detail {
 
-/// One JPEG file: its header is read when this is made, its pixels when they are asked for.
+/// A JPEG file, whose header the constructor reads and whose pixels read_pixels reads.
 ///
-/// As in Pillow, damage that leaves the decoder something to go on with isn't an error, but an early end is. The
-/// library reports errors by longjmp, so the functions that call it hold nothing that must be destroyed.
+/// Like in Pillow, damage isn't an error if the decoder can go on, but an early end is. The library reports errors by
+/// longjmp, so the functions that call it hold nothing that must be destroyed.
 class JpegTurbo {
  public:
-  /// Throws ImageError for what isn't a JPEG of 1, 3 or 4 channels that can be decoded.
+  /// Throws ImageError unless the file is a JPEG of 1, 3 or 4 channels that can be decoded.
   JpegTurbo(const ImageFile& file, bool allow_truncated) : file_(file), allow_truncated_(allow_truncated) {
     info_.err = jpeg_std_error(&errors_);
     errors_.error_exit = &leave;
     errors_.emit_message = [](j_common_ptr, int) {};  // warnings
     info_.client_data = this;
     if (!read_header()) fail();
-    // Here, for the end of decoding frees the markers.
+    // Reads the orientation now, because the end of decoding frees the markers.
     for (jpeg_saved_marker_ptr marker = info_.marker_list; marker != nullptr; marker = marker->next) {
       const Bytes payload(marker->data, marker->data_length);
       if (!starts_with(payload, exif_magic)) continue;
@@ -64,10 +64,10 @@ class JpegTurbo {
 
   Size size() const { return {static_cast<Index>(info_.image_height), static_cast<Index>(info_.image_width)}; }
 
-  /// EXIF's orientation, 1 to 8; 1 (upright) where there is none that makes sense.
+  /// EXIF's orientation, 1 to 8; 1 (upright) if there is no valid one.
   int orientation() const { return orientation_; }
 
-  /// Decodes, once. Throws ImageError for a file that ends early or is damaged too badly.
+  /// Decodes the pixels; call it once. Throws ImageError for a file that ends early or is too badly damaged.
   void read_pixels(std::uint8_t* out) {  // (height, width, 3)
     std::vector<std::uint8_t> cmyk(info_.num_components == 4 ? static_cast<std::size_t>(size().width) * 4 : 0);
     if (!read_rows(out, cmyk.data())) fail();
@@ -101,7 +101,7 @@ class JpegTurbo {
     if (count <= 0) return;
     if (static_cast<unsigned long>(count) > info->src->bytes_in_buffer) {
       past_end(info);
-      return;  // to the end that was put there
+      return;  // continues with the end of image put there
     }
     info->src->next_input_byte += count;
     info->src->bytes_in_buffer -= static_cast<std::size_t>(count);
@@ -124,7 +124,7 @@ class JpegTurbo {
   }
 
   bool read_rows(std::uint8_t* out, std::uint8_t* cmyk) {
-    // A file may end once all rows are there.
+    // A file may end once all rows have been read.
     if (setjmp(escape_) != 0) {
       return past_end_ && info_.output_height > 0 && info_.output_scanline == info_.output_height;
     }
@@ -140,7 +140,7 @@ class JpegTurbo {
     return true;
   }
 
-  /// Adobe's CMYK, which is stored inverted, as Pillow's convert("RGB") of it.
+  /// Converts Adobe's CMYK, which is stored inverted, as Pillow's convert("RGB") does.
   static void cmyk_to_rgb(const std::uint8_t* cmyk,  // (width, 4)
                           std::size_t width,
                           std::uint8_t* rgb) {  // (width, 3)
@@ -161,13 +161,13 @@ class JpegTurbo {
   ImageFile file_;
   jpeg_error_mgr errors_{};
   jpeg_source_mgr source_{};
-  Decompressor info_;  // points to the two
+  Decompressor info_;  // points to errors_ and source_
   std::jmp_buf escape_;
   char message_[JMSG_LENGTH_MAX] = "";
   int orientation_ = 1;
   bool past_end_ = false;
   bool allow_truncated_;
-  bool ended_ = false;  // the end of image has been put there
+  bool ended_ = false;  // an end of image has been put in place of missing data
 };
 
 inline Decoded decode_jpeg_by_turbo(const ImageFile& file, const DecodeOptions& options) {

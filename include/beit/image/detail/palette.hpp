@@ -1,4 +1,4 @@
-// Palettes of as many colours as a pixel can name.
+// Completes palettes, so that they have every colour that a pixel can name.
 #pragma once
 
 #include <cstddef>
@@ -12,9 +12,9 @@
 namespace beit::inline BEIT_ABI {
 namespace detail {
 
-/// A palette of 256 colours of 3 bytes: those of the file, then greys, as Pillow fills it up.
+/// Returns a palette of 256 colours of 3 bytes: the file's, then greys, as in Pillow.
 ///
-/// A pixel may name a colour that a short palette doesn't have; stb_image would then read memory that nothing wrote.
+/// If a pixel named a colour that a short palette lacks, stb_image would read uninitialised memory.
 BEIT_COLD inline std::vector<std::uint8_t> full_palette(Bytes colors) {
   std::vector<std::uint8_t> palette(colors.begin(), colors.end());
   for (std::size_t i = palette.size() / 3; i < 256; ++i) palette.insert(palette.end(), 3, static_cast<std::uint8_t>(i));

@@ -1,4 +1,4 @@
-// PNG by stb_image, after checks that it leaves out.
+// Reads PNG by stb_image, after checks that it leaves out.
 #pragma once
 
 #include <array>
@@ -22,8 +22,8 @@ namespace detail {
 
 inline bool is_png(Bytes bytes) { return starts_with(bytes, "\x89PNG\r\n\x1a\n"); }
 
-/// Checks that every chunk lies in the file and that stb_image knows those that matter (its message about one that it
-/// doesn't know is not thread-safe). Returns a copy with 256 colours if the palette is shorter, else nothing.
+/// Checks that every chunk lies in the file and that stb_image knows all critical ones (its message about an unknown
+/// one isn't thread-safe). Returns a copy of the file with 256 colours if the palette is shorter, else nothing.
 BEIT_COLD inline std::vector<std::uint8_t> check_png(const ImageFile& file) {
   const Bytes bytes = file.bytes;
   std::vector<std::uint8_t> copy;
@@ -56,10 +56,10 @@ BEIT_COLD inline std::vector<std::uint8_t> check_png(const ImageFile& file) {
   }
 }
 
-/// Checks that a PNG, which check_png has passed, has data enough for its pixels: for a few bytes that claim to be very
-/// many, memory would be taken first.
+/// Checks that a PNG, which has passed check_png, has enough data for its pixels. Otherwise a small file that claims to
+/// be huge would have memory allocated first.
 BEIT_COLD inline void check_png_data(const ImageFile& file, Size size) {
-  constexpr std::uint64_t most_inflated = 1032;  // bytes that deflate makes of one: 258 of two bits
+  constexpr std::uint64_t most_inflated = 1032;  // bytes that deflate can make from one: 258 from two bits
   std::uint64_t data_bytes = 0;
   for (std::size_t at = 8; !starts_with(file.bytes.subspan(at + 4), "IEND"); at += 12 + big32(file.bytes, at)) {
     if (starts_with(file.bytes.subspan(at + 4), "IDAT")) data_bytes += big32(file.bytes, at);

@@ -1,5 +1,5 @@
-// PBM, PGM and PPM, in text (P1 to P3) and binary (P4 to P6). Decoded here and not by stb_image, which knows P5 and P6
-// and ignores the largest value.
+// Reads PBM, PGM and PPM, in text (P1 to P3) and binary (P4 to P6), without stb_image, which knows only P5 and P6 and
+// ignores the largest value.
 #pragma once
 
 #include <algorithm>
@@ -23,25 +23,25 @@ namespace detail {
 struct PnmHeader {
   Index channels = 0;  ///< 1 or 3
   bool text = false;   ///< Values are decimal numbers.
-  bool bits = false;   ///< Values are bits, 1 for black; binary rows are padded to bytes.
+  bool bits = false;   ///< Values are bits, 1 for black; binary rows are padded to whole bytes.
   Size size;
-  Index max_value = 1;   ///< 1 to 65535; above 255 a value has two bytes, high byte first.
-  std::size_t data = 0;  ///< Where the pixels begin.
+  Index max_value = 1;   ///< 1 to 65535; above 255, values have two bytes, high byte first.
+  std::size_t data = 0;  ///< The offset of the pixels.
 };
 
-// Each format's letters in text, and in binary.
+// Check a format's letters in text and in binary.
 inline bool is_pbm(Bytes bytes) { return has_one_of(bytes, 0, {"P1", "P4"}); }
 inline bool is_pgm(Bytes bytes) { return has_one_of(bytes, 0, {"P2", "P5"}); }
 inline bool is_ppm(Bytes bytes) { return has_one_of(bytes, 0, {"P3", "P6"}); }
 
-/// Goes through a PNM file's numbers in text, which spaces and comments part.
+/// Reads a PNM file's numbers in text, which spaces and comments separate.
 class PnmText {
  public:
   PnmText(const ImageFile& file, std::size_t begin) : file_(file), at_(begin) {}
 
   std::size_t position() const { return at_; }
 
-  /// The next digit 0 or 1, which needs no space after it.
+  /// Reads the next digit, 0 or 1, which needs no space after it.
   bool bit() {
     skip_spaces("pixels");
     const std::uint8_t digit = file_.bytes[at_++];
@@ -49,7 +49,7 @@ class PnmText {
     return digit == '1';
   }
 
-  /// The next number, with a space after it unless the file may end there.
+  /// Reads the next number, which a space must follow unless the file may end there.
   Index number(const char* what, bool may_end = false) {
     skip_spaces(what);
     const Bytes bytes = file_.bytes;
@@ -68,7 +68,7 @@ class PnmText {
   static bool is_space(std::uint8_t c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
  private:
-  /// And comments.
+  /// Skips spaces and comments.
   void skip_spaces(const char* what) {
     for (;; ++at_) {
       file_.require(at_, 1, what);
@@ -104,7 +104,7 @@ BEIT_COLD inline PnmHeader read_pnm_header(const ImageFile& file) {
   return header;
 }
 
-/// Black and white: each of a binary row's bits from the highest one, or each digit.
+/// Reads black and white pixels: the bits of a binary row from the highest on, or digits.
 inline Image read_pbm(const ImageFile& file, const PnmHeader& header) {
   const auto width = static_cast<std::size_t>(header.size.width), height = static_cast<std::size_t>(header.size.height);
   const std::size_t row_bytes = (width + 7) / 8;
@@ -122,11 +122,12 @@ inline Image read_pbm(const ImageFile& file, const PnmHeader& header) {
   return image;
 }
 
-/// The pixels, scaled as Pillow's PpmDecoder does; grey of 16 bits, which Pillow clips to white, by its high byte.
+/// Reads the pixels, scaled as in Pillow's PpmDecoder; 16-bit grey, which Pillow clips to white, is reduced to its high
+/// byte.
 inline Image read_pgm_or_ppm(const ImageFile& file, const PnmHeader& header) {
   const std::size_t value_bytes = header.max_value > 255 ? 2 : 1;
   const std::size_t count = static_cast<std::size_t>(header.size.area() * header.channels);
-  // In text, a digit for each value and a space between two.
+  // Text has at least one digit per value and a space between two values.
   file.require(header.data, header.text ? 2 * count - 1 : count * value_bytes, "pixels");
 
   const bool grey16 = header.channels == 1 && value_bytes == 2;

@@ -1,4 +1,4 @@
-// Files decoded by stb_image: how it is fed, and its errors.
+// Decodes files by stb_image, and reports its errors.
 #pragma once
 
 #include <algorithm>
@@ -20,24 +20,26 @@
 
 namespace beit::inline BEIT_ABI {
 
-// Declared here too, because formats.hpp includes all readers, and so this file.
+// Declared here, too, because formats.hpp includes all readers and so this file.
 std::string image_formats();
 
 namespace detail {
 
-/// Feeds stb_image and sees when it asks for more than there is: it goes on with zeros and would show a grey rest.
+/// Feeds stb_image and notices when it asks for more bytes than there are: stb_image would continue with zeros and make
+/// the rest grey.
 struct StbReader {
   Bytes bytes;
   std::size_t position = 0;
   bool past_end = false;
-  bool byte_by_byte = false;  ///< After the first block, so that `position` is where stb_image reads.
+  bool byte_by_byte =
+      false;  ///< Return single bytes after the first call, so that `position` is where stb_image reads.
 
   static int read(void* user, char* out, int size) {
     StbReader& reader = *static_cast<StbReader*>(user);
     const bool single = reader.byte_by_byte && reader.position > 0;
     const std::size_t wanted = single ? 1 : static_cast<std::size_t>(std::max(size, 0));
     const std::size_t count = std::min(wanted, reader.bytes.size() - reader.position);
-    // stb_image refills a buffer of 128 bytes ahead of need, but only when that is empty.
+    // stb_image fills a buffer of 128 bytes ahead of need, but only when that is empty.
     constexpr std::size_t buffer_bytes = 128;
     if (count == 0 || (count < wanted && wanted != buffer_bytes)) reader.past_end = true;
     std::copy_n(reader.bytes.data() + reader.position, count, reinterpret_cast<std::uint8_t*>(out));
@@ -68,13 +70,13 @@ BEIT_COLD inline Size read_size_by_stb(const ImageFile& file, const DecodeOption
   const stb::stbi_io_callbacks callbacks = StbReader::callbacks();
   int width = 0, height = 0, channels = 0;
   if (stb::functions.info(&callbacks, &reader, &width, &height, &channels) == 0) fail_as_stb(file, reader);
-  // A BMP whose rows go from top to bottom has a negative height.
+  // A BMP with rows from top to bottom has a negative height.
   const Size size{std::abs(static_cast<Index>(height)), static_cast<Index>(width)};
   check_size(file, size.height, size.width, options.max_pixels);
   return size;
 }
 
-/// Throws ImageError unless the pixels are as many as the header says.
+/// Throws ImageError unless the image has the size that the header says.
 inline void require_size(const ImageFile& file, Size found, Size wanted) {
   if (found == wanted) return;
   file.fail(concat({"damaged: found ", found.height, " x ", found.width, " pixels where the header says ",
@@ -86,8 +88,8 @@ inline MallocPixels load_by_stb(const ImageFile& file, Size size, int channels) 
   StbReader reader{file.bytes};
   const stb::stbi_io_callbacks callbacks = StbReader::callbacks();
   int width = 0, height = 0, channels_in_file = 0;
-  // Compressed data are gathered, and inflated: a pixel to 8 bytes at most, a row to one more. Twice that, because
-  // memory is doubled as it grows.
+  // stb_image collects compressed data and inflates them, to 8 bytes per pixel at most and one more per row. The limit
+  // is twice that, because memory doubles as it grows.
   const auto pixel_count = static_cast<unsigned long long>(size.area());
   const unsigned long long limit = 2 * (9 * pixel_count + file.bytes.size() + 4096);
   MallocPixels pixels(stb::functions.load(limit, &callbacks, &reader, &width, &height, &channels_in_file, channels));

@@ -1,10 +1,10 @@
-// A private copy of stb_image in our own namespace, which neither sees nor disturbs a program's own.
+// A private copy of stb_image in our own namespace, which neither sees nor disturbs a program's copy.
 //
-// The names are static and in a namespace, and every macro is put back as it was: the program may include
-// <stb_image.h> before or after, with or without its implementation, configured as it likes.
+// The names are static and in a namespace, and every macro is restored: the program may include <stb_image.h> before or
+// after, with or without its implementation, in any configuration.
 #pragma once
 
-// What <stb_image.h> includes itself, here first so that none of it lands in the namespace.
+// The headers that <stb_image.h> includes, included first so that they don't end up in the namespace.
 #include <limits.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,8 +20,8 @@
 
 #include <beit/core/version.hpp>
 
-// stb_image leaves unused functions and has casts that warn; a user's build stays quiet. GCC and Clang pass this on
-// to what this file includes.
+// stb_image leaves functions unused and has casts that warn. A user's build stays quiet: GCC and Clang extend the
+// pragma to the files included here.
 #if defined(_MSC_VER) && !defined(__clang__)
 #pragma warning(push, 0)
 #pragma warning(disable : 4505)
@@ -39,7 +39,7 @@
 #define STBI_NO_PIC
 #define STBI_NO_PNM
 #define STBI_NO_PSD
-// A damaged file may leave some of what stb_image allocates unwritten; it must not show what was there before.
+// A damaged file may leave some of stb_image's memory unwritten, which must not show what was there before.
 #define STBI_MALLOC(size) calloc(1, size)
 #define STBI_REALLOC(memory, size) realloc_within(memory, size)
 #define STBI_FREE(memory) free(memory)
@@ -49,7 +49,7 @@
 namespace beit::inline BEIT_ABI {
 namespace detail::stb {
 
-// What stb_image lets grow is what it inflates: a small PNG could have it take gigabytes.
+// stb_image grows only the memory into which it inflates, to gigabytes for a small hostile PNG.
 static thread_local unsigned long long growth_limit = 0;  // bytes
 static thread_local bool growth_limit_reached = false;
 
@@ -65,7 +65,7 @@ static void* realloc_within(void* memory, size_t size) {
 #include <stb/stb_image.h>
 #endif
 
-/// stbi_load_from_callbacks, where nothing that grows while it is read may take more than `limit` bytes.
+/// Calls stbi_load_from_callbacks. Memory that grows meanwhile may take at most `limit` bytes.
 static stbi_uc* load_within(unsigned long long limit, const stbi_io_callbacks* callbacks, void* user, int* width,
                             int* height, int* channels_in_file, int channels) {
   growth_limit = limit;
@@ -75,8 +75,8 @@ static stbi_uc* load_within(unsigned long long limit, const stbi_io_callbacks* c
   return pixels;
 }
 
-/// All that others call. stb_image's functions are another copy in each unit of a program; an inline function that
-/// named one would be another function in each.
+/// The functions that other headers call. Each unit of a program has its own copy of stb_image's functions, so an
+/// inline function that named one would differ between units.
 struct Functions {
   decltype(&load_within) load;
   decltype(&stbi_info_from_callbacks) info;

@@ -1,4 +1,4 @@
-// TGA by stb_image, after checks that it leaves out.
+// Reads TGA by stb_image, after checks that it leaves out.
 #pragma once
 
 #include <cstddef>
@@ -14,7 +14,8 @@
 namespace beit::inline BEIT_ABI {
 namespace detail {
 
-/// Checks that a TGA without compression has all its pixels: stb_image doesn't look whether a row could be read.
+/// Checks that a TGA without compression has all its pixels, because stb_image doesn't check whether a row could be
+/// read.
 BEIT_COLD inline void check_tga(const ImageFile& file) {
   const Bytes bytes = file.bytes;
   file.require(0, 18, "header");

@@ -1,4 +1,4 @@
-// TIFF by libtiff: samples decoded by the library, and made RGB as Pillow's convert("RGB") makes them.
+// Reads TIFF by libtiff: the library decodes samples, which become RGB as by Pillow's convert("RGB").
 //
 // Source: TIFF 6.0, and Pillow's src/PIL/TiffImagePlugin.py (OPEN_INFO) and src/libImaging/TiffDecode.c.
 #pragma once
@@ -34,7 +34,7 @@
 namespace beit::inline BEIT_ABI {
 namespace detail {
 
-/// TIFF and BigTIFF, in either order of bytes.
+/// Recognises TIFF and BigTIFF in either byte order.
 inline bool is_tiff(Bytes bytes) {
   using namespace std::string_view_literals;  // literals that hold a zero byte
   return has_one_of(bytes, 0, {"II*\0"sv, "MM\0*"sv, "II+\0"sv, "MM\0+"sv});
@@ -45,12 +45,12 @@ inline bool is_tiff(Bytes bytes) {
 /// One TIFF file in memory, at its first image.
 class Tiff {
  public:
-  /// Throws ImageError for what libtiff can't open.
+  /// Throws ImageError if libtiff can't open the file.
   Tiff(const ImageFile& file, std::int64_t max_pixels) : file_(file), max_pixels_(max_pixels) {
     const std::unique_ptr<TIFFOpenOptions, void (*)(TIFFOpenOptions*)> options(TIFFOpenOptionsAlloc(),
                                                                                &TIFFOpenOptionsFree);
     if (options == nullptr) throw std::bad_alloc();
-    // Handlers of this file: the library's own are the whole program's.
+    // Sets handlers for this file, because the library's own are global.
     TIFFOpenOptionsSetErrorHandlerExtR(options.get(), &on_error, this);
     TIFFOpenOptionsSetWarningHandlerExtR(
         options.get(), [](TIFF*, void*, const char*, const char*, va_list) { return 1; }, nullptr);
@@ -66,14 +66,14 @@ class Tiff {
     if (tiff_ != nullptr) TIFFClose(tiff_);
   }
 
-  /// EXIF's orientation, 1 to 8, as the tag has it; 1 (upright) where there is none that makes sense.
+  /// EXIF's orientation, 1 to 8, from the tag; 1 (upright) if there is no valid one.
   int orientation() const {
     const int found = static_cast<int>(tag(TIFFTAG_ORIENTATION, 1));
     return found >= 1 && found <= 8 ? found : 1;
   }
 
-  /// The pixels as they are stored. Throws ImageError for damage, for kinds of samples that Pillow doesn't read
-  /// either, and for an image larger than the limit.
+  /// Reads the pixels as stored. Throws ImageError for damage, for kinds of samples that Pillow doesn't read either,
+  /// and for an image larger than the limit.
   Image pixels() {
     const Index width = tag32(TIFFTAG_IMAGEWIDTH), height = tag32(TIFFTAG_IMAGELENGTH);
     check_size(file_, height, width, max_pixels_);
@@ -187,7 +187,7 @@ class Tiff {
     }
   }
 
-  /// The chunk's top left part becomes the image's at `corner`.
+  /// Writes the top left part of a chunk to the image at `corner`.
   void convert(const std::uint8_t* chunk, std::size_t row_bytes, std::size_t plane_bytes, Image& image, Size corner,
                Size part) const {
     for (Index y = 0; y < part.height; ++y) {
@@ -196,7 +196,7 @@ class Tiff {
     }
   }
 
-  /// Bytes of a row of one plane.
+  /// The bytes of a row of one plane.
   std::size_t row_size(Index width) const {
     const std::size_t values = static_cast<std::size_t>(width) * (separate_ ? 1 : samples_.count);
     return (values * samples_.bits + 7) / 8;
@@ -207,13 +207,13 @@ class Tiff {
     return TIFFGetFieldDefaulted(tiff_, TIFFTAG_ROWSPERSTRIP, &rows) != 0 ? rows : 0;
   }
 
-  /// By the library's own conversion, as Pillow does for YCbCr other than JPEG.
+  /// Uses the library's own conversion, as Pillow does for YCbCr other than JPEG.
   Image pixels_by_libtiff(Index height, Index width) {
     TIFFRGBAImage rgba;
     std::array<char, 1024> reason{};
     if (TIFFRGBAImageBegin(&rgba, tiff_, 1, reason.data()) == 0) file_.fail(std::string("TIFF: ") + reason.data());
     const std::unique_ptr<TIFFRGBAImage, void (*)(TIFFRGBAImage*)> end(&rgba, &TIFFRGBAImageEnd);
-    rgba.req_orientation = rgba.orientation;  // as it is stored
+    rgba.req_orientation = rgba.orientation;  // returned as stored
     std::vector<std::uint32_t> raster(static_cast<std::size_t>(height * width));
     if (TIFFRGBAImageGet(&rgba, raster.data(), static_cast<std::uint32_t>(width), static_cast<std::uint32_t>(height)) ==
         0) {
@@ -241,13 +241,13 @@ class Tiff {
   ImageFile file_;
   std::int64_t max_pixels_;
   TIFF* tiff_ = nullptr;
-  std::uint64_t at_ = 0;  // where the library reads
+  std::uint64_t at_ = 0;  // the library's position
   bool separate_ = false;
   TiffSamples samples_;
   std::array<char, 256> message_{};
 };
 
-/// Turns the image upright itself, because Pillow always does.
+/// Also turns the image upright, because Pillow always does.
 inline Decoded decode_tiff(const ImageFile& file, const DecodeOptions& options) {
   Tiff tiff(file, options.max_pixels);
   return {turn_upright(tiff.pixels(), tiff.orientation())};

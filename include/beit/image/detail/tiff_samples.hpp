@@ -1,4 +1,4 @@
-// What a TIFF's samples mean: rows of them as RGB, as Pillow's convert("RGB") gives it.
+// Turns rows of a TIFF's samples into RGB as Pillow's convert("RGB") does.
 #pragma once
 
 #include <algorithm>
@@ -14,19 +14,19 @@
 namespace beit::inline BEIT_ABI {
 namespace detail {
 
-/// The samples of a pixel, by the values of TIFF's tags.
+/// The format of a pixel's samples, by the values of TIFF's tags.
 struct TiffSamples {
   enum Photometric : std::uint32_t { white_is_zero = 0, black_is_zero = 1, rgb = 2, indexed = 3, cmyk = 5 };
   enum Format : std::uint32_t { unsigned_int = 1, signed_int = 2, floating = 3 };
 
   std::uint32_t photometric = white_is_zero;
-  std::uint32_t bits = 1;  ///< Of a sample: 1, 2, 4, 8, 16 or 32, the latter two in this machine's byte order.
+  std::uint32_t bits = 1;  ///< Bits per sample: 1, 2, 4, 8, 16 or 32, the latter two in this machine's byte order.
   std::uint32_t count = 1;
   std::uint32_t format = unsigned_int;
   bool associated_alpha = false;                           ///< The colours are multiplied by the first extra sample.
-  std::array<std::array<std::uint8_t, 3>, 256> palette{};  ///< Of `indexed`.
+  std::array<std::array<std::uint8_t, 3>, 256> palette{};  ///< The colours of `indexed`.
 
-  /// Whether to_rgb knows them. These are the kinds that Pillow reads.
+  /// Whether to_rgb supports them, which are the kinds that Pillow reads.
   bool are_read() const {
     const bool small = bits == 1 || bits == 2 || bits == 4 || bits == 8;
     if (format != unsigned_int) {
@@ -49,14 +49,14 @@ struct TiffSamples {
     }
   }
 
-  /// For messages.
+  /// Describes the samples for messages.
   std::string description() const {
     return std::to_string(count) + (count == 1 ? " sample of " : " samples of ") + std::to_string(bits) +
            " bits (photometric interpretation " + std::to_string(photometric) + ", sample format " +
            std::to_string(format) + ")";
   }
 
-  /// A row: samples side by side, or where `plane_bytes` isn't 0 that many bytes from one plane's to the next's.
+  /// Converts a row: samples lie side by side, or, if plane_bytes isn't 0, that many bytes apart in planes.
   void to_rgb(const std::uint8_t* row, std::size_t plane_bytes, Index width, std::uint8_t* out) const {  // (width, 3)
     const std::size_t step = plane_bytes == 0 ? count : 1;
     for (std::size_t x = 0; x < static_cast<std::size_t>(width); ++x, out += 3) {
@@ -81,7 +81,7 @@ struct TiffSamples {
   }
 
  private:
-  /// A sample of fewer than 8 bits.
+  /// Reads a sample of fewer than 8 bits.
   std::uint32_t packed(const std::uint8_t* row, std::size_t i) const {
     const std::size_t per_byte = 8 / bits;
     return row[i / per_byte] >> (8 - bits * (i % per_byte + 1)) & ((1u << bits) - 1);
@@ -94,7 +94,7 @@ struct TiffSamples {
     return found;
   }
 
-  /// A sample of 8 bits, or the upper ones of 16.
+  /// Reads a sample of 8 bits, or the upper 8 of 16.
   std::uint8_t high_byte(const std::uint8_t* row, std::size_t i) const {
     return bits == 16 ? static_cast<std::uint8_t>(value<std::uint16_t>(row, i) >> 8) : row[i];
   }
@@ -104,14 +104,14 @@ struct TiffSamples {
     return x >= Value{255} ? std::uint8_t{255} : x > Value{0} ? static_cast<std::uint8_t>(x) : std::uint8_t{0};
   }
 
-  /// Numbers other than fractions of white are clipped, as Pillow clips them; 16 bits without a sign, which it clips
-  /// as well, are scaled, as those of PNG are.
+  /// Reads a grey value. Numbers that aren't fractions of white are clipped, as in Pillow; unsigned 16 bits, which it
+  /// clips, too, are scaled, as those of PNG are.
   std::uint8_t grey(const std::uint8_t* row, std::size_t i) const {
     if (format == floating) return clip(value<float>(row, i));
     if (format == signed_int) {
       return bits == 16 ? clip(int{value<std::int16_t>(row, i)}) : clip(value<std::int32_t>(row, i));
     }
-    // Pillow takes them for numbers with a sign.
+    // Pillow treats these as signed numbers.
     if (bits == 32) return clip(value<std::int32_t>(row, i));
     const std::uint8_t level =
         bits < 8 ? static_cast<std::uint8_t>(packed(row, i) * (255 / ((1u << bits) - 1))) : high_byte(row, i);

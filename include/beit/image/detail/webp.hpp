@@ -1,4 +1,4 @@
-// WebP by libwebp, as Pillow calls it: the first frame of an animation, on its canvas.
+// Reads WebP by libwebp, as Pillow does: the first frame of an animation, on its canvas.
 //
 // Source: Pillow's src/_webp.c and src/PIL/WebPImagePlugin.py.
 #pragma once
@@ -51,7 +51,7 @@ inline Decoded decode_webp(const ImageFile& file, const DecodeOptions& options) 
   settings.color_mode = MODE_RGBA;
   const std::unique_ptr<WebPAnimDecoder, void (*)(WebPAnimDecoder*)> decoder(WebPAnimDecoderNew(&data, &settings),
                                                                              &WebPAnimDecoderDelete);
-  std::uint8_t* rgba = nullptr;  // (height, width, 4), the decoder's
+  std::uint8_t* rgba = nullptr;  // (height, width, 4), owned by the decoder
   int timestamp = 0;
   if (decoder == nullptr || WebPAnimDecoderGetNext(decoder.get(), &rgba, &timestamp) == 0) file.fail("damaged WebP");
   Image image(height, width);
