@@ -94,7 +94,7 @@ TEST(Formats, OptionalOnesGiveTheOraclesPixelsOrSayWhatIsMissing) {
     if (format.decode == nullptr) {
       EXPECT_THAT(refusal_of(bytes),
                   testing::StartsWith("some.name: found a file in the format " + std::string(format.name) +
-                                      ", which this build can't read for want of " + std::string(format.library)));
+                                      ", which this build can't read without " + std::string(format.library)));
       continue;
     }
     const beit::Image image = beit::read_image(golden::image_path(name));

@@ -305,7 +305,7 @@ def test_libraries_own_pixels(encode_command, decode_command, ending, library, t
         assert not isinstance(found, str), found
         np.testing.assert_array_equal(found, pixels, err_msg=path.name)
     for path, found in zip(paths, decode(paths, tmp_path, program=PLAIN), strict=True):
-        assert found == (f"{path}: found a file in the format {ending.upper()}, which this build can't read for want of "
+        assert found == (f"{path}: found a file in the format {ending.upper()}, which this build can't read without "
                          f"{library}; wanted JPEG, PNG, BMP, GIF, TGA, PBM, "
                          "PGM or PPM")
 

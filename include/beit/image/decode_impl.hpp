@@ -38,7 +38,7 @@ BEIT_INLINE Image decode_image(std::span<const std::uint8_t> bytes, const Decode
   }
   const detail::ImageFormat& format = detail::format_of(bytes);
   if (format.decode == nullptr) {
-    file.fail(detail::concat({"found a file in the format ", format.name, ", which this build can't read for want of ",
+    file.fail(detail::concat({"found a file in the format ", format.name, ", which this build can't read without ",
                               format.library, "; wanted ", image_formats()}));
   }
   detail::Decoded decoded = format.decode(file, options);

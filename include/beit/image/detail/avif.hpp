@@ -61,7 +61,7 @@ inline Decoded decode_avif(const ImageFile& file, const DecodeOptions& options) 
   check_size(file, height, width, options.max_pixels);
   require(avifDecoderNextImage(decoder.get()));
   if (decoder->image->height != height || decoder->image->width != width) {
-    file.fail("damaged AVIF: found an image of another size than its header says");
+    file.fail("damaged AVIF: found an image whose size isn't its header's");
   }
 
   Image image(height, width);

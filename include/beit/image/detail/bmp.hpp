@@ -42,12 +42,12 @@ BEIT_COLD inline std::vector<std::uint8_t> check_bmp(const ImageFile& file) {
   const std::size_t entry = os2 ? 3 : 4;
   const std::size_t used = os2 ? 0 : little32(bytes, 46);
   const std::size_t promised = used == 0 || used > 256 ? std::size_t{1} << bits : used;
-  if (offset < header + entry) file.fail(concat({"damaged BMP: found no palette for ", bits, " bits a pixel"}));
-  std::vector<std::uint8_t> colors;
+  if (offset < header + entry) file.fail(concat({"damaged BMP: found no palette for ", bits, " bits per pixel"}));
+  std::vector<std::uint8_t> colours;
   for (std::size_t i = 0; i < std::min(promised, (offset - header) / entry); ++i) {
-    append(colors, bytes.subspan(header + i * entry, 3));
+    append(colours, bytes.subspan(header + i * entry, 3));
   }
-  colors = full_palette(colors);
+  colours = full_palette(colours);
 
   // Turns an OS/2 header into a Windows header, because stb_image miscounts the colours of the former.
   std::vector<std::uint8_t> copy(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(header));
@@ -62,7 +62,7 @@ BEIT_COLD inline std::vector<std::uint8_t> check_bmp(const ImageFile& file) {
   const std::size_t moved = copy.size() + 256 * 4;
   for (std::size_t i = 0; i < 4; ++i) copy[10 + i] = static_cast<std::uint8_t>(moved >> (8 * i));
   for (std::size_t i = 0; i < 256; ++i) {
-    append(copy, Bytes(colors).subspan(3 * i, 3));
+    append(copy, Bytes(colours).subspan(3 * i, 3));
     copy.push_back(0);
   }
   append(copy, bytes.subspan(offset));

@@ -85,15 +85,15 @@ BEIT_COLD inline GifFrame first_gif_frame(const ImageFile& file) {
     palette = bytes.subspan(data, palette_bytes(flags));
     data += palette.size();
   }
-  const std::vector<std::uint8_t> colors = full_palette(palette);
-  std::copy_n(colors.begin() + static_cast<std::ptrdiff_t>(transparent * 3), 3, frame.around.begin());
+  const std::vector<std::uint8_t> colours = full_palette(palette);
+  std::copy_n(colours.begin() + static_cast<std::ptrdiff_t>(transparent * 3), 3, frame.around.begin());
 
   const auto low = [](Index x) { return static_cast<std::uint8_t>(x & 0xff); };
   const auto high = [](Index x) { return static_cast<std::uint8_t>(x >> 8); };
   frame.file = {'G', 'I', 'F', '8', '9', 'a'};
   append(frame.file, std::array<std::uint8_t, 7>{low(frame.canvas.width), high(frame.canvas.width),
                                                  low(frame.canvas.height), high(frame.canvas.height), 0x87, 0, 0});
-  append(frame.file, colors);
+  append(frame.file, colours);
   append(frame.file, bytes.subspan(at, descriptor_bytes - 1));
   frame.file.push_back(flags & 0x40);  // interlaced
   append(frame.file, bytes.subspan(data));

@@ -57,7 +57,7 @@ inline Decoded decode_heif(const ImageFile& file, const DecodeOptions& options) 
   const std::uint8_t* rows = heif_image_get_plane_readonly(decoded, heif_channel_interleaved, &stride);
   if (rows == nullptr || heif_image_get_height(decoded, heif_channel_interleaved) != height ||
       heif_image_get_width(decoded, heif_channel_interleaved) != width) {
-    file.fail("damaged HEIC: found an image of another size than its header says");
+    file.fail("damaged HEIC: found an image whose size isn't its header's");
   }
   Image image(height, width);
   for (Index y = 0; y < height; ++y) std::copy_n(rows + y * stride, width * 3, image.data() + y * width * 3);

@@ -33,16 +33,16 @@ class JpegTables {
   }
 
   /// DQT: notes the quantisation tables.
-  void define_quantization(Bytes payload) {
+  void define_quantisation(Bytes payload) {
     for (std::size_t at = 0; at < payload.size(); at += std::size_t{payload[at] >> 4 != 0 ? 129u : 65u}) {
-      quantization_ |= 1u << (payload[at] & 15);
+      quantisation_ |= 1u << (payload[at] & 15);
     }
   }
 
   /// SOF: notes which quantisation tables the components need.
   void begin_frame(std::uint8_t marker, Bytes payload) {
     progressive_ = marker == 0xc2;
-    for (std::size_t at = 8; at < payload.size(); at += 3) quantization_wanted_ |= 1u << (payload[at] & 15);
+    for (std::size_t at = 8; at < payload.size(); at += 3) quantisation_wanted_ |= 1u << (payload[at] & 15);
   }
 
   /// SOS: throws ImageError if the scan needs a table that is neither defined nor in the standard.
@@ -62,7 +62,7 @@ class JpegTables {
         wants_standard_ = true;
       }
     }
-    if ((quantization_wanted_ & ~quantization_) != 0) {
+    if ((quantisation_wanted_ & ~quantisation_) != 0) {
       file.fail("damaged JPEG: found no quantisation table for one of its components");
     }
   }
@@ -72,8 +72,8 @@ class JpegTables {
 
  private:
   std::uint32_t huffman_[2] = {0, 0};  // DC, AC: one bit per table
-  std::uint32_t quantization_ = 0;
-  std::uint32_t quantization_wanted_ = 0;
+  std::uint32_t quantisation_ = 0;
+  std::uint32_t quantisation_wanted_ = 0;
   bool progressive_ = false;
   bool wants_standard_ = false;
 };
@@ -112,7 +112,7 @@ inline JpegSegments check_jpeg(const ImageFile& file) {
     }
     if (is_frame) tables.begin_frame(marker, payload);
     if (marker == 0xc4) tables.define_huffman(file, payload);
-    if (marker == 0xdb) tables.define_quantization(payload);
+    if (marker == 0xdb) tables.define_quantisation(payload);
     if (marker == 0xda) tables.begin_scan(file, payload);
     if (marker == 0xe1 && !found_exif && starts_with(payload, exif_magic)) {
       found_exif = true;

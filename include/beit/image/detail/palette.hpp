@@ -15,8 +15,8 @@ namespace detail {
 /// Returns a palette of 256 colours of 3 bytes: the file's, then greys, as in Pillow.
 ///
 /// If a pixel named a colour that a short palette lacks, stb_image would read uninitialised memory.
-BEIT_COLD inline std::vector<std::uint8_t> full_palette(Bytes colors) {
-  std::vector<std::uint8_t> palette(colors.begin(), colors.end());
+BEIT_COLD inline std::vector<std::uint8_t> full_palette(Bytes colours) {
+  std::vector<std::uint8_t> palette(colours.begin(), colours.end());
   for (std::size_t i = palette.size() / 3; i < 256; ++i) palette.insert(palette.end(), 3, static_cast<std::uint8_t>(i));
   return palette;
 }

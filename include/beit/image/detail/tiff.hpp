@@ -94,7 +94,8 @@ class Tiff {
     if (TIFFGetField(tiff_, TIFFTAG_EXTRASAMPLES, &extras, &kinds) != 0 && extras > 0) {
       samples_.associated_alpha = kinds[0] == EXTRASAMPLE_ASSOCALPHA;
     }
-    if (!samples_.are_read()) file_.fail(concat({"found a TIFF of ", samples_.description(), ", which isn't read"}));
+    if (!samples_.are_read())
+      file_.fail(concat({"found a TIFF of ", samples_.description(), ", which isn't supported"}));
     if (samples_.photometric == PHOTOMETRIC_PALETTE) read_palette();
     Image image(height, width);
     TIFFIsTiled(tiff_) != 0 ? read_tiles(image) : read_strips(image);
@@ -135,12 +136,12 @@ class Tiff {
   }
 
   void read_palette() {
-    std::array<std::uint16_t*, 3> colors{};
-    if (TIFFGetField(tiff_, TIFFTAG_COLORMAP, &colors[0], &colors[1], &colors[2]) == 0) {
+    std::array<std::uint16_t*, 3> colours{};
+    if (TIFFGetField(tiff_, TIFFTAG_COLORMAP, &colours[0], &colours[1], &colours[2]) == 0) {
       file_.fail("damaged TIFF: found no palette");
     }
     for (std::size_t i = 0; i < std::size_t{1} << samples_.bits; ++i) {
-      for (std::size_t c = 0; c < 3; ++c) samples_.palette[i][c] = static_cast<std::uint8_t>(colors[c][i] >> 8);
+      for (std::size_t c = 0; c < 3; ++c) samples_.palette[i][c] = static_cast<std::uint8_t>(colours[c][i] >> 8);
     }
   }
 

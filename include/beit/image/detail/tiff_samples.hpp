@@ -118,9 +118,9 @@ struct TiffSamples {
     return photometric == white_is_zero ? static_cast<std::uint8_t>(255 - level) : level;
   }
 
-  static void divide(std::uint8_t* color, int alpha) {
+  static void divide(std::uint8_t* colour, int alpha) {
     for (std::size_t c = 0; c < 3; ++c) {
-      color[c] = alpha == 0 ? std::uint8_t{0} : static_cast<std::uint8_t>(std::min(255, color[c] * 255 / alpha));
+      colour[c] = alpha == 0 ? std::uint8_t{0} : static_cast<std::uint8_t>(std::min(255, colour[c] * 255 / alpha));
     }
   }
 };
