@@ -17,43 +17,44 @@
 
 namespace beit::inline BEIT_ABI {
 
-/// A Beit of any weight type, with its calls: Beit says what they do. Constant once made, and movable.
+/// A Beit of any weight type, with the same calls, which Beit documents. It is constant and movable.
 class AnyBeit {
  public:
   /// Takes over a model.
   template <typename Weight>
   explicit AnyBeit(Beit<Weight> model) : model_(std::make_unique<Of<Weight>>(std::move(model))) {}
 
-  Precision precision() const { return model_->precision(); }  ///< What it is stored and multiplied in.
-  const Config& config() const { return model_->config(); }    ///< What it is made from.
-  Isa isa() const { return model_->isa(); }                    ///< The level of the kernels that it runs on.
-  Index num_outputs() const { return model_->num_outputs(); }  ///< Beit::num_outputs.
+  Precision precision() const { return model_->precision(); }  ///< The precision of its products.
+  const Config& config() const { return model_->config(); }    ///< Its configuration.
+  Isa isa() const { return model_->isa(); }                    ///< The level of its kernels.
+  Index num_outputs() const { return model_->num_outputs(); }  ///< Calls Beit::num_outputs.
 
-  /// Beit::forward.
+  /// Calls Beit::forward.
   void forward(const ConstRows& x, Workspace& workspace, Rows out, bool pre_logits = false) const {
     model_->forward(x, workspace, out, pre_logits);
   }
-  /// Beit::forward_features.
+  /// Calls Beit::forward_features.
   void forward_features(const ConstRows& x, Workspace& workspace, Rows out) const {
     model_->forward_features(x, workspace, out);
   }
-  /// Beit::forward_head.
+  /// Calls Beit::forward_head.
   void forward_head(const ConstRows& tokens, Workspace& workspace, Rows out, bool pre_logits = false) const {
     model_->forward_head(tokens, workspace, out, pre_logits);
   }
-  /// Beit::forward_intermediates.
+  /// Calls Beit::forward_intermediates.
   Intermediates forward_intermediates(const ConstRows& x, const IntermediatesOptions& options,
                                       Workspace& workspace) const {
     return model_->forward_intermediates(x, options, workspace);
   }
-  /// Beit::forward_attention.
+  /// Calls Beit::forward_attention.
   std::vector<Matrix> forward_attention(const ConstRows& x, const std::vector<Index>& indices,
                                         Workspace& workspace) const {
     return model_->forward_attention(x, indices, workspace);
   }
 
  private:
-  /// What a program calls doesn't make its compiler instantiate a model in every precision: only loading does.
+  /// The calls, as virtual functions: a program that uses them doesn't instantiate the model in every precision, only
+  /// one that loads a model does.
   class Interface {
    public:
     virtual ~Interface() = default;
@@ -104,8 +105,8 @@ class AnyBeit {
   std::unique_ptr<const Interface> model_;
 };
 
-/// Loads a model in LoadOptions::precision, float32 where there is none; otherwise as load does. Compiles the model in
-/// all precisions: four times as long.
+/// Loads a model in LoadOptions::precision, by default float32; otherwise it works like load. The call compiles the
+/// model in all precisions, which takes four times as long.
 [[nodiscard]] BEIT_INLINE AnyBeit load_any(const Source& source, const LoadOptions& options = {});
 
 }  // namespace beit::inline BEIT_ABI

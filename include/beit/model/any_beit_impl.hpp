@@ -1,4 +1,4 @@
-// How a model of any precision is loaded.
+// The definitions of any_beit.hpp.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,7 @@ namespace beit::inline BEIT_ABI {
 
 namespace detail {
 
-/// make.template operator()<Weight>() for the weight type of a precision.
+/// Calls make.template operator()<Weight>() for the weight type of a precision.
 template <typename Make>
 AnyBeit of_precision(Precision precision, const Make& make) {
   switch (precision) {

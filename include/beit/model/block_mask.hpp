@@ -1,4 +1,4 @@
-// Which patches pre-training hides.
+// Chooses the patches that pre-training hides.
 #pragma once
 
 #include <algorithm>
@@ -16,17 +16,17 @@
 
 namespace beit::inline BEIT_ABI {
 
-/// A blockwise mask (grid.area(),), row by row, 1 where a patch is hidden: rectangles of 16 patches or more, their
-/// aspect ratio log-uniform in [0.3, 1/0.3], thrown until exactly round(ratio * patches) are covered; the last ones may
-/// be smaller. BEiT, algorithm 1; pre-training hides 75 of 196. The same on every machine for one seed.
-/// ArgumentError for an empty grid or a ratio that isn't in [0, 1].
+/// Returns a blockwise mask (grid.area(),), row by row, 1 for hidden patches: random rectangles of 16 patches or more,
+/// with an aspect ratio log-uniform in [0.3, 1/0.3], are added until exactly round(ratio * patches) are covered; the
+/// last ones may be smaller. Source: BEiT, algorithm 1; pre-training hides 75 of 196. The same seed gives the same mask
+/// on every machine. ArgumentError for an empty grid or a ratio outside [0, 1].
 inline std::vector<std::uint8_t> block_mask(Size grid, double ratio, std::uint64_t seed) {
   if (grid.height < 1 || grid.width < 1) throw ArgumentError("block_mask: found an empty grid, wanted patches");
   if (!(ratio >= 0 && ratio <= 1)) {
     throw ArgumentError(detail::concat({"block_mask: found ratio ", std::to_string(ratio), ", wanted 0 to 1"}));
   }
   std::mt19937_64 generator(seed);
-  // The standard's distributions differ from library to library.
+  // The distributions of <random> differ between standard libraries.
   const auto uniform = [&](double from, double to) {
     return from + (to - from) * static_cast<double>(generator() >> 11) * 0x1p-53;
   };

@@ -1,4 +1,4 @@
-// From photographs to labels and embeddings.
+// Turns photographs into labels and embeddings.
 #pragma once
 
 #include <algorithm>
@@ -21,16 +21,16 @@
 
 namespace beit::inline BEIT_ABI {
 
-/// A class that the model sees in an image.
+/// A class that a model sees in an image.
 struct Prediction {
-  Index index = 0;    ///< Of the class, 0 to K - 1.
-  std::string label;  ///< Its name; empty where the model's source has none.
-  float score = 0;    ///< Its probability, 0 to 1.
+  Index index = 0;    ///< The number of the class, 0 to K - 1.
+  std::string label;  ///< The name of the class; empty if the model has none.
+  float score = 0;    ///< The probability of the class, 0 to 1.
 };
 
-/// Softmax of one image's logits (K,), and the `k` most probable classes, best first (a lower index first among
-/// equals). `labels` has K names or none. ArgumentError unless 1 <= k and the logits are finite; a k of more than K
-/// gives K.
+/// Returns the `k` most probable classes by softmax of one image's logits (K,), best first (the lower index first among
+/// equals). `labels` has K names or none. ArgumentError unless k >= 1 and the logits are finite; a k of more than K
+/// means K.
 inline std::vector<Prediction> top_k(std::span<const float> logits, Index k, const std::vector<std::string>& labels) {
   if (k < 1) throw ArgumentError(detail::concat({"top_k: found k = ", k, ", wanted at least 1"}));
   if (logits.empty()) throw ArgumentError("top_k: found no logits: the model has no classifier");
@@ -64,15 +64,15 @@ inline std::vector<Prediction> top_k(std::span<const float> logits, Index k, con
   return best;
 }
 
-/// Beit of any weight type, and AnyBeit.
+/// A Beit of any weight type, or an AnyBeit.
 template <typename T>
 concept BeitModel = requires(const T& model, const ConstRows& x, Workspace& workspace, Rows out) {
   { model.config() } -> std::same_as<const Config&>;
   model.forward(x, workspace, out, true);
 };
 
-/// The `k` most probable classes of each image, best first; x (B, 3*H*W) as preprocess makes it.
-/// ArgumentError where the model has no classifier.
+/// Returns the `k` most probable classes of each image, best first; x (B, 3*H*W) as preprocess makes it. ArgumentError
+/// if the model has no classifier.
 template <BeitModel Model>
 std::vector<std::vector<Prediction>> classify(const Model& model, const ConstRows& x, Index k, Workspace& workspace) {
   const Config& config = model.config();
@@ -86,7 +86,7 @@ std::vector<std::vector<Prediction>> classify(const Model& model, const ConstRow
   return results;
 }
 
-/// The same of images, which are one batch: memory grows with them.
+/// Preprocesses and classifies images as one batch: memory grows with their number.
 template <BeitModel Model, ImageRange Images>
 std::vector<std::vector<Prediction>> classify(const Model& model, const Images& images, Index k, Workspace& workspace) {
   return classify(model, preprocess(model.config(), images, workspace), k, workspace);
@@ -97,7 +97,7 @@ std::vector<std::vector<Prediction>> classify(const Model& model, const Images& 
   return classify(model, images, k, workspace);
 }
 
-/// The `k` most probable classes of one image, best first.
+/// Returns the `k` most probable classes of one image, best first.
 template <BeitModel Model>
 std::vector<Prediction> classify(const Model& model, const ImageView& image, Index k, Workspace& workspace) {
   return std::move(classify(model, std::span<const ImageView>(&image, 1), k, workspace).front());
@@ -108,8 +108,8 @@ std::vector<Prediction> classify(const Model& model, const ImageView& image, Ind
   return classify(model, image, k, workspace);
 }
 
-/// The pooled features (B, C), timm's forward_head(..., pre_logits=True): what a small classifier is trained on;
-/// x (B, 3*H*W) as preprocess makes it.
+/// Returns the pooled features (B, C), which small classifiers are trained on: timm's forward_head(...,
+/// pre_logits=True); x (B, 3*H*W) as preprocess makes it.
 template <BeitModel Model>
 Matrix embed(const Model& model, const ConstRows& x, Workspace& workspace) {
   Matrix out(x.rows(), model.config().embed_dim);
@@ -117,7 +117,7 @@ Matrix embed(const Model& model, const ConstRows& x, Workspace& workspace) {
   model.forward(x, workspace, out, pre_logits);
   return out;
 }
-/// The same of images, which are one batch.
+/// Returns the pooled features (B, C) of images, which are one batch.
 template <BeitModel Model, ImageRange Images>
 Matrix embed(const Model& model, const Images& images, Workspace& workspace) {
   return embed(model, preprocess(model.config(), images, workspace), workspace);
@@ -128,7 +128,7 @@ Matrix embed(const Model& model, const Images& images) {
   return embed(model, images, workspace);
 }
 
-/// The pooled features (C,) of one image.
+/// Returns the pooled features (C,) of one image.
 template <BeitModel Model>
 std::vector<float> embed(const Model& model, const ImageView& image, Workspace& workspace) {
   const Matrix row = embed(model, std::span<const ImageView>(&image, 1), workspace);

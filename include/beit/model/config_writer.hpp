@@ -1,4 +1,4 @@
-// From a Config to the JSON that read_config reads, and timm's create_model with it.
+// Turns a Config into the JSON that read_config reads and timm's create_model takes.
 #pragma once
 
 #include <array>
@@ -21,22 +21,22 @@ namespace beit::inline BEIT_ABI {
 
 namespace detail {
 
-/// The double with the fewest digits that is this float: 0.485, not 0.4850000143051147.
+/// The double with the fewest digits that rounds to this float: 0.485, not 0.4850000143051147.
 inline double shortest_double(float x) {
   using Json = nlohmann::basic_json<std::map, std::vector, std::string, bool, std::int64_t, std::uint64_t, float>;
   return nlohmann::json::parse(Json(x).dump()).get<double>();
 }
 
-/// In the order of the enumerations.
+/// The names, in the order of the enumerations.
 inline constexpr std::array interpolation_names{"nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"};
 inline constexpr std::array crop_mode_names{"center", "squash", "border"};
 
 }  // namespace detail
 
-/// The `beit.config` of a converted file, in the keys of timm's config.json: read_config makes the same Config of it,
-/// and timm.create_model(architecture, **model_args) the same model. `license` is that of the weights.
-/// ArgumentError for another layer_norm_eps than timm's, and for preprocessing that is transformers'.
-/// A model without a name is called beit_base_patch16_224, or beit3_base_patch16_224: model_args say all that differs.
+/// Returns the `beit.config` of a converted file, with the keys of timm's config.json: read_config turns it into the
+/// same Config, and timm.create_model(architecture, **model_args) makes the same model. `license` is that of the
+/// weights. ArgumentError for a layer_norm_eps other than timm's, and for the preprocessing of transformers. A model
+/// without a name is called beit_base_patch16_224 or beit3_base_patch16_224: model_args state all differences.
 inline nlohmann::ordered_json config_json(const Config& config, const std::string& license = "unknown") {
   using Json = nlohmann::ordered_json;
   const bool beit3 = config.scale_attn_norm;
@@ -46,7 +46,7 @@ inline nlohmann::ordered_json config_json(const Config& config, const std::strin
   }
   const auto size = [](Size s) { return s.height == s.width ? Json(s.height) : Json{s.height, s.width}; };
   const char* const pool = config.global_pool == GlobalPool::avg ? "avg" : "token";
-  // timm computes int(C * ratio): half a channel more where the quotient falls short.
+  // timm computes int(C * ratio): adds half a channel if the quotient falls short.
   const double dim = static_cast<double>(config.embed_dim), hidden = static_cast<double>(config.mlp_hidden);
   const double ratio =
       static_cast<Index>(dim * (hidden / dim)) == config.mlp_hidden ? hidden / dim : (hidden + 0.5) / dim;
@@ -63,8 +63,9 @@ inline nlohmann::ordered_json config_json(const Config& config, const std::strin
                {"num_heads", config.num_heads},
                {"qkv_bias", config.qkv_bias != QkvBias::none},
                {"mlp_ratio", ratio}};
-  if (!beit3) {  // the rest of timm's VisionTransformer is as the architecture has it
-    args["init_values"] = config.layer_scale ? 0.1 : 0.0;  // where training would begin: the weights have the values
+  if (!beit3) {  // timm's VisionTransformer gets the rest from the architecture
+    args["init_values"] =
+        config.layer_scale ? 0.1 : 0.0;  // the initial value in training; the weights have the real ones
     args["use_abs_pos_emb"] = config.use_abs_pos_emb;
     args["use_rel_pos_bias"] = config.use_rel_pos_bias;
     args["use_shared_rel_pos_bias"] = config.use_shared_rel_pos_bias;

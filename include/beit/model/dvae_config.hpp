@@ -1,4 +1,4 @@
-// What the two halves of DALL-E's discrete VAE are made from.
+// The configuration of the two halves of DALL-E's discrete VAE.
 #pragma once
 
 #include <string>
@@ -11,18 +11,18 @@
 
 namespace beit::inline BEIT_ABI {
 
-/// What dall_e.Encoder and dall_e.Decoder are made from, under their names; the defaults are those of the published
+/// The arguments of dall_e.Encoder and dall_e.Decoder, under the same names; the defaults are those of the published
 /// files. Images have three channels.
 struct DvaeConfig {
-  Index group_count = 4;      ///< Between them the size is halved, or doubled.
-  Index n_blk_per_group = 2;  ///< Blocks.
-  Index n_hid = 256;          ///< Channels at the images' size; twice as many at half of it ... A multiple of 4.
-  Index n_init = 128;         ///< The decoder's channels of a token.
-  Index vocab_size = 8192;    ///< V: visual tokens.
+  Index group_count = 4;      ///< Number of groups; the size is halved, or doubled, between groups.
+  Index n_blk_per_group = 2;  ///< Blocks per group.
+  Index n_hid = 256;   ///< Channels at the images' size, a multiple of 4; twice as many at half the size, and so on.
+  Index n_init = 128;  ///< Channels of a token in the decoder.
+  Index vocab_size = 8192;  ///< V, the number of visual tokens.
 
-  /// Pixels of an image's side to a token.
+  /// The side of a token in pixels of the image.
   Index stride() const { return Index{1} << (group_count - 1); }
-  /// Of a block's residual path.
+  /// The factor of each block's residual path.
   float residual_scale() const {
     const float blocks = static_cast<float>(group_count * n_blk_per_group);
     return 1 / (blocks * blocks);
@@ -35,7 +35,7 @@ struct DvaeConfig {
     return widths;
   }
 
-  /// This; ConfigError unless a model can be made of it.
+  /// Returns *this. ConfigError unless it describes a possible model.
   const DvaeConfig& checked() const {
     for (const auto& [name, value, least, most] :
          {Field{"group_count", group_count, 1, 16}, Field{"n_blk_per_group", n_blk_per_group, 1, 1024},
@@ -57,7 +57,7 @@ struct DvaeConfig {
 
 namespace detail {
 
-/// "group_1", "block_2", of which the first is 1.
+/// Returns a name such as "group_1" or "block_2"; numbers begin at 1.
 inline std::string numbered(const char* name, Index number) {
   return std::string(name).append("_").append(std::to_string(number));
 }

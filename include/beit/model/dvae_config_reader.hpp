@@ -1,4 +1,4 @@
-// What the shapes of a tokenizer's parameters say.
+// Infers a tokenizer's configuration from the shapes of its parameters.
 #pragma once
 
 #include <vector>

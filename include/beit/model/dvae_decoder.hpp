@@ -1,4 +1,4 @@
-// From visual tokens to pixels: dall_e.Decoder.
+// Turns visual tokens into pixels: dall_e.Decoder.
 #pragma once
 
 #include <algorithm>
@@ -21,12 +21,12 @@
 
 namespace beit::inline BEIT_ABI {
 
-/// The decoder of DALL-E's discrete VAE. Constant once made, as Beit is.
+/// The decoder of DALL-E's discrete VAE. It is constant, like Beit.
 template <typename Weight>
 class DvaeDecoder {
  public:
-  /// Reads the parameters below "blocks", under dall_e's names.
-  /// WeightError where one is missing, mis-shaped or not finite; ConfigError where `config` makes no model.
+  /// Reads the parameters below "blocks", under dall_e's names. WeightError if one is missing, mis-shaped or not
+  /// finite; ConfigError if `config` describes no possible model.
   DvaeDecoder(DvaeConfig config, const WeightScope& weights, const Kernels& kernels = default_kernels())
       : config_(config.checked()),
         embeddings_(read_embeddings(weights.scope("blocks").scope("input"), config)),
@@ -37,14 +37,14 @@ class DvaeDecoder {
                                                DvaeBlock<Weight>::decoder);
   }
 
-  /// What it is made from.
+  /// Its configuration.
   const DvaeConfig& config() const { return config_; }
-  /// Height and width of the image of so many tokens down and across.
+  /// The size in pixels of the image of a grid of tokens.
   Size image_size(Size grid) const { return {grid.height * config_.stride(), grid.width * config_.stride()}; }
 
-  /// dall_e.Decoder's result, of whose six channels the sigmoid of the first three are the mapped pixels:
-  /// tokens (h*w,), from 0 to V - 1, row by row -> out (H*W, 6), (H, W) = image_size(grid).
-  /// ArgumentError where a shape is wrong or a token isn't one.
+  /// Computes dall_e.Decoder's six channels, the sigmoid of whose first three is the mapped pixels: tokens (h*w,), from
+  /// 0 to V - 1, row by row -> out (H*W, 6), (H, W) = image_size(grid). ArgumentError for a wrong shape or an unknown
+  /// token.
   void forward(std::span<const std::int32_t> tokens, Size grid, Workspace& workspace, Rows out) const {
     require(tokens, grid);
     require_shape(out, image_size(grid).area(), 6, "DvaeDecoder: out");
@@ -52,7 +52,8 @@ class DvaeDecoder {
     Size size = grid;
     Index channels = config_.n_init;
     const auto rows = [&](float* data, Index width) { return Eigen::Map<RowMajorMatrix>(data, size.area(), width); };
-    float* x = frame.floats(size.area() * channels);  // (H*W, channels), larger and narrower from group to group
+    float* x = frame.floats(size.area() *
+                            channels);  // (H*W, channels), with more pixels and fewer channels from group to group
     for (std::size_t i = 0; i < tokens.size(); ++i) {
       std::copy_n(embeddings_.data() + tokens[i] * channels, channels, x + static_cast<Index>(i) * channels);
     }
@@ -70,7 +71,8 @@ class DvaeDecoder {
     output_.forward(rows(x, channels), size, {.relu = true}, workspace, out);
   }
 
-  /// The image of tokens, dall_e's unmap_pixels done: out (3*H*W,), of values in [0, 1], planes of red, green and blue.
+  /// Decodes tokens to an image, with dall_e's unmap_pixels: out (3*H*W,), values in [0, 1], planes of red, green and
+  /// blue.
   void decode(std::span<const std::int32_t> tokens, Size grid, Workspace& workspace, float* out) const {
     const Index area = image_size(grid).area();
     Workspace::Frame frame(workspace);
@@ -85,7 +87,7 @@ class DvaeDecoder {
   }
 
  private:
-  /// A 1x1 convolution of one-hot pixels: w (n_init, V, 1, 1) and b to a row for each token, (V, n_init).
+  /// Turns the 1x1 convolution of one-hot pixels, w (n_init, V, 1, 1) and b, into one row per token: (V, n_init).
   static AlignedBuffer<float> read_embeddings(const WeightScope& input, const DvaeConfig& config) {
     const AlignedBuffer<float> w = input.get("w", {config.n_init, config.vocab_size, 1, 1});
     const AlignedBuffer<float> b = input.get("b", {config.n_init});

@@ -1,4 +1,4 @@
-// From pixels to visual tokens: dall_e.Encoder.
+// Turns pixels into visual tokens: dall_e.Encoder.
 #pragma once
 
 #include <beit/core/concat.hpp>
@@ -16,12 +16,12 @@
 
 namespace beit::inline BEIT_ABI {
 
-/// The encoder of DALL-E's discrete VAE. Constant once made, as Beit is.
+/// The encoder of DALL-E's discrete VAE. It is constant, like Beit.
 template <typename Weight>
 class DvaeEncoder {
  public:
-  /// Reads the parameters below "blocks", under dall_e's names.
-  /// WeightError where one is missing, mis-shaped or not finite; ConfigError where `config` makes no model.
+  /// Reads the parameters below "blocks", under dall_e's names. WeightError if one is missing, mis-shaped or not
+  /// finite; ConfigError if `config` describes no possible model.
   DvaeEncoder(DvaeConfig config, const WeightScope& weights, const Kernels& kernels = default_kernels())
       : config_(config.checked()),
         input_(kernels, weights.scope("blocks").scope("input"), config.n_hid, 3, 7),
@@ -30,10 +30,10 @@ class DvaeEncoder {
         groups_(detail::read_dvae_groups<Weight>(kernels, weights.scope("blocks"), config, config.n_hid,
                                                  config.widths(), DvaeBlock<Weight>::encoder)) {}
 
-  /// What it is made from.
+  /// Its configuration.
   const DvaeConfig& config() const { return config_; }
 
-  /// Tokens down and across of an image. ArgumentError unless both sides are multiples of config().stride().
+  /// The grid of tokens of an image. ArgumentError unless both sides are multiples of config().stride().
   Size grid(Size image) const {
     const Index stride = config_.stride();
     if (image.height < 1 || image.width < 1 || image.height % stride != 0 || image.width % stride != 0) {
@@ -43,9 +43,9 @@ class DvaeEncoder {
     return {image.height / stride, image.width / stride};
   }
 
-  /// Logits of the tokens, each the argmax of its row: x (B, 3*H*W), of values in [0, 1], planes of red, green and
-  /// blue -> out (B*h*w, V), (h, w) = grid(size). dall_e's map_pixels is done here. One image at a time: memory doesn't
-  /// grow with B. ArgumentError where a shape is wrong.
+  /// Computes logits, one row per token, which is the row's argmax: x (B, 3*H*W), values in [0, 1], planes of red,
+  /// green and blue -> out (B*h*w, V), (h, w) = grid(size). It applies dall_e's map_pixels. It takes one image at a
+  /// time, so that memory doesn't grow with B. ArgumentError for a wrong shape.
   void forward(const ConstRows& x, Size size, Workspace& workspace, Rows out) const {
     const Size grid = this->grid(size);
     require_shape(x, x.rows(), 3 * size.area(), "DvaeEncoder: x");
@@ -56,7 +56,7 @@ class DvaeEncoder {
   }
 
  private:
-  /// One image: pixels (3, H, W) -> out (h*w, V).
+  /// Encodes one image: pixels (3, H, W) -> out (h*w, V).
   void encode(const float* pixels, Size size, Workspace& workspace, Rows out) const {
     Workspace::Frame frame(workspace);
     Rows mapped = frame.rows(size.area(), 3);
@@ -67,7 +67,7 @@ class DvaeEncoder {
     });
     Index channels = config_.n_hid;
     const auto rows = [&](float* data) { return Eigen::Map<RowMajorMatrix>(data, size.area(), channels); };
-    // (H*W, channels): from group to group half as large, and what is pooled of it a quarter.
+    // (H*W, channels): half as large from group to group; its pooled form takes a quarter.
     float* const x = frame.floats(size.area() * channels);
     float* const pooled = frame.floats(size.area() * channels / 4);
     input_.forward(mapped, size, {}, workspace, rows(x));

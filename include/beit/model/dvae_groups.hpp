@@ -1,4 +1,4 @@
-// The blocks of either half of DALL-E's discrete VAE.
+// The groups of blocks in either half of DALL-E's discrete VAE.
 #pragma once
 
 #include <iterator>
@@ -17,7 +17,7 @@ namespace detail {
 template <typename Weight>
 using DvaeGroups = std::vector<std::vector<DvaeBlock<Weight>>>;
 
-/// "group_1" and so on below `blocks`, one of each of `widths`, of which the first reads `channels`.
+/// Reads "group_1" and so on below `blocks`: one group for each of `widths`; the first group's input has `channels`.
 template <typename Weight>
 DvaeGroups<Weight> read_dvae_groups(const Kernels& kernels, const WeightScope& blocks, const DvaeConfig& config,
                                     Index channels, const std::vector<Index>& widths,

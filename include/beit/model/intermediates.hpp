@@ -1,4 +1,4 @@
-// Which blocks' results a caller asks for, and how they lie in memory.
+// The choice of blocks whose results a caller wants, and the layout of these.
 #pragma once
 
 #include <algorithm>
@@ -16,29 +16,29 @@ namespace beit::inline BEIT_ABI {
 
 /// How forward_intermediates lays out an image's patch tokens.
 enum class OutputFormat {
-  nlc,   ///< (B*Gh*Gw, C): a row a patch.
-  nchw,  ///< (B, C*Gh*Gw): a row an image, a map of Gh x Gw a channel.
+  nlc,   ///< (B*Gh*Gw, C): one row per patch.
+  nchw,  ///< (B, C*Gh*Gw): one row per image, one map of Gh x Gw per channel.
 };
 
 /// The arguments of timm's forward_intermediates.
 struct IntermediatesOptions {
-  /// Blocks from 0; a negative index counts from the end. Empty: all.
+  /// The blocks, from 0; a negative index counts from the end. Empty: all.
   std::vector<Index> indices{};
-  /// The last n blocks, timm's integer `indices`; 0 where `indices` chooses, as it must.
+  /// If not 0, chooses the last n blocks, as timm's integer `indices` does; `indices` must then be empty.
   Index last = 0;
-  bool return_prefix_tokens = false;  ///< Also the class token of each.
-  /// Pass each through the final `norm` (which a model with `fc_norm` doesn't have).
+  bool return_prefix_tokens = false;  ///< Whether to return the class tokens, too.
+  /// Whether to pass each result through the final `norm` (which a model with `fc_norm` lacks).
   bool norm = false;
-  /// Leave the blocks after the last chosen one out: features are then of that block.
+  /// Whether to skip the blocks after the last chosen one: `features` are then that block's.
   bool stop_early = false;
-  OutputFormat output_fmt = OutputFormat::nchw;  ///< How patches lie.
+  OutputFormat output_fmt = OutputFormat::nchw;  ///< The layout of patches.
 };
 
-/// What forward_intermediates returns; the vectors have an entry a chosen block, in the order of the blocks.
+/// The results of forward_intermediates; the vectors have one entry per chosen block, in the order of the blocks.
 struct Intermediates {
-  Matrix features;                    ///< (B*N, C), as from forward_features
-  std::vector<Matrix> intermediates;  ///< as OutputFormat says
-  std::vector<Matrix> prefix_tokens;  ///< (B, C) each: the class token; empty unless asked for
+  Matrix features;                    ///< (B*N, C), as from forward_features.
+  std::vector<Matrix> intermediates;  ///< In the layout of OutputFormat.
+  std::vector<Matrix> prefix_tokens;  ///< (B, C) each: the class tokens; empty unless wanted.
 };
 
 namespace detail {
@@ -50,8 +50,8 @@ inline std::vector<Index> last_blocks(Index count, Index depth) {
   return blocks;
 }
 
-/// The blocks that `indices` name, each once and in their order; all of `depth` for none. ArgumentError, which begins
-/// with `function`, where one names no block.
+/// The blocks that `indices` name, sorted and without repetitions; all blocks if it is empty. ArgumentError, whose
+/// message begins with `function`, if one names no block.
 inline std::vector<Index> chosen_blocks(std::vector<Index> indices, Index depth, const char* function) {
   if (indices.empty()) return last_blocks(depth, depth);
   for (Index& i : indices) {
@@ -65,7 +65,7 @@ inline std::vector<Index> chosen_blocks(std::vector<Index> indices, Index depth,
   return indices;
 }
 
-/// The blocks of forward_intermediates.
+/// The blocks that the options of forward_intermediates choose.
 inline std::vector<Index> chosen_blocks(const IntermediatesOptions& options, Index depth) {
   if (options.last == 0) return chosen_blocks(options.indices, depth, "forward_intermediates");
   if (!options.indices.empty()) {
@@ -78,7 +78,7 @@ inline std::vector<Index> chosen_blocks(const IntermediatesOptions& options, Ind
   return last_blocks(options.last, depth);
 }
 
-/// Appends the tokens (B*N, C) of a chosen block to `result`, N = `count`.
+/// Appends the tokens (B*N, C) of a chosen block to `result`; N is `count`.
 inline void append_intermediate(const ConstRows& tokens, Index count, const IntermediatesOptions& options,
                                 Intermediates& result) {
   const Index patches = count - 1, dim = tokens.cols(), batch = tokens.rows() / count;

@@ -1,4 +1,4 @@
-// JSON values read with a type in mind.
+// Reads JSON values of expected types.
 #pragma once
 
 #include <cstddef>
@@ -21,7 +21,7 @@ namespace beit::inline BEIT_ABI {
 
 namespace detail {
 
-/// Appends ": key: key", the way from `value` to `wanted`, which is it or in it; false where it isn't.
+/// Appends the path from `value` to `wanted` as ": key: key". Returns false if `wanted` isn't inside `value`.
 BEIT_COLD inline bool append_json_path(const nlohmann::json& value, const nlohmann::json& wanted, std::string& way) {
   if (&value == &wanted) return true;
   if (const auto* const array = array_in(value)) {
@@ -40,13 +40,13 @@ BEIT_COLD inline bool append_json_path(const nlohmann::json& value, const nlohma
   return false;
 }
 
-/// A value in a JSON file, read with a type in mind. A missing field and a null are the same.
+/// A value in a JSON file, to be read as an expected type. A missing field counts as null.
 class JsonField {
  public:
-  /// The whole file; `where` begins messages. Both outlive this and all fields.
+  /// The value of the whole file; `where` begins messages. Both must outlive this and all fields.
   JsonField(const nlohmann::json& file, const std::string& where) : JsonField(file, file, where) {}
 
-  /// ConfigError where this is neither an object nor missing.
+  /// The member `key` of this object. ConfigError if this is neither an object nor missing.
   BEIT_COLD JsonField operator[](std::string_view key) const {
     static const nlohmann::json null;
     const nlohmann::json* member = &null;
@@ -58,12 +58,12 @@ class JsonField {
     return at(*member);
   }
 
-  /// A value in this one.
+  /// A field for a value inside this one.
   JsonField at(const nlohmann::json& value) const { return {value, *file_, *where_}; }
 
   bool present() const { return !value_->is_null(); }
   const nlohmann::json& value() const { return *value_; }
-  /// What messages begin with: the file, and the keys that lead to what is there.
+  /// The beginning of messages: the file, and the keys that lead to this value.
   BEIT_COLD std::string where() const {
     std::string way = *where_;
     append_json_path(*file_, *value_, way);

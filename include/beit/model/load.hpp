@@ -1,4 +1,4 @@
-// From the files of a model to the model.
+// Loads models from their files.
 #pragma once
 
 #include <beit/core/compiled.hpp>
@@ -20,22 +20,21 @@ namespace beit::inline BEIT_ABI {
 ///   a file that weights_tools/convert.py wrote;
 ///   a bare safetensors file with timm's names, whose architecture then follows from its shapes.
 /// Names may stand under a prefix (`model.`, `module.`, `backbone.`). A file called model.safetensors is read with the
-/// config.json beside it, if there is one.
-/// Weights in the file may be float32, float16, bfloat16 or int8 with scales, whatever Weight is: they are rounded or
-/// quantised here, on the threads of LoadOptions::executor. Nothing of `source` is needed afterwards.
-/// FileError, WeightError or ConfigError where that fails; the message names the file and what is wrong. ArgumentError
-/// for an option that doesn't fit the model.
+/// config.json beside it, if there is one. Weights in the file may be float32, float16, bfloat16 or int8 with scales,
+/// whatever Weight is: they are rounded or quantised here, on the threads of LoadOptions::executor. Nothing of `source`
+/// is needed afterwards. Throws FileError, WeightError or ConfigError, whose message names the file and says what is
+/// wrong; ArgumentError for an option that doesn't fit the model.
 template <typename Weight = float>
 [[nodiscard]] Beit<Weight> load(const Source& source, const LoadOptions& options = {});
 
-/// Loads the masked-image model of BEiT's pre-training, from what load takes: a folder of transformers'
+/// Loads the masked-image model of BEiT's pre-training from any source that load takes: a folder of transformers'
 /// BeitForMaskedImageModeling, or a file with timm's names and "mask_token", "norm" and "lm_head", as convert.py makes
-/// it of Microsoft's. Errors as load's.
+/// it from Microsoft's. Throws the errors that load throws.
 template <typename Weight = float>
 [[nodiscard]] MaskedImageModel<Weight> load_masked_image_model(const Source& source, const LoadOptions& options = {});
 
-/// Loads a tokenizer: a file that weights_tools/convert_tokenizer.py made of DALL-E's encoder.pkl, decoder.pkl or both,
-/// of whatever size its shapes say. Errors as load's.
+/// Loads a tokenizer from a file that weights_tools/convert_tokenizer.py made of DALL-E's encoder.pkl, decoder.pkl or
+/// both; its shapes determine the size. Throws the errors that load throws.
 template <typename Weight = float>
 [[nodiscard]] Tokenizer<Weight> load_tokenizer(const Source& source, const LoadOptions& options = {});
 

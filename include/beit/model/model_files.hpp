@@ -1,4 +1,4 @@
-// The files of a model, opened.
+// Opens the files of a model.
 #pragma once
 
 #include <cstddef>
@@ -26,22 +26,22 @@ namespace detail {
 
 /// The text of a JSON file beside the weights.
 struct ConfigText {
-  std::string where;  ///< What messages call it; empty where there is none.
+  std::string where;  ///< Its name in messages; empty if there is no such file.
   std::string text;
 
-  /// The value in it, null where there is none. ConfigError where it isn't JSON.
+  /// The value of the text; null if there is no such file. ConfigError if it isn't JSON.
   BEIT_COLD nlohmann::json parse() const { return where.empty() ? nlohmann::json() : parse_json(text, where); }
 };
 
 /// The files of a model.
 struct ModelFiles {
-  std::vector<SafeTensors> weights;  ///< One, or the shards of one; at least one.
-  std::string name;                  ///< What messages call them.
+  std::vector<SafeTensors> weights;  ///< One file or several shards; at least one.
+  std::string name;                  ///< Their name in messages.
   ConfigText config, preprocessor;
-  std::vector<std::string> labels;  ///< Names of the classes that stand beside the configuration.
+  std::vector<std::string> labels;  ///< Names of the classes that were given beside the configuration.
 };
 
-/// The lines of `text`, which may end in carriage returns.
+/// Splits text into lines, without carriage returns at their ends.
 BEIT_COLD inline std::vector<std::string> lines_of(std::string_view text) {
   std::vector<std::string> lines;
   while (!text.empty()) {
@@ -57,7 +57,7 @@ BEIT_COLD inline std::vector<std::string> lines_of(std::string_view text) {
 /// The key of the configuration in the metadata of the weights that weights_tools writes.
 inline constexpr const char* own_config = "beit.config";
 
-/// Opens what is in memory.
+/// Opens files in memory.
 BEIT_COLD inline ModelFiles open_memory_files(const MemoryFiles& memory) {
   ModelFiles files;
   files.weights.push_back(SafeTensors::from_memory(memory.weights, memory.name));
@@ -71,8 +71,8 @@ BEIT_COLD inline ModelFiles open_memory_files(const MemoryFiles& memory) {
   return files;
 }
 
-/// Opens what is at a path: weights alone, or a folder's weights and configuration, to which a file called
-/// model.safetensors or an index of shards belongs as well.
+/// Opens the files at a path: only weights; or, for a folder, a file called model.safetensors or an index of shards,
+/// the folder's weights and configuration.
 BEIT_COLD inline ModelFiles open_files_at(const std::filesystem::path& path) {
   ModelFiles files;
   files.weights = open_weight_files(path);
@@ -90,8 +90,8 @@ BEIT_COLD inline ModelFiles open_files_at(const std::filesystem::path& path) {
   return files;
 }
 
-/// Opens the files of a model. A configuration that the weights carry counts before those beside them. FileError,
-/// WeightError or ConfigError as open_weight_files throws them.
+/// Opens the files of a model. A configuration that the weights carry takes precedence over those beside them. Throws
+/// FileError, WeightError or ConfigError as open_weight_files does.
 BEIT_COLD inline ModelFiles open_model_files(const Source& source) {
   ModelFiles files = source.files() != nullptr ? open_memory_files(*source.files()) : open_files_at(source.path());
   const SafeTensors& first = files.weights.front();

@@ -21,14 +21,14 @@ namespace detail {
 
 inline constexpr float beit3_eps = 1e-5f;
 
-/// One of timm's architectures: where it differs from Config's defaults.
+/// One of timm's architectures, by its differences from Config's defaults.
 struct Preset {
   std::string_view architecture;
   Index image_size, embed_dim, depth, num_heads;
   float mean[3], std[3];
   double crop_pct;
 
-  /// timm's VisionTransformer with BEiT-3's norms, not its Beit.
+  /// Whether it is timm's VisionTransformer with BEiT-3's norms instead of its Beit.
   bool beit3() const { return architecture.starts_with("beit3_"); }
 
   Preprocessing preprocessing() const {
@@ -41,7 +41,7 @@ struct Preset {
   }
 };
 
-// timm/models/beit.py and vision_transformer.py: the registered functions and default_cfgs.
+// Source: the registered functions and default_cfgs in timm/models/beit.py and vision_transformer.py.
 inline constexpr std::array<Preset, 9> presets{{
     {"beit_base_patch16_224", 224, 768, 12, 12, {0.5f, 0.5f, 0.5f}, {0.5f, 0.5f, 0.5f}, 0.9},
     {"beit_base_patch16_384", 384, 768, 12, 12, {0.5f, 0.5f, 0.5f}, {0.5f, 0.5f, 0.5f}, 1.0},
@@ -54,8 +54,8 @@ inline constexpr std::array<Preset, 9> presets{{
     {"beit3_large_patch16_224", 224, 1024, 24, 16, {0.485f, 0.456f, 0.406f}, {0.229f, 0.224f, 0.225f}, 1.0},
 }};
 
-/// The preset of an architecture's name, in which a tag after a dot ("....in22k_ft_in22k_in1k") is ignored; null for a
-/// name that has none.
+/// The preset for an architecture's name; a tag after a dot ("....in22k_ft_in22k_in1k") is ignored. Null for an unknown
+/// name.
 inline const Preset* find_preset(std::string_view architecture) {
   const std::string_view name = architecture.substr(0, architecture.find('.'));
   for (const Preset& preset : presets) {

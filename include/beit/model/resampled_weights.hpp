@@ -1,4 +1,4 @@
-// Positions of a model that was trained at one image size, for another.
+// Resamples the positions of a model that was trained at another image size.
 #pragma once
 
 #include <algorithm>
@@ -18,14 +18,14 @@ namespace beit::inline BEIT_ABI {
 
 namespace detail {
 
-/// Where along one axis a resampled table of relative positions reads the old one: between two entries.
+/// The two entries of the old table of relative positions, along one axis, between which an entry of the new one lies.
 struct TableTap {
   Index left, right;
-  float to_left, to_right;  // distances, not both 0
+  float to_left, to_right;  // distances to them, not both 0
 };
 
-/// Both sides of a table are odd: 2G-1. The old entries stand at 0, +-1, +-(1+q), +-(1+q+q^2) ..., so that they reach
-/// as far as the new ones, which stand at whole numbers; beyond the last one it is read at its end.
+/// Both sides of a table are odd: 2G-1. The old entries lie at 0, +-1, +-(1+q), +-(1+q+q^2) ..., with q such that they
+/// reach as far as the new ones, which lie at whole numbers. Beyond its ends the old table is constant.
 inline std::vector<TableTap> table_taps(Index old_side, Index new_side) {
   const Index reach = old_side / 2, wanted = new_side / 2;
   double left = 1.01, right = 1.5, q = 0;
@@ -54,8 +54,9 @@ inline std::vector<TableTap> table_taps(Index old_side, Index new_side) {
   return taps;
 }
 
-/// A table of relative positions (R, A) of one grid of patches for another: timm.layers.resize_rel_pos_bias_table
-/// without scipy, in its float arithmetic. The three rows of the class token stay.
+/// Resamples a table of relative positions (R, A) from one grid of patches to another:
+/// timm.layers.resize_rel_pos_bias_table without scipy, in its float arithmetic. The three rows of the class token
+/// don't change.
 inline AlignedBuffer<float> resample_table(const AlignedBuffer<float>& table, Index heads, Size from, Size to) {
   const Index old_height = 2 * from.height - 1, old_width = 2 * from.width - 1;
   const Index height = 2 * to.height - 1, width = 2 * to.width - 1;
@@ -80,8 +81,8 @@ inline AlignedBuffer<float> resample_table(const AlignedBuffer<float>& table, In
   return result;
 }
 
-/// For each of `wanted` positions, the weights of `count` old ones: (wanted, count). torch's interpolate, bicubic with
-/// antialiasing, which is Pillow's filter.
+/// For each of `wanted` positions, the weights of the `count` old ones: (wanted, count). The filter is that of torch's
+/// interpolate, bicubic with antialiasing, which is Pillow's.
 inline Matrix bicubic_weights(Index count, Index wanted) {
   const double scale = static_cast<double>(count) / static_cast<double>(wanted), filter_scale = std::max(scale, 1.0);
   const double support = filter_support(Interpolation::bicubic) * filter_scale;
@@ -101,8 +102,8 @@ inline Matrix bicubic_weights(Index count, Index wanted) {
   return weights;
 }
 
-/// Absolute positions (1 + Gh*Gw, C) of one grid for another: timm.layers.resample_abs_pos_embed. The class token's
-/// stays.
+/// Resamples absolute positions (1 + Gh*Gw, C) from one grid to another: timm.layers.resample_abs_pos_embed. The class
+/// token's position doesn't change.
 inline AlignedBuffer<float> resample_positions(const AlignedBuffer<float>& positions, Index dim, Size from, Size to) {
   const Matrix rows = bicubic_weights(from.height, to.height), columns = bicubic_weights(from.width, to.width);
   const auto add = [](const float* summand, float weight, Index size, float* sum) {
@@ -129,9 +130,9 @@ inline AlignedBuffer<float> resample_positions(const AlignedBuffer<float>& posit
 
 }  // namespace detail
 
-/// The parameters of a model trained with the grid of patches `from`, for the grid `to`, as timm's
-/// Beit.set_input_size makes them: tables of relative positions and absolute positions resampled, the rest as it is.
-/// The source, which has timm's names, must outlive it.
+/// The parameters of a model trained with the grid of patches `from`, adapted to the grid `to` as by timm's
+/// Beit.set_input_size: it resamples tables of relative positions and absolute positions, and passes on the rest. The
+/// source, which has timm's names, must outlive it.
 class ResampledWeights final : public WeightSource {
  public:
   ResampledWeights(const WeightSource& source, Size from, Size to) : source_(&source), from_(from), to_(to) {}
@@ -154,7 +155,7 @@ class ResampledWeights final : public WeightSource {
     std::vector<Index> old(shape.begin(), shape.end());
     if (table) old[0] = kernels::relative_positions(from_);
     if (positions) old[1] = 1 + from_.area();
-    if (count == 0) return source_->read(name, old, 0, 0, out);  // only the shape is asked about
+    if (count == 0) return source_->read(name, old, 0, 0, out);  // only checks the shape
     const AlignedBuffer<float> values = source_->get(name, old);
     const AlignedBuffer<float> resampled = table ? detail::resample_table(values, old[1], from_, to_)
                                                  : detail::resample_positions(values, old[2], from_, to_);

@@ -1,4 +1,4 @@
-// Where the files of a model are.
+// The files that a model is loaded from: at a path or in memory.
 #pragma once
 
 #include <cstddef>
@@ -13,16 +13,16 @@
 
 namespace beit::inline BEIT_ABI {
 
-/// The files of a model that is in memory, as a folder would hold them; those that are empty are not there.
-/// The memory must stay as it is until the call that loads the model has returned, and may be freed then.
+/// A model's files in memory, as a folder would hold them; empty ones count as missing. The memory must stay unchanged
+/// until the call that loads the model returns; then it may be freed.
 struct MemoryFiles {
   std::span<const std::byte> weights{};  ///< A safetensors file.
-  std::string name{};                    ///< Stands for the path in messages.
-  /// The text of config.json, timm's or Hugging Face transformers'. Not read where the weights carry a configuration
-  /// of their own, as those of weights_tools do.
+  std::string name{};                    ///< Replaces the path in messages.
+  /// The text of config.json, timm's or Hugging Face transformers'. It isn't read if the weights carry their own
+  /// configuration, as those of weights_tools do.
   std::string_view config{};
   std::string_view preprocessor{};  ///< The text of transformers' preprocessor_config.json.
-  std::string_view labels{};        ///< The names of the classes, one per line, in place of those of `config`.
+  std::string_view labels{};        ///< The names of the classes, one per line; they replace those in `config`.
 };
 
 /// Where a model is loaded from: a path, or files in memory. Both convert to it.
@@ -30,9 +30,9 @@ class Source {
  public:
   /// A file or a folder.
   Source(std::filesystem::path path) : path_(std::move(path)) {}
-  Source(const char* path) : path_(path) {}         ///< Likewise, by its name.
-  Source(const std::string& path) : path_(path) {}  ///< Likewise, by its name.
-  /// Files in memory, which is not copied.
+  Source(const char* path) : path_(path) {}         ///< A file or a folder, by its name.
+  Source(const std::string& path) : path_(path) {}  ///< A file or a folder, by its name.
+  /// Files in memory, which aren't copied.
   Source(MemoryFiles files) : files_(std::move(files)) {}
 
   /// The path; empty for files in memory.

@@ -1,4 +1,4 @@
-// Visual tokens of images, and images of visual tokens: DALL-E's discrete VAE as BEiT's pre-training uses it.
+// Turns images into visual tokens and back: DALL-E's discrete VAE as BEiT's pre-training uses it.
 #pragma once
 
 #include <algorithm>
@@ -26,17 +26,17 @@ namespace beit::inline BEIT_ABI {
 
 /// The visual tokens of an image.
 struct Tokens {
-  Size grid;                         ///< Tokens down and across.
-  std::vector<std::int32_t> values;  ///< (grid.area(),), row by row; each from 0 to vocab_size - 1
+  Size grid;                         ///< The rows and columns of tokens.
+  std::vector<std::int32_t> values;  ///< (grid.area(),), row by row; each is 0 to vocab_size - 1.
 };
 
-/// The tokenizer of BEiT's pre-training: a discrete VAE with the preprocessing of its images. Constant once made: many
-/// threads may call it at the same time, each with a workspace of its own. Results are the same bits for every batch
-/// size and thread count.
+/// The tokenizer of BEiT's pre-training: a discrete VAE with the preprocessing of its images. It is constant: many
+/// threads may call it at the same time, each with its own workspace. Results have the same bits for every batch size
+/// and number of threads.
 template <typename Weight>
 class Tokenizer {
  public:
-  /// One half may be missing. ConfigError where they don't belong together.
+  /// One half may be missing. ConfigError if the halves don't belong together.
   Tokenizer(Preprocessing preprocessing, std::optional<DvaeEncoder<Weight>> encoder,
             std::optional<DvaeDecoder<Weight>> decoder)
       : preprocessing_(std::move(preprocessing)), encoder_(std::move(encoder)), decoder_(std::move(decoder)) {
@@ -56,10 +56,10 @@ class Tokenizer {
                                       " groups, and a decoder of ", out.vocab_size, " and ", out.group_count}));
   }
 
-  /// How images become the encoder's input.
+  /// The preprocessing of the encoder's images.
   const Preprocessing& preprocessing() const { return preprocessing_; }
-  /// How an image becomes it beside a model that sees the image too: the same crop at the tokenizer's size, by its own
-  /// filter, as BEiT's pre-training shows each image twice.
+  /// The preprocessing that gives the encoder the same crop of an image as a model's preprocessing, at the tokenizer's
+  /// size and by its own filter, as in BEiT's pre-training.
   Preprocessing preprocessing_for(const Preprocessing& model) const {
     Preprocessing result = preprocessing_;
     result.crop_pct = model.crop_pct;
@@ -71,21 +71,21 @@ class Tokenizer {
     }
     return result;
   }
-  /// V.
+  /// V, the number of different tokens.
   Index vocab_size() const { return config().vocab_size; }
-  /// Tokens down and across of an image.
+  /// The grid of tokens of an image.
   Size grid() const {
     return {preprocessing_.input_size.height / config().stride(), preprocessing_.input_size.width / config().stride()};
   }
   bool has_encoder() const { return encoder_.has_value(); }  ///< Whether encode works.
   bool has_decoder() const { return decoder_.has_value(); }  ///< Whether decode works.
-  /// ArgumentError where it isn't there.
+  /// Returns this half. ArgumentError if it is missing.
   const DvaeEncoder<Weight>& encoder() const { return half(encoder_, "encoder"); }
-  /// ArgumentError where it isn't there.
+  /// Returns this half. ArgumentError if it is missing.
   const DvaeDecoder<Weight>& decoder() const { return half(decoder_, "decoder"); }
 
-  /// The tokens of images that are preprocessed: x (B, 3*H*W), of values in [0, 1] -> out (B*h*w,), (h, w) = grid().
-  /// Of equal logits the first token's. ArgumentError where a shape is wrong or there is no encoder.
+  /// Encodes preprocessed images: x (B, 3*H*W), values in [0, 1] -> out (B*h*w,), (h, w) = grid(). Among equal logits
+  /// the lowest token wins. ArgumentError for a wrong shape or without an encoder.
   void encode(const ConstRows& x, Workspace& workspace, std::span<std::int32_t> out) const {
     const Index count = grid().area();
     if (static_cast<Index>(out.size()) != x.rows() * count) {
@@ -93,7 +93,7 @@ class Tokenizer {
           detail::concat({"Tokenizer: found room for ", out.size(), " tokens, wanted ", x.rows() * count}));
     }
     const DvaeEncoder<Weight>& encoder = this->encoder();
-    for (Index b = 0; b < x.rows(); ++b) {  // an image at a time, so that its logits are all there are
+    for (Index b = 0; b < x.rows(); ++b) {  // one image at a time, so that memory holds the logits of only one
       Workspace::Frame frame(workspace);
       Rows logits = frame.rows(count, vocab_size());
       encoder.forward(x.middleRows(b, 1), preprocessing_.input_size, workspace, logits);
@@ -105,7 +105,7 @@ class Tokenizer {
     }
   }
 
-  /// The tokens of each image.
+  /// Preprocesses and encodes images. Returns the tokens of each.
   template <ImageRange Images>
   std::vector<Tokens> encode(const Images& images, Workspace& workspace) const {
     const Matrix x = preprocess(preprocessing_, images, workspace);
@@ -118,13 +118,13 @@ class Tokenizer {
     }
     return tokens;
   }
-  /// The same, in memory of its own.
+  /// Encodes one image, with a workspace of its own.
   Tokens encode(const ImageView& image) const {
     Workspace workspace;
     return encode(std::span<const ImageView>(&image, 1), workspace).front();
   }
 
-  /// The image of any grid of tokens. ArgumentError where there is no decoder or a token isn't one.
+  /// Decodes any grid of tokens to an image. ArgumentError without a decoder or for an unknown token.
   Image decode(const Tokens& tokens, Workspace& workspace) const {
     const DvaeDecoder<Weight>& decoder = this->decoder();
     const Size size = decoder.image_size(tokens.grid);
@@ -139,7 +139,7 @@ class Tokenizer {
     }
     return image;
   }
-  /// The same, in memory of its own.
+  /// Decodes tokens, with a workspace of its own.
   Image decode(const Tokens& tokens) const {
     Workspace workspace;
     return decode(tokens, workspace);
