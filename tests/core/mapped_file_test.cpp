@@ -20,7 +20,6 @@ using beit::FileError;
 using beit::MappedFile;
 using beit_test::message_of;
 using ::testing::HasSubstr;
-using ::testing::StartsWith;
 
 std::string text_of(const MappedFile& file) {
   return {reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()};
@@ -70,8 +69,10 @@ TEST_F(MappedFileTest, ReleasedBytesCanBeReadAgain) {
 }
 
 TEST_F(MappedFileTest, MissingFile) {
-  const std::string message = message_of<FileError>([&] { MappedFile file(folder_ / "none"); });
-  EXPECT_THAT(message, StartsWith((folder_ / "none").string() + ": can't read: "));
+  EXPECT_EQ(message_of<FileError>([&] { MappedFile file(folder_ / "none"); }),
+            (folder_ / "none").string() + ": found nothing there, wanted a file");
+  EXPECT_EQ(message_of<FileError>([&] { MappedFile file(folder_ / "none" / "inside", "an image file"); }),
+            (folder_ / "none" / "inside").string() + ": found nothing there, wanted an image file");
 }
 
 TEST_F(MappedFileTest, MoreThanFourGigabytes) {
@@ -88,18 +89,20 @@ TEST_F(MappedFileTest, MoreThanFourGigabytes) {
 
 TEST_F(MappedFileTest, Directory) {
   EXPECT_EQ(message_of<FileError>([&] { MappedFile file(folder_.path()); }),
-            folder_.path().string() + ": is a directory, wanted a file");
+            folder_.path().string() + ": found a directory, wanted a file");
 }
 
 #if !defined(_WIN32) && !defined(__EMSCRIPTEN__)
 TEST_F(MappedFileTest, NamedPipeNeitherBlocksNorMaps) {
   const std::filesystem::path path = folder_ / "pipe";
   ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
-  EXPECT_EQ(message_of<FileError>([&] { MappedFile file(path); }), path.string() + ": is not a regular file");
+  EXPECT_EQ(message_of<FileError>([&] { MappedFile file(path); }),
+            path.string() + ": is not a regular file, wanted a file");
 }
 
 TEST_F(MappedFileTest, Device) {
-  EXPECT_EQ(message_of<FileError>([] { MappedFile file("/dev/null"); }), "/dev/null: is not a regular file");
+  EXPECT_EQ(message_of<FileError>([] { MappedFile file("/dev/null"); }),
+            "/dev/null: is not a regular file, wanted a file");
 }
 
 TEST_F(MappedFileTest, UnreadableFile) {
@@ -107,7 +110,7 @@ TEST_F(MappedFileTest, UnreadableFile) {
   beit_test::write_file(folder_ / "secret", "abc");
   std::filesystem::permissions(folder_ / "secret", std::filesystem::perms::none);
   const std::string message = message_of<FileError>([&] { MappedFile file(folder_ / "secret"); });
-  EXPECT_THAT(message, HasSubstr("secret: can't read: Permission denied"));
+  EXPECT_THAT(message, HasSubstr("secret: can't be opened: Permission denied"));
 }
 #endif
 

@@ -16,6 +16,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#if !defined(_WIN32)
+#include <sys/stat.h>
+#endif
+
 #include "golden.hpp"
 
 namespace {
@@ -332,6 +336,24 @@ TEST(ReadImage, RefusesPathsThatCannotBeRead) {
   EXPECT_THAT(message_of([] { beit::read_image(golden::image_path("decode.txt")); }),
               AllOf(HasSubstr("decode.txt"), HasSubstr("found no image")));
 }
+
+TEST(ReadImage, RefusesAnEmptyFile) {
+  const auto path = std::filesystem::path(testing::TempDir()) / "beit_decode_test_empty.png";
+  std::ofstream(path).close();
+  const std::string message = message_of([&] { beit::read_image(path); });
+  std::filesystem::remove(path);
+  EXPECT_THAT(message, testing::EndsWith("beit_decode_test_empty.png: found an empty file, wanted an image"));
+}
+
+#if !defined(_WIN32) && !defined(__EMSCRIPTEN__)
+TEST(ReadImage, DoesNotWaitForANamedPipe) {
+  const auto path = std::filesystem::path(testing::TempDir()) / "beit_decode_test_pipe.png";
+  ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
+  const std::string message = message_of([&] { beit::read_image(path); });
+  std::filesystem::remove(path);
+  EXPECT_THAT(message, testing::EndsWith("beit_decode_test_pipe.png: is not a regular file, wanted an image file"));
+}
+#endif
 
 TEST(ReadImage, SaysThatPermissionIsDenied) {
   namespace fs = std::filesystem;

@@ -7,7 +7,7 @@
 #include <filesystem>
 #include <limits>
 #include <span>
-#include <string>
+#include <string_view>
 #include <system_error>
 #include <type_traits>
 #include <utility>
@@ -19,6 +19,7 @@
 #include <unistd.h>
 #endif
 
+#include <beit/core/cold.hpp>
 #include <beit/core/concat.hpp>
 #include <beit/core/error.hpp>
 #include <beit/core/path_text.hpp>
@@ -54,8 +55,12 @@ __declspec(dllimport) unsigned long __stdcall GetLastError();
 /// Nobody may shorten the file while it is mapped: the system would kill the process when it reads the missing bytes.
 class MappedFile {
  public:
-  /// Throws FileError when the file is missing, unreadable, a directory or otherwise not a regular file.
-  explicit MappedFile(const std::filesystem::path& path) { open(path); }
+  /// Throws FileError when there is nothing, or no regular file, or it can't be read; `wanted` says in these messages
+  /// what should be there: "an image file".
+  explicit MappedFile(const std::filesystem::path& path, std::string_view wanted = "a file") {
+    require_regular_file(path, wanted);
+    open(path);
+  }
   /// Takes over the mapping; `other` is left empty.
   MappedFile(MappedFile&& other) noexcept
       : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
@@ -93,64 +98,75 @@ class MappedFile {
   }
 
  private:
-#if defined(_WIN32)
-  void open(const std::filesystem::path& path) {
-    const auto fail = [&path](unsigned long code) {
-      return FileError(detail::concat(
-          {detail::path_text(path), ": can't read: ", std::system_category().message(static_cast<int>(code))}));
-    };
+  /// Throws FileError unless `path` is a regular file. Before it is opened: opening a named pipe would wait for a
+  /// writer.
+  BEIT_COLD static void require_regular_file(const std::filesystem::path& path, std::string_view wanted) {
     std::error_code code;
     const std::filesystem::file_status status = std::filesystem::status(path, code);
-    if (std::filesystem::is_directory(status)) throw FileError(detail::path_text(path) + is_directory_text);
-    if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status)) {
-      throw FileError(detail::path_text(path) + not_regular_text);
+    const char* found = nullptr;
+    if (status.type() == std::filesystem::file_type::not_found) {
+      found = ": found nothing there, wanted ";
+    } else if (code) {
+      fail(path, "opened", code);
+    } else if (std::filesystem::is_directory(status)) {
+      found = ": found a directory, wanted ";
+    } else if (!std::filesystem::is_regular_file(status)) {
+      found = ": is not a regular file, wanted ";
     }
+    if (found != nullptr) throw FileError(detail::concat({detail::path_text(path), found, wanted}));
+  }
+
+  [[noreturn]] BEIT_COLD static void fail(const std::filesystem::path& path, const char* done, std::error_code code) {
+    throw FileError(detail::concat({detail::path_text(path), ": can't be ", done, ": ", code.message()}));
+  }
+
+#if defined(_WIN32)
+  BEIT_COLD void open(const std::filesystem::path& path) {
+    const auto last_error = [] {
+      return std::error_code(static_cast<int>(detail::GetLastError()), std::system_category());
+    };
     constexpr unsigned long generic_read = 0x80000000UL, share_read = 1, open_existing = 3, attribute_normal = 0x80;
     constexpr unsigned long page_readonly = 2, map_read = 4;
     void* const file =
         detail::CreateFileW(path.c_str(), generic_read, share_read, nullptr, open_existing, attribute_normal, nullptr);
-    if (file == reinterpret_cast<void*>(static_cast<std::intptr_t>(-1))) throw fail(detail::GetLastError());
+    if (file == reinterpret_cast<void*>(static_cast<std::intptr_t>(-1))) fail(path, "opened", last_error());
+    std::error_code code;
     const std::uintmax_t size = std::filesystem::file_size(path, code);
-    unsigned long error = code ? static_cast<unsigned long>(code.value()) : 0;
-    if (error == 0 && size > 0) {
+    if (!code && size > 0) {
       // The view keeps the mapping alive, and the mapping the file, once their handles are closed.
       void* const mapping = detail::CreateFileMappingW(file, nullptr, page_readonly, 0, 0, nullptr);
       if (mapping != nullptr) data_ = detail::MapViewOfFile(mapping, map_read, 0, 0, 0);
-      if (data_ == nullptr) error = detail::GetLastError();
+      if (data_ == nullptr) code = last_error();
       if (mapping != nullptr) detail::CloseHandle(mapping);
       size_ = static_cast<std::size_t>(size);
     }
     detail::CloseHandle(file);
-    if (error != 0) throw fail(error);
+    if (code) fail(path, "read", code);
   }
 #else
-  void open(const std::filesystem::path& path) {
-    const auto fail = [&path](int code) {
-      return FileError(detail::concat({path.string(), ": can't read: ", std::generic_category().message(code)}));
-    };
-    // Without O_NONBLOCK, opening a named pipe would wait for a writer.
+  BEIT_COLD void open(const std::filesystem::path& path) {
+    const auto fail_with = [&](const char* done, int code) { fail(path, done, {code, std::generic_category()}); };
+    // O_NONBLOCK, in case a named pipe has come in the file's place.
     const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (file < 0) throw fail(errno);
+    if (file < 0) fail_with("opened", errno);
     struct Closer {
       int file;
       ~Closer() { ::close(file); }
     } const closer{file};  // The mapping outlives its descriptor.
     struct ::stat status {};
-    if (::fstat(file, &status) != 0) throw fail(errno);
-    if (S_ISDIR(status.st_mode)) throw FileError(path.string() + is_directory_text);
-    if (!S_ISREG(status.st_mode)) throw FileError(path.string() + not_regular_text);
-    if (static_cast<std::uintmax_t>(status.st_size) > std::numeric_limits<std::ptrdiff_t>::max()) throw fail(EFBIG);
+    if (::fstat(file, &status) != 0) fail_with("read", errno);
+    if (static_cast<std::uintmax_t>(status.st_size) > std::numeric_limits<std::ptrdiff_t>::max()) {
+      fail_with("read", EFBIG);
+    }
     const auto size = static_cast<std::size_t>(status.st_size);
     if (size == 0) return;  // An empty mapping isn't allowed.
-    void* const data = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, file, 0);
-    if (data == MAP_FAILED) throw fail(errno);
+    // Not MAP_SHARED, which file systems in user space that cache nothing (FUSE's direct_io) refuse.
+    void* const data = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file, 0);
+    if (data == MAP_FAILED) fail_with("read", errno);
     data_ = data;
     size_ = size;
   }
 #endif
-
-  static constexpr const char* is_directory_text = ": is a directory, wanted a file";
-  static constexpr const char* not_regular_text = ": is not a regular file";
 
   void* data_ = nullptr;
   std::size_t size_ = 0;

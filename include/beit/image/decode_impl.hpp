@@ -1,21 +1,17 @@
 // The definitions of decode.hpp.
 #pragma once
 
-#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <fstream>
 #include <limits>
 #include <span>
 #include <string>
-#include <system_error>
 #include <utility>
-#include <vector>
 
 #include <beit/core/compiled.hpp>
 #include <beit/core/concat.hpp>
-#include <beit/core/error.hpp>
+#include <beit/core/mapped_file.hpp>
 #include <beit/core/path_text.hpp>
 #include <beit/core/version.hpp>
 #include <beit/image/decode.hpp>
@@ -46,28 +42,8 @@ BEIT_INLINE Image decode_image(std::span<const std::uint8_t> bytes, const Decode
 }
 
 BEIT_INLINE Image read_image(const std::filesystem::path& path, const DecodeOptions& options) {
-  const std::string name = detail::path_text(path);
-  const auto fail = [&name](const char* what, const std::string& reason = {}) {
-    throw FileError(detail::concat({name, ": ", what, reason}));
-  };
-  std::error_code error;
-  const std::filesystem::file_status status = std::filesystem::status(path, error);
-  if (status.type() == std::filesystem::file_type::not_found) fail("found nothing there, wanted an image file");
-  if (error) fail("can't be opened: ", error.message());
-  if (std::filesystem::is_directory(status)) fail("found a directory, wanted an image file");
-  // Opening a named pipe would wait for a writer.
-  if (!std::filesystem::is_regular_file(status)) fail("is not a regular file, wanted an image file");
-  errno = 0;
-  std::ifstream stream(path, std::ios::binary);
-  if (!stream) fail("can't be opened: ", std::generic_category().message(errno));
-  const std::uintmax_t size = std::filesystem::file_size(path, error);
-  if (error) fail("can't be read: ", error.message());
-  std::vector<std::uint8_t> bytes(static_cast<std::size_t>(size));
-  stream.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
-  if (stream.gcount() != static_cast<std::streamsize>(bytes.size())) {
-    throw FileError(detail::concat({name, ": found ", stream.gcount(), " bytes, wanted ", bytes.size()}));
-  }
-  return decode_image(std::span<const std::uint8_t>(bytes), options, name);
+  const MappedFile file(path, "an image file");
+  return decode_image(file.bytes(), options, detail::path_text(path));
 }
 
 }  // namespace beit::inline BEIT_ABI

@@ -198,7 +198,7 @@ class NpyWriter {
 class MappedNpy {
  public:
   /// Throws FileError when the file can't be read or isn't such an array.
-  explicit MappedNpy(const std::filesystem::path& path) : file_(path) {
+  explicit MappedNpy(const std::filesystem::path& path) : file_(path, "an .npy file") {
     const auto fail = [&path](const std::string& reason) {
       throw FileError(detail::concat({detail::path_text(path), ": ", reason}));
     };

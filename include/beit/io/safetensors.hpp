@@ -29,7 +29,7 @@ class SafeTensors {
  public:
   /// Maps and checks a file. Throws FileError when it can't be read, WeightError when it isn't a valid file.
   static SafeTensors open(const std::filesystem::path& path) {
-    MappedFile file(path);
+    MappedFile file(path, "a safetensors file");
     SafeTensors result(file.bytes(), detail::path_text(path));
     result.file_ = std::move(file);
     return result;
