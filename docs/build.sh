@@ -1,5 +1,5 @@
 #!/bin/bash
-# Makes build-docs/html of the pages and the headers; a public name without documentation is an error.
+# Makes the site build-docs/html of pages and headers; a public name without documentation is an error.
 # Debian: apt-get install doxygen doxygen-awesome-css python3
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -1,10 +1,10 @@
-# Suites that run the programs from outside: an entry of ctest for each file of pytest's, labelled with its folder too,
-# and the scripts. What can't run here isn't registered, and a message says what it lacks.
+# Suites that run the programs from outside: one entry of ctest per file of pytest's, also labelled with its folder, and
+# the scripts. Suites that can't run here aren't registered, and a message says what they lack.
 if(NOT BEIT_BUILD_EXAMPLES)
   return()
 endif()
 
-# Programs for Windows, in wine, beside those of this machine.
+# Programs for Windows, in wine, compared with this machine's.
 set(BEIT_NATIVE_BUILD_DIR "${PROJECT_SOURCE_DIR}/build-release" CACHE PATH "Where this machine's programs are")
 mark_as_advanced(BEIT_NATIVE_BUILD_DIR)
 if(CMAKE_CROSSCOMPILING AND WIN32)
@@ -20,7 +20,7 @@ set(BEIT_TEST_PYTHON "${PROJECT_SOURCE_DIR}/build-venv/bin/python"
     CACHE FILEPATH "A Python with weights_tools/requirements.txt, torch and torchvision, for the Python tests")
 set(outside_environment "BEIT_BUILD_DIR=${PROJECT_BINARY_DIR}" PYTHONDONTWRITEBYTECODE=1)
 
-# Whether this Python has these modules.
+# Checks that this Python has these modules.
 function(beit_python_has out python)
   execute_process(
     COMMAND "${python}" -c "import importlib.util as i, sys; sys.exit(not all(map(i.find_spec, sys.argv[1:])))" ${ARGN}
@@ -50,14 +50,14 @@ if(has_timm)
       endif()
     endforeach()
   endforeach()
-  # The longest begin first, whatever seconds ctest has noted of others.
+  # The longest begin first, whatever times ctest has recorded.
   set_tests_properties(timm.full_size timm.fidelity PROPERTIES COST 2000)
   set_tests_properties(timm.demo weights_tools.convert PROPERTIES COST 1000)
 else()
   message(STATUS "Without the Python tests: ${BEIT_TEST_PYTHON} has no pytest, timm and torchvision (BEIT_TEST_PYTHON)")
 endif()
 
-# A job array on a Slurm of its own.
+# A job array on its own Slurm.
 find_program(BEIT_SLURMCTLD slurmctld)
 find_program(BEIT_MUNGED munged)
 mark_as_advanced(BEIT_SLURMCTLD BEIT_MUNGED)

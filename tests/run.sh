@@ -1,9 +1,9 @@
 #!/bin/bash
 # Installs what the tests need on Debian 12 (by apt, as root or with sudo), builds and runs tests:
-#   tests/run.sh            those that a change or a machine breaks most likely: under 10 minutes on two cores
+#   tests/run.sh            the quick suite, with the tests that most likely fail: under 10 minutes on two cores
 #   tests/run.sh all        all stages
 #   tests/run.sh gcc fuzz   some of them: the files in tests/stages
-# Leaves nothing outside this folder but Debian's packages; build folders are called build-*.
+# Changes nothing outside this folder except that it installs Debian packages; build folders are called build-*.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 source tests/stages/common.sh
@@ -25,7 +25,7 @@ done
 
 summary=()
 failed=()
-# run_stage NAME COMMAND...: a stage that fails doesn't keep the next from running.
+# run_stage NAME COMMAND...: runs a stage; if it fails, the next ones run nevertheless.
 run_stage() {
   local start=$SECONDS status
   echo "=== $1"

@@ -1,6 +1,6 @@
 #!/bin/sh
-# shared_symbols.sh NM OBJECT...: fails where two objects define one symbol of namespace beit, but for the error types.
-# The linker would keep one of the two, and both units would run code compiled with one unit's flags.
+# shared_symbols.sh NM OBJECT...: fails if two objects define the same symbol of namespace beit, except the error types.
+# The linker would keep one of them, and both units would run code compiled with one unit's flags.
 set -eu
 nm=$1
 shift

@@ -41,7 +41,7 @@ endfunction()
 # Each further argument is a folder that must be among the include paths.
 function(check_flags)
   file(READ "${build}/compile_commands.json" commands)
-  # Besides it only beit::compiled has a command, which nobody runs here.
+  # The only other command is beit::compiled's, which isn't run here.
   string(JSON count LENGTH "${commands}")
   math(EXPR last "${count} - 1")
   set(command)
@@ -99,7 +99,7 @@ function(check_package folder name architecture depends)
 endfunction()
 
 if(WAY STREQUAL "install")
-  # Installed, then moved: nothing may hold the path that it was installed to.
+  # Installs and then moves the library: no file may hold the path of the installation.
   file(REMOVE_RECURSE "${prefix}")
   run("${CMAKE_COMMAND}" -S "${SOURCE}" -B "${build}" -G "${GENERATOR}" "-DCMAKE_CXX_COMPILER=${CXX}"
       "-DCMAKE_INSTALL_PREFIX=${build}/prefix" -DBEIT_BUILD_TESTS=OFF -DBEIT_BUILD_EXAMPLES=OFF)
@@ -124,7 +124,7 @@ elseif(WAY STREQUAL "find_package")
   check_program("${build}/app")
 
 elseif(WAY STREQUAL "find_package_debian")
-  # The headers' package, unpacked: as good as what is installed.
+  # The unpacked package of headers must work like the installed library.
   run("${CMAKE_COMMAND}" -S "${SOURCE}" -B "${build}/beit" -G "${GENERATOR}" "-DCMAKE_CXX_COMPILER=${CXX}"
       -DCMAKE_INSTALL_PREFIX=/usr -DBEIT_BUILD_TESTS=OFF -DBEIT_BUILD_EXAMPLES=OFF)
   pack("${build}/beit" libbeit-dev)
@@ -140,7 +140,7 @@ elseif(WAY STREQUAL "find_package_debian")
   check_program("${build}/app")
 
 elseif(WAY MATCHES "^find_package_(static|shared)$")
-  # Compiled once, installed, moved, and used by a program that isn't optimised, by CMake and by pkg-config.
+  # The library is compiled, installed, moved, and used by an unoptimised program, by CMake and by pkg-config.
   if(CMAKE_MATCH_1 STREQUAL "shared")
     set(shared ON)
   else()
@@ -192,7 +192,7 @@ elseif(WAY MATCHES "^find_package_(static|shared)$")
   endif()
 
 elseif(WAY STREQUAL "debian_programs")
-  # Those that were built beside the tests.
+  # The programs that were built beside the tests.
   file(COPY "${RELEASE}/CPackConfig.cmake" DESTINATION "${build}")
   file(APPEND "${build}/CPackConfig.cmake" "set(CPACK_COMPONENTS_ALL programs)\n")
   pack("${build}" beit)
@@ -203,7 +203,7 @@ elseif(WAY STREQUAL "debian_programs")
   endif()
 
 elseif(WAY STREQUAL "conan")
-  # The recipe, and its own test of what it packs; in a home of its own, with nothing fetched.
+  # The recipe and its own test of the package, with a separate Conan home and without downloads.
   set(ENV{CONAN_HOME} "${build}/home")
   set(ENV{CXX} "${CXX}")
   run("${CONAN}" profile detect)
@@ -216,7 +216,7 @@ elseif(WAY STREQUAL "add_subdirectory")
   check_program("${build}/app")
 
 elseif(WAY STREQUAL "fetch_content")
-  # The library comes as an archive, and what it needs is fetched too: from copies, for want of a network.
+  # The library comes as an archive, and its dependencies are downloaded, too: from copies, because there is no network.
   foreach(part IN ITEMS CMakeLists.txt cmake include src)
     file(COPY "${SOURCE}/${part}" DESTINATION "${build}/archive/beit")
   endforeach()
@@ -244,8 +244,8 @@ elseif(WAY STREQUAL "pkg_config")
   check_program("${build}/app")
 
 elseif(WAY STREQUAL "libjpeg_turbo")
-  # Installed with the options of all optional libraries that are here: both ways to find the library set the
-  # definitions and link them.
+  # Installs the library with all optional libraries that are found: both ways to find it must set their definitions and
+  # link them.
   set(options)
   set(images examples/data/rocket.jpg)
   set(wanted "427 x 640")

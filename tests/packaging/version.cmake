@@ -1,4 +1,5 @@
-# cmake -DSOURCE=... -DVERSION=MAJOR.MINOR.PATCH -P version.cmake: what can't ask version.hpp agrees with it.
+# cmake -DSOURCE=... -DVERSION=MAJOR.MINOR.PATCH -P version.cmake: checks that files that can't read version.hpp agree
+# with it.
 cmake_policy(VERSION 3.21)
 
 # The first match of the expression's group in the file.

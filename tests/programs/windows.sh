@@ -1,5 +1,5 @@
 #!/bin/bash
-# windows.sh BUILD NATIVE: the programs of a build for Windows, in wine, beside this machine's own.
+# windows.sh BUILD NATIVE: compares the programs of a build for Windows, in wine, with this machine's own.
 set -euo pipefail
 build=$1 native=$2
 data=$(cd "$(dirname "$0")/../../examples/data" && pwd)
@@ -10,7 +10,7 @@ trap 'rm -rf "$work"' EXIT
 program() { wine "$build/beit-$1.exe" "${@:2}"; }
 fail() { echo "windows.sh: $*" >&2; exit 1; }
 
-# The README's two programs say what this machine's say.
+# The README's two programs give the same output as this machine's.
 same_scores() {
   /usr/bin/python3 - "$1" "$2" <<'PYTHON'
 import json
@@ -29,7 +29,7 @@ program classify --json "$data/fashion_mnist" >"$work/found.jsonl"
 "$native/beit-classify" --json "$data/fashion_mnist" >"$work/wanted.jsonl"
 same_scores "$work/found.jsonl" "$work/wanted.jsonl"
 
-# Names in any script, as arguments, in folders, and in what is written.
+# File names may be in any script: as arguments, in folders, and in output.
 folder="$work/Größe 写真"
 mkdir "$folder"
 cp "$data/fashion_mnist/bag.png" "$folder/сумка.png"
@@ -39,7 +39,7 @@ program classify --json --model "$folder/模型.safetensors" "$folder/сумка
 program classify "$folder/нет.png" 2>"$work/error" && fail "no error for a missing file"
 grep -q 'нет.png: ' "$work/error" || fail "message: $(cat "$work/error")"
 
-# Files are replaced, and nothing is left beside them.
+# Files are replaced, and no other files are left beside them.
 for _ in 1 2; do program embed --output "$folder/特征.npy" "$folder/сумка.png"; done
 [[ $(ls "$folder" | sort | tr '\n' ' ') == "сумка.png 模型.safetensors 特征.npy 特征.txt " ]] || fail "files: $(ls "$folder")"
 

@@ -2,10 +2,10 @@
 packages=(g++-aarch64-linux-gnu qemu-user python3)
 
 emulator=(qemu-aarch64 -L /usr/aarch64-linux-gnu -cpu)
-# on_arm PROCESSOR PROGRAM [ARGUMENT...]: one of the tests' programs, on such a processor.
+# on_arm PROCESSOR PROGRAM [ARGUMENT...]: runs a test program on such a processor.
 on_arm() { "${emulator[@]}" "$1" "build-aarch64/tests/$2" "${@:3}"; }
 
-# kernels_on PROCESSOR LEVELS: the tests of kernels there, but for these levels, which a lesser processor runs.
+# kernels_on PROCESSOR LEVELS: runs the tests of kernels there, except on these levels, which a lesser processor runs.
 kernels_on() {
   echo "kernels on $1, without the levels '$2'"
   BEIT_TESTED_LEVELS=$2 on_arm "$1" beit_kernels_tests --gtest_brief=1
@@ -18,10 +18,10 @@ run() {
   done
   configure aarch64 "${at_o2[@]}" -DBEIT_BUILD_EXAMPLES=OFF
   build aarch64 beit_unit_tests beit_levels
-  # Mutated files meet no code of this processor's, and take minutes in an emulator.
+  # Mutated files reach no code specific to this processor, and take minutes in an emulator.
   run_tests aarch64 '-*Mutat*' "${others[@]}" -- "${emulator[@]}" max
-  # The best level of processors with products of matrices, with the dot product alone and with neither, and the kernels
-  # of each level on the least that has it.
+  # Tests the best level of processors with matrix products, with only the dot product and with neither, and the kernels
+  # of each level on the smallest processor that has it.
   on_arm max beit_levels | grep "^best level: neon_matrix$"
   on_arm neoverse-n1 beit_levels | grep "^best level: neon_dot$"
   on_arm cortex-a53 beit_levels | grep "^best level: neon$"

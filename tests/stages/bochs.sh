@@ -1,9 +1,9 @@
-# The kernels of every level that this machine hasn't, on emulated processors; the stage gcc runs those that it has.
+# The kernels of every level that this machine lacks, on emulated processors; the stage gcc runs the others.
 packages=(make xz-utils curl ca-certificates xorriso isolinux syslinux-common seabios)
 
-# emulate PROCESSOR LEVEL TESTS FILTER: these tests, on an emulated processor whose best level of kernels this is.
+# emulate PROCESSOR LEVEL TESTS FILTER: runs these tests on an emulated processor whose best level of kernels is LEVEL.
 emulate() {
-  local filter=${4/#-/not}  # each run has a log of its own
+  local filter=${4/#-/not}  # each run has its own log
   local log=build-release/$1.$3.${filter//[^[:alpha:]]/}.log
   {
     tests/bochs/run.sh "$1" build-release/tests/beit_levels && tests/bochs/run.sh "$1" build-release/tests/beit_cpu_tests &&

@@ -1,4 +1,4 @@
-# What clang makes of the programs, and of what is computed at full optimisation.
+# The programs, and computations at full optimisation, compiled by clang.
 packages=(clang)
 
 run() {

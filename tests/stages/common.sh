@@ -1,12 +1,13 @@
-# What the stages share. A stage's file defines `packages`, Debian's, beside those below, and `run`.
+# Functions of all stages. A stage's file defines `run` and `packages`, the Debian packages that it needs beside those
+# below.
 libraries=(g++ cmake ninja-build libeigen3-dev nlohmann-json3-dev libstb-dev libjpeg62-turbo-dev libcli11-dev
            libarchive-dev liblbfgspp-dev libxxhash-dev libgtest-dev libgmock-dev
            pkg-config libwebp-dev libtiff-dev libavif-dev libheif-dev)
-unit_tests=(core cpu io image kernels nn model transfer examples)  # beside allocation and turbo, of this machine alone
+unit_tests=(core cpu io image kernels nn model transfer examples)  # allocation and turbo run only on this machine
 jobs=$(nproc)
 python=build-venv/bin/python
 
-# Release as many build it, a tenth faster to compile than CMake's -O3, which the stages gcc and clang take.
+# Many build Release so; it compiles a tenth faster than CMake's -O3, which the stages gcc and clang use.
 at_o2=(-DCMAKE_CXX_FLAGS_RELEASE="-O2 -DNDEBUG")
 
 # configure PRESET [CMAKE ARGUMENT...]
@@ -22,15 +23,15 @@ configure() {
 build() { cmake --build "build-$1" -j "$jobs" -- -k 0 "${@:2}"; }
 run_ctest() { ctest --test-dir "build-$1" --output-on-failure --no-tests=error -j "$jobs" "${@:2}"; }
 
-# build_tests PRESET FOLDER...: those folders' programs of GoogleTest.
+# build_tests PRESET FOLDER...: builds those folders' test programs.
 build_tests() {
   local targets=("${@:2}")
   targets=("${targets[@]/#/beit_}")
   build "$1" "${targets[@]/%/_tests}"
 }
 
-# run_tests PRESET FILTER FOLDER... [-- RUNNER...]: runs each once, the largest first, on all processors; by RUNNER where
-# this machine can't. An entry of ctest for each test would start an emulator or a sanitizer hundreds of times.
+# run_tests PRESET FILTER FOLDER... [-- RUNNER...]: runs each test program once, the largest first, on all processors, by
+# RUNNER if this machine can't. One entry of ctest per test would start an emulator or a sanitizer hundreds of times.
 run_tests() {
   local folder=build-$1/tests filter=$2 programs=() suffix=
   [[ $1 != mingw ]] || suffix=.exe
@@ -50,18 +51,18 @@ run_tests() {
     exit $((status != 0))' bash {} "$@" {} --gtest_brief=1 "--gtest_filter=$filter"
 }
 
-# Release with the files of each program joined, as in most presets; headers are compiled alone by beit_headers_alone.
+# Release with each program's files joined, as in most presets; beit_headers_alone compiles headers alone.
 build_release() {
   configure release -DCMAKE_CXX_COMPILER=g++ -DCMAKE_UNITY_BUILD=ON -DBEIT_STATIC_TESTS=ON
   build release "$@"
 }
 
-# An environment with timm and what else the Python tests import.
+# Makes an environment with timm and the other modules that the Python tests import.
 make_venv() {
   [[ ! -e build-venv/ready ]] || return 0
   /usr/bin/python3 -m venv --clear --system-site-packages build-venv
   local install=("$python" -m pip install -q --no-cache-dir --disable-pip-version-check)
   "${install[@]}" -r weights_tools/requirements.txt -r tests/packaging/conan/requirements.txt
-  "${install[@]}" --no-deps DALL_E==0.1  # its declared dependencies are its notebooks'
+  "${install[@]}" --no-deps DALL_E==0.1  # the dependencies that it declares are only its notebooks'
   touch build-venv/ready
 }

@@ -1,4 +1,4 @@
-# The site of the pages and the reference, every public name documented.
+# The site of pages and reference; every public name must be documented.
 packages=(doxygen doxygen-awesome-css python3)
 
 run() { docs/build.sh; }

@@ -1,4 +1,4 @@
-# Release by g++: every test, every header alone, the packaging's consumers.
+# Release by g++: every test, every header alone, and the projects that use the packages.
 packages=(libbenchmark-dev dpkg-dev file)
 
 run() {

@@ -4,7 +4,7 @@ packages=(g++-mingw-w64-x86-64-posix wine wine64)
 run() {
   export WINEPREFIX=$PWD/build-wine WINEDEBUG=-all
   configure mingw "${at_o2[@]}"
-  # What isn't here has no code of its own for a system, and is by the compiler of the stage gcc.
+  # Tests of other folders are left out: they have no code specific to a system, and the compiler is the stage gcc's.
   local tests=(core cpu io image kernels model examples)
   build_tests mingw "${tests[@]}"
   build mingw beit-classify beit-embed

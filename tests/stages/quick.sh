@@ -1,5 +1,5 @@
-# What a newcomer runs: one build, unit tests, the programs, a project that uses the library, and timm as the oracle on
-# small models.
+# The quick suite for newcomers: one build, unit tests, the programs, a project that uses the library, and timm as the
+# oracle on small models.
 packages=(libbenchmark-dev python3-venv python3-torch python3-torchvision libopenblas0-pthread ca-certificates opencv-doc
           python3-sklearn libavif-bin libheif-examples)
 

@@ -1,4 +1,4 @@
-# A job array on a Slurm of our own, which takes root.
+# A job array on our own Slurm, which needs root.
 packages=(slurm-wlm munge libbenchmark-dev)
 
 run() {

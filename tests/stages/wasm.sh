@@ -2,12 +2,12 @@
 packages=(emscripten node-acorn nodejs chromium chromium-driver python3-pytest python3-selenium)
 
 run() {
-  export NODE_PATH=/usr/share/nodejs  # where Debian's emscripten has what it runs
-  local tests=(core cpu io image kernels model)  # the models' tests run the modules of nn
+  export NODE_PATH=/usr/share/nodejs  # where Debian's emscripten has its modules
+  local tests=(core cpu io image kernels model)  # the models' tests cover nn
   configure wasm "${at_o2[@]}"
   build_tests wasm "${tests[@]}"
   build wasm beit_levels
-  # Newer versions of node have a fetch() that this emscripten takes for a browser's.
+  # Newer versions of node have a fetch() that this emscripten mistakes for a browser's.
   export NODE_OPTIONS=--no-experimental-fetch
   run_tests wasm '*' "${tests[@]}" -- node
   node build-wasm/tests/beit_levels.js | grep "^best level: simd128$"
