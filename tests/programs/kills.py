@@ -2,7 +2,7 @@
 
     BEIT_BUILD_DIR=build-release python tests/programs/kills.py --images 20000 --kills 20
 
-test_kills.py does it with few. Prints what was done when, and exits with status 1 where the outputs differ.
+test_kills.py does so with few images. Prints when what was done, and exits with status 1 if the outputs differ.
 """
 
 import argparse
@@ -24,7 +24,7 @@ MODEL = ROOT / "examples" / "data" / "beit_fashion_mnist.safetensors"
 
 
 def write_images(folder, count, seed):
-    """Noise of 28 x 28 grey pixels, a hundred to a folder."""
+    """Makes images of noise, 28 x 28 grey pixels, a hundred per folder."""
     rng = np.random.default_rng(seed)
     for i in range(count):
         path = folder / f"{i // 100:04}" / f"{i:06}.png"
@@ -33,7 +33,7 @@ def write_images(folder, count, seed):
 
 
 def tree(folder):
-    """Relative path and bytes of all files."""
+    """The relative paths and bytes of all files."""
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
@@ -50,7 +50,7 @@ def rows_done(out):
 
 
 def kill_and_restart(folder, images, kills, shard_size, seed):
-    """Rows that were done at each kill; fewer than `kills` where a run was over before its moment came. AssertionError
+    """The rows that were done at each kill; fewer than `kills` if a run ended before its kill. AssertionError
     where the output isn't the undisturbed run's in the end."""
     photos, whole, out = folder / "photos", folder / "whole", folder / "out"
     write_images(photos, images, seed)

@@ -1,4 +1,4 @@
-"""beit-attention, from outside: options, numbers, pictures, files. tests/timm compares the numbers with timm.
+"""Tests beit-attention from outside: options, numbers, pictures, files. tests/timm compares the numbers with timm.
 
     BEIT_BUILD_DIR=build python -m pytest tests/programs/test_attention_pictures.py
 """
@@ -46,12 +46,12 @@ def draw(image, tmp_path):
 
 
 def seen(picture, size=896):
-    """The image: the left one of the two."""
+    """The left one of the two images: the input."""
     return picture[MARGIN:MARGIN + size, MARGIN:MARGIN + size].astype(int)
 
 
 def overlay(picture, size=896):
-    """The image under the map: the right one."""
+    """The right one of the two images: the input under the map."""
     return picture[MARGIN:MARGIN + size, 2 * MARGIN + size:2 * (MARGIN + size)].astype(int)
 
 
@@ -133,7 +133,7 @@ def test_components(draw, tmp_path, image):
 
 
 def test_components_tell_themselves_apart_without_hues(draw):
-    """At the right each component alone, the first above: light where it is large."""
+    """The right side shows each component alone, the first on top: light where it is large."""
     picture, components = draw("--pca", "--size", 445)
     for i in range(3):
         top, left = MARGIN + i * ((445 + MARGIN) // 3), 3 * MARGIN + 2 * 445
@@ -149,7 +149,7 @@ def test_components_tell_themselves_apart_without_hues(draw):
 @pytest.mark.parametrize("options", [(), ("--pca",)])
 @pytest.mark.parametrize("size", [160, 896])
 def test_letters_are_large(options, size, draw):
-    """A capital letter is of 28 pixels, and nothing is cut off, however small the image."""
+    """Capital letters are 28 pixels high, and nothing is cut off, however small the image."""
     picture, _ = draw("--size", size, *options)
     assert (picture[-MARGIN // 2:] == 255).all() and (picture[:, -MARGIN // 2:] == 255).all()
     caption = picture[picture.shape[0] - 2 * 40 - MARGIN // 2:].min(axis=(1, 2)) < 100  # rows with ink
@@ -158,7 +158,7 @@ def test_letters_are_large(options, size, draw):
 
 @pytest.mark.parametrize("size, lines", [(160, 2), (448, 3), (896, 5)])
 def test_numbers_beside_the_bar_stand_apart(size, lines, draw):
-    """For a flat image there are fewer of them."""
+    """A flat image has fewer components."""
     picture, _ = draw("--size", size, model=GOLDEN / "model_rectangle.safetensors")
     left = 3 * MARGIN + 2 * size + 58
     ink = picture[:-2 * 40 - MARGIN, left:left + 150].min(axis=(1, 2)) < 128  # rows
@@ -167,7 +167,7 @@ def test_numbers_beside_the_bar_stand_apart(size, lines, draw):
 
 
 def test_rectangle(draw):
-    """A grid that is no square, its last patch, and a picture of the image's shape."""
+    """Tests a grid that isn't square, its last patch, and a picture of the image's shape."""
     model = GOLDEN / "model_rectangle.safetensors"
     components = draw("--pca", model=model)[1]
     rows, cols, _ = components.shape
@@ -191,7 +191,7 @@ def test_embedded_model(image, tmp_path):
     assert Image.open(tmp_path / "out.png").size[0] > 1800
 
 
-# What can't be
+# Errors
 
 
 @pytest.mark.parametrize("arguments", [

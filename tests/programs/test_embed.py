@@ -1,4 +1,4 @@
-"""beit-embed into a folder of shards: inputs, restarts, tasks, mistakes.
+"""Tests beit-embed with a folder of shards: inputs, restarts, tasks, mistakes.
 
 Rows are compared with those of the one-file output, which test_programs.py checks.
 """
@@ -52,7 +52,7 @@ def failed_of(folder):
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory):
-    """Twenty-five images: two beside, and the others in and below, the folders of two classes; and a damaged one."""
+    """Twenty-five images: two at the top, the others in and below the folders of two classes; and a damaged one."""
     folder = tmp_path_factory.mktemp("inputs") / "photos"
     names = [f"{kind}/{i:02}.png" for kind in ("cat", "dog/big") for i in range(11)] + ["cat.png", "zebra.png", "cat/0/a.png"]
     for seed, name in enumerate(names):
@@ -64,7 +64,7 @@ def photos(tmp_path_factory):
 
 
 def expected_order(folder):
-    """Depth first, files and folders of a folder together by name."""
+    """Depth first; the files and folders of a folder are sorted together by name."""
     found = []
     for path in sorted(folder.iterdir(), key=lambda path: path.name):
         found += expected_order(path) if path.is_dir() else [path]

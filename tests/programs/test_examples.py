@@ -1,4 +1,4 @@
-"""The shortest programs: what they print is what beit-classify says."""
+"""Tests that the example programs print beit-classify's answers."""
 
 import json
 import os

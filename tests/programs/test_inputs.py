@@ -1,4 +1,4 @@
-"""What the programs read and what they leave out: folders, tar files, standard input, damaged photographs."""
+"""Tests what the programs read and skip: folders, tar files, standard input, damaged photographs."""
 
 import csv
 import io
@@ -35,7 +35,7 @@ def embedding_of(path, tmp_path):
     return np.load(tmp_path / "one.npy")
 
 
-# What is skipped
+# Skipped files
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ def test_apple_double_in_a_list_is_skipped(mixed, tmp_path):
 
 
 def test_formats_of_optional_libraries(image, tmp_path):
-    """Either read, or among what is skipped."""
+    """Every file is either read or among the skipped ones."""
     folder = tmp_path / "formats"
     folder.mkdir()
     picture = Image.open(image)

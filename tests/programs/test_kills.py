@@ -1,4 +1,4 @@
-"""kills.py with few images and kills; what it finds wrong it asserts itself."""
+"""Runs kills.py with few images and kills; it asserts everything itself."""
 
 from kills import kill_and_restart
 from test_programs import posix

@@ -1,4 +1,4 @@
-"""beit-mask and beit-embed --tokens visual, from outside: options, numbers, pictures, files.
+"""Tests beit-mask and beit-embed --tokens visual from outside: options, numbers, pictures, files.
 
     BEIT_BUILD_DIR=build python -m pytest tests/programs/test_mask.py
 """
@@ -18,7 +18,7 @@ SAMPLES = ROOT / "examples" / "data" / "fashion_mnist"
 
 
 def run(program, *arguments, status=0):
-    """Lines of standard output, or of standard error where another status than 0 is wanted."""
+    """The lines of standard output, or of standard error if the wanted status isn't 0."""
     result = subprocess.run([str(BUILD / program), *map(str, arguments)], capture_output=True, text=True, timeout=120)
     assert result.returncode == status, result.stderr
     return (result.stderr if status else result.stdout).splitlines()
@@ -50,7 +50,7 @@ def test_demo(tmp_path):
 
 
 def test_picture(tmp_path):
-    """What is hidden is grey in the second image; with nothing hidden the last two are the same."""
+    """Hidden patches are grey in the second image; with none hidden, the last two are the same."""
     sample = SAMPLES / "bag.png"
     rows = ",".join(["1111111"] * 2 + ["0000000"] * 5)
     run("beit-mask", "--mask", rows, "-o", tmp_path / "out.png", sample)
@@ -87,7 +87,7 @@ def test_other_models(tmp_path):
 
 
 def test_golden_tokens(tmp_path):
-    """The tokenizer in a file, over a folder and in shards: what DALL-E's own blocks give."""
+    """The tokens of a tokenizer in a file, for a folder and in shards, are those of DALL-E's own blocks."""
     safetensors = pytest.importorskip("safetensors.numpy")
     expected = safetensors.load_file(GOLDEN / "dvae_three.expected.safetensors")
     folder = tmp_path / "images"
@@ -121,7 +121,7 @@ def test_wrong_use(arguments, status, message):
 
 
 def test_broken_images(tmp_path):
-    """They are named, the rest is done, and the status says that something failed."""
+    """Unreadable images are named, the others are done, and the status tells that something failed."""
     (tmp_path / "broken.png").write_bytes(b"\x89PNG")
     lines = run("beit-mask", tmp_path / "broken.png", SAMPLES / "bag.png", "--npy", tmp_path / "out.npy", status=1)
     assert len(lines) == 1 and "broken.png" in lines[0]

@@ -1,4 +1,4 @@
-"""beit-search, from outside, over embedding folders that NumPy wrote.
+"""Tests beit-search from outside, on embedding folders that NumPy wrote.
 
     BEIT_BUILD_DIR=build python -m pytest tests/programs
 """
@@ -52,7 +52,7 @@ def write_index(folder, paths, embeddings, shards=(0, 13, 13, COUNT), dtype=np.f
 
 
 def wanted(embeddings, query, k):
-    """By double precision: indices, cosines."""
+    """The nearest rows in double precision: indices, cosines."""
     units = embeddings.astype(np.float64)
     units /= np.linalg.norm(units, axis=1, keepdims=True)
     cosine = units @ units[query]
@@ -180,7 +180,7 @@ def test_page_shows_folders_and_labels_that_differ(images, tmp_path):
 
 
 def test_page_enlarges_pictures(images, tmp_path):
-    """By mouse and by keys, in Chromium."""
+    """Tests the page with mouse and keyboard, in Chromium."""
     webdriver = pytest.importorskip("selenium.webdriver")
     Keys = webdriver.Keys
     from selenium.webdriver.support.ui import WebDriverWait

@@ -1,4 +1,4 @@
-"""beit-train-head, from outside: what it prints and writes, and what it refuses.
+"""Tests beit-train-head from outside: its output, its files, and what it refuses.
 
     BEIT_BUILD_DIR=build python -m pytest tests/programs
 """
@@ -85,7 +85,7 @@ def test_makes_a_classifier(data, tmp_path):
 
 
 def write_int8(path):
-    """A small model whose matrices of the blocks are int8 with a scale a row."""
+    """A small model whose blocks' matrices are int8 with one scale per row."""
     with safe_open(ROOT / "tests" / "golden" / "model_standard.safetensors", "np") as file:
         tensors, metadata = {name: file.get_tensor(name) for name in file.keys()}, file.metadata()
     for name in [name for name in tensors if re.search(r"^blocks.*(qkv|proj|fc1|fc2)\.weight$", name)]:
@@ -227,7 +227,7 @@ def test_help_is_narrow():
 
 @pytest.fixture
 def mounted(tmp_path):
-    """mounted(options): a small file system of its own."""
+    """mounted(options) mounts a small file system."""
     folder = tmp_path / "mount"
     folder.mkdir()
 

@@ -1,4 +1,4 @@
-"""What the comparisons with timm share: the programs, the figures that are printed at the end, the tools' modules.
+"""Shared by the comparisons with timm: the programs, the figures that are printed at the end, the tools' modules.
 
 The environment names the build folder: BEIT_BUILD_DIR=build pytest tests/timm
 """

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Models at full size with random weights against the packages that they come from, in double precision.
+"""Compares models at full size and with random weights with their original packages, in double precision.
 
     BEIT_BUILD_DIR=build-release python tests/timm/full_size.py timm [TAG...]       all of timm's tags that begin with beit
     BEIT_BUILD_DIR=build-release python tests/timm/full_size.py sizes               other image sizes
@@ -8,7 +8,7 @@
     BEIT_BUILD_DIR=build-release python tests/timm/full_size.py tokenizer           DALL-E's discrete VAE
     BEIT_BUILD_DIR=build-release python tests/timm/full_size.py demo                tokens of the small one that is trained
 
-Each prints a line with the largest difference and what it may be; the tests run some of them.
+Each prints a line with the largest difference and its limit; the tests run some of them.
 """
 import os
 import subprocess
@@ -27,7 +27,7 @@ TOKENS_BOUND = 1e-4  # of the logits' deviation
 
 
 def run_model(folder, what, weights, *inputs, texts=()):
-    """beit_run_model of arrays, which become .npy files; its result."""
+    """Runs beit_run_model on arrays, which become .npy files, and returns its result."""
     program = Path(os.environ["BEIT_BUILD_DIR"]).resolve() / "tests" / "beit_run_model"
     arguments = []
     for i, array in enumerate(inputs):
@@ -44,7 +44,7 @@ def random_images(batch, size, seed=0, low=-1.0):
 
 
 def save_model(model, architecture, preprocessing, path, **more):
-    """A converted file of a timm model, and tensors beside its own."""
+    """Writes a converted file of a timm model and additional tensors."""
     import converted
     tensors = converted.convert_tensors({**model.state_dict(), **more}, "f32")
     converted.write(path, tensors, converted.make_config(model, architecture, preprocessing))
@@ -52,7 +52,7 @@ def save_model(model, architecture, preprocessing, path, **more):
 
 @torch.no_grad()
 def timm_tag(tag, folder):
-    """The largest difference of logits, and their deviation."""
+    """The largest difference of logits, and their standard deviation."""
     import timm
     from random_model import randomise
     config = timm.get_pretrained_cfg(tag)

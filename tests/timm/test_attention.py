@@ -1,5 +1,5 @@
-"""beit-attention's numbers against timm in double precision: softmax(q k^T / sqrt(D) + R), which timm's fused path never
-stores, from the block's own modules.
+"""Compares beit-attention's numbers with timm in double precision: softmax(q k^T / sqrt(D) + R), which timm's fused path
+never stores, recomputed from the block's own modules.
 """
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The embedded model on Fashion-MNIST's 10,000 test images: beit-classify against timm on the same file.
+"""Compares beit-classify with timm, on the same file, for the embedded model and Fashion-MNIST's 10,000 test images.
 
 The data is Debian's package dataset-fashion-mnist; BEIT_FASHION_MNIST names another folder.
 """
@@ -36,7 +36,7 @@ def images(tmp_path_factory):
 
 @torch.no_grad()
 def timm_logits(folder):
-    """timm's logits in single precision, from the files, by the model's own preprocessing: (10000, 10)."""
+    """timm's logits of the files in single precision, with the model's own preprocessing: (10000, 10)."""
     _, config = converted.read(MODEL)
     preprocessing = dict(config["pretrained_cfg"])
     preprocessing.pop("license", None)

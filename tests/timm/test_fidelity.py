@@ -1,6 +1,6 @@
-"""The programs against timm in double precision: real photographs through models with random weights.
+"""Compares the programs with timm in double precision: real photographs through models with random weights.
 
-Preprocessing is timm's own here, so that the whole way from file to logits is compared.
+The reference uses timm's own preprocessing, so that the whole way from file to logits is compared.
 """
 import json
 import shutil
@@ -23,7 +23,7 @@ PHOTOGRAPHS = ("chelsea.png", "coffee.png", "rocket.jpg")
 LOGITS_BOUND = 2e-5  # for logits with a standard deviation of about 2
 EMBEDDING_BOUND = 1e-5
 
-# Full width and depth, but for the one at 120. Each name is a part of the model that differs.
+# Full width and depth, except for the one at 120. Each name is the part of the model that differs.
 MODELS = {
     "base": dict(),
     "width 120, 5 heads, 160 px": dict(embed_dim=120, num_heads=5, img_size=160),
@@ -37,7 +37,7 @@ MODELS = {
 
 @dataclass
 class Reference:
-    """What timm computes for the photographs, in double and in single precision."""
+    """timm's results for the photographs, in double and in single precision."""
     logits: np.ndarray      # (3, K) double
     embeddings: np.ndarray  # (3, C) double
     tokens: np.ndarray      # (3, N, C) double
@@ -87,7 +87,7 @@ def load_rows(path, count):
 
 
 def compare_logits(name, source, expected, paths, program, figure, folder):
-    """beit-classify --logits against `expected`; returns what it wrote."""
+    """Compares beit-classify --logits with `expected`, and returns its logits."""
     program("beit-classify", "--model", source, "--logits", folder / "logits.npy", *paths)
     logits = load_rows(folder / "logits.npy", len(paths))
     assert logits.shape == expected.logits.shape
@@ -100,7 +100,7 @@ def compare_logits(name, source, expected, paths, program, figure, folder):
 
 
 def compare_embeddings(name, source, expected, paths, program, figure, folder):
-    """beit-embed against `expected`."""
+    """Compares beit-embed with `expected`."""
     program("beit-embed", "--model", source, "--output", folder / "embeddings.npy", *paths)
     embeddings = load_rows(folder / "embeddings.npy", len(paths))
     assert embeddings.shape == expected.embeddings.shape
@@ -112,7 +112,7 @@ def compare_embeddings(name, source, expected, paths, program, figure, folder):
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory, photographs):
-    """The full-size model as timm's pair, as a converted file and as a bare file, and what timm computes."""
+    """The full-size model as timm's two files, as a converted file and as a bare file, and timm's results."""
     folder = tmp_path_factory.mktemp("base")
     model, config = make_model("base")
     (folder / "pair").mkdir()
@@ -128,7 +128,7 @@ def base(tmp_path_factory, photographs):
 
 
 def test_full_size(base, photographs, program, figure, tmp_path):
-    """All three forms of the weights: within the bounds, and the same to the last bit."""
+    """All three forms of the weights give results within the bounds and equal to the last bit."""
     folder, expected = base
     results = [compare_logits(f"base, {source}", folder / source, expected, photographs, program, figure, tmp_path)
                for source in ("converted.safetensors", "pair", "bare/beit.safetensors")]
@@ -152,7 +152,7 @@ def test_variant(name, photographs, program, figure, tmp_path):
 
 @pytest.mark.parametrize("precision, bound", [("float-fast", None), ("bfloat16", 0.9999), ("int8", 0.999)])
 def test_precision(precision, bound, base, photographs, program, figure, tmp_path):
-    """float-fast within 2e-4; the cosine of the others' logits to double precision at least `bound`."""
+    """float-fast is within 2e-4; the cosine of the others' logits to double precision is at least `bound`."""
     folder, expected = base
     program("beit-classify", "--model", folder / "converted.safetensors", "--precision", precision, "--logits",
             tmp_path / "logits.npy", *photographs)
@@ -167,7 +167,7 @@ def test_precision(precision, bound, base, photographs, program, figure, tmp_pat
 
 
 def test_quantised_file(base, photographs, program, figure, tmp_path):
-    """An int8 file gives, to the last bit, what its source gives that is quantised while it is loaded."""
+    """An int8 file gives the results, to the last bit, of its source when that is quantised while it is loaded."""
     folder, _ = base
     tensors, config = converted.read(folder / "converted.safetensors")
     path = tmp_path / "int8.safetensors"
@@ -186,7 +186,7 @@ def test_quantised_file(base, photographs, program, figure, tmp_path):
 
 @pytest.mark.parametrize("kind, chosen", [("class", np.s_[:, 0]), ("patch", np.s_[:, 1:]), ("all", np.s_[:, :])])
 def test_tokens(kind, chosen, base, photographs, program, figure, tmp_path):
-    """The tokens of forward_features: within 1e-5 of their standard deviation, which isn't 1 as that of embeddings."""
+    """The tokens of forward_features are within 1e-5 of their standard deviation, which isn't 1, unlike embeddings'."""
     folder, expected = base
     output = tmp_path / "tokens.npy"
     program("beit-embed", "--model", folder / "converted.safetensors", "--output", output, "--tokens", kind,
@@ -199,7 +199,7 @@ def test_tokens(kind, chosen, base, photographs, program, figure, tmp_path):
 
 @pytest.mark.parametrize("precision, bound", [("float", 1.35), ("bfloat16", 0.9), ("int8", 0.65)])
 def test_peak_memory(precision, bound, base, photographs, peak_memory, figure):
-    """One photograph at full size, from the same float32 file."""
+    """Tests one photograph at full size, from the same float32 file."""
     folder, _ = base
     path = folder / "converted.safetensors"
     peak = peak_memory("beit-classify", "--model", path, "--precision", precision, photographs[0])

@@ -1,7 +1,7 @@
-"""Files that are unusual, or in formats of optional libraries, compared with Pillow, bit for bit.
+"""Compares unusual files, and files in formats of optional libraries, with Pillow, bit for bit.
 
-BEIT_BUILD_DIR names the folder that holds beit_dump_pixels (no optional library) and beit_dump_pixels_turbo (all that
-were found).
+BEIT_BUILD_DIR names the folder that holds beit_dump_pixels (without optional libraries) and beit_dump_pixels_turbo (with
+all that were found).
 """
 import re
 import struct
@@ -45,7 +45,7 @@ def assert_pillows(files, folder, program):
 
 
 def assert_jpegs_decode_as(files, whole, folder):
-    """By libjpeg-turbo to Pillow's pixels; by stb_image to those of the whole file, whose rounding is its own."""
+    """libjpeg-turbo gives Pillow's pixels; stb_image those that it gives for the whole file, with its own rounding."""
     assert assert_pillows(files, folder, ALL) == len(files)
     wanted, *found = decode(written({"whole.jpg": whole, **files}, folder), folder, program=PLAIN)
     for name, pixels in zip(files, found, strict=True):
@@ -107,7 +107,7 @@ def test_pnm(tmp_path):
 
 
 def images(height=37, width=53):
-    """One for each of Pillow's modes that such a format has, with values in the alpha channel that matter."""
+    """One image for each of Pillow's modes that such a format has, with alpha values that matter."""
     rgb = Image.fromarray(photo(height, width, seed=4))
     alpha = Image.fromarray(np.random.default_rng(4).integers(0, 256, (height, width), np.uint8))
     rgba = rgb.copy()
@@ -137,7 +137,7 @@ def test_webp(tmp_path):
 
 
 def test_orientation(tmp_path):
-    """WebP's is EXIF's, as JPEG's; a TIFF is upright, as Pillow has it."""
+    """WebP's orientation is EXIF's, as JPEG's is; a TIFF is upright, as in Pillow."""
     paths = []
     for orientation in range(1, 9):
         exif = Image.Exif()
@@ -289,7 +289,7 @@ def test_tiff_that_is_damaged(tmp_path):
 @pytest.mark.parametrize("encode_command, decode_command, ending, library", [
     ("avifenc", "avifdec", "avif", "libavif"), ("heif-enc", "heif-convert", "heic", "libheif")])
 def test_libraries_own_pixels(encode_command, decode_command, ending, library, tmp_path):
-    """AVIF and HEIC, which this Pillow doesn't read: what their libraries' own programs make of them."""
+    """AVIF and HEIC, which this Pillow doesn't read, are compared with their libraries' own programs."""
     paths, wanted = [], []
     for height, width in [(48, 64), (101, 77)]:
         source = tmp_path / f"{height}.png"
@@ -316,7 +316,7 @@ def test_libraries_own_pixels(encode_command, decode_command, ending, library, t
 @pytest.mark.parametrize("kind", ["4:4:4", "4:2:0", "grey", "CMYK"])
 @pytest.mark.parametrize("progressive", [False, True])
 def test_allowed_truncation(kind, progressive, tmp_path, monkeypatch):
-    """What Pillow makes of it with LOAD_TRUNCATED_IMAGES, by libjpeg-turbo; by stb_image the rows that are there."""
+    """libjpeg-turbo gives Pillow's pixels with LOAD_TRUNCATED_IMAGES; stb_image gives the rows that exist."""
     whole = encode(kind, (96, 120), progressive=progressive)
     begin = whole.index(b"\xff\xda") + 14
     cuts = [*range(begin, len(whole), (len(whole) - begin) // 40), len(whole) - 2, len(whole) - 1, len(whole)]

@@ -1,4 +1,4 @@
-"""Some of full_size.py: the largest architectures and what has no tests of its own here."""
+"""Runs some of full_size.py: the largest architectures, and models without other tests here."""
 import full_size
 
 

@@ -1,4 +1,4 @@
-"""JPEGs decoded by libjpeg-turbo, compared with Pillow, bit for bit.
+"""Compares JPEGs decoded by libjpeg-turbo with Pillow, bit for bit.
 
 BEIT_BUILD_DIR names the folder that holds the program beit_dump_pixels_turbo, built with BEIT_USE_LIBJPEG_TURBO.
 """
@@ -9,13 +9,13 @@ import pytest
 from PIL import Image, ImageFile, ImageOps
 from test_preprocessing import decode, oriented_files, photo, pillow, saved
 
-ImageFile.MAXBLOCK = 1 << 22  # Pillow's encoder fails where a file doesn't fit
+ImageFile.MAXBLOCK = 1 << 22  # Pillow's encoder fails if a file doesn't fit
 PROGRAM = "beit_dump_pixels_turbo"
 KINDS = ("4:4:4", "4:2:2", "4:2:0", "4:4:0", "4:1:1", "4:1:0", "grey", "CMYK", "YCCK", "RGB")
 
 
 def marker(data, code):
-    """Where the segment of that marker begins."""
+    """The offset of that marker's segment."""
     at = 2
     while data[at + 1] != code:
         at += 2 + struct.unpack_from(">H", data, at + 2)[0]
@@ -23,7 +23,7 @@ def marker(data, code):
 
 
 def resampled(data, factors, mcu, size):
-    """The same data as blocks of another sampling: the content is shuffled, but the file is valid.
+    """The same data declared as blocks of another sampling: the content is shuffled, but the file is valid.
 
     factors are horizontal << 4 | vertical of the luma, mcu and size (height, width) in pixels.
     """
@@ -56,7 +56,7 @@ def encode(kind, size, **options):
         return resampled(data, 0x14, (32, 8), (rows * 64 - odd[0], cols * 8 - odd[1]))
     if kind == "grey":
         return saved(image.convert("L"), "JPEG", **options)
-    if kind == "RGB":  # by its component names, for want of a JFIF or Adobe marker
+    if kind == "RGB":  # recognised by its component names, without a JFIF or Adobe marker
         data = bytearray(saved(image, "JPEG", subsampling="4:4:4", **options))
         del data[2 : 4 + struct.unpack_from(">H", data, 4)[0]]
         for code, first, step in ((0xC2 if options.get("progressive") else 0xC0, 10, 3), (0xDA, 5, 2)):
@@ -74,7 +74,7 @@ def encode(kind, size, **options):
 
 
 def assert_decodes_as_pillow(files, folder):
-    """files: {name: bytes}. What Pillow refuses is refused."""
+    """files: {name: bytes}. Files that Pillow refuses must be refused."""
     paths = []
     for name, data in files.items():
         paths.append(folder / f"{name}.jpg".replace(":", ""))
@@ -96,7 +96,7 @@ def assert_decodes_as_pillow(files, folder):
 def test_every_kind(kind, tmp_path):
     files = {}
     for progressive in (False, True):
-        # What shuffles progressive files needs whole blocks; RGB's scans are named one by one.
+        # Shuffled progressive files need whole blocks; RGB's scans are named one by one.
         sizes = [(64, 96), (240, 320)] if progressive else [(64, 96), (1, 1), (7, 5), (9, 16), (17, 33), (123, 211)]
         if progressive and kind == "RGB":
             continue
@@ -130,7 +130,7 @@ def test_truncated(kind, progressive, tmp_path):
 @pytest.mark.parametrize("kind", ["4:4:4", "4:2:0", "grey", "CMYK"])
 @pytest.mark.parametrize("progressive", [False, True])
 def test_damaged(kind, progressive, tmp_path):
-    """What Pillow makes of damaged data."""
+    """Compares damaged data with Pillow's result."""
     whole = encode(kind, (90, 130), progressive=progressive)
     begin = whole.index(b"\xff\xda") + 14
     rng = np.random.default_rng(5)

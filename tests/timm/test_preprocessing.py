@@ -1,4 +1,4 @@
-"""Decoding and preprocessing compared with Pillow and timm, bit for bit.
+"""Compares decoding and preprocessing with Pillow and timm, bit for bit.
 
 BEIT_BUILD_DIR names the folder that holds the program beit_dump_pixels.
 """
@@ -23,7 +23,7 @@ CROP_MODES = ("center", "squash", "border")
 
 
 def run_jobs(jobs, folder, program="beit_dump_pixels"):
-    """One (bytes, error message) for each job, a tuple of fields."""
+    """Returns one (bytes, error message) per job, which is a tuple of fields."""
     program = next(
         path for path in (Path(os.environ["BEIT_BUILD_DIR"]) / sub / program for sub in ("", "tests")) if path.exists()
     )
@@ -60,7 +60,7 @@ def pillow(path):
 
 
 def assert_decodes_as_pillow(files, folder):
-    """files: {name: bytes}, all read by Pillow."""
+    """files: {name: bytes}; Pillow reads all of them."""
     paths = []
     for name, data in files.items():
         paths.append(folder / name)
@@ -135,7 +135,7 @@ PNG_TYPES = [
 
 
 def png_files(height=23, width=37):
-    """Every colour type and depth, plain and interlaced, with and without tRNS. Grey of 16 bits is apart."""
+    """Every colour type and depth, plain and interlaced, with and without tRNS. 16-bit grey has its own test."""
     rng = np.random.default_rng(1)
     files = {}
     for colour, depth in PNG_TYPES:
@@ -174,7 +174,7 @@ def test_png_palette_shorter_than_its_indices(tmp_path):
 
 
 def bmp(pixel_rows, width, height, bits, palette=b"", used=0, compression=0, masks=b"", header=40, gap=0):
-    """pixel_rows: packed rows, unpadded, as they stand in the file."""
+    """pixel_rows: packed rows, unpadded, in the file's order."""
     data = b"".join(row + bytes(-len(row) % 4) for row in pixel_rows)
     if header == 12:
         info = struct.pack("<IHHHH", 12, width, height, 1, bits)
@@ -239,7 +239,7 @@ def gif(canvas, frame, offset=(0, 0), transparent=None, background=0, colours=25
 
 
 def saved_gif(frame, interlaced):
-    """The LZW data of a frame as Pillow writes it, with the code size before and the terminator behind."""
+    """The LZW data of a frame as Pillow writes it, between code size and terminator."""
     image = Image.fromarray(frame, "P")
     image.putpalette(np.random.default_rng(9).integers(0, 256, 768, np.uint8).tobytes())
     data = saved(image, "GIF", interlace=interlaced, optimize=False)
@@ -300,7 +300,7 @@ def test_pnm_grey16_keeps_the_high_byte(tmp_path):
 
 
 def oriented_files(folder):
-    """One JPEG for each EXIF orientation that there is, and for two that there aren't."""
+    """One JPEG for each valid EXIF orientation, and for two invalid ones."""
     image = Image.fromarray(photo(24, 40))
     paths = []
     for orientation in range(0, 10):
@@ -334,7 +334,7 @@ def jpeg_difference(image, folder, **options):
 @pytest.mark.parametrize("quality", [50, 90])
 @pytest.mark.parametrize("kind", ["grey", "4:4:4", "4:2:2", "4:2:0", "CMYK"])
 def test_jpeg_is_close_to_pillow(kind, quality, progressive, tmp_path):
-    """Two decoders, which round and upsample colour differently: within a few levels."""
+    """The two decoders round and upsample colour differently, so they agree only within a few levels."""
     image = Image.fromarray(photo(123, 211))
     options = {"quality": quality, "progressive": progressive}
     if kind in ("grey", "CMYK"):
@@ -352,7 +352,7 @@ def test_jpeg_is_close_to_pillow(kind, quality, progressive, tmp_path):
 
 
 def test_truncated_files(tmp_path):
-    """Wherever a file is cut, it is an error, and never a crash or a half-grey image."""
+    """Wherever a file is cut, it is an error, never a crash or a half-grey image."""
     image = Image.fromarray(photo(40, 50))
     whole = {
         "jpeg": saved(image, "JPEG"),
@@ -411,7 +411,7 @@ def assert_preprocesses_as_timm(jobs, folder):
 
 
 def test_all_256_values(tmp_path):
-    """Without a resize: every byte in every channel, through normalisation alone."""
+    """Tests normalisation without a resize: every byte in every channel."""
     values = np.arange(256, dtype=np.uint8).reshape(16, 16)
     Image.fromarray(np.stack([values, values.T, values[::-1]], -1)).save(tmp_path / "values.png")
     normalisations = [IMAGENET, HALF, ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)),
@@ -459,7 +459,7 @@ def test_long_and_narrow(interpolation, tmp_path):
 
 
 def test_long_and_narrow_at_224(tmp_path):
-    """timm makes an image of 1.2 GB on its way here."""
+    """timm makes an image of 1.2 GB in between."""
     path = tmp_path / "narrow.png"
     Image.fromarray(photo(5000, 1)).save(path)
     assert_preprocesses_as_timm([(path, (224, 224), 0.9, "center", "bicubic", *HALF)], tmp_path)
@@ -489,7 +489,7 @@ def test_random(tmp_path):
 
 
 def test_impossible_sizes(tmp_path):
-    """Where Pillow refuses to resize to 0 pixels, so do we."""
+    """Like Pillow, we refuse to resize to 0 pixels."""
     path = tmp_path / "narrow.png"
     Image.fromarray(photo(1000, 1)).save(path)
     with pytest.raises(ValueError, match="height and width must be > 0"):

@@ -1,5 +1,5 @@
-"""beit-train-head on handwritten digits: the model that it writes in timm, its head against scikit-learn's, and the
-demo model's features against pixels.
+"""Tests beit-train-head on handwritten digits: loads its model in timm, and compares its head with scikit-learn's and the
+demo model's features with pixels.
 
 The digits are the 1,797 that scikit-learn ships and the 5,000 of OpenCV's digits.png (Debian's package opencv-doc).
 BEIT_BUILD_DIR names the build folder.
@@ -26,7 +26,7 @@ OPENCV_DIGITS = Path("/usr/share/doc/opencv-doc/examples/data/digits.png")
 
 @pytest.fixture(scope="module")
 def digits(tmp_path_factory):
-    """Folders train and test of PNG files by class, and all paths in the order of the programs' folders."""
+    """Folders train and test of PNG files by class, and all paths in the order in which programs read folders."""
     folder = tmp_path_factory.mktemp("digits")
     data = load_digits()
     for index, (pixels, label) in enumerate(zip(data.images, data.target)):
@@ -85,7 +85,7 @@ def test_digits(digits, program, figure, tmp_path):
 
 
 def write_digits(folder, pixels, labels, chosen):
-    """A folder of PNG files, a subfolder a class."""
+    """A folder of PNG files with one subfolder per class."""
     for index in chosen:
         place = folder / str(labels[index])
         place.mkdir(parents=True, exist_ok=True)
@@ -100,8 +100,8 @@ def nearest_pixels(pixels, labels, train, test):
 
 
 def test_features_of_clothes_beat_pixels_on_digits(program, figure, tmp_path):
-    """Means over random splits of heads on 4,000 digits, and of heads on 8 a class, tested on the 1,000 others."""
-    sheet = np.asarray(Image.open(OPENCV_DIGITS).convert("L"))  # 50 rows of 100 digits, 5 rows a class
+    """Means over random splits of heads on 4,000 digits, and of heads on 8 per class, tested on the 1,000 others."""
+    sheet = np.asarray(Image.open(OPENCV_DIGITS).convert("L"))  # 50 rows of 100 digits, 5 rows per class
     pixels = np.ascontiguousarray(sheet.reshape(50, 20, 100, 20).swapaxes(1, 2).reshape(5000, 20, 20))
     labels = np.arange(5000) // 500
     rng = np.random.default_rng(0)

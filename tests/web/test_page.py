@@ -1,4 +1,4 @@
-"""The page examples/web in Chromium: its answers are the program's."""
+"""Tests that the page examples/web, in Chromium, gives the program's answers."""
 
 import functools
 import http.server
@@ -62,20 +62,20 @@ def wait_for(page, text):
 
 
 def classes(page):
-    """[(label, per cent)] as the page shows them."""
+    """The [(label, per cent)] that the page shows."""
     rows = page.find_elements(By.CSS_SELECTOR, "#classes li")
     return [tuple(span.text for span in row.find_elements(By.TAG_NAME, "span")) for row in rows]
 
 
 def program(*arguments):
-    """What beit-classify says of an image: [(label, score)]."""
+    """beit-classify's answer for an image: [(label, score)]."""
     directory = pathlib.Path(os.environ.get("BEIT_BUILD_DIR", ROOT / "build-release"))
     line = subprocess.run([directory / "beit-classify", "--json", *arguments], check=True, capture_output=True).stdout
     return [(entry["label"], entry["score"]) for entry in json.loads(line)["predictions"]]
 
 
 def drawn(page, canvas):
-    """How many colours a canvas has."""
+    """The number of colours on a canvas."""
     return page.execute_script(
         "const c = document.getElementById(arguments[0]);"
         "return new Set(new Uint32Array(c.getContext('2d').getImageData(0, 0, c.width, c.height).data.buffer)).size;",
@@ -103,7 +103,7 @@ def test_other_precisions(page, precision):
     page.find_element(By.CSS_SELECTOR, f"#precision option[value={precision}]").click()
     page.find_element(By.ID, "photograph").send_keys(str(DATA / "fashion_mnist" / "bag.png"))
     wait_for(page, "attention in")
-    # The two round in another order, int8 more than the other.
+    # The two round in different orders, int8 more so.
     wanted = program("--precision", precision, str(DATA / "fashion_mnist" / "bag.png"))
     label, text = classes(page)[0]
     assert label == wanted[0][0]
@@ -119,7 +119,7 @@ def test_a_model_that_is_opened(page, tmp_path):
     broken.write_bytes(model.read_bytes()[:-10])
     page.find_element(By.ID, "model").send_keys(str(broken))
     wait_for(page, "broken.safetensors: ")
-    # The model before stays.
+    # The previous model stays.
     page.find_element(By.CSS_SELECTOR, "[data-sample='dress.png']").click()
     wait_for(page, "attention in")
     assert classes(page)[0][0] == "Dress"
@@ -141,12 +141,12 @@ def test_the_camera(page):
 
 
 def test_the_model_runs_in_the_worker_alone(page):
-    """The page itself, which has to stay alive, hasn't even loaded the module."""
+    """The page itself, which must stay responsive, hasn't even loaded the module."""
     assert page.execute_script("return typeof createBeit") == "undefined"
 
 
 def test_screenshot(page, request):
-    """For the README: written where BEIT_SCREENSHOT says."""
+    """Writes a screenshot for the README to BEIT_SCREENSHOT."""
     page.find_element(By.CSS_SELECTOR, "[data-sample='ankle_boot.png']").click()
     wait_for(page, "attention in")
     assert page.execute_script("return document.documentElement.scrollWidth <= innerWidth")

@@ -1,4 +1,4 @@
-"""convert.py: every kind of source, every type, labels, verification, errors."""
+"""Tests convert.py: every kind of source, every type, labels, verification, errors."""
 import json
 import os
 import subprocess
@@ -30,7 +30,7 @@ def model():
 
 
 def original_layout(model):
-    """The tensors as the first BEiT release had them: with the index buffers."""
+    """The tensors as in the first BEiT release: with the index buffers."""
     tensors = dict(model.state_dict())
     for index, block in enumerate(model.blocks):
         if block.attn.relative_position_index is not None:
@@ -39,7 +39,7 @@ def original_layout(model):
 
 
 def save_pair(folder, model, **config):
-    """The pair that timm publishes."""
+    """The two files that timm publishes."""
     folder.mkdir(parents=True, exist_ok=True)
     safetensors.torch.save_file(model.state_dict(), folder / "model.safetensors")
     config = {"architecture": ARCHITECTURE, "num_classes": model.num_classes, "global_pool": model.global_pool,
@@ -144,7 +144,7 @@ def test_averaged_weights_are_preferred(model, tmp_path):
     (dict(in_chans=1), []),
 ])
 def test_bare_safetensors(tmp_path, arguments, options):
-    """All that the architecture can vary in is inferred from names and shapes."""
+    """Every variation of the architecture is inferred from names and shapes."""
     model = make_model(**arguments)
     safetensors.torch.save_file(model.state_dict(), tmp_path / "source.safetensors")
     out = tmp_path / "out.safetensors"
@@ -225,7 +225,7 @@ def pretrained_tensors(vocabulary=8):
 
 
 def test_masked_image_head_is_kept(tmp_path, capsys):
-    """Also of BEiT v2, whose extra blocks only pre-training uses; and once more, from the converted file."""
+    """The same for BEiT v2, whose extra blocks only pre-training uses; and once more from the converted file."""
     model, head = pretrained_tensors()
     extra = {f"cls_pt_layers.0.{name}": value for name, value in model.blocks[0].state_dict().items()}
     torch.save({"model": {**model.state_dict(), **head, **extra}}, tmp_path / "source.pth")
@@ -277,7 +277,7 @@ def hub_cache(home, repository, pair):
 
 
 def run_offline(home, *arguments):
-    """The program, with the hub's client reading its cache only."""
+    """The program, with the hub's client reading only its cache."""
     environment = {**os.environ, "HF_HOME": str(home), "HF_HUB_OFFLINE": "1"}
     return subprocess.run([sys.executable, str(TOOLS / "convert.py"), *map(str, arguments)], env=environment,
                           capture_output=True, text=True)
@@ -454,7 +454,7 @@ def huge(tensors, folder):
     (pair_without("model.safetensors"), [], "has neither"),
 ])
 def test_bad_source(model, tmp_path, capsys, make, options, message):
-    """One line on standard error, status 1, and what was at OUT before is still there."""
+    """Prints one line on standard error, ends with status 1, and leaves an earlier OUT as it was."""
     out = tmp_path / "out.safetensors"
     out.write_bytes(b"before")
     source = make(model.state_dict(), tmp_path)

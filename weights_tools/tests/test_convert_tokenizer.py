@@ -1,4 +1,4 @@
-"""convert_tokenizer.py: DALL-E's pickles in both formats, and pickles that would do something else."""
+"""Tests convert_tokenizer.py: DALL-E's pickles in both formats, and malicious pickles."""
 import os
 import pickle
 import sys
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Couldn't retrieve source code")
 
 
 def fake_package():
-    """Modules whose classes are pickled under dall_e's names, as the published files are."""
+    """Modules whose classes are pickled under dall_e's names, as in the published files."""
     package = types.ModuleType("dall_e")
     for name in ("encoder", "decoder", "utils"):
         module = types.ModuleType(f"dall_e.{name}")
@@ -42,7 +42,7 @@ def convolution(package, n_out, n_in, side):
 
 
 def half(package, name, groups=2):
-    """A module of the structure of dall_e.Encoder or dall_e.Decoder, two channels wide where it has no say."""
+    """A module with the structure of dall_e.Encoder or dall_e.Decoder, two channels wide wherever that is possible."""
     first, sides = (7, (3, 3, 3, 1)) if name == "encoder" else (1, (1, 3, 3, 3))
     module = getattr(package, name).__dict__[name.capitalize()]()
     module.blocks = nn.Sequential()
@@ -94,7 +94,7 @@ def test_one_half_and_dictionaries(tmp_path, package):
 
 
 class Shell:
-    """A pickle of this runs a command when it is loaded."""
+    """Its pickle runs a command when it is loaded."""
 
     def __init__(self, command):
         self.command = command
@@ -105,7 +105,7 @@ class Shell:
 
 @pytest.mark.parametrize("zipped", [True, False])
 def test_hostile_pickles(tmp_path, package, capsys, zipped):
-    """Refused by a line, nothing run, an older output left alone."""
+    """The file is refused in one line, nothing is executed, and an earlier output stays."""
     mark, source, out = tmp_path / "mark", tmp_path / "source.pkl", tmp_path / "out.safetensors"
     out.write_text("older")
     inside = half(package, "encoder")

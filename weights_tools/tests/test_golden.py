@@ -1,4 +1,4 @@
-"""The golden models in the repository are what make_golden.py makes, and test what they claim to."""
+"""Tests that make_golden.py makes the golden models in the repository, and that these test what they claim to."""
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ GOLDEN = Path(__file__).resolve().parents[2] / "tests" / "golden"
 
 @pytest.mark.parametrize("name", make_golden.VARIANTS)
 def test_regenerates(name, tmp_path):
-    """The weights byte for byte; what timm computes within 1e-6, as libraries for double precision differ."""
+    """The weights agree byte for byte; timm's results within 1e-6, because libraries differ in double precision."""
     make_golden.make(name, tmp_path)
     model = f"model_{name}.safetensors"
     assert (tmp_path / model).read_bytes() == (GOLDEN / model).read_bytes()

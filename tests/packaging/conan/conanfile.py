@@ -1,4 +1,4 @@
-"""A program that takes the library from Conan: classifies an image as timm does."""
+"""A program that gets the library from Conan and classifies an image as timm does."""
 import os
 
 from conan import ConanFile
