@@ -53,58 +53,40 @@
 #define BEIT_ABI_ASSERT _assert
 #endif
 
-// 1: the named library decodes images of its format, and the program links it. CMake's options of the same names set
-// them.
+// The optional libraries that decode images. 1: the program links the library, and its reader is compiled. CMake's
+// options of the same names set them.
 #if !defined(BEIT_USE_LIBJPEG_TURBO)
 #define BEIT_USE_LIBJPEG_TURBO 0
-#endif
-#if BEIT_USE_LIBJPEG_TURBO
-#define BEIT_ABI_JPEG _turbo
-#else
-#define BEIT_ABI_JPEG
 #endif
 #if !defined(BEIT_USE_LIBWEBP)
 #define BEIT_USE_LIBWEBP 0
 #endif
-#if BEIT_USE_LIBWEBP
-#define BEIT_ABI_WEBP _webp
-#else
-#define BEIT_ABI_WEBP
-#endif
 #if !defined(BEIT_USE_LIBTIFF)
 #define BEIT_USE_LIBTIFF 0
-#endif
-#if BEIT_USE_LIBTIFF
-#define BEIT_ABI_TIFF _tiff
-#else
-#define BEIT_ABI_TIFF
 #endif
 #if !defined(BEIT_USE_LIBAVIF)
 #define BEIT_USE_LIBAVIF 0
 #endif
-#if BEIT_USE_LIBAVIF
-#define BEIT_ABI_AVIF _avif
-#else
-#define BEIT_ABI_AVIF
-#endif
 #if !defined(BEIT_USE_LIBHEIF)
 #define BEIT_USE_LIBHEIF 0
-#endif
-#if BEIT_USE_LIBHEIF
-#define BEIT_ABI_HEIF _heif
-#else
-#define BEIT_ABI_HEIF
 #endif
 
 // The compiled library has its own flags, which a program that uses it needn't share.
 #if defined(BEIT_COMPILED)
 #define BEIT_ABI_FLAGS _compiled
 #else
-#define BEIT_ABI_JOIN_(a, b, c, d, e, f, g, h, i) a##b##c##d##e##f##g##h##i
+#define BEIT_ABI_FLAGS                                                                             \
+  BEIT_ABI_JOIN(BEIT_ABI_SIMD, BEIT_ABI_FMA, BEIT_ABI_MATH, BEIT_ABI_ASSERT,                       \
+                BEIT_ABI_IF(BEIT_USE_LIBJPEG_TURBO, _turbo), BEIT_ABI_IF(BEIT_USE_LIBWEBP, _webp), \
+                BEIT_ABI_IF(BEIT_USE_LIBTIFF, _tiff), BEIT_ABI_IF(BEIT_USE_LIBAVIF, _avif),        \
+                BEIT_ABI_IF(BEIT_USE_LIBHEIF, _heif))
 #define BEIT_ABI_JOIN(a, b, c, d, e, f, g, h, i) BEIT_ABI_JOIN_(a, b, c, d, e, f, g, h, i)
-#define BEIT_ABI_FLAGS                                                                                     \
-  BEIT_ABI_JOIN(BEIT_ABI_SIMD, BEIT_ABI_FMA, BEIT_ABI_MATH, BEIT_ABI_ASSERT, BEIT_ABI_JPEG, BEIT_ABI_WEBP, \
-                BEIT_ABI_TIFF, BEIT_ABI_AVIF, BEIT_ABI_HEIF)
+#define BEIT_ABI_JOIN_(a, b, c, d, e, f, g, h, i) a##b##c##d##e##f##g##h##i
+// `word` if `used` is 1, nothing if it is 0.
+#define BEIT_ABI_IF(used, word) BEIT_ABI_IF_(used, word)
+#define BEIT_ABI_IF_(used, word) BEIT_ABI_IF_##used(word)
+#define BEIT_ABI_IF_0(word)
+#define BEIT_ABI_IF_1(word) word
 #endif
 
 // For example v1_2_avx2.

@@ -1,14 +1,14 @@
 # An overlay port of the clone that it lies in: vcpkg install beit --overlay-ports=packaging/vcpkg/ports
 get_filename_component(SOURCE_PATH "${CURRENT_PORT_DIR}/../../../.." ABSOLUTE)
 
-vcpkg_check_features(
-  OUT_FEATURE_OPTIONS options
-  FEATURES compiled      BEIT_BUILD_COMPILED
-           libjpeg-turbo BEIT_USE_LIBJPEG_TURBO
-           libwebp       BEIT_USE_LIBWEBP
-           libtiff       BEIT_USE_LIBTIFF
-           libavif       BEIT_USE_LIBAVIF
-           libheif       BEIT_USE_LIBHEIF)
+vcpkg_check_features(OUT_FEATURE_OPTIONS options FEATURES compiled BEIT_BUILD_COMPILED)
+foreach(feature IN LISTS FEATURES)
+  if(feature MATCHES "^lib")  # libjpeg-turbo: BEIT_USE_LIBJPEG_TURBO
+    string(MAKE_C_IDENTIFIER "${feature}" decoder)
+    string(TOUPPER "${decoder}" decoder)
+    list(APPEND options -DBEIT_USE_${decoder}=ON)
+  endif()
+endforeach()
 if(NOT "compiled" IN_LIST FEATURES)
   set(VCPKG_BUILD_TYPE release)  # headers are the same in both
 endif()
