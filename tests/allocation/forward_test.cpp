@@ -51,14 +51,18 @@ long allocations_of_second_forward(int threads, beit::Index batch) {
   const beit::Beit<Weight> model(config, weights.root());
   beit::ThreadPool pool(threads);
   beit::Workspace workspace(pool);
-  beit::Matrix x(batch, 3 * 48 * 48), out(batch, 10);
+  beit::Matrix x(batch, 3 * 48 * 48), out(batch, 10), features(batch * 10, 48), maps(batch, 9 * 48);
+  beit::Rows intermediates[] = {maps};
+  const beit::IntermediatesOptions options{.indices = {-1}, .norm = true};
   x.map().setConstant(0.25f);
   const long at_start = allocations;
   model.forward(x, workspace, out);
+  model.forward_intermediates(x, options, workspace, features, intermediates);
   EXPECT_GT(allocations, at_start) << "the counter doesn't count";
   const long before = allocations;
   Eigen::internal::set_is_malloc_allowed(false);
   model.forward(x, workspace, out);
+  model.forward_intermediates(x, options, workspace, features, intermediates);
   Eigen::internal::set_is_malloc_allowed(true);
   return allocations - before;
 }

@@ -1,6 +1,7 @@
 // The model: timm.models.beit.Beit.
 #pragma once
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -62,6 +63,11 @@ class Beit {
   /// The same, in the memory of `workspace`.
   Intermediates forward_intermediates(const ConstRows& x, const IntermediatesOptions& options,
                                       Workspace& workspace) const;
+  /// The same, with results in memory of the caller's: `features` (B*N, C); in `intermediates`, and in `prefix_tokens`
+  /// if the options ask for them, one matrix per chosen block, shaped as in Intermediates. Rows may lie apart, as
+  /// columns of a larger matrix do. ArgumentError where one is of another shape, or missing.
+  void forward_intermediates(const ConstRows& x, const IntermediatesOptions& options, Workspace& workspace,
+                             Rows features, std::span<Rows> intermediates, std::span<Rows> prefix_tokens = {}) const;
 
   /// The attention weights of chosen blocks, softmax(q k^T / sqrt(D) + R): an entry a block, in the order of the
   /// blocks, each (B*A*N, N): row (b*A + head)*N + query holds what the query takes of each token, the class token

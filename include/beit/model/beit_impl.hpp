@@ -1,6 +1,7 @@
 // What the model does.
 #pragma once
 
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -88,7 +89,14 @@ Intermediates Beit<Weight>::forward_intermediates(const ConstRows& x, const Inte
 template <typename Weight>
 Intermediates Beit<Weight>::forward_intermediates(const ConstRows& x, const IntermediatesOptions& options,
                                                   Workspace& workspace) const {
-  return trunk_.forward_intermediates(x, options, workspace);
+  return detail::forward_intermediates(trunk_, x, options, workspace);
+}
+
+template <typename Weight>
+void Beit<Weight>::forward_intermediates(const ConstRows& x, const IntermediatesOptions& options, Workspace& workspace,
+                                         Rows features, std::span<Rows> intermediates,
+                                         std::span<Rows> prefix_tokens) const {
+  detail::forward_intermediates(trunk_, x, options, workspace, features, intermediates, prefix_tokens);
 }
 
 template <typename Weight>
@@ -100,7 +108,7 @@ std::vector<Matrix> Beit<Weight>::forward_attention(const ConstRows& x, const st
 template <typename Weight>
 std::vector<Matrix> Beit<Weight>::forward_attention(const ConstRows& x, const std::vector<Index>& indices,
                                                     Workspace& workspace) const {
-  return trunk_.forward_attention(x, indices, workspace);
+  return detail::forward_attention(trunk_, x, indices, workspace);
 }
 
 }  // namespace beit::inline BEIT_ABI

@@ -1,100 +1,195 @@
-// The choice of blocks whose results a caller wants, and the layout of these.
+// The tokens and the attention weights of chosen blocks: timm's forward_intermediates, and its attention maps.
 #pragma once
 
 #include <algorithm>
 #include <cstddef>
-#include <numeric>
+#include <span>
 #include <utility>
 #include <vector>
 
 #include <beit/core/concat.hpp>
 #include <beit/core/error.hpp>
+#include <beit/core/executor.hpp>
 #include <beit/core/matrix.hpp>
 #include <beit/core/version.hpp>
+#include <beit/model/config.hpp>
+#include <beit/model/trunk.hpp>
+#include <beit/nn/block.hpp>
+#include <beit/nn/workspace.hpp>
 
 namespace beit::inline BEIT_ABI {
 
-/// How forward_intermediates lays out an image's patch tokens.
+/// How forward_intermediates lays out the patch tokens.
 enum class OutputFormat {
-  nlc,   ///< (B*Gh*Gw, C): one row per patch.
-  nchw,  ///< (B, C*Gh*Gw): one row per image, one map of Gh x Gw per channel.
+  nlc,   ///< (B*Gh*Gw, C): one row per patch, image by image.
+  nchw,  ///< (B, C*Gh*Gw): one row per image, in it a map of Gh x Gw per channel.
 };
 
 /// The arguments of timm's forward_intermediates.
 struct IntermediatesOptions {
-  /// The blocks, from 0; a negative index counts from the end. Empty: all.
+  /// The blocks, counted from 0; a negative index counts from the end. Empty: all blocks.
   std::vector<Index> indices{};
-  /// If not 0, chooses the last n blocks, as timm's integer `indices` does; `indices` must then be empty.
+  /// The number of last blocks, which is timm's integer `indices`; 0 where `indices` chooses.
   Index last = 0;
-  bool return_prefix_tokens = false;  ///< Whether to return the class tokens, too.
-  /// Whether to pass each result through the final `norm` (which a model with `fc_norm` lacks).
+  bool return_prefix_tokens = false;  ///< Whether to return the class token after each block as well.
+  /// Whether to apply the final `norm` to each (a model with `fc_norm` has none).
   bool norm = false;
-  /// Whether to skip the blocks after the last chosen one: `features` are then that block's.
+  /// Whether to leave out the blocks after the last chosen one: the features are then that block's.
   bool stop_early = false;
-  OutputFormat output_fmt = OutputFormat::nchw;  ///< The layout of patches.
+  OutputFormat output_fmt = OutputFormat::nchw;  ///< The layout of the patch tokens.
 };
 
-/// The results of forward_intermediates; the vectors have one entry per chosen block, in the order of the blocks.
+/// The results of forward_intermediates. The vectors have one entry per chosen block, in the order of the blocks.
 struct Intermediates {
   Matrix features;                    ///< (B*N, C), as from forward_features.
-  std::vector<Matrix> intermediates;  ///< In the layout of OutputFormat.
-  std::vector<Matrix> prefix_tokens;  ///< (B, C) each: the class tokens; empty unless wanted.
+  std::vector<Matrix> intermediates;  ///< The patch tokens, in the layout that OutputFormat says.
+  std::vector<Matrix> prefix_tokens;  ///< The class tokens, each (B, C); empty unless asked for.
 };
 
 namespace detail {
 
-/// The last `count` of `depth` blocks.
-inline std::vector<Index> last_blocks(Index count, Index depth) {
-  std::vector<Index> blocks(static_cast<std::size_t>(count));
-  std::iota(blocks.begin(), blocks.end(), depth - count);
-  return blocks;
-}
-
-/// The blocks that `indices` name, sorted and without repetitions; all blocks if it is empty. ArgumentError, whose
-/// message begins with `function`, if one names no block.
-inline std::vector<Index> chosen_blocks(std::vector<Index> indices, Index depth, const char* function) {
-  if (indices.empty()) return last_blocks(depth, depth);
-  for (Index& i : indices) {
-    if (i < -depth || i >= depth) {
+/// The blocks that a caller chooses among a model's.
+class BlockChoice {
+ public:
+  /// All of `depth` blocks if there are no indices. ArgumentError, which begins with `function`, where one names no
+  /// block. The indices must outlive the choice.
+  BlockChoice(std::span<const Index> indices, Index depth, const char* function) : indices_(indices), depth_(depth) {
+    for (const Index i : indices) {
+      if (i >= -depth && i < depth) continue;
       throw ArgumentError(concat({function, ": found block ", i, ", wanted ", -depth, " to ", depth - 1}));
     }
-    if (i < 0) i += depth;
   }
-  std::sort(indices.begin(), indices.end());
-  indices.erase(std::unique(indices.begin(), indices.end()), indices.end());
-  return indices;
-}
-
-/// The blocks that the options of forward_intermediates choose.
-inline std::vector<Index> chosen_blocks(const IntermediatesOptions& options, Index depth) {
-  if (options.last == 0) return chosen_blocks(options.indices, depth, "forward_intermediates");
-  if (!options.indices.empty()) {
-    throw ArgumentError(
-        concat({"forward_intermediates: found indices and last ", options.last, ", wanted one of the two"}));
-  }
-  if (options.last < 0 || options.last > depth) {
-    throw ArgumentError(concat({"forward_intermediates: found last ", options.last, ", wanted 1 to ", depth}));
-  }
-  return last_blocks(options.last, depth);
-}
-
-/// Appends the tokens (B*N, C) of a chosen block to `result`; N is `count`.
-inline void append_intermediate(const ConstRows& tokens, Index count, const IntermediatesOptions& options,
-                                Intermediates& result) {
-  const Index patches = count - 1, dim = tokens.cols(), batch = tokens.rows() / count;
-  Matrix out = options.output_fmt == OutputFormat::nlc ? Matrix(batch * patches, dim) : Matrix(batch, dim * patches);
-  Matrix prefix(options.return_prefix_tokens ? batch : 0, dim);
-  for (Index b = 0; b < batch; ++b) {
-    const auto image = tokens.middleRows(b * count + 1, patches);
-    if (options.output_fmt == OutputFormat::nlc) {
-      out.map().middleRows(b * patches, patches) = image;
-    } else {
-      Eigen::Map<RowMajorMatrix>(out.row(b), dim, patches) = image.transpose();
+  /// The blocks of forward_intermediates.
+  BlockChoice(const IntermediatesOptions& options, Index depth)
+      : BlockChoice(options.indices, depth, "forward_intermediates") {
+    if (options.last == 0) return;
+    if (!indices_.empty()) {
+      throw ArgumentError(
+          concat({"forward_intermediates: found indices and last ", options.last, ", wanted one of the two"}));
     }
-    if (options.return_prefix_tokens) prefix.map().row(b) = tokens.row(b * count);
+    if (options.last < 0 || options.last > depth) {
+      throw ArgumentError(concat({"forward_intermediates: found last ", options.last, ", wanted 1 to ", depth}));
+    }
+    first_ = depth - options.last;
   }
-  result.intermediates.push_back(std::move(out));
-  if (options.return_prefix_tokens) result.prefix_tokens.push_back(std::move(prefix));
+
+  bool contains(Index block) const {
+    if (indices_.empty()) return block >= first_;
+    return std::any_of(indices_.begin(), indices_.end(), [&](Index i) { return i == block || i + depth_ == block; });
+  }
+  /// The number of chosen blocks; one that is named twice counts once.
+  Index size() const {
+    Index count = 0;
+    for (Index i = 0; i < depth_; ++i) count += contains(i) ? 1 : 0;
+    return count;
+  }
+  /// One more than the last chosen block.
+  Index end() const {
+    Index end = depth_;
+    while (!contains(end - 1)) --end;
+    return end;
+  }
+
+ private:
+  std::span<const Index> indices_;
+  Index depth_, first_ = 0;
+};
+
+/// Rows and columns of the patch tokens that forward_intermediates returns of `batch` images.
+inline std::pair<Index, Index> intermediates_shape(const Config& config, Index batch, OutputFormat format) {
+  const Index patches = config.grid().area(), dim = config.embed_dim;
+  return format == OutputFormat::nlc ? std::pair(batch * patches, dim) : std::pair(batch, dim * patches);
+}
+
+/// Copies the patch tokens of tokens (B*N, C), N = `count`, to `out`.
+inline void copy_patches(const ConstRows& tokens, Index count, OutputFormat format, const Executor& executor,
+                         Rows out) {
+  const Index patches = count - 1;
+  executor.for_each(tokens.rows() / count, [&](Index b, Index) {
+    const auto image = tokens.middleRows(b * count + 1, patches);
+    if (format == OutputFormat::nlc) {
+      out.middleRows(b * patches, patches) = image;
+    } else {
+      float* const maps = out.data() + b * out.outerStride();
+      Eigen::Map<RowMajorMatrix>(maps, tokens.cols(), patches) = image.transpose();
+    }
+  });
+}
+
+/// Beit::forward_intermediates into memory of the caller's.
+template <typename Weight>
+void forward_intermediates(const Trunk<Weight>& trunk, const ConstRows& x, const IntermediatesOptions& options,
+                           Workspace& workspace, Rows features, std::span<Rows> intermediates,
+                           std::span<Rows> prefix_tokens) {
+  const Config& config = trunk.config();
+  const BlockChoice chosen(options, config.depth);
+  const auto require_count = [&](std::span<Rows> found, Index wanted, const char* name) {
+    if (static_cast<Index>(found.size()) == wanted) return;
+    throw ArgumentError(concat({"forward_intermediates: found ", found.size(), " ", name, ", wanted ", wanted}));
+  };
+  require_count(intermediates, chosen.size(), "intermediates");
+  require_count(prefix_tokens, options.return_prefix_tokens ? chosen.size() : 0, "prefix_tokens");
+  const auto [rows, cols] = intermediates_shape(config, x.rows(), options.output_fmt);
+  for (const Rows& out : intermediates) require_shape(out, rows, cols, "forward_intermediates: intermediates");
+  for (const Rows& out : prefix_tokens) {
+    require_shape(out, x.rows(), config.embed_dim, "forward_intermediates: prefix_tokens");
+  }
+  trunk.embed(x, workspace, features);
+  const Index end = options.stop_early ? chosen.end() : config.depth;
+  std::size_t next = 0;
+  auto block = trunk.blocks().begin();
+  for (Index i = 0; i < end; ++i, ++block) {
+    block->forward(x.rows(), workspace, features);
+    if (!chosen.contains(i)) continue;
+    Workspace::Frame frame(workspace);
+    const bool norm = options.norm && trunk.has_norm();
+    Rows tokens = norm ? frame.rows(features.rows(), features.cols()) : features;
+    if (norm) trunk.norm(features, workspace, tokens);
+    copy_patches(tokens, config.num_tokens(), options.output_fmt, workspace.executor(), intermediates[next]);
+    if (options.return_prefix_tokens) {
+      for (Index b = 0; b < x.rows(); ++b) prefix_tokens[next].row(b) = tokens.row(b * config.num_tokens());
+    }
+    ++next;
+  }
+  trunk.norm(features, workspace, features);
+}
+
+/// Beit::forward_intermediates.
+template <typename Weight>
+Intermediates forward_intermediates(const Trunk<Weight>& trunk, const ConstRows& x, const IntermediatesOptions& options,
+                                    Workspace& workspace) {
+  const Config& config = trunk.config();
+  const Index batch = x.rows(), count = BlockChoice(options, config.depth).size();
+  const auto [rows, cols] = intermediates_shape(config, batch, options.output_fmt);
+  Intermediates result{Matrix(batch * config.num_tokens(), config.embed_dim), {}, {}};
+  for (Index i = 0; i < count; ++i) {
+    result.intermediates.emplace_back(rows, cols);
+    if (options.return_prefix_tokens) result.prefix_tokens.emplace_back(batch, config.embed_dim);
+  }
+  std::vector<Rows> intermediates(result.intermediates.begin(), result.intermediates.end());
+  std::vector<Rows> prefix_tokens(result.prefix_tokens.begin(), result.prefix_tokens.end());
+  forward_intermediates(trunk, x, options, workspace, result.features, intermediates, prefix_tokens);
+  return result;
+}
+
+/// Beit::forward_attention.
+template <typename Weight>
+std::vector<Matrix> forward_attention(const Trunk<Weight>& trunk, const ConstRows& x, std::span<const Index> indices,
+                                      Workspace& workspace) {
+  const Config& config = trunk.config();
+  const BlockChoice chosen(indices, config.depth, "forward_attention");
+  Matrix tokens(x.rows() * config.num_tokens(), config.embed_dim);
+  trunk.embed(x, workspace, tokens);
+  std::vector<Matrix> weights;
+  auto block = trunk.blocks().begin();
+  for (Index i = 0, last = chosen.end() - 1; i <= last; ++i, ++block) {
+    if (chosen.contains(i)) {
+      weights.emplace_back(tokens.rows() * config.num_heads, config.num_tokens());
+      block->forward_attention(tokens, x.rows(), workspace, weights.back());
+    }
+    if (i < last) block->forward(x.rows(), workspace, tokens);
+  }
+  return weights;
 }
 
 }  // namespace detail

@@ -6,6 +6,7 @@
 #include <span>
 #include <utility>
 
+#include <beit/core/aligned_buffer.hpp>
 #include <beit/core/concat.hpp>
 #include <beit/core/error.hpp>
 #include <beit/core/matrix.hpp>
@@ -14,6 +15,7 @@
 #include <beit/kernels/kernels.hpp>
 #include <beit/model/config.hpp>
 #include <beit/model/trunk.hpp>
+#include <beit/nn/block.hpp>
 #include <beit/nn/layer_norm.hpp>
 #include <beit/nn/linear.hpp>
 #include <beit/nn/workspace.hpp>
@@ -79,8 +81,10 @@ class MaskedImageModel {
       throw ArgumentError(
           detail::concat({"MaskedImageModel: found a mask of ", mask.size(), " patches, wanted ", wanted}));
     }
-    const typename Trunk<Weight>::Masked masked{mask, mask_token_.data()};
-    trunk_.forward(x, workspace, out, &masked);
+    trunk_.embed(x, workspace, out);
+    replace_masked(mask, workspace, out);
+    for (const Block<Weight>& block : trunk_.blocks()) block.forward(x.rows(), workspace, out);
+    trunk_.norm(out, workspace, out);
   }
   /// The same, in memory of its own.
   Matrix forward_features(const ConstRows& x, std::span<const std::uint8_t> mask) const {
@@ -95,6 +99,21 @@ class MaskedImageModel {
   static Index checked_vocab_size(const Config& config) {
     if (config.vocab_size > 0) return config.vocab_size;
     throw ConfigError("MaskedImageModel: found no masked-image head, wanted a vocab_size of at least 1");
+  }
+
+  /// Replaces the embeddings of hidden patches by the mask token; positions stay: tokens (B*N, C).
+  void replace_masked(std::span<const std::uint8_t> mask, Workspace& workspace, Rows tokens) const {
+    const Index patches = config().grid().area(), dim = config().embed_dim;
+    workspace.executor().for_each(tokens.rows() / (1 + patches), [&](Index b, Index) {
+      for (Index i = 0; i < patches; ++i) {
+        if (mask[static_cast<std::size_t>(b * patches + i)] == 0) continue;
+        const std::span<const float> position = trunk_.position(1 + i);
+        float* const token = tokens.data() + (b * (1 + patches) + 1 + i) * tokens.outerStride();
+        for (Index c = 0; c < dim; ++c) {
+          token[c] = mask_token_[c] + (position.empty() ? 0.0f : position[static_cast<std::size_t>(c)]);
+        }
+      }
+    });
   }
 
   Trunk<Weight> trunk_;

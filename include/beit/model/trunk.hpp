@@ -1,15 +1,12 @@
 // What all of BEiT's heads stand on: timm.models.beit.Beit without its classifier.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
-#include <cstdint>
 #include <list>
 #include <optional>
 #include <span>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include <beit/core/cold.hpp>
 #include <beit/core/error.hpp>
@@ -17,7 +14,6 @@
 #include <beit/core/version.hpp>
 #include <beit/io/weights.hpp>
 #include <beit/model/config.hpp>
-#include <beit/model/intermediates.hpp>
 #include <beit/nn/block.hpp>
 #include <beit/nn/layer_norm.hpp>
 #include <beit/nn/patch_embed.hpp>
@@ -27,16 +23,10 @@
 namespace beit::inline BEIT_ABI {
 
 /// Patch embedding, class token, positions, blocks and, where the model has it, the final norm. Constant once made.
-/// Its calls are those of Beit, which says what they do.
+/// It can be moved, not copied.
 template <typename Weight>
 class Trunk {
  public:
-  /// Patches that pre-training hides: each embedding is replaced by `token`.
-  struct Masked {
-    std::span<const std::uint8_t> patches;  ///< (B * patches,), not 0 where hidden
-    const float* token;                     ///< (C,)
-  };
-
   /// Reads its parameters under timm's names; "norm" as the configuration says.
   /// WeightError where one is missing, mis-shaped or not finite; ConfigError where `config` makes no model.
   BEIT_COLD Trunk(Config config, const WeightScope& weights, const Kernels& kernels)
@@ -55,6 +45,11 @@ class Trunk {
     }
   }
 
+  Trunk(const Trunk&) = delete;
+  Trunk& operator=(const Trunk&) = delete;
+  Trunk(Trunk&&) = default;
+  Trunk& operator=(Trunk&&) = default;
+
   /// What it is made from.
   const Config& config() const { return config_; }
   /// What it runs on.
@@ -65,59 +60,46 @@ class Trunk {
     require_shape(x, x.rows(), config_.in_chans * config_.image_size.area(), "forward: x");
   }
 
-  /// Tokens after the last block and the norm: x (B, in_chans*H*W) -> out (B*N, C).
-  void forward(const ConstRows& x, Workspace& workspace, Rows out, const Masked* masked = nullptr) const {
+  /// All steps: x (B, in_chans*H*W) -> out (B*N, C), the tokens after the last block and the norm.
+  void forward(const ConstRows& x, Workspace& workspace, Rows out) const {
     embed(x, workspace, out);
-    if (masked != nullptr) replace_masked(*masked, workspace, out);
     for (const Block<Weight>& block : blocks_) block.forward(x.rows(), workspace, out);
-    if (norm_) norm_->forward(out, workspace.executor(), out);
+    norm(out, workspace, out);
   }
 
-  /// Beit::forward_intermediates.
-  Intermediates forward_intermediates(const ConstRows& x, const IntermediatesOptions& options,
-                                      Workspace& workspace) const {
+  /// The first step: class token, patch embeddings and absolute positions, x (B, in_chans*H*W) -> tokens (B*N, C).
+  void embed(const ConstRows& x, Workspace& workspace, Rows tokens) const {
+    const Index count = config_.num_tokens(), dim = config_.embed_dim;
     require_input(x);
-    const std::vector<Index> chosen = detail::chosen_blocks(options, config_.depth);
-    Intermediates result;
-    result.features = Matrix(x.rows() * config_.num_tokens(), config_.embed_dim);
-    Rows tokens = result.features;
-    embed(x, workspace, tokens);
-    const Index end = options.stop_early ? chosen.back() + 1 : config_.depth;
-    auto block = blocks_.begin();
-    for (Index i = 0; i < end; ++i, ++block) {
-      block->forward(x.rows(), workspace, tokens);
-      if (!std::binary_search(chosen.begin(), chosen.end(), i)) continue;
-      if (options.norm && norm_) {
-        Workspace::Frame frame(workspace);
-        Rows normed = frame.rows(tokens.rows(), tokens.cols());
-        norm_->forward(tokens, workspace.executor(), normed);
-        detail::append_intermediate(normed, config_.num_tokens(), options, result);
-      } else {
-        detail::append_intermediate(tokens, config_.num_tokens(), options, result);
+    require_shape(tokens, x.rows() * count, dim, "forward_features: out");
+    workspace.executor().for_each(x.rows(), [&](Index b, Index) {
+      for (Index i = 0; i < count; ++i) {
+        float* token = tokens.data() + (b * count + i) * tokens.outerStride();
+        for (Index c = 0; c < dim; ++c) {
+          token[c] = (i == 0 ? cls_token_[c] : 0.0f) + (config_.use_abs_pos_emb ? pos_embed_[i * dim + c] : 0.0f);
+        }
       }
+    });
+    patch_embed_.forward_residual(x, workspace, tokens);
+  }
+  /// The steps between: each changes tokens (B*N, C) in place.
+  const std::list<Block<Weight>>& blocks() const { return blocks_; }
+  /// Whether the model has a norm at the end of its trunk.
+  bool has_norm() const { return norm_.has_value(); }
+  /// The last step: tokens (m, C) -> out (m, C), which may be the tokens; a copy where the model has no norm here.
+  void norm(const ConstRows& tokens, Workspace& workspace, Rows out) const {
+    if (norm_) {
+      norm_->forward(tokens, workspace.executor(), out);
+    } else if (tokens.data() != out.data()) {
+      out = tokens;
     }
-    if (norm_) norm_->forward(tokens, workspace.executor(), tokens);
-    return result;
   }
 
-  /// Beit::forward_attention.
-  std::vector<Matrix> forward_attention(const ConstRows& x, const std::vector<Index>& indices,
-                                        Workspace& workspace) const {
-    require_input(x);
-    const std::vector<Index> chosen = detail::chosen_blocks(indices, config_.depth, "forward_attention");
-    Matrix tokens(x.rows() * config_.num_tokens(), config_.embed_dim);
-    Rows rows = tokens;
-    embed(x, workspace, rows);
-    std::vector<Matrix> weights;
-    auto block = blocks_.begin();
-    for (Index i = 0; i <= chosen.back(); ++i, ++block) {
-      if (std::binary_search(chosen.begin(), chosen.end(), i)) {
-        weights.emplace_back(tokens.rows() * config_.num_heads, config_.num_tokens());
-        block->forward_attention(tokens, x.rows(), workspace, weights.back());
-      }
-      if (i < chosen.back()) block->forward(x.rows(), workspace, tokens);
-    }
-    return weights;
+  /// What embed adds to token i for its position, (C,); empty where the model has no absolute positions.
+  std::span<const float> position(Index token) const {
+    const auto dim = static_cast<std::size_t>(config_.embed_dim);
+    if (!config_.use_abs_pos_emb) return {};
+    return {pos_embed_.data() + token * config_.embed_dim, dim};
   }
 
  private:
@@ -143,36 +125,6 @@ class Trunk {
     if (config_.use_rel_pos_bias) bias.add(block.scope("attn"), config_.num_heads);
     if (config_.use_shared_rel_pos_bias) bias.add(weights.scope("rel_pos_bias"), config_.num_heads);
     return bias;
-  }
-
-  /// Class token, patch embeddings and absolute positions: x (B, in_chans*H*W) -> tokens (B*N, C).
-  void embed(const ConstRows& x, Workspace& workspace, Rows& tokens) const {
-    const Index count = config_.num_tokens(), dim = config_.embed_dim;
-    require_input(x);
-    require_shape(tokens, x.rows() * count, dim, "forward_features: out");
-    workspace.executor().for_each(x.rows(), [&](Index b, Index) {
-      for (Index i = 0; i < count; ++i) {
-        float* token = tokens.data() + (b * count + i) * tokens.outerStride();
-        for (Index c = 0; c < dim; ++c) {
-          token[c] = (i == 0 ? cls_token_[c] : 0.0f) + (config_.use_abs_pos_emb ? pos_embed_[i * dim + c] : 0.0f);
-        }
-      }
-    });
-    patch_embed_.forward_residual(x, workspace, tokens);
-  }
-
-  /// Puts the masked patches' token in their place, before positions: tokens (B*N, C).
-  void replace_masked(const Masked& masked, Workspace& workspace, Rows& tokens) const {
-    const Index patches = config_.grid().area(), dim = config_.embed_dim;
-    workspace.executor().for_each(tokens.rows() / (1 + patches), [&](Index b, Index) {
-      for (Index i = 0; i < patches; ++i) {
-        if (masked.patches[static_cast<std::size_t>(b * patches + i)] == 0) continue;
-        float* const token = tokens.data() + (b * (1 + patches) + 1 + i) * tokens.outerStride();
-        for (Index c = 0; c < dim; ++c) {
-          token[c] = masked.token[c] + (config_.use_abs_pos_emb ? pos_embed_[(1 + i) * dim + c] : 0.0f);
-        }
-      }
-    });
   }
 
   const Kernels* kernels_;
