@@ -1,4 +1,4 @@
-"""Reads BEiT checkpoints in the layouts in which they are published, and infers their architectures."""
+"""Reading BEiT checkpoints in the layouts in which they are published, and inferring their configurations."""
 import json
 import math
 import pickle
@@ -16,12 +16,12 @@ FALLBACK_ARCHITECTURE = "beit_base_patch16_224"
 
 
 def note(text):
-    """Prints one line on standard error."""
+    """Print one line to standard error."""
     print(f"convert.py: {text}", file=sys.stderr)
 
 
 def read_checkpoint(path, unsafe_pickle=False):
-    """A checkpoint file's tensors by timm's names, without those that inference doesn't use; and its config or None."""
+    """Return the tensors that inference uses, by timm's names, and the checkpoint's config or None."""
     if path.stat().st_size == 0:
         raise ConversionError(f"{path} is empty")
     config = None
@@ -52,7 +52,7 @@ def read_checkpoint(path, unsafe_pickle=False):
             raise ConversionError(f"{path}: tensor {name} has type {value.dtype}, wanted floating point")
         tensors[name] = value
     tensors = converted.restore_tensors(tensors)
-    # Blocks that BEiT v2 uses only in pre-training, and a mask token without a head that predicts from it.
+    # Drops BEiT v2's blocks that only pre-training uses, and a mask token without a head.
     dropped = [name for name in tensors if name.startswith("cls_pt_layers.")
                or name == "mask_token" and "lm_head.weight" not in tensors]
     if dropped:
@@ -68,7 +68,7 @@ def read_checkpoint(path, unsafe_pickle=False):
 
 
 def read_config(path):
-    """A config.json that timm published."""
+    """Read a config.json that timm published."""
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -77,7 +77,7 @@ def read_config(path):
 
 
 def check_config(config, path):
-    """`config` with everything where this program reads it; an error that names `path` if something is missing."""
+    """Return `config` with all parts in their places, or raise an error that names `path`."""
     if not isinstance(config, dict) or not isinstance(config.get("architecture"), str):
         raise ConversionError(f"{path}: its configuration names no architecture")
     if "pretrained_cfg" not in config:  # older files keep everything on one level
@@ -93,7 +93,7 @@ def check_config(config, path):
 
 
 def shape_of(tensors, name, dimensions):
-    """The shape of a tensor that must have so many dimensions, none of them empty."""
+    """Return the shape of a tensor, which must have that many dimensions, none of them 0."""
     if name not in tensors:
         raise ConversionError(f"the checkpoint has no {name}")
     shape = tuple(tensors[name].shape)
@@ -103,7 +103,7 @@ def shape_of(tensors, name, dimensions):
 
 
 def infer_grid(tensors, size, patch):
-    """The grid of patches: (rows, columns)."""
+    """Infer the number of patches down and across (rows, columns)."""
     if size:
         if size[0] % patch[0] or size[1] % patch[1]:
             raise ConversionError(f"--image-size {size[0]}x{size[1]} is not a multiple of the "
@@ -117,16 +117,16 @@ def infer_grid(tensors, size, patch):
     else:
         table = find_table(tensors)
         if table is None:
-            raise ConversionError("nothing in the checkpoint tells the image size: give --image-size or --architecture")
+            raise ConversionError("nothing in the checkpoint tells the image size: use --image-size or --architecture")
         rows = shape_of(tensors, table, 2)[0] - 3
         width = math.isqrt(max(0, rows))
         if width % 2 and width * width == rows:
             return (width + 1) // 2, (width + 1) // 2
-    raise ConversionError("the positions in the checkpoint don't form a square: give --image-size HEIGHTxWIDTH")
+    raise ConversionError("the positions in the checkpoint don't form a square: use --image-size HEIGHTxWIDTH")
 
 
 def find_table(tensors):
-    """The name of a relative position bias table, or None."""
+    """Return the name of a relative position bias table, or None."""
     return next((name for name in tensors if name.endswith("relative_position_bias_table")), None)
 
 
@@ -136,7 +136,7 @@ def is_beit3(tensors):
 
 
 def parts_of(tensors, options):
-    """The constructor arguments that follow from which tensors exist."""
+    """Return the constructor arguments that follow from which tensors exist."""
     fc_norm = "fc_norm.weight" in tensors
     parts = {
         "num_classes": shape_of(tensors, "head.weight", 2)[0] if "head.weight" in tensors else 0,
@@ -155,7 +155,7 @@ def parts_of(tensors, options):
 
 
 def infer_config(tensors, options):
-    """The configuration of a bare checkpoint, from its shapes."""
+    """Infer the configuration of a bare checkpoint from its shapes."""
     blocks = {int(match[1]) for match in (re.match(r"blocks\.(\d+)\.", name) for name in tensors) if match}
     if blocks != set(range(len(blocks))):
         raise ConversionError(f"the checkpoint has {len(blocks)} blocks, numbered up to {max(blocks)}")
@@ -165,7 +165,7 @@ def infer_config(tensors, options):
     heads = shape_of(tensors, table, 2)[1] if table else options.num_heads
     if heads is None:
         raise ConversionError("no table in the checkpoint tells the number of heads: "
-                              "give --num-heads or --architecture")
+                              "use --num-heads or --architecture")
     if dim % heads:
         raise ConversionError(f"{heads} heads don't divide the width {dim}")
     arguments = {
@@ -187,7 +187,7 @@ def infer_config(tensors, options):
 
 
 def named_config(tensors, options):
-    """The configuration of a bare checkpoint whose architecture the user names."""
+    """Return the configuration of a bare checkpoint whose architecture the user names."""
     if options.architecture not in converted.ARCHITECTURES:
         raise ConversionError(f"--architecture {options.architecture!r} is not one of timm's BEiT models: "
                               + ", ".join(converted.ARCHITECTURES))
@@ -203,12 +203,12 @@ def named_config(tensors, options):
 
 
 def preprocessing_of(architecture):
-    """An architecture's preprocessing in timm. The licence isn't known: timm's is that of its own weights."""
+    """Return an architecture's preprocessing in timm, without the licence, which is that of timm's own weights."""
     return {**timm.get_pretrained_cfg(architecture).to_dict(), "license": "unknown"}
 
 
 def match_architecture(arguments, names, fallback):
-    """The first of timm's architectures `names` with these sizes: BEiT before BEiT v2, which has the same shapes."""
+    """Find the architecture in `names` with these sizes; BEiT comes before BEiT v2, which has the same shapes."""
     for name in names:
         width, depth, heads = (1024, 24, 16) if "_large_" in name else (768, 12, 12)
         patch, side = (int(x) for x in re.search(r"patch(\d+)_(\d+)$", name).groups())

@@ -4,17 +4,17 @@
 SOURCE is one of
   a timm model name            beit_base_patch16_224.in22k_ft_in22k_in1k (timm downloads it; hf-hub:OWNER/NAME too)
   a folder                     with model.safetensors (or pytorch_model.bin) and config.json, as timm publishes
-  a converted file             e.g. to store it in another type
+  a converted file             for example to store it in another type
   a bare checkpoint            .safetensors, .bin, .pth or .pt; the weights may be nested under model, module,
                                state_dict or their EMA forms, as the original BEiT releases are
 
-The architecture of a bare checkpoint is inferred from its shapes, unless --architecture names it; with
+The architecture of a bare checkpoint is inferred from the shapes, unless --architecture names one; with
 --architecture, timm resizes position tables that belong to another image size.
 
-A masked-image head (mask_token, lm_head) is kept: load_masked_image_model reads it.
+A masked-image head (mask_token, lm_head) is kept, for beit-mask and load_masked_image_model.
 
 OUT gets timm's parameter names and, in the metadata entry "beit.config", the architecture, the preprocessing and
-the labels. It is written under a temporary name and renamed when all is well.
+the labels. It is written under a temporary name and renamed once it is complete.
 """
 import argparse
 import logging
@@ -37,7 +37,7 @@ IMAGENET_OF_CLASSES = {1000: "imagenet-1k", 21841: "imagenet-22k"}
 
 
 def model_of_timm(name):
-    """A model that timm downloads, its architecture and its pretrained_cfg."""
+    """Return a model that timm downloads, its architecture and its pretrained_cfg."""
     architectures = converted.ARCHITECTURES
     if not name.startswith("hf-hub:") and name.split(".")[0] not in architectures:
         raise ConversionError(f"{name!r} is neither a file, a folder, nor one of timm's BEiT models: "
@@ -45,12 +45,12 @@ def model_of_timm(name):
     published = [known for known in timm.list_pretrained() if known.split(".")[0] in architectures]
     if not name.startswith("hf-hub:") and "." in name and name not in published:
         raise ConversionError(f"timm has no weights {name!r}, but {', '.join(published)}")
-    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # not a line for each attempt
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # instead of one line per attempt
     try:
         model = timm.create_model(name, pretrained=True)
     except ImportError as error:
         raise ConversionError(f"timm can't download {name} without huggingface_hub: {one_line(error)}") from error
-    except Exception as error:  # anything that the hub's client, the network or the files may raise
+    except Exception as error:  # the hub's client, the network and the files may raise anything
         raise ConversionError(f"timm can't load {name}: {type(error).__name__}: {one_line(error)[:300]}") from error
     if not converted.is_beit(model):
         raise ConversionError(f"{name} is a {type(model).__name__}, wanted a BEiT")
@@ -58,10 +58,10 @@ def model_of_timm(name):
 
 
 def fit(tensors, model):
-    """`tensors`, resized by timm where they belong to another image or patch size than the model's."""
+    """Return `tensors`, resized by timm if they belong to another image or patch size than the model's."""
     wanted = model.state_dict()
     if all(name not in tensors or tensors[name].shape == value.shape for name, value in wanted.items()):
-        return tensors  # timm's filter mistakes some non-square tables for square ones
+        return tensors  # because timm's filter mistakes some non-square tables for square ones
     try:
         fitting = checkpoint_filter_fn(tensors, model)
     except (AttributeError, ValueError, RuntimeError, IndexError) as error:
@@ -73,7 +73,7 @@ def fit(tensors, model):
 
 
 def model_of_path(path, options):
-    """The model in a file or folder, its architecture, its labels and preprocessing as a pretrained_cfg, and the
+    """Return the model in a file or folder, its architecture, its labels and preprocessing as a pretrained_cfg, and the
     tensors of a masked-image head."""
     if path.is_dir():
         weights = next((path / name for name in WEIGHT_NAMES if (path / name).is_file()), None)
@@ -105,7 +105,7 @@ def model_of_path(path, options):
 
 
 def labels_of(model, preprocessing):
-    """The model's label names, in the order of the logits, and their descriptions."""
+    """Return the model's label names, in the order of the logits, and their descriptions."""
     names = preprocessing.get("label_names") or []
     descriptions = preprocessing.get("label_descriptions") or {}
     if isinstance(names, dict):
@@ -125,7 +125,7 @@ def labels_of(model, preprocessing):
 def verify(path, model, dtype):
     """Compare the file at `path`, through its own configuration, with `model`, in double precision.
 
-    The file must give what the model gives whose weights are rounded to `dtype`: the rounding explains the rest.
+    The file must give the same results as the model with its weights rounded to `dtype`; rounding explains the rest.
     """
     images = torch.rand(2, model.patch_embed.proj.in_channels, *model.patch_embed.img_size, dtype=torch.float64,
                         generator=torch.Generator().manual_seed(0)) * 2 - 1
@@ -166,7 +166,7 @@ def convert(options):
 
 
 def image_size(text):
-    """--image-size: 224 or 224x320 (height x width)."""
+    """Parse --image-size: 224 or 224x320 (height x width)."""
     match = re.fullmatch(r"([1-9]\d{0,4})(?:x([1-9]\d{0,4}))?", text)
     if not match:
         raise argparse.ArgumentTypeError(f"{text!r} is not SIZE or HEIGHTxWIDTH")
@@ -181,18 +181,18 @@ def positive(text):
 
 def parse(arguments):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("source", metavar="SOURCE", help="a timm model name, a folder, or a checkpoint file")
-    parser.add_argument("out", metavar="OUT", type=Path, help="the safetensors file to write")
+    parser.add_argument("source", metavar="SOURCE", help="timm model name, folder, or checkpoint file")
+    parser.add_argument("out", metavar="OUT", type=Path, help="safetensors file to write")
     parser.add_argument("--dtype", choices=list(converted.DTYPES), default="f32", help="stored type (default: f32)")
     parser.add_argument("--verify", action="store_true",
-                        help="read the file back, run it and the source in timm, print the largest difference")
+                        help="read the file back, run it and its source in timm, and print the largest difference")
     bare = parser.add_argument_group("bare checkpoints only")
-    bare.add_argument("--architecture", metavar="NAME", help="one of timm's BEiT architectures (default: from shapes)")
-    bare.add_argument("--num-heads", metavar="A", type=positive, help="attention heads, where no position table tells")
-    bare.add_argument("--image-size", metavar="SIZE|HxW", type=image_size, help="where no position table tells")
+    bare.add_argument("--architecture", metavar="NAME", help="one of timm's BEiT architectures (default: inferred)")
+    bare.add_argument("--num-heads", metavar="A", type=positive, help="attention heads, if no position table tells")
+    bare.add_argument("--image-size", metavar="SIZE|HxW", type=image_size, help="if no position table tells")
     bare.add_argument("--global-pool", choices=["avg", "token"], help="pooling (default: avg with fc_norm, else token)")
     bare.add_argument("--unsafe-pickle", action="store_true",
-                      help="load any Python object from a .pth or .bin: this runs code from the file")
+                      help="load any Python object from a .pth or .bin file, which runs code from the file")
     return parser.parse_args(arguments)
 
 

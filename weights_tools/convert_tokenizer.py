@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Convert DALL-E's discrete VAE to one safetensors file that beit::load_tokenizer reads.
 
-SOURCE is encoder.pkl, decoder.pkl or both, as OpenAI publishes them (whole pickled modules), or dictionaries of their
-tensors; their shapes tell which is which. The files are read without executing them: see module_pickle.py.
+SOURCE is encoder.pkl, decoder.pkl or both, as OpenAI publishes them (pickled modules), or files with a dictionary of
+their tensors. Shapes tell which is which. The files are read without executing them (see module_pickle.py).
 
-OUT gets their parameter names under "encoder." and "decoder." and, in the metadata entry "beit.config", how images are
-preprocessed: 112x112 pixels, Lanczos, as in BEiT's pre-training. It is written under a temporary name and renamed.
+OUT gets their parameter names under "encoder." and "decoder." and, in the metadata entry "beit.config", the
+preprocessing of images: 112x112 pixels, Lanczos, as in BEiT's pre-training. It is written under a temporary name and
+renamed once it is complete.
 """
 import argparse
 import re
@@ -23,7 +24,7 @@ CONFIG = {"architecture": "dall_e_dvae", "input_size": [3, 112, 112], "interpola
 
 
 def half_of(path, tensors):
-    """"encoder" or "decoder"; ConversionError for anything else, or if it isn't complete."""
+    """Return "encoder" or "decoder", or raise ConversionError if the tensors are neither, or are incomplete."""
     weight = tensors.get("blocks.input.w")
     if weight is None or weight.ndim != 4 or weight.shape[2:] not in ((7, 7), (1, 1)):
         found = "no blocks.input.w" if weight is None else f"blocks.input.w of shape {tuple(weight.shape)}"
@@ -66,8 +67,8 @@ def convert(options):
 
 def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("source", metavar="SOURCE", nargs="+", type=Path, help="encoder.pkl, decoder.pkl")
-    parser.add_argument("out", metavar="OUT", type=Path, help="the safetensors file to write")
+    parser.add_argument("source", metavar="SOURCE", nargs="+", type=Path, help="encoder.pkl, decoder.pkl or both")
+    parser.add_argument("out", metavar="OUT", type=Path, help="safetensors file to write")
     parser.add_argument("--dtype", choices=["f32", "f16", "bf16"], default="f32", help="stored type (default: f32)")
     try:
         convert(parser.parse_args(arguments))

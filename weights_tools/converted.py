@@ -4,8 +4,8 @@
 architecture, num_classes, num_features, global_pool, model_args, label_names, label_descriptions and
 pretrained_cfg.
 
-In an int8 file each matrix of the blocks, NAME (outputs, inputs), is I8 with NAME_scale (outputs,) in F32 beside it:
-the weight is their product. The first and the last matrix are BF16, everything else F32.
+In an int8 file each matrix of the blocks, NAME (outputs, inputs), is I8 and has NAME_scale (outputs,) in F32 beside it;
+the weight is their product. The first and last matrices are BF16, everything else F32.
 """
 import json
 import os
@@ -42,21 +42,21 @@ def is_beit3(model):
 
 
 def _plain(size):
-    """A size as in timm's own files: one number for a square, else height and width."""
+    """Return a size as in timm's own files: one number for a square, else height and width."""
     height, width = (int(side) for side in size)
     return height if height == width else [height, width]
 
 
 def mlp_ratio(dim, hidden):
-    """A ratio from which timm computes exactly this `hidden` = int(dim * ratio)."""
+    """Return a ratio from which timm computes exactly `hidden` = int(dim * ratio)."""
     ratio = hidden / dim
     return ratio if int(dim * ratio) == hidden else (hidden + 0.5) / dim
 
 
 def model_args(model):
-    """The constructor arguments that reproduce `model`, read off its modules.
+    """Return the constructor arguments that reproduce `model`, as read from its modules.
 
-    No layer scale is `init_values` 0: timm.create_model drops an argument that is None and would use the
+    Without layer scale, `init_values` is 0: timm.create_model drops an argument that is None and would use the
     architecture's own value.
     """
     block = model.blocks[0]
@@ -89,7 +89,7 @@ def model_args(model):
 
 
 def make_config(model, architecture, preprocessing, label_names=(), label_descriptions=None):
-    """The configuration of `model`. `preprocessing` is a timm pretrained_cfg; its input_size is the model's."""
+    """Return the configuration of `model`. `preprocessing` is a timm pretrained_cfg; its input_size is the model's."""
     height, width = model.patch_embed.img_size
     config = {
         "architecture": architecture,
@@ -113,7 +113,7 @@ def make_config(model, architecture, preprocessing, label_names=(), label_descri
 
 
 def create_model(config):
-    """The timm model that a configuration describes, with timm's initial weights."""
+    """Create the timm model that a configuration describes, with timm's initial weights."""
     architecture = config.get("architecture")
     if architecture not in ARCHITECTURES:
         raise ConversionError(f"architecture {architecture!r} is not one of timm's BEiT models")
@@ -136,12 +136,12 @@ def create_model(config):
 
 
 def one_line(error):
-    """The message of an exception on one line."""
+    """Return the message of an exception on one line."""
     return " ".join(str(error).split()) or type(error).__name__
 
 
 def split_head(tensors):
-    """Splits `tensors` into timm's and those that a masked-image model has beside them: mask_token and lm_head."""
+    """Split `tensors` into timm's, and those that only a masked-image model has: mask_token and lm_head."""
     head = {name: value for name, value in tensors.items() if name == "mask_token" or name.startswith("lm_head.")}
     return {name: value for name, value in tensors.items() if name not in head}, head
 
@@ -163,8 +163,10 @@ def load_tensors(model, tensors):
 
 
 def quantise(weight):
-    """A matrix (outputs, inputs) as int8 and one float32 scale per output: the largest magnitude over 127, rounded up
-    to 16 bits, so that their product is exact and quantising it again gives both back."""
+    """Quantise a matrix (outputs, inputs) to int8 with a float32 scale per output, the largest magnitude over 127.
+
+    The scale is rounded up to 16 bits, so that their product is exact and quantising it again gives both back.
+    """
     scale = weight.float().abs().amax(1) / 127
     scale = ((scale.view(torch.int32) + 0xFF) & ~0xFF).view(torch.float32)
     inverse = torch.where(scale > 1e-30, 1 / scale, 0.0)
@@ -172,7 +174,7 @@ def quantise(weight):
 
 
 def stored_type(name, dtype):
-    """The type in which tensor `name` is stored in a file of the type named `dtype`."""
+    """Return the type in which tensor `name` is stored in a file of the type named `dtype`."""
     if dtype != "int8":
         return DTYPES[dtype]
     if QUANTISED.fullmatch(name):
@@ -181,7 +183,7 @@ def stored_type(name, dtype):
 
 
 def rounded(name, value, dtype):
-    """A tensor after the rounding of its stored type."""
+    """Return a tensor as rounded by being stored."""
     stored = stored_type(name, dtype)
     if stored != torch.int8:
         return value.to(stored)
@@ -190,7 +192,7 @@ def rounded(name, value, dtype):
 
 
 def convert_tensors(tensors, dtype):
-    """`tensors` in the type named `dtype`; all must be finite, also after rounding."""
+    """Convert `tensors` to the type named `dtype`; all must be finite, also after rounding."""
     result = {}
     for name, value in tensors.items():
         if not value.is_floating_point():
@@ -208,7 +210,7 @@ def convert_tensors(tensors, dtype):
 
 
 def restore_tensors(tensors):
-    """The tensors of convert_tensors as the float32 numbers that they stand for."""
+    """Convert what convert_tensors stored back to float32."""
     result = {}
     for name, value in tensors.items():
         if value.dtype == torch.int8:
@@ -225,8 +227,8 @@ def restore_tensors(tensors):
 def write(path, tensors, config=None, check=None):
     """Write `tensors`, all of them already in the type to be stored, under a temporary name, then rename.
 
-    The bytes depend on the arguments alone. `check`, if given, is called with the temporary path before the
-    rename; what it raises leaves `path` as it was.
+    The bytes depend only on the arguments. `check`, if given, is called with the temporary path before the rename; if
+    it raises an exception, `path` stays as it was.
     """
     path = Path(path)
     metadata = {"format": "pt"}
@@ -255,9 +257,9 @@ def write(path, tensors, config=None, check=None):
 
 
 def _ordered_header(data):
-    """A serialised file in two parts, header and data, with the header's entries in a fixed order.
+    """Split a serialised file into header and data, with the header's entries in a fixed order.
 
-    The library keeps metadata in a hash map, so that the same call may give different bytes.
+    The safetensors library keeps metadata in a hash map, so the same call may give different bytes.
     """
     length = int.from_bytes(data[:8], "little")
     header = json.loads(data[8:8 + length])
@@ -270,7 +272,7 @@ def _ordered_header(data):
 
 
 def read(path):
-    """The tensors of a safetensors file in their stored types, and its configuration or None."""
+    """Read the tensors of a safetensors file in their stored types, and its configuration or None."""
     try:
         with safetensors.safe_open(str(path), framework="pt") as file:
             metadata = file.metadata() or {}
@@ -285,7 +287,7 @@ def read(path):
 
 
 def load(path):
-    """The timm model in a converted file, in float32, without a masked-image head."""
+    """Load the timm model in a converted file, in float32, without a masked-image head."""
     tensors, config = read(path)
     if config is None:
         raise ConversionError(f"{path} has no {CONFIG_KEY} in its metadata")

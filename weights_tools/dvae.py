@@ -14,7 +14,7 @@ from torch import nn
 
 
 def convolve(self, x):
-    """dall_e.utils.Conv2d.forward in the precision of x."""
+    """Compute dall_e.utils.Conv2d.forward in the precision of x."""
     return F.conv2d(x, self.w, self.b, padding=(self.kw - 1) // 2)
 
 
@@ -22,7 +22,7 @@ dall_e.utils.Conv2d.forward = convolve
 
 
 def make_groups(make_block, widths, n_blk_per_group, between):
-    """"group_1" ...: blocks from width to width, with `between` after each group but the last."""
+    """Make "group_1" ...: blocks from width to width, with `between` after each group but the last."""
     groups = OrderedDict()
     for i, (n_in, n_out) in enumerate(zip(widths, widths[1:]), 1):
         group = OrderedDict((f"block_{j + 1}", make_block(n_in if j == 0 else n_out, n_out))
@@ -67,18 +67,18 @@ class Decoder(nn.Module):
 
 
 def map_pixels(x):
-    """Maps values in [0, 1] to the encoder's input."""
+    """Map values in [0, 1] to the encoder's input."""
     return (1 - 2 * dall_e.utils.logit_laplace_eps) * x + dall_e.utils.logit_laplace_eps
 
 
 def unmap_pixels(x):
-    """Maps the decoder's pixels back to values in [0, 1]."""
+    """Map the decoder's output back to values in [0, 1]."""
     return ((x - dall_e.utils.logit_laplace_eps) / (1 - 2 * dall_e.utils.logit_laplace_eps)).clamp(0, 1)
 
 
 @torch.no_grad()
 def randomise(half, seed):
-    """Random weights that keep the size of activations: sqrt(2 / inputs), since a ReLU halves them; small b."""
+    """Set weights so that activations neither vanish nor grow: sqrt(2 / inputs), since a ReLU halves them; small biases."""
     generator = torch.Generator().manual_seed(seed)
     for name, parameter in half.named_parameters():
         scale = 0.1 if name.endswith(".b") else (2 / parameter[0].numel()) ** 0.5
@@ -87,7 +87,7 @@ def randomise(half, seed):
 
 @torch.no_grad()
 def evaluate(encoder, decoder, images):
-    """The results of both halves for images (B, 3, H, W) in [0, 1], in double precision."""
+    """Compute the results of both halves for images (B, 3, H, W) in [0, 1], in double precision."""
     logits = encoder.double()(map_pixels(images.double()))
     tokens = logits.argmax(1)
     one_hot = F.one_hot(tokens, logits.shape[1]).permute(0, 3, 1, 2).double()

@@ -1,17 +1,17 @@
 #!/usr/bin/env python3
-"""Make the golden tokenizers: tiny random discrete VAEs of DALL-E's blocks, and their results.
+"""Make the golden tokenizers: tiny random discrete VAEs made of DALL-E's blocks, and their results.
 
 For each variant, two files:
 
     dvae_NAME.safetensors           a converted file, as convert_tokenizer.py writes it
-    dvae_NAME.expected.safetensors  computed in double precision, stored as float32 except the tokens:
+    dvae_NAME.expected.safetensors  computed in double precision, stored as float32 except for the tokens:
         x               (B, 3, H, W)  values in [0, 1]
-        logits          (B, V, h, w)  the encoder's
-        tokens          (B, h, w)     int32, the argmax of each
-        decoder_logits  (B, 6, H, W)  the decoder's, of those tokens
-        image           (B, 3, H, W)  what they show, values in [0, 1]
+        logits          (B, V, h, w)  the encoder's output
+        tokens          (B, h, w)     int32, the argmax of the logits
+        decoder_logits  (B, 6, H, W)  the decoder's output for the tokens
+        image           (B, 3, H, W)  the decoded image, values in [0, 1]
 
-Made with DALL_E 0.1, torch 1.13.0 and numpy 1.24.2. Of the package's dependencies only attrs and requests are needed:
+Made with DALL_E 0.1, torch 1.13.0 and numpy 1.24.2. Of the package's dependencies, only attrs and requests are needed:
 
     pip install --no-deps DALL_E==0.1 attrs requests
     python golden_dvae.py ../tests/golden
@@ -28,7 +28,7 @@ import dvae
 
 BATCH = 2
 
-# The size of the images, and the arguments of the halves.
+# The size of the images, and the sizes of both halves.
 VARIANTS = {
     "four": ((16, 24), dict(group_count=4, n_hid=4, n_blk_per_group=2, vocab_size=37), dict(n_init=5)),
     "three": ((12, 8), dict(group_count=3, n_hid=12, n_blk_per_group=1, vocab_size=50), dict(n_init=48)),
@@ -59,7 +59,7 @@ def make(name, folder):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("output", type=Path, help="folder to write to")
+    parser.add_argument("output", type=Path, help="folder to write")
     folder = parser.parse_args().output
     for name in VARIANTS:
         make(name, folder)

@@ -1,21 +1,21 @@
 #!/usr/bin/env python3
-"""Make the golden folders of Hugging Face: tiny random models as transformers saves them, and its results.
+"""Make the golden folders of Hugging Face: tiny random models as transformers saves them, and their results.
 
-For each variant a folder as save_pretrained writes it, and one file:
+For each variant, one folder as save_pretrained writes it, and one file:
 
     hugging_face/NAME/                       config.json, preprocessor_config.json, model.safetensors or its shards
     hugging_face/NAME.expected.safetensors   float32 tensors; all but the last two computed in double precision:
-        input         (B, 3, H, W)  what the model is given
+        input         (B, 3, H, W)  the model's input
         features      (B, N, C)     last_hidden_state
-        pre_logits    (B, C)        pooler_output; not for trunks without a pooler
-        logits        (B, K)        logits; not for bare models. Of masked-image models (B, N - 1, V)
+        pre_logits    (B, C)        pooler_output; not for models without a pooler
+        logits        (B, K)        logits, or (B, N - 1, V) for masked-image models; not for bare models
         mask          (B, N - 1)    int32, 1 where a patch is hidden; for masked-image models
         photograph    (h, w, 3)     bytes
-        preprocessed  (3, H, W)     the image processor's result
+        preprocessed  (3, H, W)     the photograph as prepared by the image processor
 
-No masked-image model has absolute positions, because transformers 4 adds them before masking, and the original, like
-transformers 5, after it. Made with transformers 4.41.2, timm 1.0.31, torch 1.13.0, Pillow 9.4.0 and numpy 1.24.2;
-transformers 5 writes the same names, and its image processors based on Pillow compute the same.
+No masked-image model here has absolute positions: transformers 4 adds them before masking, whereas the original and
+transformers 5 add them after it. Made with transformers 4.41.2, timm 1.0.31, torch 1.13.0, Pillow 9.4.0 and numpy
+1.24.2; transformers 5 writes the same names, and its Pil image processors compute the same.
 
     python golden_hugging_face.py ../tests/golden
 """
@@ -33,7 +33,7 @@ COMMON = dict(image_size=16, patch_size=4, hidden_size=24, num_hidden_layers=2, 
               intermediate_size=48, use_relative_position_bias=True, num_labels=5)
 PLAIN = dict(size=dict(height=16, width=16), do_center_crop=False, resample=2)
 
-# The class, what differs from COMMON, the image processor's arguments, and the largest shard.
+# The class, its differences from COMMON, the image processor's arguments, and the size of the largest shard.
 VARIANTS = {
     "classifier": ("BeitForImageClassification", dict(), PLAIN, "5GB"),
     "sharded": ("BeitForImageClassification", dict(layer_norm_eps=0.05),
@@ -114,7 +114,7 @@ def make(name, folder):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("output", type=Path, help="the folder of golden files")
+    parser.add_argument("output", type=Path, help="folder of golden files to write")
     folder = parser.parse_args().output / "hugging_face"
     folder.mkdir(parents=True, exist_ok=True)
     for name in VARIANTS:

@@ -1,11 +1,11 @@
-"""Makes tests/golden/image: small images, and the results of Pillow and timm for them.
+"""Make tests/golden/image: small images, and the results of Pillow and timm for them.
 
     python weights_tools/golden_images.py
 
 Made with Pillow 9.4.0, timm 1.0.31, torch 1.13.1 and torchvision 0.14.1, and the avifenc 0.11.1 and heif-enc 1.15.1 of
-Debian 12. decode.txt has one line per image: name, height, width, CRC-32 of Pillow's RGB bytes; decode_optional.txt has
-the same for formats that need a library, where the bytes of AVIF and HEIC are the pixels that were encoded without loss.
-preprocess.txt has one line per tensor: name, height, width, crop_pct, crop_mode, interpolation, mean, std, CRC-32 of
+Debian 12. decode.txt has one line per image: name, height, width, and CRC-32 of Pillow's RGB bytes. decode_optional.txt
+has the same for formats that need a library; for AVIF and HEIC the bytes are the pixels that were encoded without loss.
+preprocess.txt has one line per tensor: name, height, width, crop_pct, crop_mode, interpolation, mean, std, and CRC-32 of
 timm's float32 bytes.
 """
 import struct
@@ -36,7 +36,7 @@ def png_chunk(kind, data):
 
 
 def png(samples, colour, depth, palette=b"", transparency=b""):
-    """(height, width, channels) samples as a PNG of any colour type, which Pillow can't write itself."""
+    """Encode samples (height, width, channels) as a PNG of any colour type, including those that Pillow can't write."""
     rows = b""
     for row in samples.reshape(samples.shape[0], -1):
         if depth == 16:
@@ -91,7 +91,7 @@ def write_images():
 
 
 def write_optional():
-    """WebP, TIFF, AVIF and HEIC, and what they decode to."""
+    """Write WebP, TIFF, AVIF and HEIC files, and the pixels to which they decode."""
     small = picture(11, 14)
     frames = [picture(11, 14, seed=seed) for seed in (5, 6)]
     small.save(FOLDER / "lossy.webp", quality=70)
@@ -108,7 +108,7 @@ def write_optional():
     names = [path.name for path in FOLDER.iterdir() if path.suffix in (".webp", ".tif")]
     decoded = {name: Image.open(FOLDER / name).convert("RGB") for name in names}
 
-    # Pixels that are encoded without loss come back unchanged. HEIC's are grey, because its RGB isn't exact.
+    # Pixels encoded without loss come back unchanged. The HEIC is grey, because its RGB isn't exact.
     large = picture(32, 48)
     with tempfile.TemporaryDirectory() as folder:
         for name, image, command in (("lossless.avif", large, ["avifenc", "--lossless"]),
@@ -135,7 +135,7 @@ def write_decoded():
 
 
 def write_jpegs():
-    """Grey and flat, so that every decoder agrees; turned in each of EXIF's ways."""
+    """Write JPEGs, flat and grey so that all decoders agree, with each of EXIF's orientations."""
     blocks = np.repeat(np.repeat(np.array([[40, 90, 140], [190, 240, 15]], np.uint8), 8, 0), 8, 1)
     for orientation in range(1, 9):
         exif = Image.Exif()

@@ -19,7 +19,7 @@ SEED = 20240229
 
 
 def finite_patterns(rng, count, exponent_mask):
-    """Random 16-bit patterns, among them subnormals and both zeros, without infinities and NaNs: (count,) uint16."""
+    """Return random 16-bit patterns (count,), with subnormals and both zeros, without infinities and NaNs."""
     patterns = rng.integers(0, 1 << 16, size=2 * count, dtype=np.uint16)
     patterns = patterns[(patterns & exponent_mask) != exponent_mask][:count]
     patterns[:6] = [0x0000, 0x8000, 0x0001, 0x8001, 0x007F, 0x0080]

@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
-"""Make the golden files of models at image sizes other than they were trained for.
+"""Make the golden files for models at image sizes other than the one they were trained for.
 
 For a golden model (make_golden.py) and a size, tests/golden/size_NAME_HxW.safetensors holds float32 tensors:
 
-    input                 (B, 3, H, W)  what the model is given
-    table.I, shared_table (R, A)        tables of relative positions, resampled: of block I, and of all blocks
-    positions             (1, N, C)     absolute positions, resampled; for models that have some
-    logits                (B, K)        timm's in double precision with the resampled positions
+    input                 (B, 3, H, W)  the model's input
+    table.I, shared_table (R, A)        resampled tables of relative positions, for block I and for all blocks
+    positions             (1, N, C)     resampled absolute positions, for models that have them
+    logits                (B, K)        timm's logits in double precision, with the resampled positions
 
-Tables are resampled by timm's Beit.set_input_size in float32. Made with timm 1.0.31, torch 1.13.0 and numpy 1.24.2,
-without scipy: timm would use it if it were installed, which isn't its default.
+Positions are resampled by timm's Beit.set_input_size in float32. Made with timm 1.0.31, torch 1.13.0 and numpy 1.24.2.
+scipy must not be installed, because timm would use it, and timm's default is to work without.
 
     python golden_sizes.py ../tests/golden
 """
@@ -50,10 +50,10 @@ def make(name, size, folder):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("output", type=Path, help="folder to write to")
+    parser.add_argument("output", type=Path, help="folder to write")
     folder = parser.parse_args().output
     if timm.layers.pos_embed_rel._USE_SCIPY:
-        raise SystemExit("timm would use scipy")
+        raise SystemExit("found scipy, wanted none: timm would use it")
     for name, sizes in SIZES.items():
         for size in sizes:
             make(name, size, folder)

@@ -21,7 +21,7 @@ CLASSES, DIM, TRAIN, TEST = 4, 12, 150, 60
 
 
 def converge(x, y, weight, bias, C, class_weight):
-    """Takes Newton steps on scikit-learn's objective from its solution, whose last digits depend on the solver."""
+    """Refine scikit-learn's solution, whose last digits depend on the solver, by Newton steps on its objective."""
     importance = compute_sample_weight(class_weight, y)
     inputs = np.hstack([x, np.ones((len(y), 1))])  # (n, d + 1)
     at = np.hstack([weight, bias[:, None]])  # (K, d + 1)

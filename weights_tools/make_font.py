@@ -1,4 +1,4 @@
-"""Makes examples/data/lettering.ttf, the letters of the programs' pictures: the Latin letters of DejaVu Sans.
+"""Make examples/data/lettering.ttf, the font of the programs' pictures: the Latin letters of DejaVu Sans.
 
     python weights_tools/make_font.py /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf
 

@@ -5,7 +5,7 @@ For each variant, two files:
 
     model_NAME.safetensors           a converted file
     model_NAME.expected.safetensors  float32 tensors, computed in double precision:
-        input                 (B, 3, H, W)   what the model is given
+        input                 (B, 3, H, W)   the model's input
         features              (B, N, C)      forward_features
         pre_logits            (B, C)         forward_head(features, pre_logits=True)
         logits                (B, K)         forward; without classes that is pre_logits, as in timm
@@ -34,7 +34,7 @@ COMMON = dict(img_size=16, patch_size=4, embed_dim=24, depth=2, num_heads=3, mlp
 BEIT3 = "beit3_base_patch16_224"
 COMMON_BEIT3 = dict(img_size=16, patch_size=4, embed_dim=24, depth=2, num_heads=3, mlp_ratio=2, num_classes=10)
 
-# What differs from COMMON, and the stored type.
+# The differences from COMMON, and the stored type.
 VARIANTS = {
     "standard": (dict(img_size=20, mlp_ratio=4), "f32"),
     "token": (dict(global_pool="token"), "f32"),
@@ -53,7 +53,7 @@ VARIANTS = {
 
 
 def seed_of(name):
-    """A seed that doesn't change when variants are added."""
+    """Return a seed that stays the same when variants are added."""
     return zlib.crc32(name.encode())
 
 
@@ -62,7 +62,7 @@ def architecture_of(name):
 
 
 def make_model(name):
-    """The variant's timm model with seeded weights, rounded to the stored type, and the name of that type."""
+    """Return the variant's timm model with seeded weights, rounded to the stored type, and the name of that type."""
     arguments, dtype = VARIANTS[name]
     architecture = architecture_of(name)
     common = COMMON_BEIT3 if architecture == BEIT3 else COMMON
@@ -74,14 +74,14 @@ def make_model(name):
 
 
 def make_input(model, seed):
-    """A batch of random images with the spread of normalised photographs: (B, 3, H, W)."""
+    """Return a batch of random images with the spread of normalised photographs: (B, 3, H, W)."""
     shape = (BATCH, model.patch_embed.proj.in_channels, *model.patch_embed.img_size)
     return torch.from_numpy(np.random.default_rng(seed).uniform(-1, 1, shape).astype(np.float32))
 
 
 @torch.no_grad()
 def expected(model, images):
-    """timm's results in double precision, rounded to float32."""
+    """Return timm's results in double precision, rounded to float32."""
     model, images = model.double(), images.double()
     features = model.forward_features(images)
     result = {
@@ -114,7 +114,7 @@ def make(name, folder):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("output", type=Path, help="folder to write to")
+    parser.add_argument("output", type=Path, help="folder to write")
     arguments = parser.parse_args()
     arguments.output.mkdir(parents=True, exist_ok=True)
     for name in VARIANTS:

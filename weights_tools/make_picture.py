@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Draw beit-classify's answers for some images: the picture in README.md.
+"""Draw images with the classes that beit-classify finds: the picture in README.md.
 
     build/beit-classify --json examples/data/fashion_mnist | python make_picture.py examples/data/classify.png
 """
@@ -15,7 +15,7 @@ INK, FAINT, TRACK, BAR, BEST = (36, 41, 47), (110, 119, 129), (244, 246, 248), (
 
 
 def font(size):
-    """DejaVu Sans if it is installed, else Pillow's own font."""
+    """Return DejaVu Sans if it is installed, else Pillow's own font."""
     try:
         return ImageFont.truetype("DejaVuSans.ttf", size)
     except OSError:
@@ -23,7 +23,7 @@ def font(size):
 
 
 def draw_result(canvas, left, top, result):
-    """One image with its most probable classes as bars."""
+    """Draw one image with its most probable classes as bars."""
     draw = ImageDraw.Draw(canvas)
     image = Image.open(result["image"]).convert("RGB").resize((TILE, TILE), Image.Resampling.NEAREST)
     canvas.paste(image, (left, top))
@@ -42,7 +42,7 @@ def draw_result(canvas, left, top, result):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("output", type=Path)
+    parser.add_argument("output", type=Path, help="PNG file to write")
     arguments = parser.parse_args()
     results = [json.loads(line) for line in sys.stdin]
     if not results:

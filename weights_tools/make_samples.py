@@ -11,7 +11,8 @@ from train_demo import LABELS, read_images, read_labels
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("output", type=Path, help="folder for the images")
-    parser.add_argument("--data", type=Path, default=Path("/usr/share/datasets/fashion-mnist"))
+    parser.add_argument("--data", type=Path, default=Path("/usr/share/datasets/fashion-mnist"),
+                        help="folder of the data set's IDX files")
     arguments = parser.parse_args()
     images = read_images(arguments.data / "t10k-images-idx3-ubyte.gz")
     labels = read_labels(arguments.data / "t10k-labels-idx1-ubyte.gz")

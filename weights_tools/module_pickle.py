@@ -1,8 +1,9 @@
-"""Reads whole pickled torch modules without executing them.
+"""Reading pickled torch modules without executing them.
 
-A pickle names classes and functions, and calls them; torch.load of a module calls whatever its file says, in some
-versions with any unpickler. The unpickler here, for both of torch.save's formats, knows only plain containers: it makes
-tensors of the file's numbers, and modules become empty objects with the attributes that the file gives them.
+A pickle names classes and functions and calls them. torch.load calls whatever the file of a module says, and some
+versions do so whichever unpickler they are given. Here, both of torch.save's formats are read by an unpickler that only
+knows plain containers: tensors are made of the file's numbers, and modules become empty objects with the attributes
+that the file gives them.
 """
 import collections
 import os
@@ -20,7 +21,7 @@ MODULES = ("torch.nn.modules.", "dall_e.")
 
 
 class Module:
-    """Replaces a module of any class: holds only its attributes."""
+    """Stands for a module of any class, and has only its attributes."""
 
     def __setstate__(self, state):
         if not isinstance(state, dict):
@@ -29,17 +30,17 @@ class Module:
 
 
 def rebuild_tensor(storage, offset, size, stride, *_):
-    """torch._utils._rebuild_tensor_v2: a view of a storage, which is a tensor of one dimension here."""
+    """Stands for torch._utils._rebuild_tensor_v2: a view of a storage, which is a tensor with one dimension here."""
     return storage.as_strided(size, stride, offset)
 
 
 def rebuild_parameter(data, *_):
-    """torch._utils._rebuild_parameter."""
+    """Stands for torch._utils._rebuild_parameter."""
     return data
 
 
 def device(*_):
-    """Replaces torch.device, which says where a module was."""
+    """Stands for torch.device: the device that a module was on."""
 
 
 KNOWN = {
@@ -55,7 +56,7 @@ KNOWN = {
 
 
 class Unpickler(pickle.Unpickler):
-    """Refuses all names but those above. storage(key, dtype, count) returns a storage: a tensor of one dimension."""
+    """Refuses all names except those above. storage(key, dtype, count) returns a tensor with one dimension."""
 
     def __init__(self, file, storage=None):
         super().__init__(file, encoding="utf-8")
@@ -78,7 +79,7 @@ class Unpickler(pickle.Unpickler):
 
 
 def read_zip(path):
-    """Reads torch.save's format since 1.6: a zip archive with a pickle, and one record per storage."""
+    """Read what torch.save has written since 1.6: a zip archive with a pickle, and a record for each storage."""
     with zipfile.ZipFile(path) as archive:
         pickles = [name for name in archive.namelist() if name.endswith("/data.pkl")]
         if len(pickles) != 1:
@@ -98,7 +99,7 @@ def read_zip(path):
 
 
 def read_legacy(path):
-    """Reads torch.save's older format: consecutive pickles, then the storages' numbers."""
+    """Read what torch.save wrote before 1.6: pickles one after the other, then the storages' numbers."""
     room = os.path.getsize(path)
     with open(path, "rb") as file:
         if Unpickler(file).load() != LEGACY_MAGIC or Unpickler(file).load() != LEGACY_PROTOCOL:
@@ -128,7 +129,7 @@ def read_legacy(path):
 
 
 def collect(module, prefix, tensors):
-    """The parameters of a module and those in it, by their names below `prefix`."""
+    """Return the parameters of a module and its submodules, by their names below `prefix`."""
     attributes = getattr(module, "attributes", {})
     for name, value in (attributes.get("_parameters") or {}).items():
         if isinstance(value, torch.Tensor):
@@ -139,8 +140,10 @@ def collect(module, prefix, tensors):
 
 
 def read_parameters(path):
-    """The parameters, by name, of a module or of a dictionary of tensors in a file of torch.save's, in either of its
-    formats. ConversionError for anything else."""
+    """Return the parameters, by name, of the module or dictionary of tensors in a file that torch.save wrote.
+
+    Raise ConversionError for any other file.
+    """
     tensors = {}
     try:
         value = (read_zip if zipfile.is_zipfile(path) else read_legacy)(path)

@@ -10,7 +10,7 @@ import numpy as np
 
 
 def _mean_and_spread(name, shape):
-    """Mean and standard deviation of the parameter `name`."""
+    """Return the mean and standard deviation of the parameter `name`."""
     fan_in = int(np.prod(shape[1:]))
     if name == "head.weight":
         return 0.0, 2.0 / fan_in**0.5
@@ -30,7 +30,7 @@ def _mean_and_spread(name, shape):
 
 
 def random_parameters(shapes, seed=0):
-    """Pairs of name and float32 array for a dictionary of names and shapes in the order of timm's named_parameters."""
+    """Yield names and float32 arrays for a dictionary of names and shapes in the order of timm's named_parameters."""
     generator = np.random.default_rng(seed)
     for name, shape in shapes.items():
         mean, spread = _mean_and_spread(name, shape)

@@ -1,11 +1,10 @@
 #!/usr/bin/env python3
 """Train the demo model: a small BEiT on Fashion-MNIST, with timm's own Beit class.
 
-The data is Debian's package dataset-fashion-mnist (MIT licence, Zalando SE). The result is a folder
-in the layout that timm publishes, model.safetensors + config.json. tune_demo.py goes on from it;
-examples/data/README.md has the commands.
+The data is Debian's package dataset-fashion-mnist (MIT licence, Zalando SE). The result is a folder in timm's layout,
+with model.safetensors and config.json. tune_demo.py continues from there; examples/data/README.md has the commands.
 
-It saves the averaged weights of the last epoch: the test images choose nothing.
+The averaged weights of the last epoch are saved, so the test images have no influence.
 """
 import argparse
 import copy
@@ -28,19 +27,19 @@ MEAN = STD = 0.5
 
 
 def read_images(path):
-    """The images of an IDX file: (count, 28, 28) bytes."""
+    """Read the images of an IDX file: (count, 28, 28) bytes."""
     with gzip.open(path) as file:
         return torch.from_numpy(np.frombuffer(file.read(), np.uint8, offset=16).reshape(-1, 28, 28).copy())
 
 
 def read_labels(path):
-    """The labels of an IDX file: (count,)."""
+    """Read the labels of an IDX file: (count,)."""
     with gzip.open(path) as file:
         return torch.from_numpy(np.frombuffer(file.read(), np.uint8, offset=8).astype(np.int64))
 
 
 def normalise(images):
-    """Turns bytes (B, 28, 28) into the model's input (B, 3, 28, 28): three equal channels."""
+    """Turn bytes (B, 28, 28) into the model's input (B, 3, 28, 28): three equal channels."""
     return ((images.float() / 255 - MEAN) / STD).unsqueeze(1).expand(-1, 3, -1, -1)
 
 
@@ -65,7 +64,7 @@ def augment(images, generator):
 
 @torch.no_grad()
 def accuracy(model, images, labels):
-    """Share of the images whose largest logit is the label's, in percent."""
+    """Return the share of images whose largest logit is the label's, in per cent."""
     model.eval()
     right = sum((model(normalise(x)).argmax(1) == y).sum().item() for x, y in zip(images.split(500), labels.split(500)))
     return 100 * right / len(labels)
@@ -146,12 +145,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, required=True, help="folder for model.safetensors and config.json")
     parser.add_argument("--data", type=Path, default=Path("/usr/share/datasets/fashion-mnist"),
-                        help="folder of the IDX files")
-    parser.add_argument("--epochs", type=int, default=40)
-    parser.add_argument("--batch-size", type=int, default=128)
-    parser.add_argument("--lr", type=float, default=1.5e-3)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+                        help="folder of the data set's IDX files")
+    parser.add_argument("--epochs", type=int, default=40, help="passes over the training images")
+    parser.add_argument("--batch-size", type=int, default=128, help="images per step")
+    parser.add_argument("--lr", type=float, default=1.5e-3, help="largest learning rate")
+    parser.add_argument("--seed", type=int, default=0, help="seed of all random numbers")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="threads to run on")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     save(train(arguments), arguments.output)

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""Train the demo of masked image modelling on Fashion-MNIST: a small tokenizer, then a BEiT that predicts its tokens.
+"""Train the demo of pre-training on Fashion-MNIST: a small tokenizer, then a small BEiT that predicts its tokens.
 
-  tokenizer  a discrete VAE of DALL-E's blocks (dvae.py): 28x28 pixels to 7x7 tokens. Trained as DALL-E's was: the
-             tokens relaxed by Gumbel-softmax, whose temperature falls, and the pixels' error.
-  masked     timm's Beit with a mask token and a head of the vocabulary's width: blocks of patches are masked, and
-             their tokens are predicted (cross entropy), as in BEiT's pre-training; no label is looked at.
-  table      compares linear heads on pooled features of this trunk, of the untrained trunk, and on pixels, with few
-             labels and with all.
+  tokenizer  trains a discrete VAE made of DALL-E's blocks (dvae.py), which turns 28x28 pixels into 7x7 tokens. It is
+             trained as DALL-E's was: tokens are relaxed by Gumbel-softmax with a falling temperature, and the loss is
+             the error of the pixels.
+  masked     trains timm's Beit with a mask token and a head as wide as the vocabulary. Blocks of patches are masked and
+             their tokens are predicted (cross entropy), as in BEiT's pre-training. Labels aren't used.
+  table      prints what that buys: the accuracy of a linear head on pooled features of this backbone, of the backbone
+             before pre-training, and on pixels, with few labels and with all.
 
 The data is Debian's package dataset-fashion-mnist (MIT licence, Zalando SE). examples/data/README.md has the commands.
 
@@ -37,12 +38,12 @@ N_INIT = 64
 TRUNK = dict(img_size=28, patch_size=4, embed_dim=128, depth=5, num_heads=4, num_classes=0, init_values=0.1,
              global_pool="avg", use_fc_norm=False, use_abs_pos_emb=False, use_shared_rel_pos_bias=True)
 GRID, RATIO, LEAST, ASPECT = 7, 0.4, 4, 0.3
-PROBED = 3  # the block, from 0, whose features the table's heads see: the best one on held-out training images
+PROBED = 3  # index of the block whose features the table's heads see: the best on images held out of the training set
 PREPROCESSING = dict(interpolation="bicubic", crop_pct=1.0, mean=[0.5] * 3, std=[0.5] * 3, license="apache-2.0")
 
 
 class MaskedBeit(Beit):
-    """timm's Beit with the parts of pre-training: `mask_token` replaces masked patches, `lm_head` follows `norm`."""
+    """timm's Beit for pre-training, with `mask_token` in place of masked patches and `lm_head` after `norm`."""
 
     def __init__(self, vocab_size, **arguments):
         super().__init__(**arguments)
@@ -63,7 +64,7 @@ class MaskedBeit(Beit):
 
 
 def block_mask(generator):
-    """A mask (GRID * GRID,) of random rectangles, as in unilm's masking_generator, of about RATIO of the patches."""
+    """Return a mask (GRID * GRID,) of random rectangles over about RATIO of the patches, as in unilm's masking_generator."""
     wanted, mask = round(RATIO * GRID * GRID), np.zeros((GRID, GRID), bool)
     while mask.sum() < wanted:
         left = wanted - mask.sum()
@@ -80,37 +81,37 @@ def block_mask(generator):
 
 
 def pixels(images):
-    """Turns bytes (B, 28, 28) into values in [0, 1] (B, 3, 28, 28): three equal channels."""
+    """Turn bytes (B, 28, 28) into values in [0, 1] (B, 3, 28, 28): three equal channels."""
     return (images.float() / 255).unsqueeze(1).expand(-1, 3, -1, -1)
 
 
 def mirrored(images, generator):
-    """Mirrors half of the images."""
+    """Mirror half of the images."""
     return torch.where(torch.rand(len(images), 1, 1, generator=generator) < 0.5, images.flip(-1), images)
 
 
 def schedule(optimizer, lr, step, steps, warmup):
-    """A linear warm-up, then half a cosine."""
+    """Return the learning rate's factor: a linear warm-up, then half a cosine."""
     rate = min((step + 1) / warmup, 0.5 * (1 + math.cos(math.pi * max(0, step - warmup) / (steps - warmup))))
     for group in optimizer.param_groups:
         group["lr"] = lr * rate
 
 
 def batches(count, size, epochs, generator):
-    """Yields the indices of one batch after the other."""
+    """Yield the indices of one batch after the other."""
     for _ in range(epochs):
         yield from torch.randperm(count, generator=generator)[:count // size * size].split(size)
 
 
 @torch.no_grad()
 def tokenize(encoder, images):
-    """The tokens of images: (B, 49)."""
+    """Return the tokens of images: (B, 49)."""
     return torch.cat([encoder(dvae.map_pixels(pixels(x))).argmax(1).flatten(1) for x in images.split(500)])
 
 
 @torch.no_grad()
 def describe_tokenizer(encoder, decoder, images):
-    """A line with the error of reconstructed images and the number of tokens in use."""
+    """Describe the error of reconstructed images and the tokens in use, in one line."""
     tokens = tokenize(encoder, images)
     one_hot = F.one_hot(tokens, TOKENIZER["vocab_size"]).permute(0, 2, 1).unflatten(2, (GRID, GRID)).float()
     shown = torch.cat([dvae.unmap_pixels(torch.sigmoid(decoder(x)[:, :3])) for x in one_hot.split(500)])
@@ -142,7 +143,7 @@ def train_tokenizer(arguments):
         logits = encoder(x)
         relaxed = F.gumbel_softmax(logits, tau=temperature, dim=1)
         error = (torch.sigmoid(decoder(relaxed)[:, :3]) - x).abs().mean()
-        # The mean of all tokens' distributions is kept near the uniform one, so that few tokens die.
+        # The mean of all tokens' distributions is kept near the uniform one, so that few tokens go unused.
         mean = logits.softmax(1).mean((0, 2, 3))
         uniformity = (mean * torch.log(mean.clamp(min=1e-8) * TOKENIZER["vocab_size"])).sum()
         optimizer.zero_grad(set_to_none=True)
@@ -164,7 +165,7 @@ def train_tokenizer(arguments):
 
 
 def load_tokenizer(path):
-    """Loads both halves from a file."""
+    """Load both halves from a file."""
     tensors, _ = converted.read(path)
     halves = dvae.Encoder(**TOKENIZER), dvae.Decoder(**TOKENIZER, n_init=N_INIT)
     for half, name in zip(halves, ("encoder.", "decoder.")):
@@ -175,14 +176,14 @@ def load_tokenizer(path):
 
 
 def make_masked(seed):
-    """The model before training."""
+    """Return the model before training."""
     torch.manual_seed(seed)
     return MaskedBeit(TOKENIZER["vocab_size"], **TRUNK)
 
 
 @torch.no_grad()
 def masked_accuracy(model, images, tokens, masks):
-    """Percentages of the masked patches whose token is predicted first, and among the first five."""
+    """Return the shares of masked patches whose token is the likeliest, and among the five likeliest, in per cent."""
     model.eval()
     right = torch.zeros(2)
     for x, y, mask in zip(images.split(500), tokens.split(500), masks.split(500)):
@@ -240,7 +241,7 @@ def train_masked(arguments):
 
 
 def load_masked(path):
-    """The model in a file."""
+    """Load the model from a file."""
     tensors, _ = converted.read(path)
     model = make_masked(0)
     model.load_state_dict({key: value.float() for key, value in tensors.items()})
@@ -249,7 +250,7 @@ def load_masked(path):
 
 @torch.no_grad()
 def features(model, images):
-    """The mean of the patches after a block: (B, C)."""
+    """Return the mean of the patches after a block: (B, C)."""
     model.eval()
     options = dict(indices=[PROBED], output_fmt="NLC", intermediates_only=True)
     return torch.cat([model.forward_intermediates(normalise(x), **options)[0].mean(1) for x in images.split(500)]).numpy()
@@ -264,7 +265,7 @@ def table(arguments):
     trunks = {"pre-trained": load_masked(arguments.output / "masked.safetensors"), "untrained": make_masked(arguments.seed)}
     inputs = {name: (features(trunk, images), features(trunk, test_images)) for name, trunk in trunks.items()}
     inputs["pixels"] = tuple(x.flatten(1).numpy() / 255 for x in (images, test_images))
-    print("| labels a class | " + " | ".join(inputs) + " |\n|---|" + "---|" * len(inputs))
+    print("| labels per class | " + " | ".join(inputs) + " |\n|---|" + "---|" * len(inputs))
     for count in (10, 100, 0):
         row = []
         for train, test in inputs.values():
@@ -284,14 +285,14 @@ def table(arguments):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     steps = {"tokenizer": train_tokenizer, "masked": train_masked, "table": table}
-    parser.add_argument("step", choices=steps)
-    parser.add_argument("output", type=Path, help="folder of dvae.safetensors and masked.safetensors")
+    parser.add_argument("step", choices=steps, help="what to do, as described above")
+    parser.add_argument("output", type=Path, help="folder for dvae.safetensors and masked.safetensors")
     parser.add_argument("--data", type=Path, default=Path("/usr/share/datasets/fashion-mnist"),
-                        help="folder of the IDX files")
-    parser.add_argument("--epochs", type=int)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--autocast", action="store_true", help="products in bfloat16")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+                        help="folder of the data set's IDX files")
+    parser.add_argument("--epochs", type=int, help="passes over the training images")
+    parser.add_argument("--seed", type=int, default=0, help="seed of all random numbers")
+    parser.add_argument("--autocast", action="store_true", help="compute products in bfloat16")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="threads to run on")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     arguments.output.mkdir(parents=True, exist_ok=True)

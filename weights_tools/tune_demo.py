@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Tune the demo model so that its features suit other images, too; still on nothing but Fashion-MNIST's clothes.
+"""Tune the demo model so that its features suit other images too, still with nothing but Fashion-MNIST's clothes.
 
-Trained on labels alone, a model keeps only what tells ten classes apart. Here, beside the labels, its pooled features
-learn to tell an image from all others of the batch in spite of distortions (the contrastive loss of SimCLR, Chen et
-al., 2020, https://arxiv.org/abs/2002.05709), and to hold enough to draw the image again. The distorted subjects are
-the clothes, parts of them, their edges and contours. A teacher, the model trained on labels, can help to keep its skill
-(distillation, Hinton et al., 2015, https://arxiv.org/abs/1503.02531). examples/data/README.md has the commands.
+A model trained on labels alone keeps only what tells ten classes apart. In addition to the labels, its pooled features
+learn here to recognise an image among all others of the batch after distortions (the contrastive loss of SimCLR, Chen
+et al., 2020, https://arxiv.org/abs/2002.05709), and to hold enough to draw the image again. The distorted images show
+the clothes, parts of them, or their edges and contours. A teacher, the model trained on labels, can help to keep what
+it knew (distillation, Hinton et al., 2015, https://arxiv.org/abs/1503.02531). examples/data/README.md has the commands.
 
-It saves the last averaged weights: the test images choose nothing.
+The averaged weights of the last step are saved, so the test images have no influence.
 """
 import argparse
 import copy
@@ -30,7 +30,7 @@ TEMPERATURE = 0.1
 
 
 def uniform(count, low, high, log=False):
-    """One number for each image: (count, 1, 1, 1)."""
+    """Return one random number per image: (count, 1, 1, 1)."""
     if log:
         return torch.exp(uniform(count, math.log(low), math.log(high)))
     return torch.empty(count, 1, 1, 1).uniform_(low, high)
@@ -43,8 +43,11 @@ def transform(images, matrices, shifts=0):
 
 
 def subjects(images):
-    """The subjects that two views will show: (B, 1, H, W) in [0, 1] -> the same shape. They are mirrored, turned, and
-    half of them enlarged; a fifth keeps its look, the others become edges, contours or silhouettes."""
+    """Choose what two views will show: (B, 1, H, W) in [0, 1] -> the same.
+
+    Images are mirrored and turned, and half of them zoomed into. A fifth stay as they are; the others become edges,
+    contours or silhouettes.
+    """
     count = len(images)
     scale = torch.where(torch.rand(count) < 0.5, torch.empty(count).uniform_(0.25, 0.8), torch.ones(count))
     matrices = torch.zeros(count, 2, 3)
@@ -67,7 +70,7 @@ def subjects(images):
 
 
 def view(images):
-    """One view of subjects (B, 1, H, W): turned, scaled, sheared, moved, bent; lines thicker or thinner; blur, noise."""
+    """Return one view of subjects (B, 1, H, W): distorted, with thicker or thinner lines, blur and noise."""
     count, size = len(images), images.shape[-1]
     angle = (torch.rand(count) * 2 - 1) * math.radians(20)
     cosine, sine = torch.cos(angle), torch.sin(angle)
@@ -91,7 +94,7 @@ def view(images):
 
 
 def contrast(first, second):
-    """SimCLR's loss of projections (B, P): each of the 2 B must find its partner among the others."""
+    """Compute SimCLR's loss for projections (B, P): each of the 2 B must find its partner among the others."""
     count = len(first)
     z = F.normalize(torch.cat([first, second]), dim=1)
     similarities = (z @ z.t() / TEMPERATURE).fill_diagonal_(-math.inf)
@@ -99,12 +102,12 @@ def contrast(first, second):
 
 
 def features(model, x):
-    """Pooled features, (B, 3, H, W) -> (B, D)."""
+    """Compute pooled features, (B, 3, H, W) -> (B, D)."""
     return model.forward_head(model.forward_features(x), pre_logits=True)
 
 
 def work(rank, arguments):
-    """Runs one of the processes that train together, each on its own images."""
+    """Run one of the processes that train together, each on its own images."""
     os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(arguments.port))
     dist.init_process_group("gloo", rank=rank, world_size=arguments.workers)
     torch.set_num_threads(1)
@@ -175,20 +178,20 @@ def work(rank, arguments):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--start", type=Path, required=True, help="the trained model, a file of convert.py's")
-    parser.add_argument("--teacher", type=Path, help="likewise: half of what a label asks for is what this model says")
+    parser.add_argument("--start", type=Path, required=True, help="trained model, a file that convert.py wrote")
+    parser.add_argument("--teacher", type=Path, help="model whose outputs make up half of each label's target")
     parser.add_argument("--output", type=Path, required=True, help="folder for model.safetensors and config.json")
     parser.add_argument("--data", type=Path, default=Path("/usr/share/datasets/fashion-mnist"),
-                        help="folder of the IDX files")
-    parser.add_argument("--steps", type=int, default=1300)
-    parser.add_argument("--batch-size", type=int, default=96, help="images seen twice, a step and process")
-    parser.add_argument("--labels", type=int, default=48, help="images with their labels a step and process")
-    parser.add_argument("--label-weight", type=float, default=1, help="of the labels' loss; the other two weigh 1")
-    parser.add_argument("--lr", type=float, default=2e-3)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--workers", type=int, default=2, help="processes; another number trains another model")
-    parser.add_argument("--report", type=int, default=260, help="steps between printed lines")
-    parser.add_argument("--port", type=int, default=29500, help="where the processes meet on this machine")
+                        help="folder of the data set's IDX files")
+    parser.add_argument("--steps", type=int, default=1300, help="training steps")
+    parser.add_argument("--batch-size", type=int, default=96, help="images per step and process, each seen twice")
+    parser.add_argument("--labels", type=int, default=48, help="labelled images per step and process")
+    parser.add_argument("--label-weight", type=float, default=1, help="weight of the labels' loss; the other two have weight 1")
+    parser.add_argument("--lr", type=float, default=2e-3, help="largest learning rate")
+    parser.add_argument("--seed", type=int, default=0, help="seed of all random numbers")
+    parser.add_argument("--workers", type=int, default=2, help="number of processes; the resulting model depends on it")
+    parser.add_argument("--report", type=int, default=260, help="number of steps between printed lines")
+    parser.add_argument("--port", type=int, default=29500, help="local port through which the processes communicate")
     arguments = parser.parse_args()
     torch.multiprocessing.spawn(work, (arguments,), arguments.workers)
 

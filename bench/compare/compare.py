@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Times this library beside ONNX Runtime, OpenVINO and PyTorch on one full-size model, and says how near each comes to
-the machine's peak:
+"""Time this library beside ONNX Runtime, OpenVINO and PyTorch on one full-size model, and compare each with the
+machine's limit.
 
-    python3 bench/compare/compare.py            builds, measures, writes compare.md, .json and .svg to build-compare
+    python3 bench/compare/compare.py        builds, measures, and writes compare.md, .json and .svg in build-compare
 
-Every runtime has its own process; they take turns, so that a busy minute of the machine affects all of them equally.
-The fastest pass of each counts. README.md beside this file says what is measured.
+Every runtime has its own process. They take turns, so that a busy minute of the machine affects all of them alike. The
+fastest pass of each counts. README.md beside this file says what is measured.
 """
 import argparse
 import datetime
@@ -22,7 +22,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 IMAGE = ROOT / "examples" / "data" / "chelsea.png"
-PHOTOGRAPH, RESIZED = (3000, 4000), (248, 331)  # height, width: 12 megapixels, and the size that the crop is taken from
+PHOTOGRAPH, RESIZED = (3000, 4000), (248, 331)  # height, width: from 12 megapixels to the size before the crop
 BATCHES = (1, 8)
 LEAST_ROUNDS = 2
 START_REPEATS = 3
@@ -33,7 +33,7 @@ def say(text):
 
 
 class Failure(Exception):
-    """What went wrong, in one line."""
+    """An error, described in one line."""
 
 
 def run(command, **options):
@@ -78,13 +78,13 @@ class Worker:
 
 
 class Row:
-    """One runtime at one precision: its worker, its times, and how it agrees with double precision."""
+    """One runtime at one precision: its worker, its times, and its agreement with double precision."""
 
     def __init__(self, runtime, precision, command, level=None):
         self.runtime, self.precision, self.level, self.lowered = runtime, precision, level, level is not None
         self.command = command
-        self.times = {}  # (batch, threads): seconds of each pass
-        self.products = {}  # of this library: seconds of its products alone
+        self.times = {}  # (batch, threads) -> seconds of each pass
+        self.products = {}  # the same for products alone, for this library only
         self.cosine, self.max_error = 1.0, 0.0
         self.worker = None
 
@@ -99,7 +99,7 @@ class Row:
         self.level = level
 
     def check(self, configurations, reference, scratch):
-        """Compares the logits of every configuration with the reference; this is also the untimed first pass."""
+        """Compares the logits of every configuration with the reference, which is also the untimed first pass."""
         import numpy as np
         from report import agreement, disagreement
         for batch, threads in configurations:
@@ -136,7 +136,7 @@ class Row:
 
 
 def build(folder):
-    """Builds the programs that are timed; returns the compiler's name."""
+    """Builds the programs to time. Returns the compiler's name."""
     say(f"building in {folder}")
     run(["cmake", "-S", ROOT, "-B", folder, "-DCMAKE_BUILD_TYPE=Release", "-DBEIT_BUILD_BENCHMARKS=ON",
          "-DBEIT_BUILD_EXAMPLES=ON", "-DBEIT_BUILD_TESTS=OFF"])
@@ -161,7 +161,7 @@ def usable_processors():
 
 
 def make_rows(models, build_folder, levels, wanted):
-    """Returns what can be timed here, and each runtime's description of itself; prints what can't be timed."""
+    """Returns the rows that can be timed here, and {runtime: its description}; says which ones can't."""
     worker = build_folder / "bench" / "beit_compare_worker"
     runtimes = {"beit": json.loads(run([worker, "--describe"]))}
     command = lambda precision: [worker, models / "beit_base.safetensors", precision, models / "images.npy"]
@@ -185,7 +185,7 @@ def make_rows(models, build_folder, levels, wanted):
 
 
 class Peaks:
-    """The best peaks that beit_peak has measured over the whole run."""
+    """The best results of beit_peak over the whole run."""
 
     def __init__(self, program, threads):
         self._command, self._best = [program, threads], {}
@@ -201,7 +201,7 @@ class Peaks:
 
 
 def start_and_check(rows, configurations, models, scratch):
-    """The rows that run and agree; prints what is wrong with the others."""
+    """Returns the rows that run and agree with the reference; says what is wrong with the others."""
     import numpy as np
     reference = np.load(models / "logits.npy")
     good = []
@@ -219,7 +219,7 @@ def start_and_check(rows, configurations, models, scratch):
 
 
 def measure(rows, configurations, peaks, seconds):
-    """Times every row in every configuration, round after round, until `seconds` have passed."""
+    """Times every row in every configuration, in rounds, until `seconds` have passed."""
     start, rounds, longest = time.monotonic(), 0, 0.0
     while rounds < LEAST_ROUNDS or time.monotonic() - start + longest < seconds:
         begin = time.monotonic()
@@ -232,7 +232,7 @@ def measure(rows, configurations, peaks, seconds):
         say(f"round {rounds}: {time.monotonic() - start:.0f} s")
 
 
-# A child's peak memory includes what its parent held when it was started, hence a small process between this and it.
+# A child's peak memory includes its parent's memory when it was started, so a small process stands between the two.
 LAUNCHER = """
 import os, sys, time
 out = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
@@ -245,7 +245,7 @@ sys.exit(os.waitstatus_to_exitcode(status))
 
 
 def measure_starts(rows, models, build_folder, threads, scratch):
-    """Times each program from its start to the printed top 5, in turns: the shortest time and the largest memory."""
+    """Measures programs from start to the printed top 5, in turns; keeps the shortest time and the largest memory."""
     commands = {}
     for row in rows:
         if row.lowered:
@@ -275,7 +275,7 @@ def measure_starts(rows, models, build_folder, threads, scratch):
 
 
 def measure_resize(models, build_folder, scratch):
-    """This library's resize beside Pillow's, which must give the same bytes."""
+    """Times this library's resize beside Pillow's, which must give the same bytes."""
     import numpy as np
     height, width = PHOTOGRAPH
     pixels = np.random.default_rng(2).integers(0, 256, (height // 8, width // 8, 3), dtype=np.uint8)
@@ -291,7 +291,7 @@ def measure_resize(models, build_folder, scratch):
             answer = worker.ask("resize", 0.3, *RESIZED, photograph, scratch / f"{name}.npy")
             times[name] += answer["seconds"]
     if not np.array_equal(*(np.load(scratch / f"{name}.npy") for name in workers)):
-        raise Failure("resize: found other bytes than Pillow's")
+        raise Failure("resize: found other bytes than Pillow's, wanted the same")
     for worker in workers.values():
         worker.close()
     size = lambda shape: f"{shape[1]} x {shape[0]}"
@@ -300,7 +300,7 @@ def measure_resize(models, build_folder, scratch):
 
 
 def compare(arguments, scratch):
-    import matplotlib  # needed at the end: better to find it missing now
+    import matplotlib  # needed at the end; if it is missing, this fails at once
     import model
     import report
     folder = arguments.folder.resolve()
@@ -342,14 +342,14 @@ def compare(arguments, scratch):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, default=ROOT / "build-compare",
-                        help="where everything is built and written [build-compare]")
-    parser.add_argument("--seconds", type=float, default=240, help="of timed rounds [240]")
+                        help="folder in which to build and write everything [build-compare]")
+    parser.add_argument("--seconds", type=float, default=240, help="how long to run timed rounds [240]")
     parser.add_argument("--threads", type=int, default=usable_processors(), metavar="N",
-                        help="beside one thread [the usable processors]")
+                        help="number of threads to time, in addition to one thread [the usable processors]")
     parser.add_argument("--levels", nargs="*", default=[], metavar="LEVEL",
-                        help="lower levels of this library's kernels to time in float too, as BEIT_ISA names them")
+                        help="lower levels of this library's kernels to time in float as well, named as for BEIT_ISA")
     parser.add_argument("--only", nargs="*", metavar="RUNTIME[-PRECISION]",
-                        help="beit, onnxruntime, openvino, pytorch; or for example openvino-bfloat16")
+                        help="runtimes to time: beit, onnxruntime, openvino, pytorch, or openvino-bfloat16 ... [all]")
     arguments = parser.parse_args()
     if arguments.threads < 1:
         parser.error(f"--threads: found {arguments.threads}, wanted 1 or more")
@@ -359,7 +359,7 @@ def main():
     except (Failure, OSError) as failure:
         say(f"compare.py: {failure}")
     except ImportError as error:
-        say(f"compare.py: {error}: install what requirements.txt beside this script names")
+        say(f"compare.py: {error}: install the packages in requirements.txt beside this script")
     return 1
 
 

@@ -1,17 +1,17 @@
-"""The model that every runtime gets: BEiT-Base/16 with timm's names and random numbers, in each form that they read.
+"""The model for all runtimes: BEiT-Base/16 with timm's names and random numbers, in each form that they read.
 
-make_files(folder) writes what is missing:
+make_files(folder) writes the files that are missing:
 
     beit_base.safetensors       float32                            this library, PyTorch
     beit_base_bf16.safetensors  the matrices rounded to bfloat16   this library's cold start
     beit_base.onnx              float32                            ONNX Runtime
-    beit_base.xml, .bin         OpenVINO's own form of it          OpenVINO
+    beit_base.xml, .bin         OpenVINO's own form                OpenVINO
     beit_base_int8.onnx         dynamically quantised              ONNX Runtime
-    images.npy                  (8, 3*224*224), as after preprocessing
-    logits.npy                  (8, 1000), float64: the ONNX graph in double precision
+    images.npy                  preprocessed images, (8, 3*224*224)
+    logits.npy                  logits of the ONNX graph in double precision, float64 (8, 1000)
 
-The ONNX graph is built here, operation for operation as timm's module computes it, so that no PyTorch is needed; the
-position bias is gathered and the qkv bias put together beforehand, as an exporter's constant folding does.
+The ONNX graph is built here and follows timm's module operation by operation, so no PyTorch is needed. The position
+bias is gathered and the qkv bias joined beforehand, as an exporter's constant folding does.
 """
 import hashlib
 import os
@@ -31,13 +31,13 @@ BATCH = 8
 
 
 def operations_per_image():
-    """Multiplications and additions in the matrix products of one image."""
+    """Returns the number of multiplications and additions in the matrix products of one image."""
     block = TOKENS * DIM * 3 * DIM + 2 * TOKENS * TOKENS * DIM + TOKENS * DIM * DIM + 2 * TOKENS * DIM * HIDDEN
     return 2 * (GRID * GRID * DIM * 3 * PATCH * PATCH + DEPTH * block + DIM * CLASSES)
 
 
 def parameter_shapes():
-    """Name and shape of each parameter, in timm's order."""
+    """Returns the name and shape of each parameter, in timm's order."""
     shapes = {"cls_token": (1, 1, DIM), "patch_embed.proj.weight": (DIM, 3, PATCH, PATCH),
               "patch_embed.proj.bias": (DIM,)}
     block = {"gamma_1": (DIM,), "gamma_2": (DIM,), "norm1.weight": (DIM,), "norm1.bias": (DIM,),
@@ -54,7 +54,7 @@ def parameter_shapes():
 
 
 def relative_position_index():
-    """The row of the table for each pair of tokens, (N, N)."""
+    """Returns the row of the table for each pair of tokens, (N, N)."""
     rows, cols = np.divmod(np.arange(GRID * GRID), GRID)
     span = 2 * GRID - 1
     index = np.empty((TOKENS, TOKENS), dtype=np.int64)
@@ -85,7 +85,7 @@ class Graph:
 
 
 def onnx_model(weights):
-    """timm's Beit.forward as an ONNX model, for any batch size: x (b, 3, 224, 224) -> logits (b, 1000)."""
+    """Builds timm's Beit.forward as an ONNX model, for any batch size: x (b, 3, 224, 224) -> logits (b, 1000)."""
     import onnx
     from onnx import helper
 
@@ -147,7 +147,7 @@ def onnx_model(weights):
 
 
 def in_double_precision(model):
-    """A copy of an ONNX model that computes in float64."""
+    """Copies an ONNX model so that it computes in float64."""
     import onnx
     from onnx import numpy_helper
     double = onnx.ModelProto()
@@ -161,7 +161,7 @@ def in_double_precision(model):
 
 
 def make_files(folder, say=print):
-    """Writes the files of this module's description into `folder`, unless this version of it has done so already."""
+    """Writes the files described above in `folder`, unless this version of the module has done so already."""
     folder.mkdir(parents=True, exist_ok=True)
     sources = [Path(__file__), Path(random_model.__file__)]
     version = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()

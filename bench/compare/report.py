@@ -1,30 +1,30 @@
-"""Turns measured numbers into JSON, a Markdown table and a chart. Measures nothing itself.
+"""Turns measured numbers into JSON, Markdown tables and a chart.
 
 A report is a dictionary; compare.py makes it and write() writes it:
 
     machine    {"processor", "threads", "system", "compiler", "date"}
-    model      {"name", "operations"}                            operations of one image
+    model      {"name", "operations"}                            operations per image
     peaks      [{"instruction", "level", "type", "threads", "gflops"}]                  what beit_peak prints
     runtimes   {name: {"version"}}
     rows       [{"runtime", "precision", "level", "lowered", "cosine", "max_error",
                  "times": [{"threads", "batch", "min_ms", "median_ms", "passes", "limit", "limit_ms", "percent",
-                            "products_ms"}]}]              the last for this library: the blocks' products alone
+                            "products_ms"}]}]              products_ms is for this library only: the blocks' products
     starts     [{"runtime", "precision", "file", "seconds", "peak_mb"}]
     resize     {"from", "to", "beit_ms", "pillow_ms", "pillow"}
 
-Milliseconds are per image. `level` is the level of kernels that this library ran at, None for other runtimes;
-`lowered` is true where BEIT_ISA made it lower than the machine's best.
+Times are milliseconds per image. `level` is the level of kernels that this library ran at, or None for other runtimes;
+`lowered` is true if BEIT_ISA made it lower than the machine's best.
 """
 import json
 import os
 
-# Levels of kernels from low to high; a later one has the instructions of those before, where the machine has them. A
-# level that isn't here has all.
+# Levels of kernels from low to high. A level has the instructions of those before it, as far as the machine has them. A
+# level that isn't listed here has them all.
 LEVELS = ["portable", "avx2", "avx2_vnni", "avx512", "avx512_vnni", "avx512_bf16", "amx"]
 
-# Which types of product a precision can be computed by, and how many of them stand for one of its own: a float is the
-# sum of three bfloat16 numbers (six products are as exact as a float's), or roughly of two (three products). Only this
-# library multiplies so.
+# The types of product by which a precision can be computed, and how many of them make one product of the precision. A
+# float is the sum of three bfloat16 numbers (six products are as exact as one of floats), or roughly of two (three
+# products). Only this library multiplies this way.
 PRODUCTS = {
     "float": {"float": 1, "bfloat16": 6},
     "float-fast": {"float": 1, "bfloat16": 3},
@@ -32,8 +32,8 @@ PRODUCTS = {
     "int8": {"float": 1, "bfloat16": 1, "int8": 1},
 }
 
-# What a result must reach against double precision to be shown: cosine of the logits, and their largest error. Their
-# standard deviation is about 2.
+# The tolerances within which a result is shown: the least cosine of the logits to those in double precision, and their
+# largest error. The logits' standard deviation is about 2.
 TOLERANCES = {
     "float": (0.999999, 5e-5),
     "float-fast": (0.999999, 2e-4),
@@ -49,9 +49,9 @@ def rank(level):
 
 
 def limit(peaks, runtime, precision, level, threads):
-    """The limit: (instruction, 1e9 operations per second in the precision), or None if nothing was measured.
+    """Returns the machine's limit as (name, 1e9 operations of the precision per second), or None if it wasn't measured.
 
-    By the fastest instruction that serves the precision and is in the level; a level of None is all of the machine.
+    It is that of the fastest instruction in the level that serves the precision; None means the machine's best level.
     """
     best = None
     for peak in peaks:
@@ -60,13 +60,13 @@ def limit(peaks, runtime, precision, level, threads):
         if not usable or peak["threads"] != threads or rank(peak["level"]) > rank(level):
             continue
         name = peak["instruction"] + (f" / {products}" if products > 1 else "")
-        if best is None or peak["gflops"] / products > best[1] * 0.99:  # the later of equals has wider registers
+        if best is None or peak["gflops"] / products > best[1] * 0.99:  # if equal, the later one, with wider registers
             best = name, peak["gflops"] / products
     return best
 
 
 def add_limits(report):
-    """Puts limit, limit_ms and percent (of the limit, by the fastest pass) into every row's times."""
+    """Adds limit, limit_ms and percent (of the limit, for the fastest pass) to every row's times."""
     for row in report["rows"]:
         for time in row["times"]:
             level = row["level"] if row["lowered"] else None
@@ -78,7 +78,7 @@ def add_limits(report):
 
 
 def agreement(logits, reference):
-    """Cosine (the smallest of all images) and largest absolute error of logits (B, K)."""
+    """Returns the cosine (the smallest of all images) and the largest absolute error of logits (B, K)."""
     import numpy as np
     logits, reference = np.asarray(logits, np.float64), np.asarray(reference, np.float64)
     if logits.shape != reference.shape:
@@ -88,7 +88,7 @@ def agreement(logits, reference):
 
 
 def disagreement(precision, cosine, max_error):
-    """A sentence on what is wrong with a result; None if it is within its precision's tolerance."""
+    """Says what is wrong with a result, or returns None if it is within its precision's tolerance."""
     least, most = TOLERANCES[precision]
     if cosine >= least and max_error <= most:  # also false for not-a-number
         return None
@@ -97,7 +97,7 @@ def disagreement(precision, cosine, max_error):
 
 
 def label(row, report):
-    """"beit float"; with the level if the same precision was timed at several."""
+    """Returns for example "beit float", with the level if the same precision was timed at several."""
     same = [r for r in report["rows"] if (r["runtime"], r["precision"]) == (row["runtime"], row["precision"])]
     level = f", {row['level']}" if len(same) > 1 else ""
     return f"{LABELS[row['runtime']]} {row['precision']}{level}"
@@ -136,9 +136,9 @@ def markdown(report):
     versions = ", ".join(f"{LABELS[name]} {about['version']}" for name, about in report["runtimes"].items())
     parts = [f"{machine['processor']}, {count(machine['threads'], 'thread')}; {machine['system']}; "
              f"{machine['compiler']}; {versions}. {machine['date']}.",
-             f"{report['model']['name']}, {report['model']['operations'] / 1e9:.1f} GFLOP an image. Milliseconds an "
-             "image, and the share of the machine's limit for that arithmetic; errors of the logits against double "
-             "precision."]
+             f"{report['model']['name']}, {report['model']['operations'] / 1e9:.1f} GFLOP per image. The first table "
+             "shows milliseconds per image (less is better), the fraction of the machine's limit for that arithmetic "
+             "in brackets, and the errors of the logits against double precision."]
     most = max(threads for _, threads in shown)
     rows = []
     for row in report["rows"]:
@@ -151,11 +151,11 @@ def markdown(report):
     rows = [[label(row, report), *(rest(row, *column) for column in shown)] for row in report["rows"]
             if any("products_ms" in time for time in row["times"])]
     if rows:
-        parts.append(table(["of a pass, not products with weights", *header[1:1 + len(shown)]], rows))
+        parts.append(table(["share of a pass outside products with weights", *header[1:1 + len(shown)]], rows))
     if report["starts"]:
         rows = [[f"{LABELS[start['runtime']]} {start['precision']}", start["file"], f"{start['seconds']:.2f}",
                  f"{start['peak_mb']:.0f}"] for start in report["starts"]]
-        parts.append(table(["from process start to the top 5", "file", "seconds", "peak memory, MB"], rows))
+        parts.append(table(["from process start to the top 5 classes", "file", "seconds", "peak memory, MB"], rows))
     threads = sorted({peak["threads"] for peak in report["peaks"]})
     names = list(dict.fromkeys(peak["instruction"] for peak in report["peaks"]))
     if names:
@@ -166,12 +166,12 @@ def markdown(report):
     if resize:
         parts.append(f"Resizing {resize['from']} to {resize['to']} (bicubic, one thread, the same bytes): "
                      f"{resize['beit_ms']:.1f} ms; Pillow {resize['pillow']}: {resize['pillow_ms']:.1f} ms, "
-                     f"{resize['pillow_ms'] / resize['beit_ms']:.1f} times that.")
+                     f"{resize['pillow_ms'] / resize['beit_ms']:.1f} times as long.")
     return "\n\n".join(parts) + "\n"
 
 
 def chart(report, path):
-    """Bars of all rows on most threads, a panel a batch size, the fastest precision last; SVG or PNG by the name."""
+    """Draws bars for all rows on the most threads, with one panel per batch size, as SVG or PNG."""
     import matplotlib
     matplotlib.use("agg")
     import matplotlib.pyplot as plt
@@ -227,8 +227,8 @@ def chart(report, path):
             note += "\nPeaks measured in the same run, GFLOP/s: "
             note += ", ".join(f"{peak['instruction']} {peak['gflops']:.0f}" for peak in peaks)
             figure.text(0.988, 1 - 0.12 / height, "| the machine's limit", ha="right", va="top", fontsize=8, color=mark)
-        figure.suptitle(f"{report['model']['name']}: milliseconds an image, {count(most, 'thread')}", x=0.012,
-                        y=1 - 0.10 / height, ha="left", va="top", fontsize=11, fontweight="bold")
+        title = f"{report['model']['name']}: milliseconds per image, {count(most, 'thread')} (less is better)"
+        figure.suptitle(title, x=0.012, y=1 - 0.10 / height, ha="left", va="top", fontsize=11, fontweight="bold")
         figure.text(0.012, 0.10 / height, note, ha="left", va="bottom", fontsize=8, color=faint, linespacing=1.4)
         figure.subplots_adjust(left=0.21, right=0.99, top=1 - 0.62 / height, bottom=0.52 / height, wspace=0.06)
         metadata = {"Date": None} if str(path).endswith(".svg") else None
@@ -237,7 +237,7 @@ def chart(report, path):
 
 
 def write(report, folder):
-    """compare.json, compare.md and compare.svg in `folder`, each complete or not at all."""
+    """Writes compare.json, compare.md and compare.svg in `folder`, each complete or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
     text = lambda content: lambda path: path.write_text(content)
     for name, fill in {"compare.json": text(json.dumps(report, indent=1) + "\n"),

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""The other runtimes' side of compare.py, each in a process of its own, by the commands of worker.cpp:
+"""The other runtimes' side of compare.py, one process for each, with the commands of worker.cpp:
 
     runtimes.py RUNTIME --describe                  {"version": "...", "precisions": [...]} or {"missing": "why"}
     runtimes.py RUNTIME FOLDER PRECISION            answers run and logits
     runtimes.py RUNTIME FOLDER PRECISION --classify IMAGE --threads N
-                                                    does what a whole program does: prints the five best classes
+                                                    runs as a whole program and prints the top 5 classes
     runtimes.py pillow                              answers resize
 
-Each runtime is set up as its documentation says for the lowest latency on a given number of threads.
+Each runtime is set up as its documentation advises for the lowest latency on a given number of threads.
 """
 import argparse
 import json
@@ -88,7 +88,7 @@ class PyTorch:
         self._model.load_state_dict(load_file(folder / "beit_base.safetensors"), strict=False)
         self._model.eval()
         self._autocast = lambda: torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16")
-        # If it multiplies by OpenBLAS, as Debian's does, that has its own threads, which torch doesn't limit.
+        # Debian's torch multiplies with OpenBLAS, which has threads of its own that torch doesn't limit.
         self._pools = threadpoolctl.ThreadpoolController()
 
     def forward(self, threads, x):
@@ -109,7 +109,7 @@ def describe(runtime):
 
 
 def preprocess(path):
-    """timm's eval transform of the model: (1, 3, 224, 224)."""
+    """Applies the model's eval transform in timm: (1, 3, 224, 224)."""
     from PIL import Image
     image = Image.open(path).convert("RGB")
     scale = RESIZED / min(image.size)

@@ -147,12 +147,12 @@ def test_markdown(canned):
                         "cosine", "largest error"]
     assert rows["beit float, amx"] == ["100.0 (17 %)", "50.0 (17 %)"] * 2 + ["AMX bfloat16 / 6", "0.999950", "1.0e-06"]
     assert rows["beit float, avx2"][0] == "200.0 (50 %)"
-    shares = tables[[cells[0] for cells in tables].index("of a pass, not products with weights") + 2]
+    shares = tables[[cells[0] for cells in tables].index("share of a pass outside products with weights") + 2]
     assert shares == ["beit float, amx", "15 %", "", "", ""]
     assert rows["ONNX Runtime int8"][4] == "AMX int8"
     assert rows["beit float"] == ["beit_base.safetensors", "0.25", "380"]
     assert rows["AMX bfloat16"] == ["3600", "7200"]
-    assert "10.0 ms; Pillow 9.4: 45.0 ms, 4.5 times that" in lines[-1]
+    assert "10.0 ms; Pillow 9.4: 45.0 ms, 4.5 times as long" in lines[-1]
     assert lines[0] == ("Some CPU <9000> & co, 2 threads; Linux x86_64; g++ 12; beit 0.1.0, ONNX Runtime 1.2. "
                         "2026-01-02.")
 
@@ -166,7 +166,7 @@ def test_write(canned, tmp_path):
     assert (folder / "compare.md").read_text() == report.markdown(canned)
     texts = ["".join(element.itertext()).strip() for element in xml.etree.ElementTree.parse(
         folder / "compare.svg").iter("{http://www.w3.org/2000/svg}text")]
-    assert "beit_base_patch16_224: milliseconds an image, 2 threads" in texts
+    assert "beit_base_patch16_224: milliseconds per image, 2 threads (less is better)" in texts
     assert texts.count("beit float") == 1, "the lowered level is for the table"
     assert {"50.0", "10.0", "75.0", "25.0"} <= set(texts)
     assert "Some CPU <9000> & co" in texts

@@ -473,9 +473,9 @@ def test_no_position_tells(tmp_path, capsys):
     model = make_model(use_rel_pos_bias=False)
     source = bare(tmp_path, model.state_dict())
     assert run(source, tmp_path / "out.safetensors") == 1
-    assert "give --image-size" in capsys.readouterr().err
+    assert "use --image-size" in capsys.readouterr().err
     assert run(source, tmp_path / "out.safetensors", "--image-size", "16") == 1
-    assert "give --num-heads" in capsys.readouterr().err
+    assert "use --num-heads" in capsys.readouterr().err
 
 
 def test_out_in_no_folder(model, tmp_path, capsys):
