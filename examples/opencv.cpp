@@ -1,4 +1,4 @@
-// Classifies a cv::Mat, such as a camera's frame: opencv MODEL IMAGE
+// Classifies a cv::Mat, such as a frame from a camera. Usage: opencv MODEL IMAGE
 #include <exception>
 #include <iostream>
 
@@ -17,7 +17,7 @@ int main(int argc, char** argv) {
     const cv::Mat bgr = cv::imread(argv[2]);
     if (bgr.empty()) throw beit::FileError(std::string(argv[2]) + ": OpenCV can't read it");
     cv::Mat rgb;
-    cv::cvtColor(bgr, rgb, cv::COLOR_BGR2RGB);  // OpenCV's pixels are blue first
+    cv::cvtColor(bgr, rgb, cv::COLOR_BGR2RGB);  // OpenCV stores blue first
     const beit::ImageView view{rgb.data, rgb.rows, rgb.cols, 3, static_cast<beit::Index>(rgb.step)};
     for (const auto& [index, label, score] : beit::classify(model, view, 5)) {
       std::cout << 100 * score << " % " << label << '\n';

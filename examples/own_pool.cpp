@@ -1,4 +1,4 @@
-// Runs the model on a thread pool of one's own, here OpenMP's: own_pool MODEL IMAGE
+// Runs the model on your own thread pool, here OpenMP's. Usage: own_pool MODEL IMAGE
 #include <exception>
 #include <iostream>
 
@@ -6,7 +6,7 @@
 
 #include <beit/beit.hpp>
 
-/// All that a pool needs: how many threads there are, and a call that returns when every task has.
+/// A pool needs only these two: its number of threads, and a call that returns when all tasks have finished.
 struct OpenMpPool {
   int size() const { return omp_get_max_threads(); }
 

@@ -1,6 +1,6 @@
 #!/bin/bash
-# Installs what the programs need on Debian 12 (by apt, as root or with sudo), builds them, and classifies the sample
-# images with the embedded model. Arguments take the place of the sample images: examples/run.sh --top-k 3 shoe.png
+# Installs what the programs need on Debian 12 (with apt, as root or with sudo), builds them, and classifies the sample
+# images with the demo model. Arguments, if there are any, replace the sample images: examples/run.sh --top-k 3 shoe.png
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 build=$root/build-examples

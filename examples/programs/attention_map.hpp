@@ -1,4 +1,4 @@
-// What of an image a model attends to, as numbers a patch and as colours.
+// Computes what a model attends to in an image, as one number per patch and as colours.
 #pragma once
 
 #include <algorithm>
@@ -12,7 +12,7 @@
 
 namespace programs {
 
-/// The mean over the heads of a block's attention weights: (A*N, N) of one image -> (N, N).
+/// Averages the attention weights of one block over its heads: (A*N, N) for one image -> (N, N).
 inline Eigen::MatrixXd mean_of_heads(const beit::Matrix& weights) {
   const beit::Index tokens = weights.cols(), heads = weights.rows() / tokens;
   Eigen::MatrixXd sum = Eigen::MatrixXd::Zero(tokens, tokens);
@@ -22,10 +22,10 @@ inline Eigen::MatrixXd mean_of_heads(const beit::Matrix& weights) {
   return sum / static_cast<double>(heads);
 }
 
-/// Attention rollout through all blocks: the product of their mean attention, to each of which the residual connection
-/// adds the identity; rows are normalised. An entry a block, (A*N, N), the first block first -> (N, N): row i says how
-/// much of each input token reaches token i. Source: Abnar and Zuidema, "Quantifying Attention Flow in Transformers",
-/// 2020.
+/// Attention rollout through all blocks: the product, over the blocks, of their mean attention plus the identity (the
+/// residual connection), with normalised rows. `blocks` has one entry (A*N, N) per block, from first to last. The
+/// result is (N, N); row i says how much of each input token reaches token i. Source: Abnar and Zuidema, "Quantifying
+/// Attention Flow in Transformers", 2020.
 inline Eigen::MatrixXd attention_rollout(const std::vector<beit::Matrix>& blocks) {
   const beit::Index tokens = blocks.front().cols();
   Eigen::MatrixXd result = Eigen::MatrixXd::Identity(tokens, tokens);
@@ -37,8 +37,8 @@ inline Eigen::MatrixXd attention_rollout(const std::vector<beit::Matrix>& blocks
   return result;
 }
 
-/// Numbers on a grid of patches, (Gh, Gw), as a smooth surface over a picture: at the centre of a patch its number,
-/// bilinear between.
+/// Interpolates numbers on a grid of patches, (Gh, Gw), over a picture: the value at the centre of a patch is its
+/// number, and bilinear in between.
 class PatchMap {
  public:
   PatchMap(std::vector<double> values, beit::Size grid, beit::Size picture)
@@ -58,7 +58,7 @@ class PatchMap {
 
   double smallest() const { return smallest_; }
   double largest() const { return largest_; }
-  /// 0 for the smallest of the numbers, 1 for the largest.
+  /// Scales a value so that the smallest number becomes 0 and the largest 1.
   double share(double value) const {
     return largest() > smallest() ? (value - smallest()) / (largest() - smallest()) : 0.0;
   }
@@ -66,7 +66,7 @@ class PatchMap {
  private:
   struct Neighbours {
     beit::Index before, after;
-    double weight;  // of `after`
+    double weight;  // the weight of `after`
   };
   static Neighbours neighbours(beit::Index pixel, beit::Index pixels, beit::Index patches) {
     const double place =
@@ -84,8 +84,8 @@ class PatchMap {
   beit::Size grid_, picture_;
 };
 
-/// `colour` over the pixel p (3) of an image, which is in grey: from dark to light grey, because black and white would
-/// take the colours away.
+/// Blends `colour` over the pixel p (3) of an image, turned to grey. The greys go from dark to light, not from black to
+/// white, where colours would be invisible.
 inline Colour over_grey(Colour colour, const std::uint8_t* p) {
   constexpr double opacity = 0.65;
   const auto grey = static_cast<std::uint8_t>(64 + (299 * p[0] + 587 * p[1] + 114 * p[2]) * 160 / 255'000);

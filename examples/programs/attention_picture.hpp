@@ -1,4 +1,4 @@
-// What of an image the model attends to, as a picture.
+// Draws what a model attends to in an image.
 #pragma once
 
 #include <algorithm>
@@ -19,15 +19,16 @@
 
 namespace programs {
 
-/// The image, beside it the same in grey under the map's colours, and a legend at the right and below.
+/// Shows the image, beside it the same image in grey under the map's colours, a legend at the right and a caption
+/// below.
 class AttentionPicture {
  public:
   static constexpr beit::Index margin = 24, line_height = 40;
 
-  /// What stands at the right: the colours of one map, or three maps.
+  /// The legend at the right: a colour bar for one map, or three maps.
   enum class Legend { bar, components };
 
-  /// `caption`: lines below the images.
+  /// Draws the image and the lines of the caption.
   AttentionPicture(const beit::Image& image, const std::vector<std::string>& caption, Legend legend)
       : image_(image),
         size_{image.height(), image.width()},
@@ -40,7 +41,7 @@ class AttentionPicture {
     }
   }
 
-  /// A map by its colour, and a bar with the numbers of the colours, as per cent.
+  /// Draws a map in colours, and a bar with the values of the colours in per cent.
   void draw(const PatchMap& map) {
     overlay([&](beit::Index y, beit::Index x) { return sequential_colour(map.share(map.at(y, x))); });
     const beit::Index x = legend_x(), bar_height = height_of_bar(size_);
@@ -48,7 +49,7 @@ class AttentionPicture {
       const double share = 1 - static_cast<double>(y) / static_cast<double>(bar_height - 1);
       picture_.fill(x, margin + 8 + y, 40, 1, sequential_colour(share));
     }
-    const beit::Index ticks = std::clamp<beit::Index>(1 + bar_height / 60, 2, 5);  // with room for a line each
+    const beit::Index ticks = std::clamp<beit::Index>(1 + bar_height / 60, 2, 5);  // with room for one line per tick
     for (beit::Index i = 0; i < ticks; ++i) {
       const double share = static_cast<double>(i) / static_cast<double>(ticks - 1);
       const beit::Index y = margin + 8 + std::lround((1 - share) * static_cast<double>(bar_height - 1));
@@ -58,8 +59,8 @@ class AttentionPicture {
     }
   }
 
-  /// Three maps as red, green and blue; at the right each alone in a frame of its colour, for those who see fewer hues,
-  /// and beside it its share of the variance.
+  /// Draws three maps as red, green and blue. At the right, each is shown on its own, for readers who see fewer hues,
+  /// in a frame of its colour and with its share of the variance.
   void draw(const std::array<PatchMap, 3>& maps, const std::vector<double>& shares) {
     overlay([&](beit::Index y, beit::Index x) {
       Colour colour;
@@ -85,7 +86,7 @@ class AttentionPicture {
     }
   }
 
-  /// A frame around a patch, in both images.
+  /// Draws a frame around a patch, in both images.
   void frame(beit::Index row, beit::Index col, beit::Size grid) {
     const beit::Index top = row * size_.height / grid.height, bottom = (row + 1) * size_.height / grid.height;
     const beit::Index left = col * size_.width / grid.width, right = (col + 1) * size_.width / grid.width;
@@ -119,7 +120,7 @@ class AttentionPicture {
     return width;
   }
   static beit::Index height_of_bar(beit::Size image) { return std::max(image.height - 16, 2 * line_height); }
-  /// Of one of three components, which stand beside the image as high as it is, if two lines of text fit beside each.
+  /// The height of one component: three of them are as high as the image, but two lines of text must fit beside each.
   static beit::Index component_height(beit::Size image) {
     return std::max((image.height + margin) / 3 - margin, 2 * line_height);
   }
@@ -127,7 +128,7 @@ class AttentionPicture {
   beit::Index overlay_x() const { return 2 * margin + size_.width; }
   beit::Index legend_x() const { return 3 * margin + 2 * size_.width; }
 
-  /// colour(y, x) over the grey image.
+  /// Blends colour(y, x) over the grey image.
   template <typename ColourAt>
   void overlay(const ColourAt& colour) {
     for (beit::Index y = 0; y < size_.height; ++y) {
@@ -139,7 +140,7 @@ class AttentionPicture {
   }
 
   beit::Image image_;
-  beit::Size size_;  // of the image
+  beit::Size size_;  // the image's
   TextPicture picture_;
 };
 

@@ -1,4 +1,4 @@
-// beit-attention: draws what of an image a model attends to.
+// beit-attention: draws what a model attends to in an image.
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -34,7 +34,7 @@ struct Options : programs::Options {
   Index size = 896;
 };
 
-/// "3,5" -> {3, 5}; nothing for any other text.
+/// Parses "3,5" as {3, 5}. Returns nothing for any other text.
 std::optional<std::pair<Index, Index>> parse_patch(const std::string& text) {
   std::pair<Index, Index> patch;
   const char* const end = text.data() + text.size();
@@ -62,13 +62,20 @@ void require_in_range(const Options& options, const beit::Config& config) {
   }
 }
 
-/// "block 11 (0 to 11)"
+/// Names the block: "last block (11 of 0-11)" or "block 3 (of 0-11)".
 std::string block_text(const Options& options, const beit::Config& config) {
-  const Index block = options.block < 0 ? options.block + config.depth : options.block;
-  return "block " + std::to_string(block) + " (0 to " + std::to_string(config.depth - 1) + ")";
+  const Index last = config.depth - 1, block = options.block < 0 ? options.block + config.depth : options.block;
+  const std::string number = std::to_string(block), all = "of 0-" + std::to_string(last) + ")";
+  return block == last ? "last block (" + number + " " + all : "block " + number + " (" + all;
 }
 
-/// Numbers for --npy: rows of `shape`.
+/// Names the head: "Head 3 (of 0-11)" or "Mean of 12 heads".
+std::string head_text(const Options& options, const beit::Config& config) {
+  if (!options.head) return "Mean of " + programs::counted(config.num_heads, "head");
+  return "Head " + std::to_string(*options.head) + " (of 0-" + std::to_string(config.num_heads - 1) + ")";
+}
+
+/// Writes numbers for --npy, in rows of `shape`.
 void write_npy(const std::string& path, const beit::Matrix& values, std::vector<Index> shape) {
   if (path.empty()) return;
   Index row_size = 1;
@@ -78,7 +85,7 @@ void write_npy(const std::string& path, const beit::Matrix& values, std::vector<
   file.close();
 }
 
-/// The attention of one token to all patches, or a rollout of it.
+/// Draws the attention of one token to all patches, or its attention rollout.
 programs::AttentionPicture attention_picture(const beit::AnyBeit& model, const beit::Matrix& x, const Options& options,
                                              beit::Workspace& workspace) {
   const beit::Config& config = model.config();
@@ -88,36 +95,34 @@ programs::AttentionPicture attention_picture(const beit::AnyBeit& model, const b
   const std::vector<beit::Matrix> weights = model.forward_attention(x, blocks, workspace);
 
   Eigen::MatrixXd map;  // (N, N)
-  std::string what;
+  std::string what, where;
   if (options.rollout) {
     map = programs::attention_rollout(weights);
-    what = "attention rollout through " + std::to_string(config.depth) + " blocks";
+    what = "Attention rollout";
+    where = "through " + programs::counted(config.depth, "block");
     write_npy(options.npy, beit::Matrix(map.cast<float>().eval()), {tokens});
   } else {
-    what = "attention, " + block_text(options, config);
-    if (options.head) {
-      map = weights[0].map().middleRows(*options.head * tokens, tokens).cast<double>();
-      what += ", head " + std::to_string(*options.head) + " (0 to " + std::to_string(config.num_heads - 1) + ")";
-    } else {
-      map = programs::mean_of_heads(weights[0]);
-      what += ", mean of " + std::to_string(config.num_heads) + " heads";
-    }
+    map = options.head ? Eigen::MatrixXd(weights[0].map().middleRows(*options.head * tokens, tokens).cast<double>())
+                       : programs::mean_of_heads(weights[0]);
+    what = "Attention";
+    where = block_text(options, config);
     write_npy(options.npy, weights[0], {tokens, tokens});
   }
 
-  const Index token = options.patch ? 1 + options.patch->first * config.grid().width + options.patch->second : 0;
-  std::string whose = "the class token";
+  Index token = 0;
+  std::string whose = "the class token", rest = "itself";
   if (options.patch) {
-    whose = std::string("the patch at ")
-                .append(std::to_string(options.patch->first))
-                .append(",")
-                .append(std::to_string(options.patch->second));
+    const auto [row, col] = *options.patch;
+    token = 1 + row * config.grid().width + col;
+    whose = "patch " + std::to_string(row) + "," + std::to_string(col);
+    rest = "the class token";
   }
   const beit::Image image = programs::what_the_model_sees(x.data(), config.preprocessing, options.size);
-  programs::AttentionPicture picture(image,
-                                     {what, "of " + whose + " to each patch; to the class token " +
-                                                programs::AttentionPicture::percent(map(token, 0))},
-                                     programs::AttentionPicture::Legend::bar);
+  programs::AttentionPicture picture(
+      image,
+      {what + " of " + whose + ", " + where,
+       head_text(options, config) + "; " + programs::AttentionPicture::percent(map(token, 0)) + " to " + rest},
+      programs::AttentionPicture::Legend::bar);
   const Eigen::RowVectorXd row = map.row(token).tail(tokens - 1);
   picture.draw(
       programs::PatchMap({row.data(), row.data() + row.size()}, config.grid(), {image.height(), image.width()}));
@@ -125,7 +130,7 @@ programs::AttentionPicture attention_picture(const beit::AnyBeit& model, const b
   return picture;
 }
 
-/// The first three principal components of the patches' features after a block.
+/// Draws the first three principal components of the patches' features after a block.
 programs::AttentionPicture pca_picture(const beit::AnyBeit& model, const beit::Matrix& x, const Options& options,
                                        beit::Workspace& workspace) {
   const beit::Config& config = model.config();
@@ -138,8 +143,8 @@ programs::AttentionPicture pca_picture(const beit::AnyBeit& model, const beit::M
 
   const beit::Image image = programs::what_the_model_sees(x.data(), config.preprocessing, options.size);
   programs::AttentionPicture picture(image,
-                                     {"principal components of the patch features, " + block_text(options, config),
-                                      "red 1, green 2, blue 3; beside each alone, its part of the variance"},
+                                     {"Principal components of the patch features, " + block_text(options, config),
+                                      "1 red, 2 green, 3 blue; right: share of the variance"},
                                      programs::AttentionPicture::Legend::components);
   const auto map = [&](Index i) {
     const auto column = components.scores.col(i);
@@ -151,7 +156,7 @@ programs::AttentionPicture pca_picture(const beit::AnyBeit& model, const beit::M
 }
 
 int draw(const CLI::App& app, const Options& options) {
-  // Before the work: a name that can't be written.
+  // Opened first, so that a name that can't be written is refused before the work.
   beit::AtomicFile file(programs::path_of(options.output));
   beit::ThreadPool pool(options.threads);
   const auto model = programs::load_model(options.model, options.precision, pool, options.image_size);
@@ -180,48 +185,50 @@ void add_patch_option(CLI::App& app, Options& options) {
              throw CLI::ValidationError("--patch: found '" + text + "', wanted ROW,COLUMN, both from 0");
            }
          },
-         "Whose attention: a patch's, from 0,0 at the top left [the class token's]")
+         "Patch whose attention to show, from 0,0 at the top left [the class token]")
       ->option_text("ROW,COLUMN");
 }
 
 void add_own_options(CLI::App& app, Options& options) {
   app.footer(
-      "The picture shows the image as the model sees it (resized and cropped) and, over it, how much of its attention\n"
-      "a token gives to each patch; the whole of it is 100 %.");
+      "The picture shows the image as the model sees it (resized and cropped) and, beside it, how much of its "
+      "attention\n"
+      "a token pays to each patch. All of its attention is 100 %.");
   app.add_option("-o,--output", options.output, "Picture to write")
       ->option_text("OUT.png")
       ->required()
       ->check(programs::name_in(".png"));
   add_patch_option(app, options);
   CLI::Option* const block =
-      app.add_option("--block", options.block, "Which block, from 0; negative: from the end [-1]")->option_text("N");
-  app.add_option("--head", options.head, "Which head, from 0 [the mean of all]")
+      app.add_option("--block", options.block, "Index of the block, from 0, or from the end if negative [-1]")
+          ->option_text("N");
+  app.add_option("--head", options.head, "Index of the head, from 0 [the mean of all heads]")
       ->option_text("N")
       ->check(CLI::NonNegativeNumber);
   app.add_flag("--rollout", options.rollout,
-               "Not one block, but attention rollout: from the last block down to the image");
+               "Show attention rollout, from the last block down to the image, instead of one block");
   app.add_flag("--pca", options.pca,
-               "Not attention, but the features of the patches after the block: their first three\n"
-               "principal components as red, green and blue, and each alone");
-  app.add_option("--size", options.size, "Pixels of the image's longer side in the picture [896]")
+               "Show the features of the patches after the block instead of attention: their first\n"
+               "three principal components as red, green and blue, and each on its own");
+  app.add_option("--size", options.size, "Length of the image's longer side in the picture, in pixels [896]")
       ->option_text("N")
       ->check(CLI::Range(160, 4096));
   app.add_option("--npy", options.npy,
-                 "Also write the numbers, float32: attention (heads, N, N), rows are queries, the\n"
-                 "class token first; a rollout (N, N); components (rows, columns, 3)")
+                 "Also write the numbers as float32: attention (heads, N, N), one row per query with the\n"
+                 "class token first; rollout (N, N); components (rows, columns, 3)")
       ->option_text("OUT.npy")
       ->check(programs::name_in(".npy"));
-  app.add_option("IMAGE", options.image, "An image file")->option_text(" ")->required();
+  app.add_option("IMAGE", options.image, "Image file")->option_text(" ")->required();
   programs::add_options(app, options, false);
   programs::add_image_size(app, options);
   app.remove_option(app.get_option("--batch-size"));
   options.batch_size = 1;
   app.callback([&options, block] {
     if (options.rollout && (*block || options.head)) {
-      throw CLI::ValidationError("--rollout takes all blocks and heads: found --block or --head beside it");
+      throw CLI::ValidationError("--rollout uses all blocks and heads: found it together with --block or --head");
     }
     if (options.pca && (options.rollout || options.patch || options.head)) {
-      throw CLI::ValidationError("--pca draws no attention: found --rollout, --patch or --head beside it");
+      throw CLI::ValidationError("--pca draws no attention: found it together with --rollout, --patch or --head");
     }
   });
 }
@@ -230,7 +237,7 @@ void add_own_options(CLI::App& app, Options& options) {
 
 int main(int argc, char** argv) {
   Options options;
-  CLI::App app("Draws what of an image a BEiT model attends to.", "beit-attention");
+  CLI::App app("Draws what a BEiT model attends to in an image.", "beit-attention");
   add_own_options(app, options);
   return programs::run(app, argc, argv, [&] { return draw(app, options); });
 }

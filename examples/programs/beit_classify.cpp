@@ -1,4 +1,4 @@
-// beit-classify: says what is in images.
+// beit-classify: classifies images.
 #include <cstddef>
 #include <cstdint>
 #include <iomanip>
@@ -55,7 +55,7 @@ void print_text(const std::string& name, const std::vector<beit::Prediction>& pr
   }
 }
 
-/// One image's line or lines.
+/// Prints the line or lines of one image.
 void print(const Options& options, const std::string& name, const std::vector<beit::Prediction>& predictions) {
   if (options.json) {
     print_json(name, predictions);
@@ -117,27 +117,28 @@ int classify(const CLI::App& app, const Options& options) {
 int main(int argc, char** argv) {
   Options options;
   CLI::App app("Classifies images with a BEiT model.", "beit-classify");
-  app.add_option("--top-k", options.top_k, "Classes to show for an image [5]")
+  app.add_option("--top-k", options.top_k, "Number of classes to show per image [5]")
       ->option_text("K")
       ->check(CLI::Range(1, 1'000'000));
-  auto* const json = app.add_flag("--json", options.json, "Print a JSON object a line, one for each image");
-  app.add_flag("--csv", options.csv, "Print comma-separated values: a header, and a line for each class of each image")
+  auto* const json = app.add_flag("--json", options.json, "Print one JSON object per image, each on its own line");
+  app.add_flag("--csv", options.csv, "Print comma-separated values: a header, then one line per class of each image")
       ->excludes(json);
   app.add_option("--logits", options.logits,
-                 "Also write the logits, float32 (images, classes); OUT.txt names the image of each row")
+                 "Also write the logits as float32 (images, classes), and OUT.txt with the image's name for\n"
+                 "each row")
       ->option_text("OUT.npy")
       ->check(programs::name_in(".npy"));
   app.add_option("--list", options.list,
-                 "A file with a line an image or tar file: its path, and nothing more that counts\n"
-                 "after a tab; - for standard input")
+                 "File that lists images and tar files, one path per line; anything after a tab is ignored;\n"
+                 "- for standard input")
       ->option_text("FILE");
   programs::add_options(app, options);
   programs::add_image_size(app, options);
   app.get_option("IMAGE|FOLDER")
       ->required(false)
       ->description(
-          "Image files, tar files, and folders: those directly in them, by name;\n"
-          "- for a tar file from standard input");
+          "Image files, tar files and folders; a folder stands for the files directly in it,\n"
+          "sorted by name; - for a tar file from standard input");
   app.callback([&] { programs::require_inputs(options.images, options.list); });
   return programs::run(app, argc, argv, [&] { return classify(app, options); });
 }

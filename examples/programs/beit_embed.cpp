@@ -1,4 +1,4 @@
-// beit-embed: writes a model's features of images to a .npy file, or of any number of images to a folder of shards.
+// beit-embed: writes a model's features of images to one .npy file or, for any number of images, to a folder of shards.
 #include <cstdint>
 #include <filesystem>
 #include <iostream>
@@ -42,7 +42,7 @@ struct Options : programs::Options {
   std::optional<std::int64_t> num_shards;
 
   bool to_file() const { return programs::path_of(output).extension() == ".npy"; }
-  /// Not a model's features, but the tokenizer's tokens.
+  /// Whether to write a tokenizer's tokens instead of a model's features.
   bool visual() const { return tokens == "visual"; }
   beit::NpyType npy_type() const {
     if (visual()) return beit::NpyType::int32;
@@ -50,14 +50,14 @@ struct Options : programs::Options {
   }
 };
 
-/// What an image's row of a model's output is: (C,), (Gh, Gw, C) or (N, C).
+/// The shape of the output for one image: (C,), (Gh, Gw, C) or (N, C).
 std::vector<beit::Index> row_shape(const beit::Config& config, const std::string& tokens) {
   if (tokens == "patch") return {config.grid().height, config.grid().width, config.embed_dim};
   if (tokens == "all") return {config.num_tokens(), config.embed_dim};
   return {config.embed_dim};
 }
 
-/// What of the options the numbers depend on. The number of tasks and threads and the batch size aren't among it.
+/// The options on which the numbers depend. The number of tasks and threads and the batch size aren't among them.
 programs::Json job_options(const Options& options) {
   std::string model = options.visual() && options.model.empty() ? programs::fingerprint(programs::demo_tokenizer())
                                                                 : programs::fingerprint(options.model);
@@ -79,7 +79,7 @@ programs::Task task_of(const Options& options) {
   return {options.shard.value_or(0), *options.num_shards};
 }
 
-/// For a job of hours, a mistyped name is found before it begins.
+/// Throws FileError if an argument doesn't exist, so that a mistyped name is found before a job of hours begins.
 void require_arguments(const std::vector<std::string>& names) {
   for (const std::string& name : names) {
     std::error_code error;
@@ -89,7 +89,7 @@ void require_arguments(const std::vector<std::string>& names) {
   }
 }
 
-/// Features of the images of a plan, into `output`.
+/// Embeds images: loads the model or tokenizer once and runs it on batches.
 class Embedder {
  public:
   Embedder(const CLI::App& app, const Options& options) : app_(app), options_(options), pool_(options.threads) {
@@ -112,7 +112,7 @@ class Embedder {
     return ::row_shape(config_, options_.tokens);
   }
 
-  /// Images with a row, and images that can't be read.
+  /// The numbers of images that were embedded and that couldn't be read.
   struct Counts {
     std::int64_t embedded = 0;
     std::int64_t failed = 0;
@@ -120,7 +120,7 @@ class Embedder {
 
   Counts run(programs::Batches& batches, programs::Output& output, programs::InputProgress& progress) {
     Counts counts;
-    // An image's tokens begin with the class token.
+    // Patch tokens come after the class token.
     const beit::Index first = options_.tokens == "patch" ? config_.embed_dim : 0;
     programs::run_batches(
         batches, progress, [this](const beit::ConstRows& x) { return forward(x); },
@@ -147,7 +147,7 @@ class Embedder {
     return options_.tokens == "pooled" || tokenizer_ ? 1 : model_->config().num_tokens();
   }
 
-  /// (B * rows_per_image, C), or tokens (B, h*w).
+  /// Returns features (B * rows_per_image, C), or tokens (B, h*w).
   beit::Matrix forward(const beit::ConstRows& x) {
     if (tokenizer_) return tokenizer_->encode(x, workspace_);
     if (options_.tokens == "pooled") return beit::embed(*model_, x, workspace_);
@@ -159,9 +159,9 @@ class Embedder {
   const CLI::App& app_;
   const Options& options_;
   beit::ThreadPool pool_;
-  std::optional<beit::AnyBeit> model_;                       // one of the two
-  std::unique_ptr<const programs::TokenEncoder> tokenizer_;  // is there
-  beit::Config config_;                                      // its preprocessing
+  std::optional<beit::AnyBeit> model_;                       // either this
+  std::unique_ptr<const programs::TokenEncoder> tokenizer_;  // or this is set
+  beit::Config config_;                                      // the model's, or one with the tokenizer's preprocessing
   beit::Workspace workspace_{pool_};
 };
 
@@ -170,7 +170,7 @@ int embed_to_file(const CLI::App& app, const Options& options) {
   programs::Plan plan(programs::InputNames{options.images, options.list});
   programs::Batches batches = embedder.batches(plan);
   programs::InputProgress progress({options.images, options.list});
-  // Made last: an interruption removes what it has written before it waits for threads.
+  // Made last, so that an interruption removes its temporary files before it waits for threads.
   programs::FileOutput output(options.output, embedder.row_shape(), options.npy_type());
   std::optional<programs::PlotOutput> plot;
   if (!options.plot.empty()) plot.emplace(output, options.plot, embedder.row_shape().back());
@@ -185,12 +185,12 @@ int embed_to_folder(const CLI::App& app, const Options& options) {
   if (!options.plot.empty()) {
     if (task.count > 1) {
       throw beit::ArgumentError("--plot: found one of " + std::to_string(task.count) +
-                                " processes that share the work: 'beit-embed merge OUT --plot PLOT.svg' draws all");
+                                " processes that share the work; use 'beit-embed merge OUT --plot PLOT.svg' after all");
     }
-    beit::AtomicFile(programs::path_of(options.plot));  // before the work: a name that can't be written
+    beit::AtomicFile(programs::path_of(options.plot));  // refuses a name that can't be written before the work
   }
   require_arguments(options.images);
-  // Before the work, where there is a folder; a new one isn't made for a model that can't be loaded.
+  // An existing folder is locked before the work; a new one is only made once the model has been loaded.
   std::optional<programs::FolderLock> lock;
   std::error_code error;
   if (std::filesystem::is_directory(programs::path_of(options.output), error))
@@ -212,61 +212,65 @@ int embed_to_folder(const CLI::App& app, const Options& options) {
   programs::print_skipped(app, plan.skipped_files());
   folder.note_skipped(job, plan.skipped_files());
   if (embedded + failed + plan.skipped() == 0) throw beit::ArgumentError("found no images");
-  std::cout << options.output << ": " << embedded << " images embedded, " << failed << " failed; "
-            << output.shards_written() << " shards written, " << plan.shards_done_before() << " done before\n";
+  std::cout << options.output << ": " << programs::counted(embedded, "image") << " embedded, " << failed << " failed; "
+            << programs::counted(output.shards_written(), "shard") << " written, " << plan.shards_done_before()
+            << " already done\n";
   if (task.count == 1) {
     const programs::MergeResult result = programs::merge(folder);
     if (!options.plot.empty()) programs::plot_shards(folder, result.shards, options.plot);
   }
-  // Images that fail are the output's to list; a job in which nothing works is a mistake.
+  // The output lists images that fail; a job in which every image fails is a mistake.
   return embedded == 0 && failed > 0 ? 1 : 0;
 }
 
-/// Whether these --tokens are one vector an image.
+/// Whether these --tokens are one vector per image.
 bool is_vector(const std::string& tokens) { return tokens == "pooled" || tokens == "class"; }
 
 int merge(const std::string& path, const std::string& plot) {
   const programs::ShardFolder folder(programs::path_of(path));
   if (!plot.empty()) {
     if (const std::string tokens = folder.job_options().value("tokens", ""); !is_vector(tokens)) {
-      throw beit::ArgumentError(path + ": found features of the tokens \"" + tokens +
-                                "\", wanted one vector an image to plot");
+      throw beit::ArgumentError(path + ": found features made with --tokens " + tokens +
+                                ", wanted one vector per image to plot");
     }
-    const beit::AtomicFile writable(programs::path_of(plot));  // before the work: a name that can't be written
+    const beit::AtomicFile writable(programs::path_of(plot));  // refuses a name that can't be written before the work
   }
-  folder.job_options();  // which says so where there is none
+  folder.job_options();  // throws if there is none
   const programs::FolderLock lock(programs::path_of(path), {});
   const programs::MergeResult result = programs::merge(folder);
-  std::cout << path << ": complete: " << result.images << " images in " << result.shards << " shards, " << result.failed
-            << " failed\n";
+  std::cout << path << ": complete: " << programs::counted(result.images, "image") << " in "
+            << programs::counted(result.shards, "shard") << ", " << result.failed << " failed\n";
   if (result.kernels.size() > 1) {
-    std::cout << path << ": shards by kernels:";
-    for (const auto& [name, shards] : result.kernels) std::cout << ' ' << name << ' ' << shards;
-    std::cout << "; their results differ in the last bits\n";
+    std::cout << path << ": shards were computed by different kernels, whose results differ in the last bits:";
+    const char* separator = " ";
+    for (const auto& [name, shards] : result.kernels) {
+      std::cout << separator << shards << " by " << name;
+      separator = ", ";
+    }
+    std::cout << '\n';
   }
   if (!plot.empty()) programs::plot_shards(folder, result.shards, plot);
   return 0;
 }
 
-/// The option that names a plot.
+/// Adds the option that names a plot.
 void add_plot_option(CLI::App& app, std::string& plot, const std::string& description) {
   app.add_option("--plot", plot, description)->option_text("PLOT.svg")->check(programs::name_in(".svg"));
 }
 
 int run_merge(int argc, char** argv) {
   std::string path, plot;
-  CLI::App app("Checks that all shards of an output folder are there, and writes OUT/failed.jsonl.",
-               "beit-embed merge");
+  CLI::App app("Checks that no shard of an output folder is missing, and writes OUT/failed.jsonl.", "beit-embed merge");
   app.set_help_flag("-h,--help", "Show this help and exit");
-  app.add_option("OUT", path, "Folder that beit-embed wrote to")->option_text(" ")->required();
-  add_plot_option(app, plot, "Also draw the embeddings, as beit-embed --plot does");
+  app.add_option("OUT", path, "Output folder of beit-embed")->option_text(" ")->required();
+  add_plot_option(app, plot, "Also plot the embeddings, as beit-embed --plot does");
   return programs::run(app, argc - 1, argv + 1, [&] { return merge(path, plot); });
 }
 
-/// What is written, and where.
+/// Adds the options that say what is written, and where.
 void add_output_options(CLI::App& app, Options& options) {
   app.add_option("--output", options.output,
-                 "OUT.npy: one file; OUT.txt names the image of each row.\n"
+                 "OUT.npy: one file, and OUT.txt with the image's name for each row.\n"
                  "Any other name: a folder of shards")
       ->option_text("OUT")
       ->required()
@@ -274,54 +278,56 @@ void add_output_options(CLI::App& app, Options& options) {
           [](const std::string& name) { return name.empty() ? std::string("found '', wanted a name") : std::string(); },
           ""));
   add_plot_option(app, options.plot,
-                  "Also draw the embeddings' first two principal components, coloured by label:\n"
-                  "the folder's name; of many images, some thousands, evenly spread");
+                  "Also plot the first two principal components of the embeddings, coloured by label\n"
+                  "(the folder's name); at most 4000 images, evenly spread over all");
   app.add_option("--tokens", options.tokens,
                  "Features to write [pooled]:\n"
-                 "pooled  what the classifier sees (images, C)\n"
+                 "pooled  the vector that the classifier sees (images, C)\n"
                  "class   the class token (images, C)\n"
                  "patch   the patch tokens (images, rows, columns, C)\n"
-                 "all     class token, then patches (images, 1 + rows * columns, C)\n"
-                 "visual  the visual tokens of a tokenizer, which --model then names: DALL-E's as\n"
-                 "        convert_tokenizer.py makes it; int32 (images, rows, columns)")
+                 "all     the class token, then the patch tokens (images, 1 + rows * columns, C)\n"
+                 "visual  the visual tokens, int32 (images, rows, columns), of the tokenizer that --model\n"
+                 "        names, such as DALL-E's as converted by convert_tokenizer.py")
       ->option_text("WHICH")
       ->check(CLI::IsMember({"pooled", "class", "patch", "all", "visual"}));
-  app.add_option("--dtype", options.dtype, "float32, or float16 for half the space [float32]")
+  app.add_option("--dtype", options.dtype,
+                 "Number type of the features: float32, or float16 for half the size [float32]")
       ->option_text("TYPE")
       ->check(CLI::IsMember({"float32", "float16"}));
 }
 
-/// How the work is cut, and which part of it is this process's.
+/// Adds the options that say how the work is divided, and which part of it is this process's.
 void add_shard_options(CLI::App& app, Options& options) {
   app.add_option("--shard-size", options.shard_size,
-                 "Images in a shard, which is what an interruption costs at most [1000]")
+                 "Images per shard, which is also the most that an interruption loses [1000]")
       ->option_text("N")
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 40));
   auto* const num_shards = app.add_option("--num-shards", options.num_shards,
-                                          "Processes that share the work [SLURM_ARRAY_TASK_COUNT, else 1]")
+                                          "Number of processes that share the work [SLURM_ARRAY_TASK_COUNT, else 1]")
                                ->option_text("N")
                                ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 40));
   auto* const shard =
-      app.add_option("--shard", options.shard, "Which of them this is, from 0 [from SLURM_ARRAY_TASK_ID, else 0]")
+      app.add_option("--shard", options.shard, "Index of this process, from 0 [from SLURM_ARRAY_TASK_ID, else 0]")
           ->option_text("I")
           ->check(CLI::NonNegativeNumber);
   num_shards->needs(shard);
   shard->needs(num_shards);
 }
 
-/// Usage errors of options beside each other.
+/// Throws a usage error if the options contradict each other.
 void require_consistent(const CLI::App& app, const Options& options) {
   const auto is_given = [&app](const char* name) { return app.count(name) > 0; };
   programs::require_inputs(options.images, options.list);
   if (options.to_file() && (is_given("--shard-size") || options.shard)) {
-    throw CLI::ValidationError("--shard-size, --shard and --num-shards are for a folder: found --output " +
+    throw CLI::ValidationError("--shard-size, --shard and --num-shards apply to a folder only: found --output " +
                                options.output);
   }
   if (options.visual() && is_given("--dtype")) {
-    throw CLI::ValidationError("--dtype is for features: found it beside --tokens visual, which are int32");
+    throw CLI::ValidationError(
+        "--dtype applies to features only: found it together with --tokens visual, which are int32");
   }
   if (!options.plot.empty() && !is_vector(options.tokens)) {
-    throw CLI::ValidationError("--plot is for one vector an image: found --tokens " + options.tokens);
+    throw CLI::ValidationError("--plot needs one vector per image: found --tokens " + options.tokens);
   }
   if (options.shard && *options.shard >= *options.num_shards) {
     throw CLI::ValidationError("--shard: found " + std::to_string(*options.shard) + ", wanted less than --num-shards " +
@@ -334,20 +340,20 @@ void require_consistent(const CLI::App& app, const Options& options) {
 int main(int argc, char** argv) {
   if (argc > 1 && std::string(argv[1]) == "merge") return run_merge(argc, argv);
   Options options;
-  CLI::App app("Writes a BEiT model's features of images to a .npy file, or in shards to a folder.", "beit-embed");
+  CLI::App app("Writes a BEiT model's features of images to one .npy file or to a folder of shards.", "beit-embed");
   app.footer(
-      "A folder gets OUT/img_emb/img_emb_00000.npy ..., for each of its rows a line in\n"
-      "OUT/metadata/metadata_00000.jsonl ..., and OUT/failed.jsonl. The same command goes on where a run was\n"
-      "interrupted. With --num-shards, or as a Slurm job array, N processes share the work; then\n"
+      "A folder gets OUT/img_emb/img_emb_00000.npy ..., OUT/metadata/metadata_00000.jsonl ... with one line per row,\n"
+      "and OUT/failed.jsonl. After an interruption, the same command continues where the run stopped. With\n"
+      "--num-shards, or in a Slurm job array, N processes share the work; afterwards\n"
       "    beit-embed merge OUT\n"
       "checks that nothing is missing and writes OUT/failed.jsonl.\n"
       "\n"
-      "Rows are the same bits for any number of tasks, threads and images in a batch, on one level of kernels. A\n"
-      "cluster of different processors mixes levels, which differ in the last bits; OUT/done notes them, and\n"
-      "BEIT_ISA=avx2 (or portable, avx512) in the environment keeps all tasks to one.");
+      "At one level of kernels, rows are the same to the bit for any number of tasks and threads and any batch size.\n"
+      "A cluster of different processors mixes levels, whose results differ in the last bits. OUT/done records the\n"
+      "levels; BEIT_ISA=avx2 (or portable, avx512) in the environment of all tasks makes them use the same one.");
   app.add_option("--list", options.list,
-                 "A file with a line an image or tar file: its path and, after a tab, its label;\n"
-                 "- for standard input")
+                 "File that lists images and tar files, one path per line, with an optional label after a\n"
+                 "tab; - for standard input")
       ->option_text("FILE");
   add_output_options(app, options);
   add_shard_options(app, options);
@@ -356,8 +362,8 @@ int main(int argc, char** argv) {
   app.get_option("IMAGE|FOLDER")
       ->required(false)
       ->description(
-          "Image files, tar files (WebDataset), and folders: all those in\n"
-          "them and in the folders below; - for a tar file from standard input");
+          "Image files, tar files (WebDataset) and folders, which are searched recursively;\n"
+          "- for a tar file from standard input");
   app.callback([&] { require_consistent(app, options); });
   return programs::run(app, argc, argv,
                        [&] { return options.to_file() ? embed_to_file(app, options) : embed_to_folder(app, options); });

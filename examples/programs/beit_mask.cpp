@@ -38,18 +38,17 @@ struct Options : programs::Options {
   bool json = false;
 };
 
-/// More rows make no picture that anybody looks at.
+/// A picture with more rows would be too long to look at.
 constexpr Index most_rows = 64;
 
-/// "0110,1001": a digit a patch, a row of patches after the other. ArgumentError unless it is of this grid.
+/// Parses "0110,1001": one digit per patch, row after row. Throws ArgumentError unless the text fits the grid.
 std::vector<std::uint8_t> parse_mask(const std::string& text, beit::Size grid) {
   std::vector<std::uint8_t> mask;
   std::string rows = text + ",";
   const auto fail = [&] {
     throw beit::ArgumentError("--mask: found '" + text.substr(0, 60) + "', wanted " + std::to_string(grid.height) +
                               " rows of " + std::to_string(grid.width) +
-                              " digits, 1 where a patch is hidden, with "
-                              "commas between rows");
+                              " digits separated by commas, 1 for each hidden patch");
   };
   for (std::size_t end = 0; (end = rows.find(',')) != rows.npos; rows.erase(0, end + 1)) {
     if (static_cast<Index>(end) != grid.width || rows.find_first_not_of("01") < end) fail();
@@ -63,7 +62,7 @@ std::string percent(Index part, Index whole) {
   return std::to_string(whole == 0 ? 0 : (100 * part + whole / 2) / whole) + " %";
 }
 
-/// Hidden tokens, and how many of them the model names.
+/// Counts hidden tokens, and how many of them the model predicts.
 struct Score {
   Index hidden = 0, right = 0, among_five = 0;
 
@@ -72,14 +71,14 @@ struct Score {
     right += other.right;
     among_five += other.among_five;
   }
-  /// "8 of 20 hidden tokens right (40 %), 15 among the five best (75 %)"
+  /// "8 of 20 hidden tokens right (40 %), 15 in the top 5 (75 %)"
   std::string text() const {
     return std::to_string(right) + " of " + std::to_string(hidden) + " hidden tokens right (" + percent(right, hidden) +
-           "), " + std::to_string(among_five) + " among the five best (" + percent(among_five, hidden) + ")";
+           "), " + std::to_string(among_five) + " in the top 5 (" + percent(among_five, hidden) + ")";
   }
 };
 
-/// What of one image is known: tokens (patches,) of the tokenizer and of the model.
+/// The tokens (patches,) of one image, from the tokenizer and as predicted.
 struct Result {
   beit::Tokens wanted, predicted;
   Score score;
@@ -88,23 +87,21 @@ struct Result {
 class Masker {
  public:
   Masker(const Options& options, const beit::Executor& executor)
-      : model_(
-            beit::load_masked_image_model<float>(source(options.model, programs::demo_masked_model(), "embedded model"),
-                                                 {.image_size = options.image_size, .executor = executor})),
-        tokenizer_(
-            beit::load_tokenizer<float>(source(options.tokenizer, programs::demo_tokenizer(), "embedded tokenizer"),
-                                        {.grid = model_.config().grid(), .executor = executor})),
+      : model_(beit::load_masked_image_model<float>(source(options.model, programs::demo_masked_model(), "demo model"),
+                                                    {.image_size = options.image_size, .executor = executor})),
+        tokenizer_(beit::load_tokenizer<float>(source(options.tokenizer, programs::demo_tokenizer(), "demo tokenizer"),
+                                               {.grid = model_.config().grid(), .executor = executor})),
         preprocessing_(tokenizer_.preprocessing_for(model_.config().preprocessing)) {
     if (tokenizer_.vocab_size() == model_.config().vocab_size) return;
-    throw beit::ArgumentError("found a model of " + std::to_string(model_.config().vocab_size) +
-                              " visual tokens and a tokenizer of " + std::to_string(tokenizer_.vocab_size()) +
-                              ", wanted the one that it was trained with");
+    throw beit::ArgumentError("found a model with " + std::to_string(model_.config().vocab_size) +
+                              " visual tokens and a tokenizer with " + std::to_string(tokenizer_.vocab_size()) +
+                              ", wanted the tokenizer that the model was trained with");
   }
 
   const beit::Config& config() const { return model_.config(); }
   const beit::Tokenizer<float>& tokenizer() const { return tokenizer_; }
 
-  /// x (3*H*W,): the image as the model sees it.
+  /// Predicts the hidden tokens of one image. x (3*H*W,) is the image as the model sees it.
   Result run(const beit::Image& image, const float* x, const std::vector<std::uint8_t>& mask,
              beit::Workspace& workspace) const {
     const Index patches = config().grid().area(), vocabulary = config().vocab_size;
@@ -131,7 +128,7 @@ class Masker {
   }
 
  private:
-  /// The file at `path`, or the embedded one, which is called `name`, where that is empty.
+  /// The file at `path`, or `embedded`, which messages call `name`, if the path is empty.
   static beit::Source source(const std::string& path, std::span<const std::byte> embedded, const char* name) {
     if (path.empty()) return beit::MemoryFiles{embedded, name};
     return programs::path_of(path);
@@ -139,10 +136,10 @@ class Masker {
 
   beit::MaskedImageModel<float> model_;
   beit::Tokenizer<float> tokenizer_;
-  beit::Preprocessing preprocessing_;  // of the crop that the model sees, for the tokenizer
+  beit::Preprocessing preprocessing_;  // the tokenizer's, for the crop that the model sees
 };
 
-/// The numbers of an image: tokens as they are, as predicted, and the mask, (3, h*w).
+/// The numbers for --npy of one image, (3, h*w): its tokens, the predicted tokens, and the mask.
 beit::Matrix rows_of(const Result& result, const std::vector<std::uint8_t>& mask) {
   beit::Matrix rows(3, static_cast<Index>(mask.size()));
   std::copy(result.wanted.values.begin(), result.wanted.values.end(), rows.row(0));
@@ -151,7 +148,7 @@ beit::Matrix rows_of(const Result& result, const std::vector<std::uint8_t>& mask
   return rows;
 }
 
-/// The image, or nothing and a line on standard error.
+/// Reads an image. If that fails, prints a line to standard error and returns nothing.
 std::optional<beit::Image> read_item(const CLI::App& app, const programs::Item& item,
                                      const beit::DecodeOptions& options) {
   std::string error = item.error;
@@ -178,7 +175,7 @@ void print(const Options& options, const std::string& name, const Score& score, 
   }
 }
 
-/// What the picture shows of an image: MaskPicture::titles.
+/// The pictures of one image, in the order of MaskPicture::titles.
 std::array<beit::Image, 4> panels(const Masker& masker, const beit::Matrix& x, const Result& result,
                                   const std::vector<std::uint8_t>& mask, Index size, beit::Workspace& workspace) {
   const beit::Config& config = masker.config();
@@ -195,7 +192,7 @@ void write(const programs::TextPicture& picture, beit::AtomicFile& file) {
 }
 
 int mask_images(const CLI::App& app, const Options& options) {
-  std::optional<beit::AtomicFile> picture_file;  // before the work: a name that can't be written
+  std::optional<beit::AtomicFile> picture_file;  // opened first, to refuse a name that can't be written before the work
   if (!options.output.empty()) picture_file.emplace(options.output);
   beit::ThreadPool pool(options.threads);
   const Masker masker(options, pool);
@@ -247,46 +244,46 @@ int mask_images(const CLI::App& app, const Options& options) {
 
 int main(int argc, char** argv) {
   Options options;
-  CLI::App app("Hides patches of images from a BEiT, and shows which visual tokens it names for them.", "beit-mask");
+  CLI::App app("Hides patches of images from a BEiT model and shows which visual tokens it predicts for them.",
+               "beit-mask");
   app.footer(
-      "That is BEiT's pre-training: a tokenizer, DALL-E's discrete VAE, makes a token of each patch, and the model "
-      "names\n"
-      "those of the hidden ones. The picture has a row an image: the image, the same with the hidden patches in grey,\n"
-      "what the tokenizer makes of the image's own tokens, and of those with the predicted ones in their place.");
-  app.add_option("-o,--output", options.output, "Picture to write, of up to 64 images")
+      "This is BEiT's pre-training task: a tokenizer (DALL-E's discrete VAE) turns each patch into a token, and the\n"
+      "model predicts the tokens of the hidden patches. The picture has one row per image: the image, the image with\n"
+      "the hidden patches in grey, the image as decoded from its original tokens, and as decoded with the predicted\n"
+      "tokens in place of the hidden ones.");
+  app.add_option("-o,--output", options.output, "Picture to write, for up to 64 images")
       ->option_text("OUT.png")
       ->check(programs::name_in(".png"));
   app.add_option("--tokenizer", options.tokenizer,
-                 "Tokenizer that the model was trained with (convert_tokenizer.py makes it of\n"
-                 "DALL-E's files); without it, that of the small model")
+                 "Tokenizer that the model was trained with; convert_tokenizer.py converts DALL-E's\n"
+                 "[the demo tokenizer]")
       ->option_text("PATH");
-  auto* const ratio = app.add_option("--ratio", options.ratio, "Part of the patches to hide, in blocks [0.4]")
+  auto* const ratio = app.add_option("--ratio", options.ratio, "Fraction of the patches to hide, in blocks [0.4]")
                           ->option_text("R")
                           ->check(CLI::Range(0.0, 1.0));
   auto* const seed =
-      app.add_option("--seed", options.seed, "Of the blocks; the next image has the next one [0]")->option_text("N");
+      app.add_option("--seed", options.seed, "Seed of the masks; image i uses seed + i [0]")->option_text("N");
   auto* const mask = app.add_option("--mask", options.mask,
-                                    "Which patches to hide instead: a digit each, 1 for hidden, with a comma after\n"
-                                    "each row of patches but the last: 0110,0110,0000,0000")
+                                    "Patches to hide instead: one digit per patch, 1 for hidden, with rows separated\n"
+                                    "by commas, such as 0110,0110,0000,0000")
                          ->option_text("ROWS");
   mask->excludes(ratio);
   mask->excludes(seed);
-  app.add_flag("--json", options.json, "A JSON object a line");
+  app.add_flag("--json", options.json, "Print one JSON object per image, each on its own line");
   app.add_option("--npy", options.npy,
-                 "Also write tokens, int32 (images, 3, rows, columns): the tokenizer's, the same with\n"
-                 "the predicted ones in place, and the mask; OUT.txt names the image of each row")
+                 "Also write int32 (images, 3, rows, columns): the original tokens, the tokens with the\n"
+                 "predicted ones in place, and the mask; and OUT.txt with the image's name for each row")
       ->option_text("OUT.npy")
       ->check(programs::name_in(".npy"));
-  app.add_option("--size", options.size, "Pixels of each image's longer side in the picture [448]")
+  app.add_option("--size", options.size, "Length of each image's longer side in the picture, in pixels [448]")
       ->option_text("N")
       ->check(CLI::Range(160, 4096));
   programs::add_options(app, options);
   programs::add_image_size(app, options);
   for (const char* name : {"--precision", "--batch-size"}) app.remove_option(app.get_option(name));
   app.get_option("--model")->description(
-      "A masked-image model: a file that convert.py made of a pre-trained checkpoint, or a\n"
-      "folder of transformers' BeitForMaskedImageModeling; without it, a small one of ten kinds\n"
-      "of clothes that is part of this program");
+      "Masked-image model: a file that convert.py made from a pre-trained checkpoint, or a folder\n"
+      "with Hugging Face's BeitForMaskedImageModeling [a small demo model of ten kinds of clothes]");
   options.batch_size = 1;
   return programs::run(app, argc, argv, [&] { return mask_images(app, options); });
 }

@@ -1,4 +1,4 @@
-// beit-search: finds the images of an embedding folder that are most like given ones.
+// beit-search: finds the images in a folder of embeddings that are most similar to the given ones.
 #include <cstddef>
 #include <cstdint>
 #include <iomanip>
@@ -58,11 +58,11 @@ void print(const Options& options, const programs::Results& results, bool with_n
   }
 }
 
-/// The images that are looked for, and what is found.
+/// The images to look for, and what was found for each.
 struct Queries {
   std::vector<programs::Results> results;
   std::vector<float> embeddings;  // (Q, C)
-  bool failed = false;            // an image can't be read
+  bool failed = false;            // whether an image can't be read
 };
 
 Queries embed_queries(const CLI::App& app, const Options& options, const beit::AnyBeit& model,
@@ -89,7 +89,7 @@ Queries embed_queries(const CLI::App& app, const Options& options, const beit::A
   return queries;
 }
 
-/// The `k` images of the index that are nearest to each query.
+/// Finds the `k` images of the index that are nearest to each query.
 void find_nearest(const programs::EmbeddingIndex& index, beit::Index k, const beit::Executor& executor,
                   Queries& queries) {
   const auto count = static_cast<beit::Index>(queries.results.size());
@@ -120,12 +120,12 @@ int search(const CLI::App& app, const Options& options) {
   const beit::Config& config = model.config();
   if (index.dim() != config.embed_dim) {
     throw std::runtime_error(options.index + ": found embeddings of " + std::to_string(index.dim()) +
-                             " numbers, wanted " + std::to_string(config.embed_dim) + " as the model makes them");
+                             " numbers, wanted " + std::to_string(config.embed_dim) + ", the model's width");
   }
   beit::Workspace workspace(pool);
   if (options.verbose) programs::describe(app, options, programs::model_text(config), workspace.executor());
   if (!options.html.empty())
-    beit::AtomicFile(programs::path_of(options.html));  // before the work: a name that can't be written
+    beit::AtomicFile(programs::path_of(options.html));  // refuses a name that can't be written before the work
 
   if (options.csv) programs::print_csv({"query", "rank", "path", "score", "error"});
   Queries queries = embed_queries(app, options, model, workspace);
@@ -145,19 +145,20 @@ int search(const CLI::App& app, const Options& options) {
 
 int main(int argc, char** argv) {
   Options options;
-  CLI::App app("Finds the images that are most like given ones, by the cosine of their embeddings.", "beit-search");
+  CLI::App app("Finds the images that are most similar to the given ones, by the cosine of their embeddings.",
+               "beit-search");
   app.add_option("--index", options.index,
-                 "Embeddings of the images to search, of the same model: a folder with img_emb and\n"
+                 "Embeddings of the images to search, made by the same model: a folder with img_emb and\n"
                  "metadata, or a file OUT.npy with OUT.txt, as beit-embed writes them")
       ->option_text("OUT")
       ->required();
-  app.add_option("-k,--top-k", options.k, "Images to show for each query [10]")
+  app.add_option("-k,--top-k", options.k, "Number of images to show per query [10]")
       ->option_text("K")
       ->check(CLI::Range(1, 1'000'000));
-  auto* const json = app.add_flag("--json", options.json, "Print a JSON object a line, one for each query");
-  app.add_flag("--csv", options.csv, "Print comma-separated values: a header, and a line for each image found")
+  auto* const json = app.add_flag("--json", options.json, "Print one JSON object per query, each on its own line");
+  app.add_flag("--csv", options.csv, "Print comma-separated values: a header, then one line per image found")
       ->excludes(json);
-  app.add_option("--html", options.html, "Also write a page of the images, which needs no other file")
+  app.add_option("--html", options.html, "Also write a self-contained page that shows the images")
       ->option_text("OUT.html");
   programs::add_options(app, options);
   programs::add_image_size(app, options);

@@ -1,4 +1,4 @@
-// beit-train-head: makes a classifier from a folder of labelled images: a model with a new head.
+// beit-train-head: trains a new head for a model on a folder of labelled images.
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
@@ -42,7 +42,7 @@ using beit::Index;
 struct Options : programs::Options {
   std::string data, val, output, confusion, cache;
   double val_fraction = 0.2;
-  double C = 0;  // 0: by cross-validation
+  double C = 0;  // 0 means chosen by cross-validation
   std::string class_weights = "none";
   bool knn = false, no_cache = false;
   Index k = 20;
@@ -50,13 +50,13 @@ struct Options : programs::Options {
   unsigned seed = 0;
 };
 
-/// Images that could be read, as the model sees them.
+/// The embeddings and labels of the images that could be read.
 struct Embedded {
   beit::Matrix features;      // (n, C)
   std::vector<Index> labels;  // (n,)
 };
 
-/// Work in parallel that a signal ends.
+/// A pool that throws Interrupted after a signal.
 struct InterruptiblePool {
   beit::ThreadPool& pool;
   Index size() const { return pool.size(); }
@@ -67,7 +67,7 @@ struct InterruptiblePool {
   }
 };
 
-/// A class's rows in an order that depends on the seed alone; the first ones are held out.
+/// Splits each class's rows, shuffled in an order that depends on the seed alone; the first ones are held out.
 void split(const std::vector<Index>& labels, const std::vector<std::string>& classes, const Options& options,
            std::vector<Index>& train, std::vector<Index>& held_out) {
   std::mt19937 random(options.seed);
@@ -78,7 +78,7 @@ void split(const std::vector<Index>& labels, const std::vector<std::string>& cla
     }
     if (rows.size() < 2) {
       throw std::runtime_error("class '" + classes[c] +
-                               "': found 1 image, wanted at least 2: one to train on and one to test (or --val)");
+                               "': found 1 image, wanted at least 2, one to train on and one to test on (or --val)");
     }
     for (std::size_t i = rows.size(); i > 1; --i) std::swap(rows[i - 1], rows[random() % i]);
     const double share = std::round(static_cast<double>(rows.size()) * options.val_fraction);
@@ -99,7 +99,7 @@ Embedded select(const Embedded& from, const std::vector<Index>& rows) {
   return result;
 }
 
-/// A hash of each image's file, on `executor`; "" where it can't be read: who reads the image says why.
+/// Hashes each image's file, on `executor`. The hash is "" if the file can't be read; reading the image then says why.
 std::vector<programs::EmbeddingCache::Key> keys_of(const std::vector<programs::Item>& items,
                                                    const beit::Executor& executor) {
   std::vector<programs::EmbeddingCache::Key> keys(items.size());
@@ -115,8 +115,8 @@ std::vector<programs::EmbeddingCache::Key> keys_of(const std::vector<programs::I
   return keys;
 }
 
-/// Puts the embeddings that are missing into the cache. The key of an image that can't be read becomes "", and it gets
-/// a line on standard error.
+/// Computes the embeddings that are missing from the cache and adds them. For an image that can't be read, sets the key
+/// to "" and prints a line to standard error.
 void fill(programs::EmbeddingCache& cache, const CLI::App& app, const Options& options, const beit::AnyBeit& model,
           const std::vector<programs::Item>& items, std::vector<programs::EmbeddingCache::Key>& keys,
           beit::Workspace& workspace) {
@@ -144,8 +144,8 @@ void fill(programs::EmbeddingCache& cache, const CLI::App& app, const Options& o
   });
 }
 
-/// The embeddings of a data set, from the cache where it has them. An image that can't be read gets a line on standard
-/// error and sets `failed`.
+/// Returns the embeddings of a data set, from the cache as far as it has them. For an image that can't be read, prints
+/// a line to standard error and sets `failed`.
 Embedded embed(const CLI::App& app, const Options& options, const beit::AnyBeit& model, const programs::DataSet& data,
                programs::EmbeddingCache& cache, beit::Workspace& workspace, bool& failed) {
   std::vector<programs::EmbeddingCache::Key> keys = keys_of(data.items, workspace.executor());
@@ -169,18 +169,18 @@ Embedded embed(const CLI::App& app, const Options& options, const beit::AnyBeit&
   return result;
 }
 
-/// The one file that beit::load reads, for its tensors.
+/// Opens the file that beit::load reads, for its tensors. Throws ArgumentError if there are several.
 beit::SafeTensors open_weights(const Options& options) {
-  if (options.model.empty()) return beit::SafeTensors::from_memory(programs::demo_model(), "embedded model");
+  if (options.model.empty()) return beit::SafeTensors::from_memory(programs::demo_model(), "demo model");
   std::vector<beit::SafeTensors> files = beit::open_weight_files(programs::path_of(options.model));
   if (files.size() > 1) {
     throw beit::ArgumentError(options.model + ": found weights in " + std::to_string(files.size()) +
-                              " files, wanted one to copy: convert them: weights_tools/convert.py");
+                              " files, wanted a single file: convert them with weights_tools/convert.py");
   }
   return std::move(files.front());
 }
 
-/// That of the backbone, where its file says so.
+/// The backbone's licence, or "unknown" if its file doesn't give one.
 std::string license_of(const beit::SafeTensors& file) {
   const auto found = file.metadata().find("beit.config");
   if (found == file.metadata().end()) return "unknown";
@@ -195,12 +195,12 @@ beit::LinearProbe train(const Embedded& data, Index classes, const Options& opti
   probe.C = options.C;
   if (options.C == 0) {
     const Index folds = std::min<Index>(5, data.features.rows());
-    probe.tolerance = 1e-4;  // enough to choose by
+    probe.tolerance = 1e-4;  // enough for choosing C
     const beit::CrossValidation found =
         beit::cross_validate(data.features, data.labels, classes, probe, folds, options.seed, executor);
     probe.C = found.best_C;
     probe.tolerance = beit::LinearProbeOptions().tolerance;
-    std::cout << "       C      loss  accuracy, by cross-validation in " << folds << " parts\n";
+    std::cout << "       C      loss  accuracy (" << folds << "-fold cross-validation)\n";
     for (const auto& [C, loss, accuracy] : found.trials) {
       std::cout << std::setw(8) << std::defaultfloat << std::setprecision(6) << C << std::setw(10) << std::fixed
                 << std::setprecision(4) << loss << std::setw(8) << std::setprecision(2) << 100 * accuracy << " %"
@@ -211,7 +211,7 @@ beit::LinearProbe train(const Embedded& data, Index classes, const Options& opti
   return beit::LinearProbe(data.features, data.labels, classes, probe, executor);
 }
 
-/// All that embeddings depend on but the image.
+/// Everything that embeddings depend on, except the image.
 std::string cache_identity(const Options& options) {
   return programs::fingerprint(options.model) + " " + options.precision + " " + std::string(programs::kernels_name()) +
          (options.decode.apply_exif_orientation ? " upright" : "") +
@@ -219,7 +219,7 @@ std::string cache_identity(const Options& options) {
          std::to_string(options.decode.max_pixels) + (BEIT_USE_LIBJPEG_TURBO ? " libjpeg-turbo" : "");
 }
 
-/// The folders that are named: `val` has no classes where images of `data` are held out instead.
+/// The folders that the options name. Without --val, `val` has no classes.
 struct Data {
   programs::DataSet data, val;
 };
@@ -235,12 +235,12 @@ Data read_data(const CLI::App& app, const Options& options) {
   return result;
 }
 
-/// To train on and to test.
+/// The embeddings to train on and to test on.
 struct Split {
   Embedded train, test;
 };
 
-/// An image that can't be read gets a line on standard error and sets `failed`.
+/// Embeds the data and splits it. For an image that can't be read, prints a line to standard error and sets `failed`.
 Split embed_and_split(const CLI::App& app, const Options& options, const beit::AnyBeit& model, const Data& data,
                       beit::Workspace& workspace, bool& failed) {
   programs::EmbeddingCache cache(programs::path_of(options.no_cache ? "" : options.cache), cache_identity(options),
@@ -251,7 +251,7 @@ Split embed_and_split(const CLI::App& app, const Options& options, const beit::A
     try {
       cache.save();
     } catch (const std::exception& error) {
-      programs::print_error(app, std::string("embeddings aren't kept: ") + error.what());
+      programs::print_error(app, std::string("can't keep the embeddings: ") + error.what());
     }
   }
   if (options.val.empty()) {
@@ -263,7 +263,7 @@ Split embed_and_split(const CLI::App& app, const Options& options, const beit::A
   return result;
 }
 
-/// How good the predictions (n,) are, in words and as a picture.
+/// Reports how good the predictions (n,) are, in words and as a picture.
 void report(const Options& options, const std::vector<Index>& truth, const std::vector<Index>& predicted,
             const std::vector<std::string>& classes) {
   const programs::Confusion confusion(truth, predicted, classes.size());
@@ -277,10 +277,10 @@ void report(const Options& options, const std::vector<Index>& truth, const std::
 int train_head(const CLI::App& app, const Options& options) {
   const Data data = read_data(app, options);
   const std::vector<std::string>& classes = data.data.classes;
-  // Before the work: names that can't be written.
+  // Names that can't be written, and a model that can't be copied, are refused before the work.
   if (!options.output.empty()) beit::AtomicFile(programs::path_of(options.output));
   if (!options.confusion.empty()) beit::AtomicFile(programs::path_of(options.confusion));
-  std::optional<beit::SafeTensors> weights;  // and a model that can't be copied
+  std::optional<beit::SafeTensors> weights;
   if (!options.knn) weights.emplace(open_weights(options));
 
   beit::ThreadPool threads(options.threads);
@@ -291,8 +291,8 @@ int train_head(const CLI::App& app, const Options& options) {
   if (options.verbose) programs::describe(app, options, programs::model_text(config), workspace.executor());
   bool failed = false;
   const auto [train_on, test] = embed_and_split(app, options, model, data, workspace, failed);
-  std::cout << classes.size() << " classes; images: " << train_on.labels.size() << " to train on, "
-            << test.labels.size() << " to test\n\n";
+  std::cout << classes.size() << " classes; images: " << train_on.labels.size() << " for training, "
+            << test.labels.size() << " for testing\n\n";
 
   const auto count = static_cast<Index>(classes.size());
   if (options.knn) {
@@ -314,19 +314,21 @@ int train_head(const CLI::App& app, const Options& options) {
 int main(int argc, char** argv) {
   Options options;
   options.cache = programs::name_of(programs::default_cache_folder());
-  CLI::App app("Trains a new head for a BEiT model on a folder of images: one subfolder a class.", "beit-train-head");
-  app.add_option("--data", options.data, "Folder of images to train on, with a subfolder for each class")
+  CLI::App app("Trains a new head for a BEiT model on a folder of images with one subfolder per class.",
+               "beit-train-head");
+  app.add_option("--data", options.data, "Folder of images to train on, with one subfolder per class")
       ->option_text("FOLDER")
       ->required();
   CLI::Option* const output = app.add_option("--output", options.output,
-                                             "Model file to write: the backbone as it is, the new head and its labels")
+                                             "Model file to write: the unchanged backbone, the new head and its labels")
                                   ->option_text("NEW.safetensors");
-  app.add_flag("--knn", options.knn, "Train nothing: evaluate a k-nearest-neighbour classifier")->excludes(output);
+  app.add_flag("--knn", options.knn, "Evaluate a k-nearest-neighbour classifier instead of training a head")
+      ->excludes(output);
   CLI::Option* const val =
       app.add_option("--val", options.val,
-                     "Folder to test on, with the same classes; without it, a part of --data is held out")
+                     "Folder of images to test on, with the same classes [a held-out part of --data]")
           ->option_text("FOLDER");
-  app.add_option("--val-fraction", options.val_fraction, "The part of each class that is held out [0.2]")
+  app.add_option("--val-fraction", options.val_fraction, "Fraction of each class to hold out [0.2]")
       ->option_text("F")
       ->check(CLI::Range(0.01, 0.99))
       ->excludes(val);
@@ -334,23 +336,25 @@ int main(int argc, char** argv) {
       ->option_text("OUT.png")
       ->check(programs::name_in(".png"));
   app.add_option("--C", options.C,
-                 "Inverse strength of the L2 penalty, as scikit-learn's; without it, by cross-validation")
+                 "Inverse strength of the L2 penalty, as in scikit-learn [chosen by cross-validation]")
       ->option_text("C")
       ->check(CLI::Range(1e-9, 1e9));
   app.add_option("--class-weights", options.class_weights,
-                 "none, or balanced: rare classes count as much as common ones [none]")
+                 "Weights of the classes: none, or balanced so that rare classes count as much as common\n"
+                 "ones [none]")
       ->option_text("HOW")
       ->check(CLI::IsMember({"none", "balanced"}));
-  app.add_option("--k", options.k, "Neighbours that --knn asks [20]")
+  app.add_option("--k", options.k, "Number of neighbours for --knn [20]")
       ->option_text("K")
       ->check(CLI::Range(1, 1'000'000));
-  app.add_option("--temperature", options.temperature, "Of the neighbours' votes [0.07]")
+  app.add_option("--temperature", options.temperature, "Softmax temperature of the neighbours' votes for --knn [0.07]")
       ->option_text("T")
       ->check(CLI::Range(1e-4, 1e4));
-  app.add_option("--seed", options.seed, "Of the choice of images that are held out [0]")->option_text("N");
+  app.add_option("--seed", options.seed, "Seed for the choice of the images to hold out [0]")->option_text("N");
   CLI::Option* const cache =
-      app.add_option("--cache", options.cache, "Where embeddings are kept [~/.cache/beit]")->option_text("FOLDER");
-  app.add_flag("--no-cache", options.no_cache, "Keep no embeddings")->excludes(cache);
+      app.add_option("--cache", options.cache, "Folder in which to keep embeddings [~/.cache/beit]")
+          ->option_text("FOLDER");
+  app.add_flag("--no-cache", options.no_cache, "Compute all embeddings anew and keep none")->excludes(cache);
   programs::add_options(app, options, false);
   app.callback([&] {
     if (!options.knn && options.output.empty()) throw CLI::RequiredError("--output or --knn");

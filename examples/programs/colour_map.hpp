@@ -12,7 +12,7 @@
 
 namespace programs {
 
-/// The sRGB colour of OKLCh, in which equal steps look equal: lightness in [0, 1], chroma from 0 for grey, hue in
+/// Converts OKLCh, in which equal steps look equal, to sRGB. Lightness is in [0, 1], chroma from 0 for grey, hue in
 /// degrees. Source: Björn Ottosson, "A perceptual color space for image processing", 2020.
 inline Colour oklch_colour(double lightness, double chroma, double hue) {
   const double a = chroma * std::cos(hue * std::numbers::pi / 180), b = chroma * std::sin(hue * std::numbers::pi / 180);
@@ -30,22 +30,22 @@ inline Colour oklch_colour(double lightness, double chroma, double hue) {
           encode(-0.0041960863 * l - 0.7034186147 * m + 1.7076147010 * s)};
 }
 
-/// From dark purple at 0 by blue and green to light yellow at 1: lightness grows in proportion.
+/// Goes from dark purple at 0 through blue and green to light yellow at 1. Lightness grows in proportion to t.
 inline Colour sequential_colour(double t) {
   t = std::clamp(t, 0.0, 1.0);
   const double from_middle = 2 * t - 1;
-  // As much chroma as a screen can show at these hues: least in the middle.
+  // The largest chroma that a screen can show at these hues, which is least in the middle.
   const double chroma = 0.09 + (t < 0.5 ? 0.04 : 0.1) * from_middle * from_middle;
   return oklch_colour(0.25 + 0.67 * t, chroma, 300 - 195 * t);
 }
 
-/// Class `i` of `count`: hues around the circle, neighbours differ in lightness too.
+/// The colour of class `i` of `count`. Hues are spread around the circle; neighbours differ in lightness as well.
 inline Colour class_colour(beit::Index i, beit::Index count) {
   const double hue = 30 + 360 * static_cast<double>(i) / static_cast<double>(count);
   return oklch_colour(i % 2 == 0 ? 0.58 : 0.74, 0.15, hue);
 }
 
-/// `share` of `over`, the rest of `under`.
+/// Mixes two colours: `share` is the weight of `over`.
 inline Colour blend(Colour over, Colour under, double share) {
   Colour result;
   for (std::size_t c = 0; c < 3; ++c) {

@@ -1,4 +1,4 @@
-// Lines of comma-separated values, RFC 4180 but for the end of a line, which is a line feed.
+// Writes comma-separated values as in RFC 4180, except that lines end with a line feed alone.
 #pragma once
 
 #include <array>
@@ -10,7 +10,7 @@
 
 namespace programs {
 
-/// A text as a field: in quotes where it has a comma, quote or line break.
+/// Formats text as a field, in quotes if it has a comma, quote or line break.
 inline std::string csv_field(std::string_view text) {
   if (text.find_first_of(",\"\r\n") == std::string_view::npos) return std::string(text);
   std::string quoted = "\"";
@@ -18,7 +18,7 @@ inline std::string csv_field(std::string_view text) {
   return quoted + '"';
 }
 
-/// In as many digits as it takes to read the same number back.
+/// Formats a number with as many digits as it takes to read the same number back.
 inline std::string csv_field(float number) {
   std::array<char, 32> text{};
   return {text.data(), std::to_chars(text.data(), text.data() + text.size(), number).ptr};

@@ -1,4 +1,4 @@
-// The masked-image model that beit-mask uses when it is given none.
+// The demo of pre-training, a masked-image model that beit-mask uses if the user names none.
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,4 @@
-// The model that the programs use when they are given none.
+// The demo model, which the programs use if the user names none.
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,4 @@
-// The tokenizer that the programs use when they are given none.
+// The demo tokenizer, which the programs use if the user names none.
 #pragma once
 
 #include <cstddef>

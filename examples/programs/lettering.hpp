@@ -1,4 +1,4 @@
-// The font of the programs' pictures.
+// The font for the text in the programs' pictures.
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,4 @@
-// Text for the pages and plots that the programs write.
+// Escapes text for the pages and plots that the programs write.
 #pragma once
 
 #include <string>
@@ -8,9 +8,9 @@
 
 namespace programs {
 
-/// Text that stays text in HTML and XML, in elements and in attributes. Bytes that aren't UTF-8 become U+FFFD.
+/// Escapes text for elements and attributes of HTML and XML. Bytes that aren't UTF-8 become U+FFFD.
 inline std::string escape_markup(std::string_view text) {
-  // nlohmann's writer knows UTF-8: a JSON string without what JSON adds.
+  // nlohmann's writer replaces invalid UTF-8; parsing its JSON string gives the text back.
   const std::string valid =
       nlohmann::json::parse(nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace))
           .get<std::string>();

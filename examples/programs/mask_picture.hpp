@@ -1,4 +1,4 @@
-// What pre-training learns, as a picture: a row an image.
+// Draws what pre-training learned, in a picture with one row per image.
 #pragma once
 
 #include <algorithm>
@@ -14,14 +14,14 @@
 
 namespace programs {
 
-/// Images side by side under their titles, row after row, with a line of text below each row.
+/// Shows images side by side under their titles, row after row, with a line of text below each row.
 class MaskPicture {
  public:
   static constexpr beit::Index margin = 24, line_height = 40, columns = 4;
-  static constexpr std::array<const char*, columns> titles{"image", "hidden patches", "its own tokens",
+  static constexpr std::array<const char*, columns> titles{"image", "hidden patches", "original tokens",
                                                            "predicted tokens"};
 
-  /// For `rows` rows of images of this size.
+  /// Makes room for `rows` rows of images of this size.
   MaskPicture(beit::Size size, beit::Index rows)
       : size_(size),
         column_width_(std::max(size.width, widest_title())),
@@ -56,7 +56,7 @@ class MaskPicture {
   beit::Index row_ = 0;
 };
 
-/// The patches that a mask hides in one even grey; `image` is of any multiple of the grid's size, or nearly so.
+/// Paints the patches that a mask hides in one even grey. The size of `image` is about a multiple of the grid's.
 inline beit::Image with_mask(beit::Image image, const std::vector<std::uint8_t>& mask, beit::Size grid) {
   for (beit::Index y = 0; y < image.height(); ++y) {
     for (beit::Index x = 0; x < image.width(); ++x) {

@@ -8,7 +8,7 @@ namespace programs {
 beit::AnyBeit load_model(const std::string& path, std::string_view precision, const beit::Executor& executor,
                          beit::Size image_size) {
   const beit::Source source =
-      path.empty() ? beit::Source(beit::MemoryFiles{demo_model(), "embedded model"}) : beit::Source(path_of(path));
+      path.empty() ? beit::Source(beit::MemoryFiles{demo_model(), "demo model"}) : beit::Source(path_of(path));
   return beit::load_any(
       source, {.image_size = image_size, .executor = executor, .precision = beit::precision_from_name(precision)});
 }

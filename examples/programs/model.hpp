@@ -1,4 +1,4 @@
-// The model that the programs run, compiled once for all of them.
+// Loads the model that a program runs; compiled once for all programs.
 #pragma once
 
 #include <string>
@@ -9,12 +9,12 @@
 
 namespace programs {
 
-/// The model at `path`, or the embedded one where that is empty, in the precision of that name, loaded on the threads
-/// of `executor`. For images of `image_size`; 0 x 0: of the size that it was trained for.
+/// Loads the model at `path`, or the demo model if that is empty, in the named precision, on the threads of `executor`.
+/// An `image_size` of 0 x 0 means the size that the model was trained for.
 beit::AnyBeit load_model(const std::string& path, std::string_view precision, const beit::Executor& executor,
                          beit::Size image_size = {});
 
-/// The level of kernels that runs: "avx2".
+/// The level of kernels in use, for example "avx2".
 std::string_view kernels_name();
 
 }  // namespace programs

@@ -1,8 +1,9 @@
-// What the programs write: lines, a progress line, and .npy files with the names of their rows.
+// The programs' output: lines, a progress line, and .npy files with the names of their rows.
 #pragma once
 
 #include <algorithm>
 #include <chrono>
+#include <cstdint>
 #include <cstdio>
 #include <filesystem>
 #include <iomanip>
@@ -22,7 +23,8 @@
 
 namespace programs {
 
-/// Text from a file name, a label or an error as one line that can do nothing to a terminal.
+/// Replaces control characters, so that a file name, a label or an error prints as one line and can't affect a
+/// terminal.
 inline std::string one_line(std::string text) {
   for (char& c : text) {
     if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = '?';
@@ -38,11 +40,16 @@ inline bool is_terminal(std::FILE* stream) {
 #endif
 }
 
-/// "[=====>     ] 96/1000 images, 12.5 a second, 1:12 left" on standard error, if that is a terminal and there are many
-/// images.
+/// A number with its noun: "1 shard", "3 shards".
+inline std::string counted(std::int64_t number, const std::string& noun) {
+  return std::to_string(number) + " " + noun + (number == 1 ? "" : "s");
+}
+
+/// Shows "[=====>     ] 96/1000 images, 12.5 images/s, 1:12 left" on standard error, if that is a terminal and there
+/// are many images.
 class Progress {
  public:
-  /// A total that isn't known: no bar and no time left.
+  /// Means that the total isn't known: there is no bar and no time left.
   static constexpr std::size_t unknown = 0;
 
   Progress() = default;
@@ -52,7 +59,8 @@ class Progress {
 
   void set_total(std::size_t total) { total_ = total; }
 
-  /// Of the images that are done, `worked` took time; of those that are left, this process has one in `parts`.
+  /// `worked` of the `done` images were processed in this run; this process handles one in `parts` of those that
+  /// remain.
   void show(std::size_t done, std::size_t worked, std::size_t parts) {
     constexpr std::size_t few = 32;
     if (!is_terminal_ || (total_ != unknown && total_ < few)) return;
@@ -69,7 +77,7 @@ class Progress {
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
     if (worked > 0 && seconds > 0) {
       const double rate = static_cast<double>(worked) / seconds;
-      text << ", " << rate << " a second";
+      text << ", " << rate << " images/s";
       if (total_ != unknown) {
         const double to_do = static_cast<double>(total_ - std::min(done, total_)) / static_cast<double>(parts);
         const auto left = static_cast<long long>(to_do / rate);
@@ -83,7 +91,7 @@ class Progress {
     width_ = std::max(width_, before);
   }
 
-  /// Gives the line free for other output.
+  /// Clears the line for other output.
   void clear() {
     if (width_ > 0) std::cerr << '\r' << std::string(width_, ' ') << '\r' << std::flush;
     width_ = 0;
@@ -96,8 +104,8 @@ class Progress {
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
-/// OUT.npy, a row an image, and OUT.txt, a line a row with the image's name. Both appear in close(), complete; an
-/// earlier end leaves what was there before.
+/// Writes OUT.npy with one row per image, and OUT.txt with the image's name for each row. Both files appear complete in
+/// close(); if the program ends earlier, files that were there before stay as they were.
 class RowFiles {
  public:
   RowFiles(const std::filesystem::path& path, std::vector<beit::Index> row_shape,
@@ -110,7 +118,7 @@ class RowFiles {
     empty_ = false;
   }
 
-  /// Without a single row there is nothing to keep.
+  /// Writes no files if there are no rows.
   void close() {
     if (empty_) return;
     rows_.close();

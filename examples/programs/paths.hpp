@@ -1,5 +1,5 @@
-// Paths and their names: UTF-8 in the programs on every system, where std::filesystem::path takes a std::string to be
-// in whatever encoding the system is set to.
+// Converts between paths and their names. Names are UTF-8 in the programs on every system; std::filesystem::path would
+// read a std::string in whatever encoding the system is set to.
 #pragma once
 
 #include <filesystem>

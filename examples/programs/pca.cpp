@@ -16,7 +16,7 @@ PrincipalComponents principal_components(const beit::ConstRows& rows, beit::Inde
   Eigen::MatrixXd x = rows.cast<double>();
   x.rowwise() -= x.colwise().mean().eval();
 
-  // The smaller of the two products has all eigenvalues that aren't 0.
+  // The smaller of the two products has all the non-zero eigenvalues.
   const bool tall = n > dim;
   Eigen::MatrixXd product;
   if (tall) {

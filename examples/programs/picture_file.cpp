@@ -2,7 +2,7 @@
 
 #include <stdexcept>
 
-// In this file alone, and with internal linkage.
+// Compiled in this file only, with internal linkage.
 #define STB_IMAGE_WRITE_IMPLEMENTATION
 #define STB_IMAGE_WRITE_STATIC
 #define STBI_WRITE_NO_STDIO
@@ -24,10 +24,11 @@ void append(void* bytes, void* data, int size) {
   static_cast<std::string*>(bytes)->append(static_cast<const char*>(data), static_cast<std::size_t>(size));
 }
 
-/// Throws unless there are as many pixels as the size says.
+/// Throws unless the number of pixels fits the size.
 void require_size(std::span<const std::uint8_t> pixels, beit::Index height, beit::Index width) {
   if (static_cast<beit::Index>(pixels.size()) != height * width * 3) {
-    throw std::runtime_error("can't encode a picture of another size than its pixels");
+    throw std::runtime_error("can't encode a picture: found " + std::to_string(pixels.size()) + " bytes, wanted " +
+                             std::to_string(height * width * 3));
   }
 }
 

@@ -1,4 +1,4 @@
-// Pictures as files.
+// Encodes pictures as PNG and JPEG.
 #pragma once
 
 #include <cstdint>
@@ -10,10 +10,10 @@
 
 namespace programs {
 
-/// The bytes of a PNG file: RGB pixels (height, width, 3). Throws std::runtime_error.
+/// Encodes RGB pixels (height, width, 3) as a PNG file's bytes. Throws std::runtime_error.
 std::string encode_png(std::span<const std::uint8_t> pixels, beit::Index height, beit::Index width);
 
-/// Those of a JPEG file of good quality.
+/// Encodes RGB pixels (height, width, 3) as the bytes of a JPEG file of good quality. Throws std::runtime_error.
 std::string encode_jpeg(std::span<const std::uint8_t> pixels, beit::Index height, beit::Index width);
 
 }  // namespace programs

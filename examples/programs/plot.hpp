@@ -1,4 +1,4 @@
-// A plot of embeddings as an SVG picture.
+// Plots embeddings as an SVG picture.
 #pragma once
 
 #include <algorithm>
@@ -27,7 +27,7 @@ inline std::string hex_text(Colour colour) {
   return text;
 }
 
-/// With `digits` after the point, whatever the locale.
+/// Formats a number with `digits` after the decimal point, whatever the locale.
 inline std::string fixed_text(double value, int digits) {
   char buffer[400];
   std::snprintf(buffer, sizeof buffer, "%.*f", digits, value);
@@ -36,8 +36,8 @@ inline std::string fixed_text(double value, int digits) {
   return text;
 }
 
-/// The outline of a class's dot, from its middle. Shapes as well as hues, of which some readers see few; an odd number
-/// of them, so that classes of one shape differ in lightness (class_colour).
+/// The outline of a class's dot, relative to its centre. Shapes tell classes apart for readers who see few hues. Their
+/// number is odd, so that neighbouring classes of one shape differ in lightness (class_colour).
 inline std::string_view dot_outline(beit::Index which) {
   static constexpr std::array<std::string_view, 5> outlines{
       "m-3.5 0a3.5 3.5 0 1 0 7 0a3.5 3.5 0 1 0-7 0z",                  // circle
@@ -48,12 +48,12 @@ inline std::string_view dot_outline(beit::Index which) {
   return outlines[static_cast<std::size_t>(which) % outlines.size()];
 }
 
-/// Where things are, in the units of the viewBox.
+/// The layout, in units of the viewBox.
 inline constexpr double plot_side = 480, plot_left = 40, plot_top = 20, plot_margin = 16;
 inline constexpr double legend_line = 18, legend_width = 220;
-inline constexpr beit::Index legend_lines = 27;  // as many as fit beside the plot
+inline constexpr beit::Index legend_lines = 27;  // the number that fits beside the plot
 
-/// The opening tag, twice as large as its units: for screens of two pixels a point.
+/// The opening tag. The picture is twice as large as its units, for screens with two pixels per point.
 inline std::string plot_opening(beit::Index classes) {
   const beit::Index columns = (classes + legend_lines - 1) / legend_lines;
   const double width = plot_left + plot_side + 10 + legend_width * static_cast<double>(columns);
@@ -73,8 +73,8 @@ inline std::string plot_axes(const std::vector<double>& variance) {
          name(0) + "<text x=\"28\" y=\"260\" text-anchor=\"middle\" transform=\"rotate(-90 28 260)\">" + name(1);
 }
 
-/// `points` (n, 2), each of the class `which` of `classes`. In the order of the rows: no class lies on top of all
-/// others.
+/// Draws `points` (n, 2), each of the class `which` of `classes`, in the order of the rows, so that no class lies on
+/// top of all others.
 inline std::string plot_dots(const Eigen::MatrixXd& points, std::span<const beit::Index> which, beit::Index classes) {
   const Eigen::RowVectorXd low = points.colwise().minCoeff(), high = points.colwise().maxCoeff();
   const double scale = (plot_side - 2 * plot_margin) / std::max((high - low).maxCoeff(), 1e-30);
@@ -91,7 +91,7 @@ inline std::string plot_dots(const Eigen::MatrixXd& points, std::span<const beit
   return dots + "</g>\n";
 }
 
-/// A line for class `which`.
+/// The line of the legend for class `which`.
 inline std::string plot_legend(const std::string& label, beit::Index which, beit::Index classes) {
   const double x = plot_left + plot_side + 20 + legend_width * static_cast<double>(which / legend_lines);
   const double y = plot_top + 8 + legend_line * static_cast<double>(which % legend_lines);
@@ -108,9 +108,9 @@ inline std::string plot_legend(const std::string& label, beit::Index which, beit
 
 }  // namespace detail
 
-/// The first two principal components of embeddings (n, C), a dot a row, with the colour and the shape of its label; a
-/// legend names the labels, sorted. One scale for both axes. ArgumentError unless there are as many labels as rows, at
-/// least one, of finite numbers.
+/// Plots the first two principal components of embeddings (n, C) on one scale, with one dot per row in the colour and
+/// shape of its label. A legend lists the labels in sorted order. Throws ArgumentError if there are no rows, if the
+/// number of labels is another one, or if a number isn't finite.
 inline std::string embedding_plot(const beit::ConstRows& rows, std::span<const std::string> labels) {
   if (static_cast<beit::Index>(labels.size()) != rows.rows()) {
     throw beit::ArgumentError("plot: found " + std::to_string(labels.size()) + " labels, wanted one for each of " +

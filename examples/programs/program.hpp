@@ -1,4 +1,4 @@
-// The options that the programs share, and how they start and end.
+// The options that the programs share, and how a program starts and ends.
 #pragma once
 
 #include <algorithm>
@@ -44,7 +44,7 @@ struct Options {
   std::vector<std::string> images;
 };
 
-/// For options that name a file to write: extension with its dot, ".npy".
+/// Checks an option that names a file to write. `extension` includes the dot: ".npy".
 inline CLI::Validator name_in(const std::string& extension) {
   return CLI::Validator(
       [extension](const std::string& name) {
@@ -54,7 +54,7 @@ inline CLI::Validator name_in(const std::string& extension) {
       "");
 }
 
-/// "384" or "320x480", height and width; nothing where it is neither.
+/// Parses "384" or "320x480", height first. Returns nothing for any other text.
 inline std::optional<beit::Size> parse_image_size(const std::string& text) {
   const auto side = [](std::string_view digits) -> beit::Index {
     if (digits.empty() || digits.size() > 6 || digits.find_first_not_of("0123456789") != digits.npos) return 0;
@@ -65,20 +65,22 @@ inline std::optional<beit::Size> parse_image_size(const std::string& text) {
   return size.height > 0 && size.width > 0 ? std::optional(size) : std::nullopt;
 }
 
-/// --image-size, of programs that load a model only to run it.
+/// Adds --image-size, for programs that only run a model.
 inline void add_image_size(CLI::App& app, Options& options) {
   app.add_option_function<std::string>(
          "--image-size", [&options](const std::string& text) { options.image_size = *parse_image_size(text); },
-         "Height and width that images are brought to, multiples of the model's patch;\n"
-         "its positions are resampled as timm does it [what it was trained for]")
+         "Height and width to which images are resized, multiples of the model's patch size;\n"
+         "positions are resampled as timm does [the size that the model was trained for]")
       ->option_text("SIZE|HxW")
       ->check(CLI::Validator(
           [](const std::string& text) {
-            return parse_image_size(text) ? std::string() : "found '" + text + "', wanted a size as 384 or 320x480";
+            return parse_image_size(text) ? std::string()
+                                          : "found '" + text + "', wanted a size such as 384 or 320x480";
           },
           ""));
 }
 
+/// Adds the options that all programs share, and the images unless the program takes none or has its own option.
 inline void add_options(CLI::App& app, Options& options, bool takes_images = true) {
   std::vector<std::string> names;
   for (const beit::Precision precision : beit::precisions) names.emplace_back(beit::precision_name(precision));
@@ -86,52 +88,54 @@ inline void add_options(CLI::App& app, Options& options, bool takes_images = tru
   app.set_help_flag("-h,--help", "Show this help and exit");
   app.set_version_flag("--version", app.get_name() + " " BEIT_VERSION, "Show the version and exit");
   if (takes_images) {
-    app.add_option("IMAGE|FOLDER", options.images, "Image files, and folders: the images directly in them, by name")
+    app.add_option("IMAGE|FOLDER", options.images,
+                   "Image files and folders; a folder stands for the images directly in it, sorted by name")
         ->option_text(" ")
         ->required();
   }
   app.add_option("--model", options.model,
-                 "Weights (.safetensors) or a folder with model.safetensors and config.json;\n"
-                 "without it, a small model of ten kinds of clothes that is part of this program")
+                 "Weights (.safetensors), or a folder with model.safetensors and config.json\n"
+                 "[a small demo model that knows ten kinds of clothes]")
       ->option_text("PATH")
       ->check(CLI::Validator(
           [](const std::string& path) { return path.empty() ? std::string("found '', wanted a path") : std::string(); },
           ""));
   app.add_option("--precision", options.precision,
-                 "What matrices are stored and multiplied in [float]:\n"
+                 "Number type in which matrices are stored and multiplied [float]:\n"
                  "float       single precision\n"
-                 "float-fast  16 bits of it where the processor multiplies tiles, else the same\n"
-                 "bfloat16    8 bits, half the memory\n"
-                 "int8        integers, a quarter of the memory")
+                 "float-fast  16 bits of precision on processors with AMX, elsewhere the same as float\n"
+                 "bfloat16    8 bits of precision, half the memory\n"
+                 "int8        8-bit integers, a quarter of the memory")
       ->option_text("TYPE")
       ->check(CLI::IsMember(names));
-  app.add_option("--threads", options.threads, "Threads to run on; 0: one a processor [0]")
+  app.add_option("--threads", options.threads, "Number of threads; 0 means one per processor [0]")
       ->option_text("N")
       ->check(CLI::Range(0, 1024));
-  app.add_option("--batch-size", options.batch_size, "Images at a time; more take more memory [8]")
+  app.add_option("--batch-size", options.batch_size, "Images per batch; larger batches take more memory [8]")
       ->option_text("B")
       ->check(CLI::Range(1, 65536));
-  app.add_option("--max-pixels", options.decode.max_pixels, "Refuse larger images [178956970]")
+  app.add_option("--max-pixels", options.decode.max_pixels, "Refuse images of more than N pixels [178956970]")
       ->option_text("N")
       ->check(CLI::Range(std::int64_t{1}, std::numeric_limits<std::int64_t>::max()));
   app.add_flag("--apply-exif-orientation", options.decode.apply_exif_orientation,
-               "Turn photographs upright as their EXIF data says; timm doesn't");
+               "Turn photographs upright as their EXIF data says (timm doesn't)");
   app.add_flag("--allow-truncated", options.decode.allow_truncated,
-               "Take of a JPEG that ends early what there is, as Pillow's LOAD_TRUNCATED_IMAGES");
-  app.add_flag("--verbose", options.verbose, "Say on standard error what runs");
+               "Accept truncated JPEGs, as Pillow does with LOAD_TRUNCATED_IMAGES");
+  app.add_flag("--verbose", options.verbose, "Print the model, the kernels and the threads in use to standard error");
 }
 
-/// Usage errors of programs that read tar files and lists as well as images: nothing to read, or standard input twice.
+/// Throws a usage error if a program that also reads tar files and lists has nothing to read, or would read standard
+/// input twice.
 inline void require_inputs(const std::vector<std::string>& images, const std::string& list) {
   if (images.empty() && list.empty()) {
     throw CLI::ValidationError("found no images, wanted IMAGE|FOLDER or --list");
   }
   if (std::count(images.begin(), images.end(), "-") + (list == "-" ? 1 : 0) > 1) {
-    throw CLI::ValidationError("found - for standard input more than once");
+    throw CLI::ValidationError("found - (standard input) more than once");
   }
 }
 
-/// "beit_base_patch16_224: image 224x224, patch 16x16, ...", for describe.
+/// Describes a model for --verbose: "beit_base_patch16_224: image 224x224, patch 16x16, ...".
 inline std::string model_text(const beit::Config& config) {
   const auto text = [](beit::Size size) { return std::to_string(size.height) + "x" + std::to_string(size.width); };
   return one_line(config.architecture.empty() ? "beit" : config.architecture) + ": image " + text(config.image_size) +
@@ -140,11 +144,11 @@ inline std::string model_text(const beit::Config& config) {
          std::to_string(config.num_classes);
 }
 
-/// For --verbose: what runs, on standard error.
+/// Prints what runs to standard error, for --verbose. `model` is the text of model_text.
 inline void describe(const CLI::App& app, const Options& options, const std::string& model,
                      const beit::Executor& executor) {
-  std::cerr << app.get_name() << ": model " << one_line(options.model.empty() ? "embedded" : options.model) << " ("
-            << model << "), precision " << options.precision << ", kernels " << kernels_name() << ", threads "
+  std::cerr << app.get_name() << ": " << one_line(options.model.empty() ? "demo model" : "model " + options.model)
+            << " (" << model << "), precision " << options.precision << ", kernels " << kernels_name() << ", threads "
             << executor.size() << ", batch size " << options.batch_size << '\n';
 }
 
@@ -152,12 +156,12 @@ inline void print_error(const CLI::App& app, const std::string& text) {
   std::cerr << one_line(app.get_name() + ": " + text) << std::endl;
 }
 
-/// Says what was left out, if anything was.
+/// Prints what was skipped to standard error, if anything was.
 inline void print_skipped(const CLI::App& app, const Skipped& skipped) {
   if (!skipped.empty()) print_error(app, skipped.text());
 }
 
-/// Makes a signal end the program between two batches, and a second one at once.
+/// Makes the first signal end the program after the current batch, and a second one at once.
 inline void catch_signal(int signal) {
   const auto stop = [](int received) {
     stop_signal = received;
@@ -166,12 +170,12 @@ inline void catch_signal(int signal) {
   if (std::signal(signal, stop) == SIG_IGN) std::signal(signal, SIG_IGN);
 }
 
-/// Parses the options and runs `body`, which returns the exit status. Usage errors give 2, others 1, each with one line
-/// on standard error.
+/// Parses the options and runs `body`, which returns the exit status. The status is 2 after a usage error and 1 after
+/// any other error, each of which prints one line to standard error.
 template <typename Body>
 int run(CLI::App& app, int argc, char** argv, const Body& body) {
 #if defined(_WIN32)
-  SetConsoleOutputCP(CP_UTF8);             // what comes in is UTF-8, too: cmake/utf8.manifest
+  SetConsoleOutputCP(CP_UTF8);             // arguments are UTF-8 too: cmake/utf8.manifest
   app.allow_windows_style_options(false);  // /photos is a path
 #endif
   try {
@@ -188,7 +192,7 @@ int run(CLI::App& app, int argc, char** argv, const Body& body) {
   try {
     return body();
   } catch (const Interrupted&) {
-    // As if it had not been caught: shells and callers see how the program ended.
+    // Ends by the signal, as if it had not been caught, so that shells and callers see the reason.
     std::signal(stop_signal, SIG_DFL);
     std::raise(stop_signal);
   } catch (const std::bad_alloc&) {

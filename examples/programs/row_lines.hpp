@@ -1,4 +1,4 @@
-// The lines beside the rows of embeddings: metadata_00000.jsonl, or the names of OUT.txt.
+// Reads the lines that belong to rows of embeddings, from metadata_00000.jsonl or OUT.txt.
 #pragma once
 
 #include <filesystem>
@@ -16,13 +16,13 @@
 
 namespace programs {
 
-/// Goes through a text file with a line for each of `rows` rows.
+/// Reads a text file that has one line for each of `rows` rows.
 class RowLines {
  public:
   RowLines(std::filesystem::path path, beit::Index rows)
       : path_(std::move(path)), stream_(path_, std::ios::binary), rows_(rows) {}
 
-  /// Moves on to the next row's line. beit::FileError where the file has ended.
+  /// Moves on to the next row's line. Throws beit::FileError at the end of the file.
   const std::string& next() {
     if (!std::getline(stream_, line_)) {
       throw beit::FileError(name_of(path_) + ": found " + std::to_string(read_) + " lines, wanted one for each of " +
@@ -32,7 +32,8 @@ class RowLines {
     return line_;
   }
 
-  /// The text under `key` in this line's JSON object, if there is one. beit::FileError where it isn't an object.
+  /// The string under `key` in this line's JSON object, if there is one. Throws beit::FileError if the line isn't an
+  /// object.
   std::optional<std::string> text(const char* key) const {
     const nlohmann::json object = beit::parse_json(line_, where());
     if (!object.is_object()) throw beit::FileError(where() + ": found no JSON object");
@@ -41,7 +42,7 @@ class RowLines {
     return found->get<std::string>();
   }
 
-  /// For messages.
+  /// The place of this line, for messages.
   std::string where() const { return name_of(path_) + ": line " + std::to_string(read_); }
 
  private:

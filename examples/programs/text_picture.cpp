@@ -32,7 +32,7 @@ stbtt_fontinfo open_font() {
   return font;
 }
 
-/// The code point that begins at `at`, which moves behind it; '?' for bytes that aren't UTF-8.
+/// Reads the code point at `at` and moves `at` behind it. Returns '?' for bytes that aren't UTF-8.
 char32_t next_code_point(const std::string& text, std::size_t& at) {
   const auto first = static_cast<unsigned char>(text[at++]);
   if (first < 0x80) return first;
@@ -53,7 +53,7 @@ TextMask text_mask(const std::string& text, beit::Index capital_height) {
   stbtt_GetFontVMetrics(&font, &ascent, &descent, &gap);
   stbtt_GetCodepointBox(&font, 'H', nullptr, nullptr, nullptr, &capital);
   const float scale = static_cast<float>(capital_height) / static_cast<float>(capital);
-  const auto base = static_cast<int>(std::ceil(static_cast<float>(ascent) * scale));  // rows above the letters' foot
+  const auto base = static_cast<int>(std::ceil(static_cast<float>(ascent) * scale));  // rows above the baseline
 
   std::vector<int> glyphs;
   float width = 0;

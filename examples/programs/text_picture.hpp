@@ -1,4 +1,4 @@
-// A picture of rectangles and of text in DejaVu Sans.
+// Draws pictures made of rectangles, images and text in DejaVu Sans.
 #pragma once
 
 #include <algorithm>
@@ -14,20 +14,22 @@ namespace programs {
 
 using Colour = std::array<std::uint8_t, 3>;  // red, green, blue
 
-/// How much of each pixel a line of text covers, 0 to 255.
+/// Says how much of each pixel a line of text covers, from 0 to 255.
 struct TextMask {
   beit::Index height, width;
   beit::Index above;                   // rows above the top of a capital letter
   std::vector<std::uint8_t> coverage;  // (height, width)
 };
 
-/// `text` (UTF-8) in capital letters of that many pixels' height, by stb_truetype. Latin letters; what else there is
-/// becomes a question mark.
+/// Draws `text` (UTF-8) so that its capital letters are `capital_height` pixels high. The font has Latin letters only;
+/// any other character becomes a question mark.
 TextMask text_mask(const std::string& text, beit::Index capital_height);
 
+/// A picture of RGB pixels.
 class TextPicture {
  public:
-  /// Pixels, at a scale of 1: what screens of two pixels a point show small, but legibly.
+  /// The height of capital letters in pixels at a scale of 1, which is small but legible on screens with two pixels per
+  /// point.
   static constexpr beit::Index capital_height = 14;
 
   TextPicture(beit::Index height, beit::Index width, Colour colour)
@@ -39,7 +41,7 @@ class TextPicture {
     return text_mask(text, capital_height * scale).width;
   }
 
-  /// What lies outside the picture is left out.
+  /// Fills a rectangle; parts outside of the picture are ignored.
   void fill(beit::Index x, beit::Index y, beit::Index width, beit::Index height, Colour colour) {
     for (beit::Index row = std::max<beit::Index>(y, 0); row < std::min(y + height, height_); ++row) {
       for (beit::Index col = std::max<beit::Index>(x, 0); col < std::min(x + width, width_); ++col) {
@@ -55,7 +57,7 @@ class TextPicture {
     }
   }
 
-  /// From (x, y) upwards, turned to the left.
+  /// Writes from (x, y) upwards, with the text turned to the left.
   void write_upwards(beit::Index x, beit::Index y, const std::string& text, beit::Index scale, Colour colour) {
     const TextMask mask = text_mask(text, capital_height * scale);
     for (beit::Index row = 0; row < mask.height; ++row) {
@@ -65,7 +67,7 @@ class TextPicture {
     }
   }
 
-  /// A frame of lines that thick, inside these bounds.
+  /// Draws a frame inside these bounds, with lines `line` pixels thick.
   void outline(beit::Index x, beit::Index y, beit::Index width, beit::Index height, beit::Index line, Colour colour) {
     fill(x, y, width, line, colour);
     fill(x, y + height - line, width, line, colour);
@@ -87,7 +89,7 @@ class TextPicture {
   std::span<const std::uint8_t> pixels() const { return pixels_; }
 
  private:
-  /// Mixes the colour into a pixel by what the mask says of it.
+  /// Blends the colour into a pixel as far as the mask covers it.
   void cover(beit::Index x, beit::Index y, const TextMask& mask, beit::Index row, beit::Index col, Colour colour) {
     const int part = mask.coverage[static_cast<std::size_t>(row * mask.width + col)];
     if (part == 0 || x < 0 || y < 0 || x >= width_ || y >= height_) return;

@@ -33,11 +33,11 @@ class TokenEncoderOf final : public TokenEncoder {
 template <typename Weight>
 std::unique_ptr<const TokenEncoder> load(const std::string& path, const beit::Executor& executor,
                                          beit::Size image_size) {
-  const beit::Source source = path.empty() ? beit::Source(beit::MemoryFiles{demo_tokenizer(), "embedded tokenizer"})
-                                           : beit::Source(path_of(path));
+  const beit::Source source =
+      path.empty() ? beit::Source(beit::MemoryFiles{demo_tokenizer(), "demo tokenizer"}) : beit::Source(path_of(path));
   auto tokenizer =
       beit::load_tokenizer<Weight>(source, {.image_size = image_size, .executor = executor, .decoder = false});
-  tokenizer.encoder();  // which says so where there is none
+  tokenizer.encoder();  // throws if there is none
   return std::make_unique<TokenEncoderOf<Weight>>(std::move(tokenizer));
 }
 

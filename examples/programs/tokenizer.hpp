@@ -1,4 +1,4 @@
-// The tokenizer that the programs run: in any precision, and compiled once for all of them.
+// Loads the tokenizer that a program runs, in any precision; compiled once for all programs.
 #pragma once
 
 #include <memory>
@@ -14,14 +14,14 @@ class TokenEncoder {
  public:
   virtual ~TokenEncoder() = default;
   virtual const beit::Preprocessing& preprocessing() const = 0;
-  /// Tokens down and across.
+  /// Number of tokens down and across.
   virtual beit::Size grid() const = 0;
-  /// x (B, 3*H*W) -> the tokens, as numbers (B, h*w).
+  /// Encodes x (B, 3*H*W) as tokens (B, h*w).
   virtual beit::Matrix encode(const beit::ConstRows& x, beit::Workspace& workspace) const = 0;
 };
 
-/// The encoder at `path`, or the embedded one where that is empty, loaded on the threads of `executor`. For images of
-/// `image_size`, 0 x 0: of the size that the file says.
+/// Loads the encoder at `path`, or the demo tokenizer's if that is empty, on the threads of `executor`. An `image_size`
+/// of 0 x 0 means the size that the file gives.
 std::unique_ptr<const TokenEncoder> load_token_encoder(const std::string& path, std::string_view precision,
                                                        const beit::Executor& executor, beit::Size image_size);
 

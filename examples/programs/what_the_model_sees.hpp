@@ -1,4 +1,4 @@
-// A model's input as the image that it is.
+// Turns a model's input back into an image.
 #pragma once
 
 #include <algorithm>
@@ -9,7 +9,7 @@
 
 namespace programs {
 
-/// `image` with its longer side enlarged to `side` pixels.
+/// Enlarges `image` so that its longer side has `side` pixels.
 inline beit::Image enlarged(const beit::Image& image, beit::Index side, beit::Interpolation interpolation) {
   const beit::Index longer = std::max(image.height(), image.width());
   const beit::Size large{std::max<beit::Index>(1, image.height() * side / longer),
@@ -19,7 +19,7 @@ inline beit::Image enlarged(const beit::Image& image, beit::Index side, beit::In
   return result;
 }
 
-/// The input x (3, H, W) of a model, its longer side enlarged to `side` pixels.
+/// Draws the input x (3, H, W) of a model, enlarged so that its longer side has `side` pixels.
 inline beit::Image what_the_model_sees(const float* x, const beit::Preprocessing& config, beit::Index side) {
   const beit::Size size = config.input_size;
   beit::Image small(size.height, size.width);

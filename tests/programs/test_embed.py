@@ -112,12 +112,12 @@ def test_layout(photos, reference):
 def test_what_is_said(photos, tmp_path):
     out = tmp_path / "out"
     result = embed("--output", out, "--shard-size", 10, photos)
-    assert result.stdout.decode() == f"{out}: 25 images embedded, 1 failed; 3 shards written, 0 done before\n"
+    assert result.stdout.decode() == f"{out}: 25 images embedded, 1 failed; 3 shards written, 0 already done\n"
     failed, skipped = lines(result.stderr)
     assert failed.split(": ")[1] == str(photos / "dog" / "damaged.png")
     assert skipped == "beit-embed: 1 file skipped: 1 .txt"
     result = embed("--output", out, "--shard-size", 10, photos)
-    assert result.stdout.decode() == f"{out}: 0 images embedded, 0 failed; 0 shards written, 3 done before\n"
+    assert result.stdout.decode() == f"{out}: 0 images embedded, 0 failed; 0 shards written, 3 already done\n"
     assert run("beit-embed", "merge", out, check=True).stdout.decode() == f"{out}: complete: 26 images in 3 shards, 1 failed\n"
 
 
@@ -174,7 +174,7 @@ def test_plot(photos, reference, tmp_path):
     embed("--output", tmp_path / "patches", "--tokens", "patch", photos)
     (tmp_path / "patches/failed.jsonl").unlink()
     result = run("beit-embed", "merge", tmp_path / "patches", "--plot", tmp_path / "merged.svg")
-    assert result.returncode == 1 and b'found features of the tokens "patch"' in result.stderr
+    assert result.returncode == 1 and b"found features made with --tokens patch" in result.stderr
     assert not (tmp_path / "patches/failed.jsonl").exists()
     result = run("beit-embed", "--output", tmp_path / "new", "--shard", 0, "--num-shards", 2, "--plot",
                  tmp_path / "new.svg", photos)
@@ -377,7 +377,7 @@ def test_another_job_is_refused(options, name, photos, reference, tmp_path):
     result = run("beit-embed", "--output", out, *common, *options, photos, env=CLEAN)
     assert (result.returncode, result.stdout) == (1, b"")
     line, = lines(result.stderr)
-    assert line.startswith(f"beit-embed: {out}: was made with {name} ")
+    assert line.startswith(f"beit-embed: {out}: found shards made with {name} ")
     assert tree(out) == before
 
 
@@ -390,7 +390,7 @@ def test_model_folder_is_known_by_its_configuration_too(photos, tmp_path):
     embed("--output", tmp_path / "out", photos / "cat")
     (folder / "config.json").write_text("{}")
     result = run("beit-embed", "--model", folder, "--output", tmp_path / "out", photos / "cat", env=CLEAN)
-    assert result.returncode == 1 and b"was made with model" in result.stderr
+    assert result.returncode == 1 and b"found shards made with model" in result.stderr
 
 
 def test_changed_input_is_refused(photos, tmp_path):
@@ -508,10 +508,10 @@ def test_merge_says_what_is_missing(reference, tmp_path):
         assert not (tmp_path / "out" / "failed.jsonl").exists()
         return lines(result.stderr)
 
-    start = f"beit-embed merge: {tmp_path / 'out'}: incomplete: wanted "
-    assert message("done/done_00001.json", "img_emb/img_emb_00004.npy") == [start + "shard 1, 4"]
-    assert message("done/done_00006.json") == [start + "the shards after the first 6"]
-    assert message(*(f"done/done_{n:05}.json" for n in range(7))) == [start + "the shards after the first 0"]
+    start = f"beit-embed merge: {tmp_path / 'out'}: incomplete: missing "
+    assert message("done/done_00001.json", "img_emb/img_emb_00004.npy") == [start + "shards 1, 4"]
+    assert message("done/done_00006.json") == [start + "all shards from 6 on"]
+    assert message(*(f"done/done_{n:05}.json" for n in range(7))) == [start + "all shards from 0 on"]
 
 
 def test_tasks_with_different_inputs_are_seen(photos, tmp_path):
@@ -576,7 +576,7 @@ def test_usage_errors(arguments, tmp_path):
 def test_progress_with_the_time_left(photos, tmp_path):
     command = [EMBED, "--model", str(MODEL), "--output", str(tmp_path / "out"), *[str(photos / "cat")] * 40]
     got = run_on_terminal(command, subprocess.DEVNULL)
-    assert b"/480 images, " in got and b" a second, 0:0" in got and b" left" in got and b"[==" in got
+    assert b"/480 images, " in got and b" images/s, 0:0" in got and b" left" in got and b"[==" in got
     assert screen(got) == [""]
 
 

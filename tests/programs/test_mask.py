@@ -78,7 +78,7 @@ def test_titles_of_small_images_stand_apart(tmp_path):
 def test_other_models(tmp_path):
     """A folder of transformers needs the tokenizer that it was trained with; without one, the message says so."""
     model = GOLDEN / "hugging_face" / "masked"
-    assert "found a model of 40 visual tokens and a tokenizer of 256" in run(
+    assert "found a model with 40 visual tokens and a tokenizer with 256" in run(
         "beit-mask", "--model", model, SAMPLES / "bag.png", status=1)[0]
     assert "which load_masked_image_model reads" in run(
         "beit-classify", "--model", model, SAMPLES / "bag.png", status=1)[0]

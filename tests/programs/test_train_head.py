@@ -59,7 +59,7 @@ def test_makes_a_classifier(data, tmp_path):
     output = tmp_path / "new.safetensors"
     result = run("--model", MODEL, "--data", data, "--output", output, "--confusion", tmp_path / "confusion.png")
     assert (result.returncode, result.stderr) == (0, "")
-    assert "3 classes; images: 31 to train on, 8 to test" in result.stdout
+    assert "3 classes; images: 31 for training, 8 for testing" in result.stdout
     assert re.search(r"^accuracy 100.00 % \(8 of 8\)$", result.stdout, re.M)
     assert re.search(r"^<red> +3 +100.00 % +100.00 %$", result.stdout, re.M)
     assert re.search(r"^<red> +3 +0 +0$", result.stdout, re.M)
@@ -153,10 +153,10 @@ def test_knn_and_val(data, tmp_path):
     arguments = ["--model", MODEL, "--data", data, "--val", tmp_path / "val"]
     result = run(*arguments, "--knn", "--k", 5)
     assert (result.returncode, result.stderr) == (0, "")
-    assert "39 to train on, 15 to test" in result.stdout and "accuracy 100.00 % (15 of 15)" in result.stdout
+    assert "39 for training, 15 for testing" in result.stdout and "accuracy 100.00 % (15 of 15)" in result.stdout
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "val"]
     result = run(*arguments, "--output", tmp_path / "new.safetensors", "--C", 0.5, "--class-weights", "balanced")
-    assert "39 to train on, 15 to test" in result.stdout and "cross-validation" not in result.stdout
+    assert "39 for training, 15 for testing" in result.stdout and "cross-validation" not in result.stdout
 
 
 def test_a_folder_in_timms_layout_is_a_model(data, tmp_path):
@@ -178,7 +178,7 @@ def test_bad_folders(data, tmp_path):
     output = ["--model", MODEL, "--output", tmp_path / "new.safetensors"]
     one = tmp_path / "one"
     make_class(one / "only", (9, 9, 9), 3)
-    assert "found 1 subfolder, wanted one for each of at least 2 classes" in fails(*output, "--data", one)
+    assert "found 1 subfolder, wanted at least 2, one per class" in fails(*output, "--data", one)
     assert "found 0 subfolders" in fails(*output, "--data", one / "only")
     assert "can't read the folder" in fails(*output, "--data", tmp_path / "missing")
     (data / "empty").mkdir()
@@ -191,7 +191,7 @@ def test_bad_folders(data, tmp_path):
     os.rename(data / "empty" / "below", data / "pink")
     subprocess.run(["rm", "-r", data / "empty"], check=True)
     assert "found no class '<red>'" in fails(*output, "--data", data, "--val", tmp_path / "val")
-    assert "found the class '<red>', which isn't trained on" in fails(*output, "--data", tmp_path / "val", "--val", data)
+    assert "found the class '<red>', wanted the same classes as for training" in fails(*output, "--data", tmp_path / "val", "--val", data)
     assert "class 'pink': found 1 image, wanted at least 2" in fails(*output, "--data", data)
     assert not (tmp_path / "new.safetensors").exists()
 
@@ -201,7 +201,7 @@ def test_images_that_cannot_be_read(data, tmp_path):
     result = run("--model", MODEL, "--data", data, "--output", tmp_path / "new.safetensors")
     assert result.returncode == 1
     line, = result.stderr.splitlines()
-    assert "blue/03.png" in line and "30 to train on, 8 to test" in result.stdout
+    assert "blue/03.png" in line and "30 for training, 8 for testing" in result.stdout
     assert (tmp_path / "new.safetensors").exists()
     (data / "none").mkdir()
     (data / "none" / "a.png").write_text("hello")
@@ -287,7 +287,7 @@ def test_progress_on_a_terminal(tmp_path):
         write_image(path, i)
     command = [str(BUILD / "beit-train-head"), "--data", str(tmp_path / "data"), "--knn", "--no-cache"]
     got = run_on_terminal(command, subprocess.DEVNULL)
-    assert b"32/40 images, " in got and b" a second, 0:0" in got and b" left" in got
+    assert b"32/40 images, " in got and b" images/s, 0:0" in got and b" left" in got
     assert screen(got) == [""]
     assert subprocess.run(command, capture_output=True, check=True).stderr == b""
 
@@ -298,7 +298,7 @@ def test_a_model_in_shards_is_refused_before_the_work(data, tmp_path):
     result = run("--model", model, "--data", data, "--output", tmp_path / "new.safetensors", "--no-cache")
     count = len(list(model.glob("model-*.safetensors")))
     assert (result.returncode, result.stdout) == (1, "") and count > 1
-    assert result.stderr == (f"beit-train-head: {model}: found weights in {count} files, wanted one to copy: convert them: "
+    assert result.stderr == (f"beit-train-head: {model}: found weights in {count} files, wanted a single file: convert them with "
                              "weights_tools/convert.py\n")
     assert run("--model", model, "--data", data, "--knn", "--no-cache").returncode == 0
 

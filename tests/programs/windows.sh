@@ -52,7 +52,7 @@ first=$!
 exec 3>"$work/list"
 for _ in $(seq 100); do [[ -n $(find "$work/locked" -name 'running-*' 2>/dev/null) ]] && break; sleep 0.1; done
 program embed --output "$work/locked" "$data/fashion_mnist" >/dev/null 2>"$work/error" && fail "a second run was let in"
-grep -q "another process is writing to it" "$work/error" || fail "lock: $(cat "$work/error")"
+grep -q "another process is writing to this folder" "$work/error" || fail "lock: $(cat "$work/error")"
 echo "$data/fashion_mnist/bag.png" >&3
 exec 3>&-
 wait "$first"

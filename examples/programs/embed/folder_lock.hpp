@@ -1,4 +1,4 @@
-// Keeps two processes that would write the same shards from working on one output folder at once.
+// Keeps two processes from writing the same shards of an output folder at the same time.
 #pragma once
 
 #include <array>
@@ -36,7 +36,7 @@ inline std::string task_file_name(const Task& task) {
   return "running-" + std::to_string(task.index) + "-of-" + std::to_string(task.count);
 }
 
-/// The task whose lock a file of this name is; nothing for any other file.
+/// The task whose lock file has this name. Returns nothing for any other file.
 inline std::optional<Task> task_of_file(const std::filesystem::path& path) {
   long long index = 0, count = 0;
   const std::string name = name_of(path.filename());
@@ -52,12 +52,12 @@ inline bool share_a_shard(const Task& a, const Task& b) {
 
 #if !defined(_WIN32)
 
-/// A lock on OUT/running-I-of-N for task I of N, which says whose it is: held from its making on, and gone with the
-/// process, however that ends. Tasks that share no shard may run at once. Where the file system knows no locks, there
-/// is none.
+/// Locks OUT/running-I-of-N for task I of N. The file names its holder; the lock is held from construction on and ends
+/// with the process, however that ends. Tasks that share no shard may run at once. On a file system without locks, this
+/// does nothing.
 class [[nodiscard]] FolderLock {
  public:
-  /// beit::FileError where another process is writing shards of this task's, or the file can't be made.
+  /// Throws beit::FileError if another process is writing shards of this task, or if the file can't be made.
   FolderLock(std::filesystem::path folder, const Task& task)
       : folder_(std::move(folder)), path_(folder_ / task_file_name(task)) {
     do {
@@ -66,7 +66,7 @@ class [[nodiscard]] FolderLock {
         throw beit::FileError(name_of(path_) + ": can't make the file: " + std::generic_category().message(errno));
       }
       if (!take(file_)) fail(path_);
-    } while (!is_in_place());  // the process before removed the file between the two steps
+    } while (!is_in_place());  // its previous holder may have removed the file between the two steps
     try {
       require_no_other(task);
     } catch (...) {
@@ -76,7 +76,7 @@ class [[nodiscard]] FolderLock {
     std::array<char, 256> host{};
     ::gethostname(host.data(), host.size() - 1);
     const std::string holder = "process " + std::to_string(::getpid()) + " on " + host.data() + "\n";
-    // For messages alone: a full disk keeps nobody from going on.
+    // Only messages use this text, so a full disk is no reason to stop.
     [[maybe_unused]] const bool written =
         ::ftruncate(file_, 0) == 0 && ::write(file_, holder.data(), holder.size()) > 0;
   }
@@ -85,7 +85,7 @@ class [[nodiscard]] FolderLock {
   ~FolderLock() { release(); }
 
  private:
-  /// False where somebody else has it.
+  /// Takes the lock. Returns false if another process holds it.
   static bool take(int file) { return ::flock(file, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK; }
 
   bool is_in_place() {
@@ -97,7 +97,7 @@ class [[nodiscard]] FolderLock {
     return false;
   }
 
-  /// Looks at the locks of other divisions of the work, and removes what killed processes left.
+  /// Checks the locks of other tasks, whatever their number of processes, and removes those that killed processes left.
   void require_no_other(const Task& task) const {
     std::error_code error;
     for (std::filesystem::directory_iterator entry(folder_, error), end; !error && entry != end;
@@ -122,12 +122,12 @@ class [[nodiscard]] FolderLock {
     }
     holder.erase(holder.find_last_not_of('\n') + 1);
     throw beit::FileError(name_of(folder_) + ": " + holder +
-                          " is writing to it: wait until that has ended, or give another folder");
+                          " is writing to this folder: wait until it has finished, or use another folder");
   }
 
   void release() {
     if (file_ < 0) return;
-    ::unlink(path_.c_str());  // before the lock goes: nobody else's
+    ::unlink(path_.c_str());  // while the lock is still held, so that this can't be another process's file
     ::close(std::exchange(file_, -1));
   }
 
@@ -138,11 +138,11 @@ class [[nodiscard]] FolderLock {
 
 #else
 
-/// A file OUT/running-I-of-N for task I of N that nobody else can open, held from its making on and gone with the
-/// process, however that ends. Tasks that share no shard may run at once.
+/// Holds a file OUT/running-I-of-N for task I of N that no other process can open. It is held from construction on and
+/// disappears with the process, however that ends. Tasks that share no shard may run at once.
 class [[nodiscard]] FolderLock {
  public:
-  /// beit::FileError where another process is writing shards of this task's, or the file can't be made.
+  /// Throws beit::FileError if another process is writing shards of this task, or if the file can't be made.
   FolderLock(const std::filesystem::path& folder, const Task& task) : path_(folder / task_file_name(task)) {
     file_ = take(path_);
     if (file_ < 0) fail(folder, errno);
@@ -151,7 +151,7 @@ class [[nodiscard]] FolderLock {
          entry.increment(error)) {
       const std::optional<Task> other = task_of_file(entry->path());
       if (!other || entry->path() == path_ || !share_a_shard(task, *other)) continue;
-      const int file = take(entry->path());  // what a killed process left is gone when this is closed
+      const int file = take(entry->path());  // a file that a killed process left disappears when this is closed
       if (file < 0) {
         ::_close(file_);
         fail(folder, errno);
@@ -177,7 +177,8 @@ class [[nodiscard]] FolderLock {
       throw beit::FileError(name_of(folder) + ": can't make a file in it: " + std::generic_category().message(error));
     }
     throw beit::FileError(name_of(folder) +
-                          ": another process is writing to it: wait until that has ended, or give another folder");
+                          ": another process is writing to this folder: wait until it has finished, or use another "
+                          "folder");
   }
 
   std::filesystem::path path_;

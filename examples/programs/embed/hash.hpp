@@ -1,4 +1,4 @@
-// XXH3, 128 bits: not against forgers, but fast enough for a file of weights at each start.
+// Hashes by XXH3 with 128 bits: no protection against forgery, but fast enough for a file of weights at each start.
 #pragma once
 
 #include <array>
@@ -32,7 +32,7 @@ class Hash {
 
   void reset() { XXH3_128bits_reset(state_.get()); }
   void add(const void* data, std::size_t size) { XXH3_128bits_update(state_.get(), data, size); }
-  /// With its end, so that "ab", "c" is another text than "a", "bc".
+  /// Adds the text and its terminating zero, so that "ab", "c" and "a", "bc" have different hashes.
   void add(const std::string& text) { add(text.c_str(), text.size() + 1); }
 
   /// 32 hexadecimal digits.
@@ -51,7 +51,7 @@ class Hash {
   std::unique_ptr<XXH3_state_t, Free> state_;
 };
 
-/// Adds a file's bytes, of which few are in memory at a time.
+/// Adds a file's bytes, keeping only a few of them in memory at a time.
 inline void add_file(Hash& hash, const std::filesystem::path& path) {
   const beit::MappedFile file(path);
   constexpr std::size_t block = std::size_t{1} << 22;
@@ -69,8 +69,8 @@ inline std::string fingerprint(std::span<const std::byte> bytes) {
   return "xxh3:" + hash.hex();
 }
 
-/// What the results of load_model(path) depend on: the weights' files, and the configurations beside them where
-/// beit::load looks for some.
+/// Hashes everything that load_model(path) depends on: the weight files, and the configuration files beside them if
+/// beit::load reads any.
 inline std::string fingerprint(const std::string& path) {
   if (path.empty()) return fingerprint(demo_model());
   Hash hash;

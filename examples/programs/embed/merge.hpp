@@ -1,4 +1,4 @@
-// The last step of a job: looks whether all shards are there, and lists the images that failed.
+// The last step of a job: checks that no shard is missing, and lists the images that failed.
 #pragma once
 
 #include <algorithm>
@@ -36,8 +36,8 @@ inline std::string list_text(const std::set<std::int64_t>& numbers) {
   return text;
 }
 
-/// Writes OUT/failed.jsonl and removes what killed processes left. beit::Error, and nothing written, where shards are
-/// missing, damaged or of different jobs.
+/// Writes OUT/failed.jsonl and removes files that killed processes left. Throws beit::Error and writes nothing if
+/// shards are missing, damaged or from different jobs.
 inline MergeResult merge(const ShardFolder& folder) {
   const Json job = folder.job_options();
   std::set<std::int64_t> found;
@@ -60,7 +60,7 @@ inline MergeResult merge(const ShardFolder& folder) {
       continue;
     }
     if (has_last)
-      throw beit::ArgumentError(name_of(folder.path()) + ": the tasks had different inputs: for one, shard " +
+      throw beit::ArgumentError(name_of(folder.path()) + ": the tasks had different inputs: for some of them, shard " +
                                 std::to_string(shard - 1) + " was the last");
     has_last = done->at("last").get<bool>();
     ++result.shards;
@@ -72,8 +72,10 @@ inline MergeResult merge(const ShardFolder& folder) {
     }
   }
   const std::string where = name_of(folder.path()) + ": incomplete: ";
-  if (!missing.empty()) throw beit::FileError(where + "wanted shard " + list_text(missing));
-  if (!has_last) throw beit::FileError(where + "wanted the shards after the first " + std::to_string(result.shards));
+  if (!missing.empty()) {
+    throw beit::FileError(where + (missing.size() == 1 ? "missing shard " : "missing shards ") + list_text(missing));
+  }
+  if (!has_last) throw beit::FileError(where + "missing all shards from " + std::to_string(result.shards) + " on");
   failed.close(beit::Sync::yes);
   folder.remove_leftovers([](std::int64_t) { return true; });
   return result;

@@ -1,4 +1,4 @@
-// Where embeddings go: one .npy file, or a folder of shards.
+// The outputs for embeddings: one .npy file, or a folder of shards.
 #pragma once
 
 #include <cstdint>
@@ -24,9 +24,9 @@ class Output {
   Output& operator=(const Output&) = delete;
   virtual ~Output() = default;
 
-  /// An image in the order of the plan; `row` is null where it has an error.
+  /// Takes the next image, in the order of the plan. `row` is null if the image has an error.
   virtual void write(const Item& item, const float* row) = 0;
-  /// After the last image.
+  /// Must be called after the last image.
   virtual void close() {}
 };
 
@@ -44,8 +44,8 @@ class FileOutput : public Output {
   RowFiles files_;
 };
 
-/// Each shard appears when its last image has come, and stays whatever happens later. What an end before that leaves of
-/// the shard in work is removed.
+/// Writes shards. A shard appears when its last image has been written, and stays whatever happens later. If the
+/// program ends earlier, the files of the unfinished shard are removed.
 class ShardOutput : public Output {
  public:
   ShardOutput(const ShardFolder& folder, Json job, std::vector<beit::Index> row_shape, beit::NpyType type)
@@ -78,7 +78,7 @@ class ShardOutput : public Output {
     Json failed = Json::array();
   };
 
-  /// The files have to be on the disk before it says that they are.
+  /// Finishes a shard. Its files must be on the disk before the file in OUT/done says so.
   void finish(std::int64_t shard, const Item& last) {
     open_->embeddings.close(beit::Sync::yes);
     open_->metadata.close(beit::Sync::yes);

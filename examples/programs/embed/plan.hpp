@@ -1,4 +1,4 @@
-// Which images this process has to do, and where the shards of the output begin and end.
+// Decides which images this process handles, and where the shards of the output begin and end.
 #pragma once
 
 #include <atomic>
@@ -20,18 +20,18 @@
 
 namespace programs {
 
-/// Hands out the images of the shards that are this task's and not done yet, and marks the ends of shards. Shard k is
-/// the images k * shard_size to (k + 1) * shard_size - 1 of the input, whatever the number of tasks: any task may go on
-/// with what another has left.
+/// Returns the images of this task's shards that aren't done yet, and marks the ends of shards. Shard k has the images
+/// k * shard_size to (k + 1) * shard_size - 1 of the input, whatever the number of tasks, so that any task can finish
+/// what another has left undone.
 class Plan : public ItemSource {
  public:
-  /// One output of all images.
+  /// Plans one output with all images.
   explicit Plan(const InputNames& names) : Plan(names, nullptr, {}, std::numeric_limits<std::int64_t>::max(), {}) {}
-  /// Shards of `folder`, which must outlive the plan.
+  /// Plans the shards of `folder`, which must outlive the plan.
   Plan(const InputNames& names, const ShardFolder& folder, Json job, std::int64_t shard_size, Task task)
       : Plan(names, &folder, std::move(job), shard_size, task) {}
 
-  /// beit::Error where a shard that is done is of other images than it would be now.
+  /// Throws beit::Error if a shard that is done has other images than it would have now.
   std::optional<Item> next() override {
     for (;;) {
       if (!started_) ahead_ = sources_.next();
@@ -56,17 +56,17 @@ class Plan : public ItemSource {
   }
 
   void stop() override { sources_.stop(); }
-  /// Images that next() has passed over.
+  /// The number of images that next() has passed over.
   std::int64_t skipped() const { return skipped_; }
-  /// Files in folders and tars that aren't read: all of them once next() has come to the end.
+  /// The files in folders and tars that aren't read; complete once next() has reached the end.
   const Skipped& skipped_files() const { return skipped_files_; }
   std::int64_t shards_done_before() const { return shards_done_before_; }
 
  private:
   struct State {
     bool todo = true;
-    std::optional<std::string> contents{};  // of a shard that is done
-    bool last = false;                      // of all, as it was when it was done
+    std::optional<std::string> contents{};  // set if the shard is done
+    bool last = false;                      // whether it was the last one of all when it was done
   };
 
   Plan(const InputNames& names, const ShardFolder* folder, Json job, std::int64_t shard_size, Task task)
@@ -93,16 +93,15 @@ class Plan : public ItemSource {
     if (!state.contents) return;
     ++shards_done_before_;
     if (*state.contents == item.shard_contents && state.last == item.ends_input) return;
-    throw beit::ArgumentError(name_of(folder_->path()) + ": the input has changed: shard " + std::to_string(shard) +
-                              " was made from other images than it would be now; wanted the same input, or another "
-                              "folder");
+    throw beit::ArgumentError(name_of(folder_->path()) + ": the input has changed since shard " +
+                              std::to_string(shard) + " was written: use the same input, or another folder");
   }
 
   const ShardFolder* folder_;
   Json job_;
   std::int64_t shard_size_;
   Task task_;
-  std::map<std::int64_t, State> states_;  // of shards that next() is in, or the sources have looked ahead to
+  std::map<std::int64_t, State> states_;  // of the shard that next() is in, and those that the sources have read ahead
   Skipped skipped_files_;
   Sources sources_;
   bool started_ = false;

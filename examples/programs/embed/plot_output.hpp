@@ -1,4 +1,4 @@
-// A plot of the embeddings: beside their file, or of a folder of shards.
+// Plots embeddings, while they are written to a file or from a folder of shards.
 #pragma once
 
 #include <algorithm>
@@ -20,13 +20,13 @@
 
 namespace programs {
 
-/// Some of many rows, evenly spread and the same whatever their number is known to be: every n-th, where n doubles
-/// when there are too many.
+/// Selects rows evenly without knowing their number beforehand: every n-th row, where n doubles when there are too
+/// many.
 class RowSample {
  public:
   explicit RowSample(beit::Index dim) : dim_(dim) {}
 
-  /// A row, whose label is asked for only if it is taken: label() -> std::string.
+  /// Offers a row. label() -> std::string is called only if the row is selected.
   template <typename Label>
   void add(const Label& label, const float* row) {
     if (seen_++ % step_ != 0) return;
@@ -44,7 +44,7 @@ class RowSample {
   const std::vector<std::string>& labels() const { return labels_; }
 
  private:
-  static constexpr std::size_t max_rows = 4000;  // even; as many dots as a picture shows
+  static constexpr std::size_t max_rows = 4000;  // about as many dots as a picture can show; must be even
 
   void thin_out() {
     const auto dim = static_cast<std::size_t>(dim_);
@@ -64,14 +64,14 @@ class RowSample {
   std::vector<float> rows_;  // (labels_.size(), dim)
 };
 
-/// Without a single row there is nothing to draw, and no file.
+/// Writes the plot, unless there are no rows.
 inline void write_plot(const RowSample& sample, beit::AtomicFile& file) {
   if (sample.labels().empty()) return;
   file.write(embedding_plot(sample.rows(), sample.labels()));
   file.close();
 }
 
-/// What it is given goes to another output; after the last image, a plot is written too.
+/// Passes everything on to another output, and writes a plot after the last image.
 class PlotOutput : public Output {
  public:
   PlotOutput(Output& next, const std::string& path, beit::Index dim)
@@ -92,7 +92,7 @@ class PlotOutput : public Output {
   RowSample sample_;
 };
 
-/// Draws the first `shards` shards of a folder, which are done and of one vector an image.
+/// Plots the first `shards` shards of a folder, which must be done and have one vector per image.
 inline void plot_shards(const ShardFolder& folder, std::int64_t shards, const std::string& path) {
   beit::AtomicFile file(path_of(path));
   std::optional<RowSample> sample;

@@ -1,10 +1,10 @@
-// The folder that embeddings are written to in shards, and what it says of those that are done.
+// The folder to which embeddings are written in shards, and its records of the shards that are done.
 //
-//   OUT/job.json                        the model and the options of all shards
-//   OUT/img_emb/img_emb_00000.npy       (rows, C), a row an image that could be read
-//   OUT/metadata/metadata_00000.jsonl   an object a row
+//   OUT/job.json                        the model and options of all shards
+//   OUT/img_emb/img_emb_00000.npy       (rows, C), one row per image that could be read
+//   OUT/metadata/metadata_00000.jsonl   one object per row
 //   OUT/done/done_00000.json            written last
-//   OUT/failed.jsonl                    an object an image that couldn't be read; written when all shards are done
+//   OUT/failed.jsonl                    one object per image that couldn't be read; written when all shards are done
 #pragma once
 
 #include <cstdint>
@@ -28,7 +28,7 @@ namespace programs {
 
 using Json = nlohmann::ordered_json;
 
-/// One line. Names of files need not be UTF-8, JSON has to be.
+/// Writes JSON as one line. File names need not be UTF-8, but JSON must be.
 inline std::string json_line(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace) + '\n';
 }
@@ -39,7 +39,7 @@ inline void write_synced(const std::filesystem::path& path, const std::string& t
   file.close(beit::Sync::yes);
 }
 
-/// Names and files of one output folder. What is said of a mistake begins with the folder's name.
+/// The names and files of one output folder. Error messages begin with the folder's name.
 class ShardFolder {
  public:
   explicit ShardFolder(std::filesystem::path path) : path_(std::move(path)) {}
@@ -52,7 +52,7 @@ class ShardFolder {
   std::filesystem::path metadata(std::int64_t shard) const { return file("metadata", shard, ".jsonl"); }
   std::filesystem::path done(std::int64_t shard) const { return file("done", shard, ".json"); }
 
-  /// beit::FileError where it can't be made.
+  /// Makes the folder. Throws beit::FileError if that fails.
   void make() const {
     std::error_code error;
     if (std::filesystem::create_directories(path_, error); error) {
@@ -60,15 +60,16 @@ class ShardFolder {
     }
   }
 
-  /// Makes the folder one of this job. beit::Error where it is another job's, or holds what no job wrote.
+  /// Prepares the folder for this job. Throws beit::Error if it belongs to another job, or has files that no job wrote.
   void open(const Json& job_options) const {
     namespace fs = std::filesystem;
     std::error_code error;
-    // Looked at before job.json, which another task may be about to write ahead of its first output.
+    // Checked before job.json is read: another task may write job.json, and then its first output, meanwhile.
     const bool has_output = !is_empty(path_ / "img_emb") || !is_empty(path_ / "metadata") || !is_empty(done_folder());
     const std::optional<Json> found = read(job());
     if (has_output && !found) {
-      throw beit::FileError(text() + ": holds files but no job.json: wanted a folder of this program's, or a new one");
+      throw beit::FileError(text() +
+                            ": found files but no job.json, wanted an output folder of beit-embed, or a new one");
     }
     if (has_output) require_same(*found, job_options);
     for (const char* const name : {"img_emb", "metadata", "done"}) {
@@ -79,27 +80,28 @@ class ShardFolder {
     if (!found || without_skipped(*found) != job_options) write_synced(job(), json_line(job_options));
   }
 
-  /// Once all of the input has been seen: adds what of it wasn't read to the job, {".webp": 4}, where there is any.
+  /// Adds the files that were skipped to job.json, for example {".webp": 4}, if there are any. Must be called after all
+  /// of the input has been seen.
   void note_skipped(Json job_options, const Skipped& files) const {
     for (const auto& [kind, count] : files.kinds()) job_options[skipped_key][kind] = count;
     if (read(job()) != job_options) write_synced(job(), json_line(job_options));
   }
 
-  /// The job of the folder. beit::FileError where there is none.
+  /// Reads the folder's job. Throws beit::FileError if there is none.
   Json job_options() const {
     std::optional<Json> found = read(job());
     if (!found) throw beit::FileError(text() + ": found no job.json, wanted an output folder of beit-embed");
     return without_skipped(std::move(*found));
   }
 
-  /// What was written when the shard was done: nothing where it isn't, or where its files aren't as they were then.
-  /// beit::Error where it was made by another job.
+  /// Reads the record of a shard that is done. Returns nothing if it isn't done, or if its files have changed since.
+  /// Throws beit::Error if another job wrote it.
   std::optional<Json> read_done(std::int64_t shard, const Json& job_options) const {
     std::optional<Json> found = read(done(shard));
     if (!found) return std::nullopt;
     try {
       require_same(found->at("job"), job_options);
-      std::error_code no_file;  // whose size is the largest number
+      std::error_code no_file;  // the size of a missing file is the largest number
       const bool whole = std::filesystem::file_size(embeddings(shard), no_file) == found->at("embeddings_bytes") &&
                          std::filesystem::file_size(metadata(shard), no_file) == found->at("metadata_bytes");
       return whole ? std::move(found) : std::nullopt;
@@ -108,7 +110,7 @@ class ShardFolder {
     }
   }
 
-  /// Removes temporary files that a killed process left behind: those of the shards that `of_ours` says it is for.
+  /// Removes the temporary files that a killed process left behind, if `of_ours` returns true for their shard.
   template <typename OfOurs>
   void remove_leftovers(const OfOurs& of_ours) const {
     for (const std::filesystem::path& folder : {path_, path_ / "img_emb", path_ / "metadata", done_folder()}) {
@@ -122,7 +124,7 @@ class ShardFolder {
     }
   }
 
-  /// The number in the name of a shard's file; -1 for any other file.
+  /// The number in the name of a shard's file, or -1 for any other file.
   static std::int64_t shard_of(const std::filesystem::path& path) {
     const std::string stem = name_of(path.stem());
     const std::string digits = stem.substr(stem.rfind('_') + 1);
@@ -168,8 +170,8 @@ class ShardFolder {
     for (const auto& [key, value] : wanted.items()) {
       const Json old = found.is_object() && found.contains(key) ? found[key] : Json(nullptr);
       if (old == value) continue;
-      throw beit::ArgumentError(text() + ": was made with " + key + " " + old.dump() + ", found " + value.dump() +
-                                " now: give the same model and options, or another folder");
+      throw beit::ArgumentError(text() + ": found shards made with " + key + " " + old.dump() + ", wanted " +
+                                value.dump() + ": use the same model and options, or another folder");
     }
   }
 

@@ -1,4 +1,4 @@
-// Which part of a job that runs as many processes is this one's.
+// Determines which part of a job this process does, if several processes share the job.
 #pragma once
 
 #include <charconv>
@@ -12,13 +12,13 @@
 
 namespace programs {
 
-/// Task `index` of `count`: it writes the shards k with k % count == index.
+/// Task `index` of `count` writes the shards k with k % count == index.
 struct Task {
   std::int64_t index = 0;
   std::int64_t count = 1;
 };
 
-/// The whole number in an environment variable, if it is set. beit::ArgumentError where it is something else.
+/// The whole number in an environment variable, if it is set. Throws beit::ArgumentError if it isn't a whole number.
 inline std::optional<std::int64_t> environment_number(const char* name) {
   const char* const text = std::getenv(name);
   if (text == nullptr) return std::nullopt;
@@ -31,7 +31,7 @@ inline std::optional<std::int64_t> environment_number(const char* name) {
   return number;
 }
 
-/// What Slurm says of the job array that this process is a task of: --array=0-7, 1-8, 0-30:10.
+/// This process's task in a Slurm job array, for --array=0-7, 1-8 or 0-30:10; the whole job outside of an array.
 inline Task slurm_task() {
   const std::optional<std::int64_t> id = environment_number("SLURM_ARRAY_TASK_ID");
   const std::optional<std::int64_t> count = environment_number("SLURM_ARRAY_TASK_COUNT");
@@ -44,7 +44,7 @@ inline Task slurm_task() {
       *id > last) {
     throw beit::ArgumentError("found task " + std::to_string(*id) + " of a Slurm array of " + std::to_string(*count) +
                               " tasks from " + std::to_string(first) + " to " + std::to_string(last) +
-                              ", wanted evenly spaced ones; or give --shard and --num-shards");
+                              ", wanted evenly spaced tasks (or use --shard and --num-shards)");
   }
   return {(*id - first) / step, *count};
 }

@@ -1,4 +1,4 @@
-// Decodes and preprocesses images beside the model's work on those before them, and runs it on them.
+// Decodes and preprocesses images in batches while the model runs on the batches before them.
 #pragma once
 
 #include <algorithm>
@@ -25,15 +25,15 @@
 
 namespace programs {
 
-/// Images in the order of their source, and the model's input for those that can be read.
+/// Images in the order of their source, and the model's input for those that could be read.
 struct Batch {
   std::vector<Item> items;
-  beit::Matrix x;  // (batch_size, 3*H*W), of which `rows` are used: one for each item without an error
+  beit::Matrix x;  // (batch_size, 3*H*W); the first `rows` are used, one for each item without an error
   beit::Index rows = 0;
 };
 
-/// A ring of batches, filled by threads of its own: they wait when it is full, so that memory doesn't grow with the
-/// number of images.
+/// A ring of batches that its own threads fill. They wait when it is full, so that memory doesn't grow with the number
+/// of images.
 class Batches {
  public:
   Batches(ItemSource& source, const beit::Config& config, const beit::DecodeOptions& options, beit::Index batch_size,
@@ -43,7 +43,7 @@ class Batches {
       throw beit::ConfigError("the model takes " + std::to_string(config.in_chans) +
                               " channels, wanted 3: photographs are red, green and blue");
     }
-    // One at the model, one that is ready, and an image for each thread.
+    // One batch for the model, one that is ready, and room for one image per thread.
     ring_.resize(static_cast<std::size_t>(2 + (threads + batch_size - 1) / batch_size));
     for (Slot& slot : ring_) {
       slot.batch.items.reserve(batch_size_);
@@ -60,7 +60,7 @@ class Batches {
   Batches& operator=(const Batches&) = delete;
   ~Batches() { stop(); }
 
-  /// The next batch, which is valid until the next call; null at the end. Throws what the source throws, and
+  /// Returns the next batch, which is valid until the next call, or null at the end. Throws what the source throws, and
   /// Interrupted.
   Batch* next() {
     std::unique_lock lock(mutex_);
@@ -85,7 +85,7 @@ class Batches {
  private:
   struct Slot {
     Batch batch;
-    std::size_t undone = 0;  // images that threads are at
+    std::size_t undone = 0;  // images on which threads are still working
   };
 
   void stop() {
@@ -111,7 +111,7 @@ class Batches {
     }
   }
 
-  /// In a handler of the exception that next() will throw.
+  /// Stores the exception that is being handled; next() will throw it.
   void fail() {
     const std::lock_guard lock(mutex_);
     if (error_ == nullptr) error_ = std::current_exception();
@@ -120,7 +120,7 @@ class Batches {
     ready_.notify_one();
   }
 
-  /// Puts the source's next image into the ring; nothing at the end.
+  /// Puts the source's next image into the ring and returns its place, or nothing at the end.
   std::optional<std::pair<Slot*, std::size_t>> take() {
     const std::lock_guard one_at_a_time(source_mutex_);
     {
@@ -130,9 +130,9 @@ class Batches {
     }
     std::optional<Item> item;
     try {
-      item = source_.next();  // may wait for a file: without mutex_
+      item = source_.next();  // without holding mutex_, because it may wait for a file
     } catch (...) {
-      fail();  // before another thread asks a source that has failed
+      fail();  // before another thread can call a source that has failed
       return std::nullopt;
     }
     const std::lock_guard lock(mutex_);
@@ -167,7 +167,7 @@ class Batches {
     }
   }
 
-  /// Rows of images that can't be read go.
+  /// Removes the rows of images that can't be read.
   static void close_up(Batch& batch) {
     batch.rows = 0;
     for (std::size_t i = 0; i < batch.items.size(); ++i) {
@@ -184,20 +184,20 @@ class Batches {
   std::size_t batch_size_;
   std::vector<Slot> ring_;
   std::mutex source_mutex_;  // taken before mutex_
-  std::mutex mutex_;         // for all below
+  std::mutex mutex_;         // guards all members below
   std::condition_variable room_;
   std::condition_variable ready_;
-  std::size_t taken_ = 0;   // batches that next() has returned and got back
-  std::size_t closed_ = 0;  // batches that get no further image
+  std::size_t taken_ = 0;   // batches that next() returned and whose caller has finished with them
+  std::size_t closed_ = 0;  // batches that get no more images
   bool lent_ = false;
   bool finished_ = false;
   std::exception_ptr error_;
   std::vector<std::thread> threads_;
 };
 
-/// Runs a model on batch after batch: `forward` makes of x (B, 3*H*W) a matrix with as many rows for each image, and
-/// `visit(item, row)` gets each image in its order with the first of them, null where it can't be read. No progress
-/// line is in the way of what `visit` prints.
+/// Runs a model on batch after batch. `forward` maps x (B, 3*H*W) to a matrix with the same number of rows for each
+/// image. `visit(item, row)` is called for each image in order, with its first row, or null if the image can't be read.
+/// The progress line is cleared before `visit` prints.
 template <typename Forward, typename Visit>
 void run_batches(Batches& batches, InputProgress& progress, const Forward& forward, const Visit& visit) {
   std::size_t done = 0;
@@ -215,7 +215,7 @@ void run_batches(Batches& batches, InputProgress& progress, const Forward& forwa
       row += out.rows() / batch->rows;
     }
     std::cout.flush();
-    if (stop_signal != 0) throw Interrupted();  // a closed pipe is no error to speak of
+    if (stop_signal != 0) throw Interrupted();  // a closed pipe isn't worth an error message
     if (!std::cout) throw std::runtime_error("standard output: can't write");
     progress.show(done += batch->items.size());
   }

@@ -1,4 +1,4 @@
-// The images and tar files in a folder, and in the folders below it, by name.
+// Lists the images and tar files in a folder and its subfolders, sorted by name.
 #pragma once
 
 #include <algorithm>
@@ -16,23 +16,23 @@
 
 namespace programs {
 
-/// What of a folder is read besides its images.
+/// The entries of a folder that are read besides images.
 struct FolderContents {
-  bool subfolders = true;  // and what is below them
+  bool subfolders = true;  // recursively
   bool tars = true;
 };
 
-/// Goes through the folders in the order of their names, each one's files and folders together, holding the names of
-/// those folders only that are open. Links are followed, except to a folder that the link lies in.
+/// Walks through a folder in the order of names, files and subfolders together. Only the names in the folders that are
+/// currently open are in memory. Links are followed, except to a folder that contains the link.
 class FolderWalk {
  public:
-  /// What isn't read is counted in `skipped`, which must outlive this.
+  /// Files that aren't read are counted in `skipped`, which must outlive this.
   FolderWalk(const std::filesystem::path& root, FolderContents contents, Skipped& skipped)
       : contents_(contents), skipped_(skipped) {
     enter(root);
   }
 
-  /// A file with its label, which is the name of the folder in `root` that it is somewhere in; or an error.
+  /// Returns the next file, or an error. The file's label is the name of the subfolder of `root` that contains it.
   std::optional<Item> next() {
     while (errors_.empty() && !open_.empty()) {
       Folder& folder = open_.back();
@@ -67,7 +67,7 @@ class FolderWalk {
   };
   struct Folder {
     std::filesystem::path path;
-    std::vector<Entry> entries;  // still to come, the last one first
+    std::vector<Entry> entries;  // those still to come, in reverse order
   };
 
   void enter(const std::filesystem::path& path) {
@@ -78,7 +78,7 @@ class FolderWalk {
       std::error_code ignored;
       const fs::file_type type = entry->status(ignored).type();
       const bool is_folder = type == fs::file_type::directory;
-      // A link to nothing stays in, for its error to be seen.
+      // A broken link is kept, so that its error is reported.
       const bool is_file = type == fs::file_type::regular || type == fs::file_type::not_found;
       const fs::path name = entry->path().filename();
       if (is_folder && is_apple_double(name)) {
@@ -102,7 +102,7 @@ class FolderWalk {
     open_.push_back(std::move(folder));
   }
 
-  /// A link to a folder above itself would be followed for ever.
+  /// Whether the folder is already open. A link to a folder that contains it would be followed for ever.
   bool is_open(const std::filesystem::path& path) const {
     return std::any_of(open_.begin(), open_.end(), [&path](const Folder& folder) {
       std::error_code ignored;

@@ -1,4 +1,4 @@
-// A file, or standard input, that a stop doesn't have to wait for.
+// Reads a file or standard input so that a signal can interrupt the wait.
 #pragma once
 
 #include <atomic>
@@ -22,11 +22,11 @@
 
 namespace programs {
 
-/// Reads "-" as standard input, which (as a named pipe) may keep its reader waiting: read() throws Interrupted when
-/// `stopping` becomes true meanwhile, or a signal asks for an end.
+/// Reads a file, or standard input if the path is "-". Standard input and named pipes may keep the reader waiting:
+/// read() throws Interrupted if `stopping` becomes true meanwhile, or after a signal.
 class InputFile {
  public:
-  /// `what` ends the message about a file that can't be read: "can't read the list". beit::FileError for one.
+  /// Opens the file. Throws beit::FileError if it can't be read; `what` is part of the message: "can't read the list".
   InputFile(std::string path, const char* what, const std::atomic<bool>& stopping)
       : path_(std::move(path)), what_(what), stopping_(&stopping) {
 #if defined(_WIN32)
@@ -45,7 +45,7 @@ class InputFile {
 #endif
   }
 
-  /// The next bytes, some tens of thousands at most; none at the end of the file.
+  /// Returns the next bytes, at most 64 KB, or none at the end of the file.
   const std::string& read() {
     buffer_.resize(buffer_bytes);
 #if defined(_WIN32)

@@ -1,4 +1,4 @@
-// The progress line of images, with the time left once it is known how many there are.
+// The progress line, which shows the time left once the number of images is known.
 #pragma once
 
 #include <algorithm>
@@ -24,8 +24,9 @@ class InputProgress {
  public:
   explicit InputProgress(std::size_t total) : total_(total) {}
 
-  /// Counts the images beside the work on them, for a terminal only, and not what can be read but once. This process is
-  /// one of `tasks` that share the work; `passed_over` says how many images it has left to others so far.
+  /// Counts the images while the work goes on, if there is a terminal to show the line and the input can be read twice.
+  /// This process is one of `tasks` that share the work; `passed_over` returns how many images it has left to others so
+  /// far.
   explicit InputProgress(
       const InputNames& names, std::int64_t tasks = 1, std::function<std::int64_t()> passed_over = [] { return 0; })
       : tasks_(tasks), passed_over_(std::move(passed_over)) {
@@ -34,13 +35,13 @@ class InputProgress {
     if (std::find(names.arguments.begin(), names.arguments.end(), "-") != names.arguments.end()) return;
     if (!names.list.empty() && !std::filesystem::is_regular_file(path_of(names.list), ignored)) return;
     counter_ = std::async(std::launch::async, [this, names] { count(names); });
-    counter_.wait_for(std::chrono::milliseconds(100));  // mostly enough, and the line is right from its beginning
+    counter_.wait_for(std::chrono::milliseconds(100));  // usually enough for the first line to show the total
   }
   InputProgress(const InputProgress&) = delete;
   InputProgress& operator=(const InputProgress&) = delete;
   ~InputProgress() { stopping_ = true; }
 
-  /// `done`: images that this process has been through, beside those that it passed over.
+  /// Shows the line. `done` is the number of images that this process has handled, without those that it passed over.
   void show(std::size_t done) {
     const auto skipped = static_cast<std::size_t>(passed_over_());
     progress_.set_total(total_);
@@ -60,7 +61,7 @@ class InputProgress {
       }
       total_ = count;
     } catch (const std::exception&) {
-      // Whatever it is, the work meets it too.
+      // The work will meet the same error and report it.
     }
   }
 
@@ -69,7 +70,7 @@ class InputProgress {
   Progress progress_;
   std::atomic<std::size_t> total_{Progress::unknown};
   std::atomic<bool> stopping_{false};
-  std::future<void> counter_;  // the last: its end is waited for before the others go
+  std::future<void> counter_;  // last, so that its destructor waits for the thread before the other members go
 };
 
 }  // namespace programs

@@ -1,4 +1,4 @@
-// An image on its way from the arguments to the output.
+// An image on its way from the command line to the output.
 #pragma once
 
 #include <cstddef>
@@ -13,20 +13,20 @@
 namespace programs {
 
 struct Item {
-  std::string path{};                                // of the file, or of the tar and the member: photos.tar/00001.jpg
-  std::string label{};                               // empty where it isn't known
-  std::string error{};                               // why there is no image; empty where there is one
-  std::optional<std::vector<std::uint8_t>> bytes{};  // of the file, if it isn't there to be read by its path
-  beit::Index width = 0;                             // of the image, once it is decoded
+  std::string path{};                                // the file, or the tar file and its member: photos.tar/00001.jpg
+  std::string label{};                               // empty if unknown
+  std::string error{};                               // why the image can't be read; empty if it can
+  std::optional<std::vector<std::uint8_t>> bytes{};  // the file's contents, if they can't be read by its path
+  beit::Index width = 0;                             // known once the image is decoded
   beit::Index height = 0;
 
   std::int64_t index = 0;        // among all images of all tasks
-  bool ends_shard = false;       // is the last one of its shard
-  bool ends_input = false;       // is the last one of all
-  std::string shard_contents{};  // where it ends a shard: a hash of all names and labels of the shard
+  bool ends_shard = false;       // whether it is the last of its shard
+  bool ends_input = false;       // whether it is the last of all
+  std::string shard_contents{};  // for the last of a shard: a hash of all names and labels in the shard
 };
 
-/// Images, one after the other.
+/// A source of images, one after the other.
 class ItemSource {
  public:
   ItemSource() = default;
@@ -34,13 +34,13 @@ class ItemSource {
   ItemSource& operator=(const ItemSource&) = delete;
   virtual ~ItemSource() = default;
 
-  /// The next one; nothing after the last. Not for several threads at once.
+  /// Returns the next image, or nothing after the last. Not thread-safe.
   virtual std::optional<Item> next() = 0;
-  /// Ends a next() that waits, with Interrupted. From any thread.
+  /// Makes a waiting next() throw Interrupted. May be called from any thread.
   virtual void stop() {}
 };
 
-/// Images that are known.
+/// A source with a given list of images.
 class ItemList : public ItemSource {
  public:
   explicit ItemList(std::vector<Item> items) : items_(std::move(items)) {}

@@ -1,4 +1,4 @@
-// Lines of a file, or of standard input.
+// Reads the lines of a file or of standard input.
 #pragma once
 
 #include <atomic>
@@ -12,11 +12,11 @@ namespace programs {
 
 class LineReader {
  public:
-  /// "-" is standard input. beit::FileError where the list can't be read.
+  /// Opens the list; "-" is standard input. Throws beit::FileError if it can't be read.
   LineReader(std::string path, const std::atomic<bool>& stopping)
       : file_(std::move(path), "can't read the list", stopping) {}
 
-  /// The next line without its end; false after the last. Throws as InputFile does.
+  /// Reads the next line, without its line end. Returns false after the last. Throws what InputFile throws.
   bool next(std::string& line) {
     line.clear();
     for (;;) {
@@ -40,7 +40,7 @@ class LineReader {
  private:
   InputFile file_;
   std::string buffer_;
-  std::size_t begin_ = 0;  // of what is left in buffer_
+  std::size_t begin_ = 0;  // where the unread part of buffer_ begins
 };
 
 }  // namespace programs

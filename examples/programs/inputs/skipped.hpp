@@ -1,4 +1,4 @@
-// What folders and tar files hold that isn't read: counted, so that no photograph is lost in silence.
+// Counts the files in folders and tar files that aren't read, so that no photograph is left out unnoticed.
 #pragma once
 
 #include <algorithm>
@@ -16,24 +16,25 @@
 
 namespace programs {
 
-/// macOS's second file beside each on a foreign file system: no image, whatever its name ends in.
+/// Whether this is an AppleDouble file, which macOS writes beside each file on other file systems. It isn't an image,
+/// whatever its extension.
 inline bool is_apple_double(const std::filesystem::path& path) {
   return name_of(path.filename()).starts_with("._") ||
          std::any_of(path.begin(), path.end(), [](const std::filesystem::path& part) { return part == "__MACOSX"; });
 }
 
-/// Whether a file in a folder or tar is one to read.
+/// Whether a file in a folder or tar file is an image to read.
 inline bool is_image_file(const std::filesystem::path& path) {
   return beit::is_image_name(path) && !is_apple_double(path);
 }
 
 class Skipped {
  public:
-  /// A file, under its kind: ".webp", "AppleDouble", ".DS_Store", "without extension".
+  /// Counts a file under its kind: ".webp", "AppleDouble", ".DS_Store", "without extension".
   void add(const std::filesystem::path& path) { ++count(kind_of(path)); }
-  /// A folder that isn't gone into.
+  /// Counts a folder that isn't searched.
   void add_folder() { ++folders_; }
-  /// All files below a folder of macOS's second files.
+  /// Counts all files in a folder of AppleDouble files.
   void add_apple_folder(const std::filesystem::path& path) {
     std::error_code error, ignored;
     for (std::filesystem::recursive_directory_iterator entry(path, error), end; !error && entry != end;
@@ -45,7 +46,7 @@ class Skipped {
   /// Whether nothing was skipped.
   bool empty() const { return kinds_.empty() && folders_ == 0; }
 
-  /// Kinds and how many there were of each, the most frequent first.
+  /// The kinds of files and the number of each, the most frequent first.
   std::vector<std::pair<std::string, std::int64_t>> kinds() const {
     std::vector<std::pair<std::string, std::int64_t>> sorted(kinds_.begin(), kinds_.end());
     std::stable_sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
@@ -79,7 +80,7 @@ class Skipped {
     return name.starts_with('.') ? name : "without extension";
   }
 
-  /// The count of a kind; of all others together where there are too many to list.
+  /// The count for a kind. Once there are many kinds, all new ones share one count.
   std::int64_t& count(const std::string& kind) {
     constexpr std::size_t most = 20;
     const bool is_known = kinds_.contains(kind);

@@ -1,4 +1,4 @@
-// From the arguments to images, one after the other.
+// Finds the images that the command line names.
 #pragma once
 
 #include <atomic>
@@ -20,19 +20,19 @@
 
 namespace programs {
 
-/// What the user names: first the arguments (images, tar files and folders), then the lines of a list (images and tar
-/// files).
+/// The inputs that the user names: first the arguments (images, tar files and folders), then the lines of a list
+/// (images and tar files).
 struct InputNames {
   std::vector<std::string> arguments;  // "-" for a tar file from standard input
   std::string list{};                  // "-" for standard input, "" for none
-  FolderContents folders{};            // without tars, what is named as one is taken for an image
+  FolderContents folders{};            // if tars are off, an argument with a tar file's name is taken for an image
 };
 
-/// The same images in the same order for every task. Holds no more of them than are on their way.
+/// Finds images one at a time, the same ones in the same order for every task.
 class Sources : public ItemSource {
  public:
-  /// Only an image in a tar that is `wanted` gets its bytes. What isn't read of folders and tars is counted in
-  /// `skipped`, which must outlive this. beit::FileError where the list can't be opened.
+  /// Only those images in tar files that are `wanted` get their bytes. Files in folders and tar files that aren't read
+  /// are counted in `skipped`, which must outlive this. Throws beit::FileError if the list can't be opened.
   Sources(const InputNames& names, Wanted wanted, Skipped& skipped)
       : arguments_(names.arguments.begin(), names.arguments.end()),
         contents_(names.folders),
@@ -70,7 +70,7 @@ class Sources : public ItemSource {
         if (line.empty()) continue;
         const std::size_t tab = line.find('\t');
         const std::string path = line.substr(0, tab);
-        if (is_apple_double(path_of(path))) {  // `find` lists them too
+        if (is_apple_double(path_of(path))) {  // `find` lists these too
           skipped_.add(path_of(path));
           continue;
         }
@@ -85,7 +85,7 @@ class Sources : public ItemSource {
   void stop() override { stopping_ = true; }
 
  private:
-  /// Whether it is a tar file; one that can't be opened is an error of the next item.
+  /// Opens a tar file. Returns false for any other file. If it can't be opened, the next item is an error.
   bool open_tar(const std::string& path) {
     if (!contents_.tars || (path != "-" && !is_tar_name(path_of(path)))) return false;
     tar_.emplace(path, count_, wanted_, skipped_, stopping_);
@@ -104,15 +104,15 @@ class Sources : public ItemSource {
   std::atomic<bool> stopping_{false};
   std::optional<LineReader> list_;
   std::optional<FolderWalk> walk_;
-  std::string folder_;  // of walk_, as the user wrote it
+  std::string folder_;  // the folder of walk_, as the user wrote it
   std::optional<TarReader> tar_;
   std::int64_t count_ = 0;
 };
 
-/// Of images in tars, all are wanted.
+/// For reading all images in tar files.
 inline bool all_wanted(std::int64_t) { return true; }
 
-/// The images that the arguments name, and those directly in folders, in their order.
+/// Lists the images that the arguments name, and those directly in folders, in order.
 inline std::vector<Item> list_images(const std::vector<std::string>& arguments, Skipped& skipped) {
   Sources sources({.arguments = arguments, .folders = {.subfolders = false, .tars = false}}, all_wanted, skipped);
   std::vector<Item> items;

@@ -1,15 +1,15 @@
-// How a signal ends a program early.
+// How a signal stops a program.
 #pragma once
 
 #include <atomic>
 
 namespace programs {
 
-/// Set by a signal; seen between two batches, and by threads that wait for input.
+/// Set by a signal. It is checked between batches and by threads that wait for input.
 inline std::atomic<int> stop_signal = 0;
-static_assert(std::atomic<int>::is_always_lock_free, "for a signal's handler");
+static_assert(std::atomic<int>::is_always_lock_free, "a signal handler sets it");
 
-/// Thrown where a signal asks for an early end, so that destructors remove temporary files.
+/// Thrown after a signal, so that destructors remove temporary files.
 struct Interrupted {};
 
 }  // namespace programs

@@ -1,4 +1,4 @@
-// A tar file's members one after the other, by libarchive; and those that links name.
+// Reads the members of a tar file with libarchive, and follows links between members.
 #pragma once
 
 #if defined(BEIT_HAS_LIBARCHIVE)
@@ -23,9 +23,10 @@
 
 namespace programs {
 
+/// Reads the members of a tar file, one after the other.
 class TarArchive {
  public:
-  /// "-" is standard input. Where it can't be opened, next() says that it is damaged.
+  /// Opens the file; "-" is standard input. If it can't be opened, next() returns `damaged`.
   TarArchive(const std::string& path, const std::atomic<bool>& stopping) : archive_(archive_read_new()) {
     archive_read_support_filter_all(archive_.get());
     archive_read_support_format_tar(archive_.get());
@@ -40,26 +41,26 @@ class TarArchive {
 
   enum class Next { member, end, damaged };
 
-  /// Goes to the next member.
+  /// Moves on to the next member.
   Next next() {
     if (!is_open_) return Next::damaged;
     const int status = archive_read_next_header(archive_.get(), &entry_);
     rethrow();
     if (status == ARCHIVE_EOF) return Next::end;
-    // ARCHIVE_RETRY would look for a header further on, and leave images out.
+    // After ARCHIVE_RETRY, libarchive would look for a header further on, and images would be left out.
     return status == ARCHIVE_OK || status == ARCHIVE_WARN ? Next::member : Next::damaged;
   }
 
-  /// As the bytes in the file are, or UTF-8 where the archive says so and this process has another character set.
+  /// The member's name: the bytes in the file, or UTF-8 if the archive says so and this process uses another encoding.
   std::string name() const { return text(archive_entry_pathname(entry_), archive_entry_pathname_utf8(entry_)); }
 
-  /// Whether the member is a file with its contents.
+  /// Whether the member is a file with contents of its own.
   bool is_file() const {
     return archive_entry_filetype(entry_) == AE_IFREG && archive_entry_hardlink(entry_) == nullptr;
   }
 
-  /// The name of the member that this one is a hard or symbolic link to, without "." and ".."; nothing where it is
-  /// none.
+  /// The name, without "." and "..", of the member to which this one is a hard or symbolic link. Nothing if it is no
+  /// link.
   std::optional<std::string> link() const {
     if (archive_entry_hardlink(entry_) != nullptr) {
       return normal(text(archive_entry_hardlink(entry_), archive_entry_hardlink_utf8(entry_)));
@@ -69,15 +70,15 @@ class TarArchive {
     return normal(name_of(path_of(name()).parent_path() / path_of(target)));
   }
 
-  /// "./a/../b.png" -> "b.png"
+  /// Normalises a name: "./a/../b.png" becomes "b.png".
   static std::string normal(const std::string& name) {
     const std::u8string text = path_of(name).lexically_normal().generic_u8string();
     return {text.begin(), text.end()};
   }
 
-  /// At most `limit` bytes of the member. False where the archive is damaged.
+  /// Reads at most `limit` bytes of the member. Returns false if the archive is damaged.
   bool read(std::size_t limit, std::vector<std::uint8_t>& out) {
-    // What the header says of the size is not taken on trust.
+    // The size in the header isn't trusted.
     while (out.size() < limit) {
       const std::size_t before = out.size();
       out.resize(std::min(limit, std::max(before * 2, buffer_bytes)));
@@ -90,14 +91,14 @@ class TarArchive {
     return true;
   }
 
-  /// Passes over the member's contents. False where the archive is damaged.
+  /// Skips the member's contents. Returns false if the archive is damaged.
   bool skip() {
     const bool done = archive_read_data_skip(archive_.get()) >= ARCHIVE_WARN;
     rethrow();
     return done;
   }
 
-  /// What is wrong with a damaged one.
+  /// Why the archive is damaged.
   std::string reason() const {
     const char* const reason = archive_error_string(archive_.get());
     return reason == nullptr ? "can't be read" : reason;
@@ -106,7 +107,7 @@ class TarArchive {
  private:
   static constexpr std::size_t buffer_bytes = 65536;
 
-  /// Standard input for libarchive, which is C: an exception waits until it has returned.
+  /// Standard input for libarchive. libarchive is C code, so an exception is kept until it has returned.
   struct Input {
     Input(const std::string& path, const std::atomic<bool>& stopping)
         : file(path, "can't read the tar file", stopping) {}
@@ -143,14 +144,14 @@ class TarArchive {
   bool is_open_ = false;
 };
 
-/// Contents of members that links name. Reads the tar file a second time, and once more from its beginning for a member
-/// that doesn't come after the one before: links in the order of what they name cost one pass.
+/// Reads the members to which links point. This reads the tar file a second time, and again from its beginning for a
+/// member that comes before the last one: links in the order of their targets cost one pass.
 class TarLinks {
  public:
   TarLinks(std::string path, const std::atomic<bool>& stopping) : path_(std::move(path)), stopping_(stopping) {}
 
-  /// At most `limit` bytes of the member of that name, or of the one that it is a link to in turn. Else why there are
-  /// none.
+  /// Reads at most `limit` bytes of the member of that name, following further links. Returns "", or the reason if that
+  /// fails.
   std::string read(std::string name, std::size_t limit, std::vector<std::uint8_t>& out) {
     if (path_ == "-") return "is a link to '" + name + "', which can't be followed in standard input";
     constexpr int most_links = 16;
@@ -163,7 +164,7 @@ class TarLinks {
       }
       name = *next;
     }
-    return "is a link to '" + name + "' after " + std::to_string(most_links) + " others, wanted a file";
+    return "is a chain of more than " + std::to_string(most_links) + " links, wanted a file";
   }
 
  private:

@@ -1,4 +1,4 @@
-// The images in a tar file, as WebDataset lays them out, read by libarchive.
+// Reads the images in a tar file in WebDataset's layout.
 #pragma once
 
 #include <algorithm>
@@ -31,18 +31,19 @@ inline bool is_tar_name(const std::filesystem::path& path) {
                              [&name](std::string_view ending) { return name.ends_with(ending); });
 }
 
-/// Says of an image's index whether its bytes are needed.
+/// Returns whether the bytes of the image with this index are needed.
 using Wanted = std::function<bool(std::int64_t)>;
 
 #if defined(BEIT_HAS_LIBARCHIVE)
 
-/// Images become items. What a `.cls` says is the label of the image of the same name but for the last extension; else,
-/// as in WebDataset, that of the sample: the members of the same name up to the first dot after the last slash.
+/// Turns the images in a tar file into items. A `.cls` file is the label of the image whose name is the same except for
+/// the last extension. Failing that, as in WebDataset, it is the label of its sample, which is all members whose names
+/// are the same up to the first dot after the last slash.
 class TarReader {
  public:
-  /// "-" is standard input. The first image gets `first_index`; members that aren't read are counted in `skipped`. A
-  /// file that can't be opened is one item with an error. next() throws Interrupted when `stopping` becomes true while
-  /// it waits for standard input.
+  /// Opens the file; "-" is standard input. The first image gets `first_index`. Members that aren't read are counted in
+  /// `skipped`. A file that can't be opened gives one item with an error. next() throws Interrupted if `stopping`
+  /// becomes true while it waits for standard input.
   TarReader(std::string path, std::int64_t first_index, Wanted wanted, Skipped& skipped,
             const std::atomic<bool>& stopping)
       : path_(std::move(path)),
@@ -53,8 +54,8 @@ class TarReader {
         archive_(path_, stopping),
         links_(path_, stopping) {}
 
-  /// The next image. What is damaged is an item with an error, and the last one: how many there are before it doesn't
-  /// depend on what is wanted.
+  /// Returns the next image. If the tar file is damaged, the last item has an error; the number of items before it
+  /// doesn't depend on which ones are wanted.
   std::optional<Item> next() {
     while (ready_.empty() && !ended_) read_member();
     if (ready_.empty()) return std::nullopt;
@@ -64,10 +65,10 @@ class TarReader {
   }
 
  private:
-  static constexpr std::size_t max_bytes = std::size_t{1} << 30;  // of an image
-  static constexpr std::size_t max_label = 4096;
-  static constexpr std::size_t max_labels = 1024;  // that wait for their images
-  static constexpr std::size_t max_images = 8;     // that wait for their labels
+  static constexpr std::size_t max_bytes = std::size_t{1} << 30;  // in an image
+  static constexpr std::size_t max_label = 4096;                  // bytes in a label
+  static constexpr std::size_t max_labels = 1024;                 // labels waiting for their images
+  static constexpr std::size_t max_images = 8;                    // images waiting for their labels
 
   struct Waiting {
     Item item;
@@ -113,7 +114,7 @@ class TarReader {
     label.erase(label.find_last_not_of(" \r\n\t") + 1);
     if (labels_.size() >= max_labels) labels_.clear();
     labels_[stem] = std::move(label);
-    // Images that have their own label wait for no other.
+    // Images that have a label of their own needn't wait for another.
     while (!waiting_.empty() && labels_.contains(waiting_.front().stem)) release();
   }
 
@@ -127,7 +128,7 @@ class TarReader {
       } else if (!archive_.read(max_bytes, bytes)) {
         return end_damaged(std::move(item));
       }
-      if (bytes.size() == max_bytes) item.error = "found " + std::to_string(max_bytes) + " bytes or more, wanted fewer";
+      if (bytes.size() == max_bytes) item.error = "found " + std::to_string(max_bytes) + " bytes or more, wanted less";
       if (!item.error.empty()) item.bytes.reset();
     } else if (!target && !archive_.skip()) {
       return end_damaged(std::move(item));
@@ -138,7 +139,7 @@ class TarReader {
     if (waiting_.size() == max_images) flush();
   }
 
-  /// The first of the waiting images gets its label, if there is one.
+  /// Releases the first of the waiting images, with its label if there is one.
   void release() {
     auto& [item, stem] = waiting_.front();
     auto found = labels_.find(stem);
@@ -179,10 +180,10 @@ class TarReader {
   TarArchive archive_;
   TarLinks links_;
   std::string sample_;
-  std::map<std::string, std::string> labels_;  // of the sample so far, by the name of their members without ".cls"
-  std::deque<Waiting> waiting_;                // images of the sample so far
+  std::map<std::string, std::string> labels_;  // labels in the sample so far, by member name without ".cls"
+  std::deque<Waiting> waiting_;                // images in the sample so far
   std::deque<Item> ready_;
-  bool first_ = true;  // no member yet
+  bool first_ = true;  // whether no member has been read yet
   bool ended_ = false;
 };
 

@@ -1,5 +1,6 @@
-// A folder of embeddings, as beit-embed writes it and clip-retrieval and its like read it:
-// OUT/img_emb/img_emb_00000.npy and, a JSON object a row, OUT/metadata/metadata_00000.jsonl. Or OUT.npy with OUT.txt.
+// Reads embeddings as beit-embed writes them and as clip-retrieval and similar tools read them: a folder with
+// OUT/img_emb/img_emb_00000.npy and, with one JSON object per row, OUT/metadata/metadata_00000.jsonl; or OUT.npy with
+// OUT.txt.
 #pragma once
 
 #include <algorithm>
@@ -23,12 +24,12 @@ namespace programs {
 /// An image of the index.
 struct Entry {
   std::string path;
-  std::string label{};  // empty where it isn't known
+  std::string label{};  // empty if unknown
 };
 
 class EmbeddingIndex {
  public:
-  /// Opens every shard. Throws std::runtime_error or beit::FileError where there is none, or one is damaged.
+  /// Opens every shard. Throws std::runtime_error or beit::FileError if there are none, or if one is damaged.
   explicit EmbeddingIndex(const std::filesystem::path& path) {
     namespace fs = std::filesystem;
     std::error_code ignored;
@@ -54,7 +55,7 @@ class EmbeddingIndex {
   beit::Index rows() const { return rows_; }
   beit::Index dim() const { return shards_.front().embeddings.cols(); }
 
-  /// Calls `visit(rows)` with all rows in their order, some (n, C) at a time.
+  /// Calls `visit(rows)` with all rows in order, in blocks (n, C).
   template <typename Visit>
   void for_each_block(const Visit& visit) const {
     constexpr beit::Index block = 4096;
@@ -68,7 +69,7 @@ class EmbeddingIndex {
     }
   }
 
-  /// Chosen rows.
+  /// Returns the entries of the given rows.
   std::map<beit::Index, Entry> entries(std::vector<beit::Index> rows) const {
     std::sort(rows.begin(), rows.end());
     std::map<beit::Index, Entry> found;
@@ -92,15 +93,15 @@ class EmbeddingIndex {
 
   struct Shard {
     beit::MappedNpy embeddings;   // (n, C)
-    std::filesystem::path names;  // a line a row
-    beit::Index first;            // row, of all
+    std::filesystem::path names;  // one line per row
+    beit::Index first;            // the index of its first row among all rows
   };
 
   void add(const std::filesystem::path& embeddings, const std::filesystem::path& names) {
     Shard shard{beit::MappedNpy(embeddings), names, rows_};
     if (!shards_.empty() && shard.embeddings.cols() != dim()) {
       throw std::runtime_error(name_of(embeddings) + ": found " + std::to_string(shard.embeddings.cols()) +
-                               " columns, wanted " + std::to_string(dim()) + " as in the shards before");
+                               " columns, wanted " + std::to_string(dim()) + " as in the shards before it");
     }
     std::error_code ignored;
     if (!std::filesystem::is_regular_file(names, ignored)) {

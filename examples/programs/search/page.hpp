@@ -1,4 +1,4 @@
-// Results as a page of images that needs no other file.
+// Shows results as a self-contained page of images.
 #pragma once
 
 #include <algorithm>
@@ -22,7 +22,7 @@ namespace programs {
 
 struct Found {
   std::string path;
-  std::string label;  // empty where it isn't known
+  std::string label;  // empty if unknown
   float score;
 };
 struct Results {
@@ -30,7 +30,7 @@ struct Results {
   std::vector<Found> found;  // the nearest first
 };
 
-/// Between the parts of a path.
+/// The characters that separate the parts of a path.
 #if defined(_WIN32)
 inline constexpr std::string_view separators = "/\\";
 #else
@@ -52,13 +52,13 @@ inline std::string base64(std::string_view bytes) {
   return result;
 }
 
-/// An image for the page, by itself: an <img> that is shown with at most 160 pixels a side and has up to 800, for a
-/// closer look. beit::Error where it can't be read.
+/// Makes an <img> that contains its image. It is shown with sides of at most 160 pixels and has up to 800, for a closer
+/// look. Throws beit::Error if the image can't be read.
 inline std::string image_tag(const std::string& path, const beit::DecodeOptions& options) {
   constexpr beit::Index shown = 160, most = 800;
   const beit::Image image = beit::read_image(path_of(path), options);
   const beit::Index longest = std::max(image.height(), image.width());
-  const bool small = longest <= shown;  // as it is, in whole steps
+  const bool small = longest <= shown;  // kept as it is and enlarged by a whole factor
   const auto scaled = [longest](beit::Index length, beit::Index to) {
     return std::max<beit::Index>(1, length * to / longest);
   };
@@ -76,7 +76,7 @@ inline std::string image_tag(const std::string& path, const beit::DecodeOptions&
   return tag.str();
 }
 
-/// The folder that all of these images are somewhere in, with its last slash; "" where there is none.
+/// The innermost folder that contains all of these images, with its final slash, or "" if there is none.
 inline std::string common_folder(const std::vector<Results>& results) {
   std::optional<std::string> common;
   for (const Results& result : results) {
@@ -89,7 +89,7 @@ inline std::string common_folder(const std::vector<Results>& results) {
   return common.value_or("");
 }
 
-/// A picture that a press enlarges, or a note where it can't be read; below it a caption, which is markup.
+/// Makes a picture that a click enlarges, or a note if the image can't be read. The caption below it is markup.
 inline std::string figure(const std::string& kind, const std::string& path, const std::string& caption,
                           const beit::DecodeOptions& options) {
   const std::string name = escape_markup(path);
@@ -103,7 +103,7 @@ inline std::string figure(const std::string& kind, const std::string& path, cons
   return "<figure" + kind + ">" + picture + "<figcaption>" + caption + "</figcaption></figure>\n";
 }
 
-/// For the <head>.
+/// The style sheet, which belongs in the <head>.
 inline constexpr std::string_view page_style = R"(<style>
 body { font: 16px/1.4 system-ui, sans-serif; margin: 2em; color: #222831; background: #fff }
 h1 { font-size: 1.3em }
@@ -128,7 +128,8 @@ dialog form button { font: inherit; padding: 0.2em 1.5em }
 </style>
 )";
 
-/// Before the end of the <body>: where a picture is enlarged. Left and right go to the picture before and after it.
+/// The dialog that shows a picture enlarged, which belongs at the end of the <body>. The left and right arrow keys go
+/// to the previous and the next picture.
 inline constexpr std::string_view page_dialog = R"(<dialog aria-label="Enlarged picture">
 <img alt="">
 <p></p>
@@ -164,7 +165,7 @@ inline std::string html_page(const std::vector<Results>& results, const beit::De
   std::ostringstream page;
   page << "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>beit-search</title>\n"
        << "<meta name=\"viewport\" content=\"width=device-width\">\n"
-       << page_style << "</head>\n<body>\n<h1>The most alike images</h1>\n";
+       << page_style << "</head>\n<body>\n<h1>Most similar images</h1>\n";
   if (!common.empty()) page << "<p>Found in " << escape_markup(common) << "</p>\n";
   for (const auto& [query, found] : results) {
     page << "<h2>" << name(query) << "</h2>\n<div class=\"row\">\n"

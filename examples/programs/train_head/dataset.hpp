@@ -1,7 +1,8 @@
-// A folder of classes: one subfolder a class.
+// Reads a data set: a folder with one subfolder per class.
 #pragma once
 
 #include <algorithm>
+#include <cstdint>
 #include <filesystem>
 #include <iterator>
 #include <stdexcept>
@@ -13,6 +14,7 @@
 #include <beit/beit.hpp>
 
 #include "../inputs/sources.hpp"
+#include "../output.hpp"
 #include "../paths.hpp"
 
 namespace programs {
@@ -23,8 +25,8 @@ struct DataSet {
   std::vector<beit::Index> labels;   // (n,)
 };
 
-/// What isn't read is counted in `skipped`. Throws std::runtime_error where there are fewer than two classes, or where
-/// one has no images.
+/// Lists the images of a data set. Files that aren't read are counted in `skipped`. Throws std::runtime_error if there
+/// are fewer than two classes, or if one has no images.
 inline DataSet read_data_set(const std::filesystem::path& folder, Skipped& skipped) {
   namespace fs = std::filesystem;
   std::error_code error;
@@ -44,9 +46,9 @@ inline DataSet read_data_set(const std::filesystem::path& folder, Skipped& skipp
   if (error) throw std::runtime_error(name_of(folder) + ": can't read the folder: " + error.message());
   std::sort(subfolders.begin(), subfolders.end());
   if (subfolders.size() < 2) {
-    throw std::runtime_error(name_of(folder) + ": found " + std::to_string(subfolders.size()) +
-                             (subfolders.size() == 1 ? " subfolder" : " subfolders") +
-                             ", wanted one for each of at least 2 classes");
+    throw std::runtime_error(name_of(folder) + ": found " +
+                             counted(static_cast<std::int64_t>(subfolders.size()), "subfolder") +
+                             ", wanted at least 2, one per class");
   }
   DataSet data;
   for (const fs::path& subfolder : subfolders) {
@@ -59,7 +61,7 @@ inline DataSet read_data_set(const std::filesystem::path& folder, Skipped& skipp
   return data;
 }
 
-/// Throws std::runtime_error unless both have the same classes.
+/// Throws std::runtime_error unless both data sets have the same classes.
 inline void require_same_classes(const std::vector<std::string>& train, const std::vector<std::string>& val,
                                  const std::string& name) {
   const auto missing = [](const std::vector<std::string>& from, const std::vector<std::string>& in) {
@@ -69,10 +71,10 @@ inline void require_same_classes(const std::vector<std::string>& train, const st
     return std::string();
   };
   if (const std::string label = missing(train, val); !label.empty()) {
-    throw std::runtime_error(name + ": found no class '" + label + "', wanted the classes that are trained on");
+    throw std::runtime_error(name + ": found no class '" + label + "', wanted the same classes as for training");
   }
   if (const std::string label = missing(val, train); !label.empty()) {
-    throw std::runtime_error(name + ": found the class '" + label + "', which isn't trained on");
+    throw std::runtime_error(name + ": found the class '" + label + "', wanted the same classes as for training");
   }
 }
 

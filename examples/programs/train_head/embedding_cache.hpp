@@ -1,4 +1,4 @@
-// Embeddings of images that were seen before, on disk.
+// Keeps the embeddings of images on disk, for later runs.
 #pragma once
 
 #include <algorithm>
@@ -21,7 +21,8 @@
 
 namespace programs {
 
-/// $XDG_CACHE_HOME/beit, ~/.cache/beit, on Windows %LOCALAPPDATA%/beit, or the system's folder for temporary files.
+/// The default folder: $XDG_CACHE_HOME/beit, ~/.cache/beit, %LOCALAPPDATA%/beit on Windows, or else one in the system's
+/// folder for temporary files.
 inline std::filesystem::path default_cache_folder() {
   if (const char* folder = std::getenv("XDG_CACHE_HOME"); folder != nullptr && *folder != '\0') {
     return path_of(folder) / "beit";
@@ -35,15 +36,15 @@ inline std::filesystem::path default_cache_folder() {
   return std::filesystem::temp_directory_path() / "beit";
 }
 
-/// One safetensors file for each model, preprocessing and level of kernels: the hashes of the images' files, and their
-/// embeddings. It is replaced as a whole, so that a run that is stopped leaves it as it was.
+/// Keeps one safetensors file per model, preprocessing and level of kernels, with the hashes of the image files and
+/// their embeddings. The file is replaced as a whole, so that an interrupted run leaves it as it was.
 class EmbeddingCache {
  public:
   using Key = std::string;  // 32 hexadecimal digits
   static constexpr beit::Index key_size = 32;
 
-  /// What is in the folder for `identity`, the text that tells all that embeddings depend on but the image. A file that
-  /// can't be used counts as missing.
+  /// Reads the embeddings that the folder has for `identity`, a text that states everything on which embeddings depend
+  /// except the image. A file that can't be used counts as missing.
   EmbeddingCache(const std::filesystem::path& folder, const std::string& identity, beit::Index dim) : dim_(dim) {
     Hash hash;
     hash.add(identity);
@@ -57,7 +58,7 @@ class EmbeddingCache {
     }
   }
 
-  /// (C,), or null.
+  /// Returns the embedding (C,), or null.
   const float* find(const Key& key) const {
     const auto found = rows_.find(key);
     return found == rows_.end() ? nullptr : found->second.data();
@@ -67,7 +68,7 @@ class EmbeddingCache {
     changed_ |= rows_.emplace(key, std::vector<float>(row, row + dim_)).second;
   }
 
-  /// Throws beit::FileError or std::filesystem::filesystem_error when it can't be written.
+  /// Writes the file. Throws beit::FileError or std::filesystem::filesystem_error if that fails.
   void save() {
     if (!changed_) return;
     std::string keys;
@@ -106,7 +107,7 @@ class EmbeddingCache {
 
   std::filesystem::path path_;
   beit::Index dim_;
-  std::map<Key, std::vector<float>> rows_;  // sorted: the file's bytes don't depend on the order of adding
+  std::map<Key, std::vector<float>> rows_;  // sorted, so that the file doesn't depend on the order of additions
   bool changed_ = false;
 };
 

@@ -1,4 +1,4 @@
-// How good a classifier is: in words, and as a picture of the confusion matrix.
+// Reports how good a classifier is, as text and as a picture of the confusion matrix.
 #pragma once
 
 #include <algorithm>
@@ -21,7 +21,7 @@
 
 namespace programs {
 
-/// Images counted by true and predicted class.
+/// Counts of images by true and predicted class.
 class Confusion {
  public:
   Confusion(std::span<const beit::Index> truth, std::span<const beit::Index> predicted, std::size_t classes)
@@ -64,7 +64,7 @@ inline std::string percent(beit::Index part, beit::Index whole) {
   return text.str();
 }
 
-/// Accuracy, precision and recall of each class and, for up to 20 classes, the confusion matrix.
+/// Prints the accuracy, the precision and recall of each class and, for up to 20 classes, the confusion matrix.
 inline void print_evaluation(std::ostream& out, const Confusion& confusion, const std::vector<std::string>& labels) {
   const auto number = [](std::size_t n) { return static_cast<int>(n); };
   out << "accuracy " << percent(confusion.right(), confusion.total()) << " (" << confusion.right() << " of "
@@ -79,7 +79,7 @@ inline void print_evaluation(std::ostream& out, const Confusion& confusion, cons
   }
   constexpr std::size_t most_columns = 20;
   if (labels.size() > most_columns) return;
-  out << "\nrows: the class; columns, in the same order: what it was taken for\n";
+  out << "\nrows: true class; columns, in the same order: predicted class\n";
   const int cell = number(std::to_string(confusion.total()).size()) + 1;
   for (std::size_t c = 0; c < labels.size(); ++c) {
     out << std::left << std::setw(number(width)) << one_line(labels[c]) << std::right << ' ';
@@ -88,8 +88,8 @@ inline void print_evaluation(std::ostream& out, const Confusion& confusion, cons
   }
 }
 
-/// The confusion matrix as the bytes of a PNG picture: the darker a cell, the larger its part of its row. At most 1,000
-/// classes.
+/// Draws the confusion matrix as a PNG file's bytes. The darker a cell, the larger its share of its row. For at most
+/// 1,000 classes.
 inline std::string confusion_png(const Confusion& confusion, const std::vector<std::string>& labels) {
   const auto classes = static_cast<beit::Index>(labels.size());
   const bool with_text = classes <= 40;
