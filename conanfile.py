@@ -1,4 +1,4 @@
-"""Conan 2's recipe: conan create . --build=missing; with -o "beit/*:header_only=False" the compiled library too."""
+"""Recipe for Conan 2: conan create . --build=missing; -o "beit/*:header_only=False" adds the compiled library."""
 import os
 import re
 

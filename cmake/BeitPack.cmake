@@ -58,7 +58,7 @@ macro(beit_debian_package component name section description)
 endmacro()
 
 set(beit_text "BEiT is a vision transformer for image classification, feature extraction and
-masked-image modelling; the library gives timm's numbers from timm's weights.")
+masked-image modelling; the library runs timm's weights with timm's results.")
 
 set(CPACK_COMPONENTS_ALL)
 set(beit_decoder_packages)
@@ -70,7 +70,7 @@ foreach(decoder IN LISTS beit_used_decoders)
 endforeach()
 list(REMOVE_DUPLICATES beit_decoder_packages)
 beit_debian_package(headers libbeit-dev libdevel "inference for BEiT vision transformers (headers)
-${beit_text}\nThis package has the library, which is headers alone." "libeigen3-dev (>= 3.4)"
+${beit_text}\nThis package has the header-only library." "libeigen3-dev (>= 3.4)"
                     "nlohmann-json3-dev (>= 3.9)" libstb-dev ${beit_decoder_packages})
 set(CPACK_DEBIAN_HEADERS_PACKAGE_ARCHITECTURE all)
 set(CPACK_DEBIAN_HEADERS_PACKAGE_SUGGESTS liblbfgspp-dev)
@@ -80,7 +80,7 @@ if(BEIT_BUILD_COMPILED)
   if(BUILD_SHARED_LIBS)
     set(beit_runtime libbeit${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
     beit_debian_package(runtime ${beit_runtime} libs "inference for BEiT vision transformers (shared library)
-${beit_text}\nThis package has the compiled library that programs run with.")
+${beit_text}\nThis package has the shared library.")
     set(CPACK_DEBIAN_RUNTIME_PACKAGE_SHLIBDEPS ON)
     set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS ON)
     file(CONFIGURE OUTPUT debian/triggers CONTENT "activate-noawait ldconfig\n")
@@ -88,13 +88,13 @@ ${beit_text}\nThis package has the compiled library that programs run with.")
     list(APPEND beit_compiled_depends "${beit_runtime} (= ${beit_debian_version})")
   endif()
   beit_debian_package(compiled libbeit-compiled-dev libdevel "inference for BEiT vision transformers (compiled)
-${beit_text}\nThis package has what programs need to link the compiled library." ${beit_compiled_depends})
+${beit_text}\nThis package has the files for linking programs to the compiled library." ${beit_compiled_depends})
 endif()
 
 if(BEIT_BUILD_EXAMPLES)
   beit_debian_package(programs beit science "inference for BEiT vision transformers (programs)
-${beit_text}\nThis package has programs that classify images, embed and search
-them, train heads and picture attention, with a small model.")
+${beit_text}\nThis package has programs that classify, embed and search images,
+train classifiers and draw attention, with a small demo model.")
   set(CPACK_DEBIAN_PROGRAMS_PACKAGE_SHLIBDEPS ON)
 endif()
 

@@ -1,6 +1,6 @@
-// What examples/web calls in its worker: one model, and one photograph at a time.
+// The functions that examples/web calls in its worker, for one model and one photograph at a time.
 //
-// Texts come back as JSON, with "error" for what went wrong. They and the pictures stay until the next call.
+// Results are JSON texts, with the key "error" if a call failed. Texts and pictures are valid until the next call.
 #include <algorithm>
 #include <array>
 #include <chrono>
@@ -31,17 +31,17 @@ using Json = nlohmann::json;
 constexpr Index picture_side = 448;
 
 struct Page {
-  std::unique_ptr<std::byte[]> buffer;  // what the page hands over
+  std::unique_ptr<std::byte[]> buffer;  // the bytes that the page hands over
   std::size_t size = 0;
   std::optional<beit::AnyBeit> model;
   beit::Workspace workspace;
-  beit::Matrix x;                     // (1, 3*H*W), of the photograph that was classified last
+  beit::Matrix x;                     // (1, 3*H*W), for the photograph that was classified last
   std::vector<std::uint8_t> picture;  // RGBA
   std::string answer;
 };
 Page page;
 
-/// What `make` returns as JSON, with the time that it took.
+/// Returns the result of `make` as JSON, with the time that it took.
 template <typename Make>
 const char* answer(const Make& make) {
   const auto start = std::chrono::steady_clock::now();
@@ -92,7 +92,7 @@ Json picture_of(const beit::Image& image) {
 
 extern "C" {
 
-/// Memory for the file or the pixels that the next call is about.
+/// Returns memory for the file or pixels that the page hands over to the next call.
 EMSCRIPTEN_KEEPALIVE std::byte* reserve(std::size_t size) {
   try {
     page.buffer.reset();
@@ -104,14 +104,14 @@ EMSCRIPTEN_KEEPALIVE std::byte* reserve(std::size_t size) {
   return page.buffer.get();
 }
 
-/// The model in the weights file that was handed over. {"name", "classes", "image": [height, width]}
+/// Loads the model in the file that was handed over. Returns {"name", "classes", "image": [height, width]}.
 EMSCRIPTEN_KEEPALIVE const char* load_model(const char* name, const char* precision) {
   return answer([&] {
     std::optional<beit::AnyBeit> loaded(
         beit::load_any(beit::MemoryFiles{handed_over(), name}, {.precision = beit::precision_from_name(precision)}));
     page.buffer.reset();
     page.size = 0;
-    page.model = std::move(loaded);  // the one before stays where this one can't be loaded
+    page.model = std::move(loaded);  // if loading fails, the previous model stays
     const beit::Config& config = model().config();
     return Json{{"name", config.architecture.empty() ? name : config.architecture},
                 {"classes", config.num_classes},
@@ -119,12 +119,12 @@ EMSCRIPTEN_KEEPALIVE const char* load_model(const char* name, const char* precis
   });
 }
 
-/// The photograph in the file that was handed over. {"classes": [{"label", "score"}]}, best first.
+/// Classifies the photograph in the file that was handed over. Returns {"classes": [{"label", "score"}]}, best first.
 EMSCRIPTEN_KEEPALIVE const char* classify_file(const char* name) {
   return answer([&] { return classify(beit::decode_image(handed_over(), {}, name)); });
 }
 
-/// The same of pixels (height, width, 4) that the browser decoded.
+/// Classifies pixels (height, width, 4) that the browser decoded. Returns the same as classify_file.
 EMSCRIPTEN_KEEPALIVE const char* classify_pixels(int height, int width) {
   return answer([&] {
     if (static_cast<std::size_t>(height) * static_cast<std::size_t>(width) * 4 != page.size) {
@@ -134,14 +134,15 @@ EMSCRIPTEN_KEEPALIVE const char* classify_pixels(int height, int width) {
   });
 }
 
-/// Makes picture() the last photograph as the model sees it. {"width", "height"}
+/// Draws the last photograph as the model sees it, for picture(). Returns {"width", "height"}.
 EMSCRIPTEN_KEEPALIVE const char* draw_input() {
   return answer([&] {
     return picture_of(programs::what_the_model_sees(page.x.data(), model().config().preprocessing, picture_side));
   });
 }
 
-/// The same under the colours of what the class token attends to in the last block, mean of its heads.
+/// Draws the last photograph under the colours of the class token's attention in the last block, the mean of its heads,
+/// for picture(). Returns {"width", "height"}.
 EMSCRIPTEN_KEEPALIVE const char* draw_attention() {
   return answer([&] {
     const beit::Config& config = model().config();
@@ -163,7 +164,7 @@ EMSCRIPTEN_KEEPALIVE const char* draw_attention() {
   });
 }
 
-/// (height, width, 4), red, green, blue and 255.
+/// Returns the picture that was drawn last: (height, width, 4), red, green, blue and 255.
 EMSCRIPTEN_KEEPALIVE const std::uint8_t* picture() { return page.picture.data(); }
 
 }  // extern "C"

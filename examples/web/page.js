@@ -1,4 +1,4 @@
-// The page's side of it: what is opened, dropped or taken goes to worker.js; what comes back is shown.
+// The page's own part: sends what is opened, dropped or photographed to worker.js, and shows the results.
 const $ = (id) => document.getElementById(id);
 
 const worker = new Worker("worker.js");
@@ -13,9 +13,9 @@ worker.onmessage = ({data: {id, progress, result, error}}) => {
   waiting.delete(id);
   error === undefined ? resolve(result) : reject(new Error(error));
 };
-worker.onerror = ({message}) => say(`the model can't be run here: ${message}`, true);
+worker.onerror = ({message}) => say(`The model can't run in this browser: ${message}`, true);
 
-/** What worker.js makes of it. */
+/** Calls worker.js and resolves with its result. */
 function ask(call, values = {}) {
   return new Promise((resolve, reject) => {
     waiting.set(++calls, {resolve, reject});
@@ -28,7 +28,7 @@ function say(text, isError = false) {
   $("state").classList.toggle("error", isError);
 }
 
-/** Shows that something is going on while `work` runs, and what went wrong with it. */
+/** Shows that `work` is in progress, and the error if it fails. */
 async function during(text, work) {
   say(text);
   $("progress").hidden = false;
@@ -81,7 +81,7 @@ async function classify() {
     const result = await ask(photograph.file ? "classifyFile" : "classifyPixels", photograph);
     list(result.classes);
     paint($("input"), (await ask("drawInput")).image);
-    say(`Classified in ${seconds(result.milliseconds)}; looking at its attention …`);
+    say(`Classified in ${seconds(result.milliseconds)}; drawing its attention …`);
     const attention = await ask("drawAttention");
     paint($("attention"), attention.image);
     say(`Classified in ${seconds(result.milliseconds)}, attention in ${seconds(attention.milliseconds)}.`);
@@ -129,10 +129,11 @@ function stopCamera() {
 $("camera").onclick = async () => {
   if (!viewfinder.hidden) return stopCamera();
   try {
+    if (!navigator.mediaDevices) throw new Error("browsers allow it only on https pages and on localhost");
     $("video").srcObject = await navigator.mediaDevices.getUserMedia({video: {facingMode: "environment"}});
     viewfinder.hidden = false;
   } catch (error) {
-    say(`no camera: ${error.message}`, true);
+    say(`The camera can't be used: ${error.message}`, true);
   }
 };
 $("shutter").onclick = () => {

@@ -1,22 +1,22 @@
-// Runs the model, so that the page stays alive. A message in is {id, call, ...}; out come {id, progress} and, last,
-// {id, result} or {id, error}.
+// Runs the model, so that the page stays responsive. Messages to the worker are {id, call, ...}. It answers with
+// {id, progress} any number of times, then with {id, result} or {id, error}.
 importScripts("beit.js");
 
 const beit = createBeit();
 
-/** Copies a Blob or a Response's body into the module's memory, piece by piece. */
+/** Copies the stream of a Blob into the module's memory, piece by piece. */
 async function handOver(stream, size, progress) {
   const module = await beit;
   const start = module._reserve(size);
-  if (size > 0 && start === 0) throw new Error(`no memory for ${size} bytes`);
+  if (size > 0 && start === 0) throw new Error(`out of memory: the file has ${size} bytes`);
   const reader = stream.getReader();
   let done = 0;
   for (let part; !(part = await reader.read()).done; done += part.value.length) {
-    if (done + part.value.length > size) throw new Error("the file is longer than it said");
-    module.HEAPU8.set(part.value, start + done);  // anew each time: memory that has grown lies elsewhere
+    if (done + part.value.length > size) throw new Error("the file is longer than its size says");
+    module.HEAPU8.set(part.value, start + done);  // HEAPU8 is read anew each time: memory that has grown has moved
     progress?.((done + part.value.length) / size);
   }
-  if (done < size) throw new Error("the file ended early");
+  if (done < size) throw new Error("the file is shorter than its size says");
 }
 
 async function call(name, types, values) {
@@ -45,7 +45,7 @@ const calls = {
     const name = (file?.name ?? url).split("/").pop();
     return call("load_model", ["string", "string"], [name, precision]);
   },
-  /** A file as it is, decoded by the library; what it can't read, by the browser. */
+  /** Classifies a file: the library decodes it, or else the browser if the library can't. */
   async classifyFile({file}) {
     await handOver(file.stream(), file.size);
     try {
@@ -68,7 +68,7 @@ const calls = {
 
 let last = Promise.resolve();
 onmessage = ({data}) => {
-  // One after the other: they share the module's memory.
+  // Calls run one after the other, because they share the module's memory.
   last = last.then(async () => {
     try {
       const result = await calls[data.call](data, (progress) => postMessage({id: data.id, progress}));
