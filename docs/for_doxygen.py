@@ -1,7 +1,7 @@
-"""Doxygen's input filter for Markdown: for_doxygen.py FILE writes it as Doxygen 1.9 understands it.
+"""Doxygen's input filter for Markdown: for_doxygen.py FILE prints the file as Doxygen 1.9 understands it.
 
-Forges name a heading's anchor by its words; here each gets that name, after the page's. Links to other files of the
-tree than pages become their text.
+Forges derive a heading's anchor from its words, and number repeated ones. Each heading gets that anchor here, after the
+page's name. Links to files that aren't pages become plain text.
 """
 
 import pathlib
@@ -25,11 +25,15 @@ def main():
     pages = {p.resolve() for p in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("examples/**/README.md"),
                                    ROOT / "weights_tools/README.md", ROOT / "bench/compare/README.md"]}
     fenced = False
+    seen = {}  # how often a heading's words have occurred
 
     def heading(match):
         marks, words = match.groups()
         name = "mainpage" if path == pathlib.Path("README.md") else page(path)
-        return f"{marks} {words} {{#{name if marks == '#' else page(path) + '-' + slug(words)}}}"
+        if marks != "#":
+            number = seen[words] = seen.get(words, -1) + 1
+            name = page(path) + "-" + slug(words) + (f"-{number}" if number else "")
+        return f"{marks} {words} {{#{name}}}"
 
     def link(match):
         text, target = match.groups()
