@@ -46,9 +46,9 @@ class MessagePart {
 };
 
 /// Joins the parts. Adding strings by operator+ compiles to several times the code, in every program.
-BEIT_COLD inline std::string concat(std::initializer_list<MessagePart> pieces) {
+BEIT_COLD inline std::string concat(std::initializer_list<MessagePart> parts) {
   std::string text;
-  for (const MessagePart& piece : pieces) text += piece.text();
+  for (const MessagePart& part : parts) text += part.text();
   return text;
 }
 
