@@ -11,12 +11,12 @@ macro(beit_add_decoder name)
 endmacro()
 
 beit_add_decoder(
-  LIBJPEG_TURBO HELP "Decode JPEG by libjpeg-turbo, with Pillow's pixels, instead of stb_image"
+  LIBJPEG_TURBO HELP "Decode JPEG with libjpeg-turbo, which gives Pillow's pixels, instead of stb_image"
   PKG_CONFIG libjpeg DEBIAN libjpeg62-turbo-dev FIND_PACKAGE JPEG TARGET JPEG::JPEG)
-beit_add_decoder(LIBWEBP HELP "Read WebP, by libwebp" PKG_CONFIG libwebpdemux libwebp DEBIAN libwebp-dev)
-beit_add_decoder(LIBTIFF HELP "Read TIFF, by libtiff 4.5 or later" PKG_CONFIG libtiff-4>=4.5 DEBIAN libtiff-dev)
-beit_add_decoder(LIBAVIF HELP "Read AVIF, by libavif" PKG_CONFIG libavif DEBIAN libavif-dev)
-beit_add_decoder(LIBHEIF HELP "Read HEIC, by libheif" PKG_CONFIG libheif DEBIAN libheif-dev)
+beit_add_decoder(LIBWEBP HELP "Read WebP with libwebp" PKG_CONFIG libwebpdemux libwebp DEBIAN libwebp-dev)
+beit_add_decoder(LIBTIFF HELP "Read TIFF with libtiff 4.5 or later" PKG_CONFIG libtiff-4>=4.5 DEBIAN libtiff-dev)
+beit_add_decoder(LIBAVIF HELP "Read AVIF with libavif" PKG_CONFIG libavif DEBIAN libavif-dev)
+beit_add_decoder(LIBHEIF HELP "Read HEIC with libheif" PKG_CONFIG libheif DEBIAN libheif-dev)
 
 # beit_find_decoder(LIBWEBP [REQUIRED]) defines beit::LIBWEBP if the library is found.
 macro(beit_find_decoder name)

@@ -91,8 +91,8 @@ TEST_F(AtomicFileTest, Moves) {
 TEST_F(AtomicFileTest, ClosedFileTakesNoMore) {
   AtomicFile file(path_);
   file.close();
-  EXPECT_EQ(message_of<FileError>([&] { file.write("x"); }), path_.string() + ": already closed or given up");
-  EXPECT_EQ(message_of<FileError>([&] { file.close(); }), path_.string() + ": already closed or given up");
+  EXPECT_EQ(message_of<FileError>([&] { file.write("x"); }), path_.string() + ": already closed or discarded");
+  EXPECT_EQ(message_of<FileError>([&] { file.close(); }), path_.string() + ": already closed or discarded");
   EXPECT_EQ(file_text(path_), "");
 }
 
@@ -188,7 +188,7 @@ TEST_F(AtomicFileTest, FailedWriteGivesTheReasonAndLeavesNothing) {
   EXPECT_EQ(message_of<FileError>([&] { file.write(std::string(1'000'000, 'x')); }),
             path_.string() + ": can't write: File too large");
   EXPECT_EQ(folder_.file_count(), 1);
-  EXPECT_EQ(message_of<FileError>([&] { file.close(); }), path_.string() + ": already closed or given up");
+  EXPECT_EQ(message_of<FileError>([&] { file.close(); }), path_.string() + ": already closed or discarded");
   EXPECT_EQ(file_text(path_), "old");
 }
 

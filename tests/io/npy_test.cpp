@@ -162,7 +162,7 @@ TEST_F(NpyTest, WriterErrors) {
             "NpyWriter: found -1 rows, wanted 0 or more");
   writer.close();
   EXPECT_EQ(message_of<FileError>([&] { writer.write(count(4).data(), 1); }),
-            path_.string() + ": already closed or given up");
+            path_.string() + ": already closed or discarded");
 }
 
 TEST_F(NpyTest, ReaderRefusesOtherArrays) {

@@ -19,7 +19,7 @@ TEST(KernelsOf, HasATableForEveryLevelOfThisBuildAndNoOther) {
       EXPECT_EQ(beit::kernels::kernels_of(level.isa).isa, level.isa);
       continue;
     }
-    const std::string message = "kernels: found level '" + std::string(level.name) + "', which this build hasn't";
+    const std::string message = "kernels: found level '" + std::string(level.name) + "', which this build doesn't have";
     EXPECT_THAT([&] { beit::kernels::kernels_of(level.isa); }, ThrowsMessage<beit::ArgumentError>(message));
     EXPECT_THAT([&] { beit::kernels::precision_kernels_of<beit::Precision::float32>(level.isa); },
                 ThrowsMessage<beit::ArgumentError>(message));

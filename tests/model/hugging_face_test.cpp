@@ -159,7 +159,7 @@ TEST(HuggingFace, WithoutItsConfigurationsShapesDecide) {
   EXPECT_EQ(model.config().preprocessing.resize_to, (beit::Size{16, 16}));
   const Copy other("absolute");
   std::filesystem::remove(other.path() / "config.json");
-  EXPECT_THAT(other.error<beit::ConfigError>(), HasSubstr("num_attention_heads is missing"));
+  EXPECT_THAT(other.error<beit::ConfigError>(), HasSubstr("found no num_attention_heads"));
 }
 
 TEST(HuggingFace, NamesUnderAPrefixAndBuffersAreRead) {
@@ -275,7 +275,7 @@ TEST(WeightFiles, SayWhatIsNotAWeightsFile) {
   EXPECT_THAT(error("<HTML lang=\"en\">"), HasSubstr("this is a web page"));
   EXPECT_THAT(error(std::string("GGUF\3\0\0\0", 8)), HasSubstr("this is a GGUF file"));
   EXPECT_THAT(error(std::string("\x08\x07\x12\x07pytorch", 11)), HasSubstr("this is an ONNX file"));
-  EXPECT_THAT(error(std::string("PK\3\4\0\0\0\0", 8)), HasSubstr("convert it by weights_tools/convert.py"));
+  EXPECT_THAT(error(std::string("PK\3\4\0\0\0\0", 8)), HasSubstr("convert it with weights_tools/convert.py"));
   EXPECT_THAT(error(""), HasSubstr("found 0 bytes"));
   const Copy folder;
   folder.write("pytorch_model.bin", "PK");

@@ -133,7 +133,7 @@ TEST(Load, BareFileNeedsATableToTellTheHeads) {
 TEST(Load, BareRectangleIsAmbiguous) {
   ModelFile file = ModelFile::read("model_rectangle.safetensors");
   file.metadata.clear();
-  EXPECT_THAT(error_of<beit::ConfigError>(file), HasSubstr("the image size is not known"));
+  EXPECT_THAT(error_of<beit::ConfigError>(file), HasSubstr("found no image size"));
 }
 
 TEST(Load, ContradictionsNameBothSides) {

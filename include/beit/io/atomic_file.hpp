@@ -160,7 +160,7 @@ class AtomicFile {
   std::string text() const { return detail::path_text(path_); }
 
   void require_open() const {
-    if (stream_ == nullptr) throw FileError(text() + ": already closed or given up");
+    if (stream_ == nullptr) throw FileError(text() + ": already closed or discarded");
   }
 
   [[noreturn]] void give_up(int code) {

@@ -25,7 +25,7 @@ BEIT_COLD inline std::string_view foreign_format(std::span<const std::byte> byte
   }
   if (text.starts_with("GGUF")) return "this is a GGUF file, wanted safetensors: download model.safetensors instead";
   if (text.starts_with("PK\3\4") || text.starts_with("\x80\2") || text.starts_with("\x80\4")) {
-    return "this is a PyTorch file (a pickle), wanted safetensors: convert it by weights_tools/convert.py SOURCE "
+    return "this is a PyTorch file (a pickle), wanted safetensors: convert it with weights_tools/convert.py SOURCE "
            "OUTPUT";
   }
   // ModelProto: ir_version, a small number, then a string: producer_name, or its version, or the domain.

@@ -64,8 +64,8 @@ BEIT_COLD BEIT_INLINE std::vector<SafeTensors> open_weight_files(std::filesystem
       if (detail::file_exists(path) || !detail::file_exists(folder / name)) continue;
       throw FileError(detail::concat(
           {detail::path_text(folder), ": found ", name,
-           " only, wanted model.safetensors: convert it by weights_tools/convert.py SOURCE OUTPUT, or a model "
-           "of transformers by its save_pretrained"}));
+           " only, wanted model.safetensors: convert it with weights_tools/convert.py SOURCE OUTPUT, or a "
+           "transformers model with its save_pretrained"}));
     }
   }
   std::vector<SafeTensors> files;

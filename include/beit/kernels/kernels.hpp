@@ -17,11 +17,11 @@ namespace beit::inline BEIT_ABI {
 namespace kernels {
 
 /// The kernels of one level. They run only where the processor has the level and the system permits it (permit_isa).
-/// ArgumentError if this build hasn't the level.
+/// ArgumentError if this build doesn't have the level.
 BEIT_INLINE const Kernels& kernels_of(Isa isa);
 
 /// The matrix product and attention of one level for one precision. Only precisions that a program names are compiled
-/// into it. ArgumentError if this build hasn't the level.
+/// into it. ArgumentError if this build doesn't have the level.
 template <Precision precision>
 const PrecisionKernels& precision_kernels_of(Isa isa);
 

@@ -55,7 +55,7 @@ struct LevelTables {
     for (std::size_t i = 0; i < std::size(isas); ++i) {
       if (isas[i] == isa) return i;
     }
-    throw ArgumentError(detail::concat({"kernels: found level '", isa_name(isa), "', which this build hasn't"}));
+    throw ArgumentError(detail::concat({"kernels: found level '", isa_name(isa), "', which this build doesn't have"}));
   }
 };
 

@@ -245,8 +245,8 @@ BEIT_COLD inline Config read_config(const WeightScope& weights, const nlohmann::
       config.num_heads = known->num_heads;
     } else {
       throw ConfigError(where +
-                        ": the number of heads is not known: wanted model_args.num_heads, since the weights "
-                        "have no relative position bias to tell it");
+                        ": found no number of heads, wanted model_args.num_heads, because the weights have no "
+                        "relative position bias");
     }
   }
   if (const detail::JsonField field = args["img_size"]; field.present()) {
@@ -257,8 +257,8 @@ BEIT_COLD inline Config read_config(const WeightScope& weights, const nlohmann::
     config.image_size = {known->image_size, known->image_size};
   } else if (config.image_size.area() == 0) {
     throw ConfigError(where +
-                      ": the image size is not known: wanted model_args.img_size, since the weights don't "
-                      "tell the shape of the grid of patches");
+                      ": found no image size, wanted model_args.img_size, because the weights don't determine the "
+                      "grid of patches");
   }
   detail::check_against_shapes(root, config);
 
@@ -267,7 +267,7 @@ BEIT_COLD inline Config read_config(const WeightScope& weights, const nlohmann::
   }
   if (const detail::JsonField field = root["global_pool"]; field.present()) {
     const GlobalPool said = detail::global_pool_from(field);
-    if (args["global_pool"].present() && said != config.global_pool) field.fail("what model_args.global_pool says");
+    if (args["global_pool"].present() && said != config.global_pool) field.fail("the same as model_args.global_pool");
     config.global_pool = said;
   }
   if (known != nullptr) config.preprocessing = known->preprocessing();

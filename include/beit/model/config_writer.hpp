@@ -42,7 +42,7 @@ inline nlohmann::ordered_json config_json(const Config& config, const std::strin
   const bool beit3 = config.scale_attn_norm;
   const float eps = beit3 ? detail::beit3_eps : Config{}.layer_norm_eps;
   if (config.layer_norm_eps != eps || config.preprocessing.resize_to != Size{}) {
-    throw ArgumentError("config_json: found a model of Hugging Face, wanted what timm's configuration can say");
+    throw ArgumentError("config_json: found a Hugging Face model, wanted one that timm's configuration can describe");
   }
   const auto size = [](Size s) { return s.height == s.width ? Json(s.height) : Json{s.height, s.width}; };
   const char* const pool = config.global_pool == GlobalPool::avg ? "avg" : "token";

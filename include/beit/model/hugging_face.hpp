@@ -134,8 +134,8 @@ BEIT_COLD inline Config read_hugging_face_config(const WeightScope& weights, con
   config.use_final_norm = weights.has("norm.weight");
   if (config.num_heads == 0) {
     if (!root["num_attention_heads"].present()) {
-      throw ConfigError(
-          detail::concat({where, ": num_attention_heads is missing, and the weights have no relative position bias"}));
+      throw ConfigError(detail::concat(
+          {where, ": found no num_attention_heads, wanted one, because the weights have no relative position bias"}));
     }
     config.num_heads = root["num_attention_heads"].integer();
   }
@@ -143,7 +143,7 @@ BEIT_COLD inline Config read_hugging_face_config(const WeightScope& weights, con
     config.image_size = f.size();
   } else if (config.image_size.area() == 0) {
     throw ConfigError(detail::concat(
-        {where, ": image_size is missing, and the weights don't tell the shape of the grid of patches"}));
+        {where, ": found no image_size, wanted one, because the weights don't determine the grid of patches"}));
   }
   detail::check_hugging_face(root, config);
   if (const detail::JsonField f = root["use_mean_pooling"]; f.present()) {

@@ -215,7 +215,7 @@ Tokenizer<Weight> load_tokenizer(const Source& source, const LoadOptions& option
   if (!encoder && !decoder) {
     throw WeightError(reader.name() +
                       ": found neither encoder.blocks.input.w nor decoder.blocks.input.w, wanted a "
-                      "tokenizer: weights_tools/convert_tokenizer.py makes one of DALL-E's files");
+                      "tokenizer: weights_tools/convert_tokenizer.py makes one from DALL-E's files");
   }
   if (!options.encoder) reader.ignore("encoder.");
   if (!options.decoder) reader.ignore("decoder.");

@@ -35,7 +35,7 @@ inline void save_with_head(const std::filesystem::path& path, const SafeTensors&
   if (!backbone.tensors().contains("cls_token")) {
     throw ArgumentError(detail::concat(
         {"save_with_head: ", backbone.name(),
-         ": found no cls_token, wanted a file with timm's names: convert it by weights_tools/convert.py"}));
+         ": found no cls_token, wanted a file with timm's names: convert it with weights_tools/convert.py"}));
   }
   const Index classes = weight.rows();
   config.num_classes = classes;
