@@ -158,7 +158,7 @@ struct Owned {
     }
     return out;
   }
-  /// What a reader begins with.
+  /// Encodes the staged rows, as every reader does first.
   void encode_staged() const {
     for (Index t = 0; view.staged != nullptr && t < view.tiles(); ++t) view.encode(view.tile(t));
   }

@@ -1,4 +1,4 @@
-// What this processor and its operating system can do: from CPUID and XCR0, or on ARM from the system.
+// Detects the abilities of this processor and its operating system, from CPUID and XCR0, or on ARM from the system.
 #pragma once
 
 #include <cstddef>
@@ -16,17 +16,17 @@
 
 namespace beit::inline BEIT_ABI {
 
-/// Instruction sets that may be used: the processor has them and the system saves their registers.
+/// The instruction sets that may be used: the processor has them, and the system saves their registers.
 struct CpuFeatures {
   bool avx2_fma = false;     ///< AVX2 and FMA.
-  bool avx2_vnni = false;    ///< Those and AVX-VNNI.
+  bool avx2_vnni = false;    ///< AVX2, FMA and AVX-VNNI.
   bool avx512 = false;       ///< AVX2, FMA and AVX-512 F, BW, DQ and VL.
-  bool avx512_vnni = false;  ///< Those and VNNI.
-  bool avx512_bf16 = false;  ///< Those and BF16.
-  bool amx = false;          ///< Those and tiles of bfloat16 and int8; Linux must still permit their use.
+  bool avx512_vnni = false;  ///< The AVX-512 above and VNNI.
+  bool avx512_bf16 = false;  ///< The AVX-512 above, VNNI and BF16.
+  bool amx = false;          ///< All of these and AMX's tiles of bfloat16 and int8; Linux must still permit their use.
   bool neon = false;         ///< 64-bit ARM.
-  bool neon_dot = false;     ///< That and the dot product of bytes.
-  bool neon_matrix = false;  ///< Those and I8MM and BF16.
+  bool neon_dot = false;     ///< NEON with the dot product of bytes.
+  bool neon_matrix = false;  ///< NEON with the dot product, I8MM and BF16.
   bool simd128 = false;      ///< WebAssembly's vectors.
 };
 
@@ -40,13 +40,13 @@ inline bool has_arm_feature(const char* name) {
 }  // namespace detail
 #elif BEIT_NEON_KERNELS && defined(_WIN32)
 namespace detail {
-// Declared here rather than through <windows.h>, as core/mapped_file.hpp does. Of features that an older Windows hasn't
-// heard of it says that they are missing.
+// Declared here rather than through <windows.h>, as in core/mapped_file.hpp. It returns false for features unknown to
+// older versions of Windows.
 extern "C" __declspec(dllimport) int __stdcall IsProcessorFeaturePresent(unsigned long);
 }  // namespace detail
 #endif
 
-/// Asks the processor.
+/// Asks the processor and the system.
 inline CpuFeatures detect_cpu_features() {
   CpuFeatures features;
 #if BEIT_X86_KERNELS

@@ -1,4 +1,4 @@
-// The levels of kernels, and which of them runs.
+// The levels of kernels, and the choice of the one that runs.
 #pragma once
 
 #include <cstddef>
@@ -17,33 +17,33 @@
 
 namespace beit::inline BEIT_ABI {
 
-/// A level of kernels: the instruction sets that they use.
+/// A level of kernels, named by the instruction sets that it uses.
 enum class Isa {
-  portable,     ///< Plain C++ for any processor; every other level is tested against it.
+  portable,     ///< Plain C++ for any processor; every other level is compared with it in tests.
   avx2,         ///< AVX2 and FMA.
-  avx2_vnni,    ///< Those and AVX-VNNI: products of bytes.
+  avx2_vnni,    ///< AVX2, FMA and AVX-VNNI: products of bytes.
   avx512,       ///< AVX2, FMA and AVX-512 F, BW, DQ and VL.
-  avx512_vnni,  ///< Those and VNNI: products of bytes.
-  avx512_bf16,  ///< Those and BF16: products of bfloat16.
-  amx,          ///< Those and tiles of bfloat16 and int8.
+  avx512_vnni,  ///< The same and VNNI: products of bytes.
+  avx512_bf16,  ///< The same and BF16: products of bfloat16.
+  amx,          ///< The same and AMX: tiles of bfloat16 and int8.
   neon,         ///< 64-bit ARM.
-  neon_dot,     ///< That and the dot product of bytes.
-  neon_matrix,  ///< Those and I8MM and BF16: products of matrices of bytes and of bfloat16.
+  neon_dot,     ///< NEON with the dot product of bytes.
+  neon_matrix,  ///< NEON with the dot product, I8MM and BF16: matrix products of bytes and of bfloat16.
   simd128,      ///< WebAssembly's vectors.
 };
 
 /// Describes a level, apart from its kernels (kernels/kernels_impl.hpp).
 struct Level {
   Isa isa;                   ///< Which level this is.
-  std::string_view name;     ///< What BEIT_ISA and isa_from_name call it.
-  bool compiled;             ///< Whether this build has its kernels, which are for one family of processors.
-  bool CpuFeatures::*needs;  ///< What the processor must have; null if nothing.
+  std::string_view name;     ///< The name that BEIT_ISA and isa_from_name use.
+  bool compiled;             ///< Whether this build has its kernels: a build has those of one family of processors.
+  bool CpuFeatures::*needs;  ///< The feature that the processor must have; null if none.
   bool (*permit)();          ///< Requests permission from the system (AMX); null if none is needed.
-  Isa falls_back_to;         ///< The level to take where this one can't be used; portable for itself.
+  Isa falls_back_to;         ///< The level to use if this one can't be used; portable for itself.
 };
 
-/// Every level, in the order of Isa: within a family of processors from the slowest to the fastest. This lists what can
-/// be used here:
+/// Every level, in the order of Isa: within a family of processors, from the slowest to the fastest. This prints those
+/// that can be used here:
 ///   for (const beit::Level& level : beit::levels) if (beit::has_isa(level.isa)) std::cout << level.name << '\n';
 inline constexpr Level levels[] = {
     {Isa::portable, "portable", true, nullptr, nullptr, Isa::portable},
@@ -61,7 +61,7 @@ inline constexpr Level levels[] = {
 
 namespace detail {
 
-/// Whether each row stands at its level's index, and each level falls back to an earlier one.
+/// Whether each row is at its level's index, and each level falls back to an earlier one.
 constexpr bool levels_are_in_order() {
   for (std::size_t i = 0; i < std::size(levels); ++i) {
     if (levels[i].isa != static_cast<Isa>(i)) return false;
@@ -77,13 +77,13 @@ inline bool has_isa(const CpuFeatures& features, Isa isa) {
   return level(isa).needs == nullptr || features.*level(isa).needs;
 }
 
-/// `isa`, or the first of those that it falls back to that such a processor has.
+/// Returns `isa`, or the first level it falls back to that such a processor has.
 inline Isa best_isa(const CpuFeatures& features, Isa isa) {
   while (!has_isa(features, isa)) isa = level(isa).falls_back_to;
   return isa;
 }
 
-/// The last level that this build has: all others of its family are what it falls back to.
+/// The last level that this build has, which falls back to all others of its family.
 constexpr Isa last_isa() {
   Isa last = Isa::portable;
   for (const Level& level : levels) {
@@ -92,7 +92,7 @@ constexpr Isa last_isa() {
   return last;
 }
 
-/// The level of that name; an Error that begins with `where` if this build has none of that name.
+/// Returns the level of that name. Throws an Error, whose message begins with `where`, if this build has none.
 template <typename Error>
 BEIT_COLD Isa isa_from_name(std::string_view name, std::string_view where) {
   std::string known;
@@ -109,7 +109,7 @@ BEIT_COLD Isa isa_from_name(std::string_view name, std::string_view where) {
 /// The level's name: "portable", "avx2", ...
 constexpr std::string_view isa_name(Isa isa) { return detail::level(isa).name; }
 
-/// The level of that name. ArgumentError, which lists the names that exist, if this build has no such level: it has
+/// Returns the level of that name. ArgumentError, which lists the names, if this build has no such level: a build has
 /// those of one family of processors, x86, ARM or WebAssembly.
 inline Isa isa_from_name(std::string_view name) { return detail::isa_from_name<ArgumentError>(name, "level"); }
 
@@ -119,13 +119,13 @@ inline bool has_isa(Isa isa) { return detail::has_isa(detect_cpu_features(), isa
 /// The best level that this processor has.
 inline Isa best_isa() { return detail::best_isa(detect_cpu_features(), detail::last_isa()); }
 
-/// Requests the system's permission to use the level, for the whole process; false if it is refused. Call it before the
-/// level's kernels run.
+/// Requests the system's permission to use the level, for the whole process. Returns false if it is refused. Call it
+/// before the level's kernels run.
 inline bool permit_isa(Isa isa) { return detail::level(isa).permit == nullptr || detail::level(isa).permit(); }
 
-/// The best level that may be used: best_isa(), or the level that the environment's BEIT_ISA names. Where the processor
-/// lacks a level or the system refuses it, what it falls back to: BEIT_ISA lowers the choice and never raises it.
-/// ConfigError if BEIT_ISA names no level of this build.
+/// Returns the best level that may be used: best_isa(), or the level that the environment variable BEIT_ISA names. If
+/// the processor lacks that level or the system refuses it, returns the level it falls back to: BEIT_ISA lowers the
+/// choice and never raises it. ConfigError if BEIT_ISA names no level of this build.
 BEIT_COLD inline Isa select_isa() {
   const char* const wanted = std::getenv("BEIT_ISA");
   const bool any = wanted == nullptr || *wanted == '\0';

@@ -1,10 +1,10 @@
-// Attributes that let one function use an instruction set which the rest of the program isn't compiled for.
-// Templates may carry them; a lambda inside doesn't inherit them, so there are none.
+// Attributes that let one function use an instruction set for which the rest of the program isn't compiled. Templates
+// may have them; lambdas inside don't inherit them, so functions with an attribute contain none.
 #pragma once
 
-// GCC on Windows doesn't align the stack for vectors of 32 bytes and more (its bug 54412), so there its assembler must
-// be told to make moves that need no alignment: -Wa,-muse-unaligned-vector-move, which CMake's target adds with this
-// macro.
+// GCC on Windows doesn't align the stack for vectors of 32 bytes and more (its bug 54412). So its assembler must be
+// told to use moves that need no alignment: -Wa,-muse-unaligned-vector-move, which CMake's target adds together with
+// this macro.
 #if defined(_WIN32) && defined(__GNUC__) && !defined(__clang__) && !defined(BEIT_UNALIGNED_VECTOR_MOVES)
 #define BEIT_X86_KERNELS 0
 #elif (defined(__x86_64__) || defined(__i386__)) && defined(__GNUC__)
@@ -19,7 +19,7 @@
 #define BEIT_X86_KERNELS 0
 #endif
 
-// Little-endian 64-bit ARM, where NEON is always there.
+// Little-endian 64-bit ARM, which always has NEON.
 #if defined(__aarch64__) && defined(__GNUC__) && defined(__ARM_NEON) && !defined(__AARCH64EB__)
 #define BEIT_NEON_KERNELS 1
 #if defined(__clang__)
@@ -33,14 +33,14 @@
 #define BEIT_NEON_KERNELS 0
 #endif
 
-// WebAssembly has one level: a module with vectors (-msimd128) doesn't load where there are none.
+// WebAssembly has one level, because a module with vectors (-msimd128) doesn't load in engines without them.
 #if defined(__wasm_simd128__)
 #define BEIT_WASM_KERNELS 1
 #else
 #define BEIT_WASM_KERNELS 0
 #endif
 
-// Tiles exist in 64-bit mode only, and Linux must be asked for them (cpu/tile_permission.hpp).
+// Tile registers exist only in 64-bit mode, and Linux must be asked for them (cpu/tile_permission.hpp).
 #if BEIT_X86_KERNELS && defined(__x86_64__) && defined(__linux__)
 #define BEIT_AMX_KERNELS 1
 #define BEIT_TARGET_AMX                                                           \
@@ -51,8 +51,8 @@
 #define BEIT_AMX_KERNELS 0
 #endif
 
-// Around intrinsics: GCC 12 warns of its own "undefined" registers in their headers, and without optimisation of what
-// their macros expand to.
+// These stand around intrinsics: GCC 12 warns of its own "undefined" registers in their headers and, without
+// optimisation, of the expansions of their macros.
 #if defined(__GNUC__) && !defined(__clang__)
 #define BEIT_INTRINSICS_BEGIN                                                                \
   _Pragma("GCC diagnostic push") _Pragma("GCC diagnostic ignored \"-Wmaybe-uninitialized\"") \

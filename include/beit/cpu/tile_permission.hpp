@@ -1,4 +1,5 @@
-// Linux gives a process the registers of AMX on request only: saving them costs every thread that uses them 8 KB.
+// Requests AMX's tile registers: Linux grants them to a process only on request, because saving them takes 8 KB per
+// thread.
 #pragma once
 
 #include <beit/core/version.hpp>
@@ -11,9 +12,9 @@
 
 namespace beit::inline BEIT_ABI {
 
-/// Asks the system to let this process use tiles; false where it doesn't (an older kernel, a seccomp filter, or a
-/// thread whose alternate signal stack is too small for them). Threads that start later have it too. Asking again
-/// costs one system call.
+/// Asks the system to let this process use tile registers. Returns false if it refuses (an older kernel, a seccomp
+/// filter, or a thread whose alternate signal stack is too small). The permission also holds for threads that start
+/// later. Asking again costs one system call.
 inline bool request_tile_permission() {
 #if BEIT_AMX_KERNELS
   constexpr long request = 0x1023, tile_data = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA of <asm/prctl.h>

@@ -55,7 +55,7 @@ struct TileGemm {
 
   static constexpr Index slices(Index k) { return Panels::slices(k); }
 
-  /// As many row tiles as a second-level cache holds, but at least one image of 197 tokens and at most two: each weight
+  /// The row tiles that a second-level cache holds, but at least one image of 197 tokens and at most two: each weight
   /// is fetched once for all of them.
   static Index tiles_per_call(Index k) {
     return std::clamp<Index>(cached_bytes / std::max<Index>(1, InputLayout::bytes(Tiles::rows, k)) / 2 * 2, 14, 26);

@@ -1,8 +1,8 @@
-// AVX2 with AVX-VNNI: products of bytes, four and their sum an instruction (vpdpbusd), four times float's rate. What
-// Intel's laptops and desktops have in the place of AVX-512 since Alder Lake.
+// The level of AVX2 with AVX-VNNI, which Intel's laptops and desktops have instead of AVX-512 since Alder Lake: one
+// instruction (vpdpbusd) adds four products of bytes per lane, four times float's rate.
 //
-// As in avx512_vnni.hpp, a carries 128 more than its number, and the panel's offsets take that off again. The tile is
-// Avx2::Float's: twelve sums, each waiting for itself, hide the instruction's five cycles at two a cycle.
+// As in avx512_vnni.hpp, a has 128 added, which the panel's offsets subtract again. The tile is Avx2::Float's: twelve
+// independent sums hide the instruction's latency of five cycles at two per cycle.
 #pragma once
 
 #include <beit/cpu/target.hpp>

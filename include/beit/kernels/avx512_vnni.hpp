@@ -1,7 +1,8 @@
-// AVX-512 with VNNI: products of bytes, four and their sum an instruction (vpdpbusd), four times float's rate.
+// The level of AVX-512 with VNNI: one instruction (vpdpbusd) adds four products of bytes per lane, four times float's
+// rate.
 //
-// The instruction multiplies unsigned by signed bytes, so a carries 128 more than its number, and a panel's offsets
-// take 128 times the sum of its column off again (as oneDNN's compensation does). The tile is Avx512::Float's.
+// The instruction multiplies unsigned by signed bytes. So a has 128 added, and a panel's offsets subtract 128 times the
+// sum of its column again (oneDNN's compensation). The tile is Avx512::Float's.
 #pragma once
 
 #include <beit/cpu/target.hpp>

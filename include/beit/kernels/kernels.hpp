@@ -1,4 +1,4 @@
-// The tables of kernels, and the one that a model runs on.
+// The tables of kernels, and the choice of the table that a model runs on.
 #pragma once
 
 #include <optional>
@@ -16,12 +16,12 @@ namespace beit::inline BEIT_ABI {
 
 namespace kernels {
 
-/// The kernels of one level. They run only where the processor has the level and the system permits it (permit_isa).
-/// ArgumentError if this build doesn't have the level.
+/// Returns the kernels of one level. They run only if the processor has the level and the system permits it
+/// (permit_isa). ArgumentError if this build doesn't have the level.
 BEIT_INLINE const Kernels& kernels_of(Isa isa);
 
-/// The matrix product and attention of one level for one precision. Only precisions that a program names are compiled
-/// into it. ArgumentError if this build doesn't have the level.
+/// Returns the matrix product and attention of one level for one precision. Only precisions that a program names are
+/// compiled into it. ArgumentError if this build doesn't have the level.
 template <Precision precision>
 const PrecisionKernels& precision_kernels_of(Isa isa);
 
@@ -29,15 +29,15 @@ const PrecisionKernels& precision_kernels_of(Isa isa);
 
 using kernels::Kernels;
 
-/// The kernels of the level that select_isa() returns at the first call: models are made with them unless told
-/// otherwise. ConfigError if the environment's BEIT_ISA names no level of this build.
+/// Returns the kernels of the level that select_isa() returns at the first call, the default of models. ConfigError if
+/// the environment variable BEIT_ISA names no level of this build.
 inline const Kernels& default_kernels() {
   static const Kernels& kernels = kernels::kernels_of(select_isa());
   return kernels;
 }
 
-/// The kernels of a level, or default_kernels() if none is named. ArgumentError if this build or this processor hasn't
-/// the level, or the system refuses it.
+/// Returns the kernels of a level, or default_kernels() if none is named. ArgumentError if this build or this processor
+/// lacks the level, or the system refuses it.
 BEIT_COLD inline const Kernels& choose_kernels(std::optional<Isa> isa) {
   if (!isa) return default_kernels();
   if (has_isa(*isa) && permit_isa(*isa)) return kernels::kernels_of(*isa);

@@ -1,4 +1,4 @@
-// The tables of kernels of all levels.
+// The definitions of kernels.hpp: the tables of all levels.
 #pragma once
 
 #include <cstddef>
@@ -28,7 +28,7 @@ namespace beit::inline BEIT_ABI {
 
 namespace kernels {
 
-/// The kernels of some levels, in tables that the compiler makes.
+/// The kernels of some levels, as tables made at compile time.
 template <typename... LevelKernels>
 struct LevelTables {
   static const Kernels& kernels(Isa isa) {
@@ -41,7 +41,7 @@ struct LevelTables {
     return tables[position(isa)];
   }
 
-  /// Whether these are the levels that the rows of `levels` say this build has.
+  /// Whether these are the levels that `levels` says this build has.
   static constexpr bool are_those_compiled() {
     for (const Level& level : levels) {
       if (level.compiled != ((LevelKernels::table().isa == level.isa) || ...)) return false;
