@@ -23,9 +23,9 @@ enum class Isa {
   avx2,         ///< AVX2 and FMA.
   avx2_vnni,    ///< AVX2, FMA and AVX-VNNI: products of bytes.
   avx512,       ///< AVX2, FMA and AVX-512 F, BW, DQ and VL.
-  avx512_vnni,  ///< The same and VNNI: products of bytes.
-  avx512_bf16,  ///< The same and BF16: products of bfloat16.
-  amx,          ///< The same and AMX: tiles of bfloat16 and int8.
+  avx512_vnni,  ///< AVX-512 as above and VNNI: products of bytes.
+  avx512_bf16,  ///< AVX-512 and VNNI as above and BF16: products of bfloat16.
+  amx,          ///< All of these and AMX: tiles of bfloat16 and int8.
   neon,         ///< 64-bit ARM.
   neon_dot,     ///< NEON with the dot product of bytes.
   neon_matrix,  ///< NEON with the dot product, I8MM and BF16: matrix products of bytes and of bfloat16.

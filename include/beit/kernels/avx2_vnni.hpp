@@ -1,7 +1,7 @@
 // The level of AVX2 with AVX-VNNI, which Intel's laptops and desktops have instead of AVX-512 since Alder Lake: one
 // instruction (vpdpbusd) adds four products of bytes per lane, four times float's rate.
 //
-// As in avx512_vnni.hpp, a has 128 added, which the panel's offsets subtract again. The tile is Avx2::Float's: twelve
+// Like in avx512_vnni.hpp, a has 128 added, which the panel's offsets subtract again. The tile is Avx2::Float's: twelve
 // independent sums hide the instruction's latency of five cycles at two per cycle.
 #pragma once
 
