@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <filesystem>
@@ -156,6 +157,25 @@ inline void print_error(const CLI::App& app, const std::string& text) {
   std::cerr << one_line(app.get_name() + ": " + text) << std::endl;
 }
 
+/// Says in a message of the library which program reads a file, instead of which function does.
+inline std::string for_users(std::string text) {
+  struct Row {
+    std::string_view library, programs;
+  };
+  static constexpr Row rows[] = {
+      {"load_masked_image_model reads", "beit-mask reads"},
+      {"load_tokenizer reads", "beit-mask --tokenizer reads"},
+      {"load reads", "beit-classify reads"},
+      {"; the features of its trunk are read with LoadOptions::features_only", ""},
+      {": the features of its trunk are read with LoadOptions::features_only", ""},
+      {": LoadOptions::features_only reads its trunk", ""},
+  };
+  for (const auto& [library, programs] : rows) {
+    if (const std::size_t at = text.find(library); at != text.npos) text.replace(at, library.size(), programs);
+  }
+  return text;
+}
+
 /// Prints what was skipped to standard error, if anything was.
 inline void print_skipped(const CLI::App& app, const Skipped& skipped) {
   if (!skipped.empty()) print_error(app, skipped.text());
@@ -198,7 +218,7 @@ int run(CLI::App& app, int argc, char** argv, const Body& body) {
   } catch (const std::bad_alloc&) {
     print_error(app, "out of memory");
   } catch (const std::exception& error) {
-    print_error(app, error.what());
+    print_error(app, for_users(error.what()));
   }
   return 1;
 }

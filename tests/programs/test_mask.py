@@ -80,7 +80,7 @@ def test_other_models(tmp_path):
     model = GOLDEN / "hugging_face" / "masked"
     assert "found a model with 40 visual tokens and a tokenizer with 256" in run(
         "beit-mask", "--model", model, SAMPLES / "bag.png", status=1)[0]
-    assert "which load_masked_image_model reads" in run(
+    assert "which beit-mask reads" in run(
         "beit-classify", "--model", model, SAMPLES / "bag.png", status=1)[0]
     assert "found no lm_head.weight" in run(
         "beit-mask", "--model", GOLDEN / "model_plain.safetensors", SAMPLES / "bag.png", status=1)[0]
