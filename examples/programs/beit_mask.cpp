@@ -98,7 +98,7 @@ class Masker {
                               ", wanted the tokenizer that the model was trained with");
   }
 
-  const beit::Config& config() const { return model_.config(); }
+  const beit::MaskedImageConfig& config() const { return model_.config(); }
   const beit::Tokenizer<float>& tokenizer() const { return tokenizer_; }
 
   /// Predicts the hidden tokens of one image. x (3*H*W,) is the image as the model sees it.
@@ -178,7 +178,7 @@ void print(const Options& options, const std::string& name, const Score& score, 
 /// The pictures of one image, in the order of MaskPicture::titles.
 std::array<beit::Image, 4> panels(const Masker& masker, const beit::Matrix& x, const Result& result,
                                   const std::vector<std::uint8_t>& mask, Index size, beit::Workspace& workspace) {
-  const beit::Config& config = masker.config();
+  const beit::TrunkConfig& config = masker.config();
   const beit::Image seen = programs::what_the_model_sees(x.data(), config.preprocessing, size);
   const auto shown = [&](const beit::Tokens& tokens) {
     return programs::enlarged(masker.tokenizer().decode(tokens, workspace), size, beit::Interpolation::bicubic);
@@ -196,7 +196,7 @@ int mask_images(const CLI::App& app, const Options& options) {
   if (!options.output.empty()) picture_file.emplace(options.output);
   beit::ThreadPool pool(options.threads);
   const Masker masker(options, pool);
-  const beit::Config& config = masker.config();
+  const beit::MaskedImageConfig& config = masker.config();
   const beit::Size grid = config.grid();
   beit::Workspace workspace(pool);
   if (options.verbose) programs::describe(app, options, programs::model_text(config), workspace.executor());

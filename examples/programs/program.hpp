@@ -137,12 +137,19 @@ inline void require_inputs(const std::vector<std::string>& images, const std::st
 }
 
 /// Describes a model for --verbose: "beit_base_patch16_224: image 224x224, patch 16x16, ...".
-inline std::string model_text(const beit::Config& config) {
+inline std::string model_text(const beit::TrunkConfig& config) {
   const auto text = [](beit::Size size) { return std::to_string(size.height) + "x" + std::to_string(size.width); };
   return one_line(config.architecture.empty() ? "beit" : config.architecture) + ": image " + text(config.image_size) +
          ", patch " + text(config.patch_size) + ", width " + std::to_string(config.embed_dim) + ", depth " +
-         std::to_string(config.depth) + ", heads " + std::to_string(config.num_heads) + ", classes " +
-         std::to_string(config.num_classes);
+         std::to_string(config.depth) + ", heads " + std::to_string(config.num_heads);
+}
+inline std::string model_text(const beit::Config& config) {
+  const beit::TrunkConfig& trunk = config;
+  return model_text(trunk) + ", classes " + std::to_string(config.num_classes);
+}
+inline std::string model_text(const beit::MaskedImageConfig& config) {
+  const beit::TrunkConfig& trunk = config;
+  return model_text(trunk) + ", visual tokens " + std::to_string(config.vocab_size);
 }
 
 /// Prints what runs to standard error, for --verbose. `model` is the text of model_text.

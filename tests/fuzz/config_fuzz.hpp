@@ -110,8 +110,11 @@ inline void use_hugging_face(Positions positions, std::string_view text) {
   for (const auto& [tensor, shard] : beit::detail::read_shard_index(files[2], "index")) {
     if (shard.find('/') != std::string::npos) std::abort();
   }
-  use(positions, beit::read_hugging_face_config(weights.root(), files[0], "config", files[1], "preprocessor", false),
-      weights);
+  const std::string names[] = {"config", "preprocessor"};
+  const beit::detail::JsonField json(files[0], names[0]);
+  beit::Config config = beit::detail::read_hugging_face_features(weights.root(), json, {files[1], names[1]});
+  beit::detail::read_hugging_face_classes(weights.root(), json, config);
+  use(positions, std::move(config), weights);
 }
 
 }  // namespace config_fuzz

@@ -114,8 +114,8 @@ TEST(HuggingFace, IndexIsAPathToo) {
 
 TEST(HuggingFace, HeadsThatAreNotHereSayHowToGetFeatures) {
   const Copy folder("segmentation");
-  EXPECT_THAT(folder.error<beit::ConfigError>(),
-              AllOf(HasSubstr("found BeitForSemanticSegmentation"), HasSubstr("LoadOptions::features_only")));
+  EXPECT_THAT(folder.error<beit::WeightError>(),
+              AllOf(HasSubstr("found a segmentation model"), HasSubstr("LoadOptions::features_only")));
 }
 
 TEST(HuggingFace, ConfigsThatContradictTheWeightsAreErrors) {

@@ -36,7 +36,7 @@ class Beit {
   Beit(Config config, const WeightScope& weights, const Kernels& kernels = default_kernels());
 
   /// What the model is made from.
-  const Config& config() const { return trunk_.config(); }
+  const Config& config() const { return config_; }
   /// The level of the kernels that it runs on.
   Isa isa() const { return trunk_.kernels().isa; }
   /// Columns of forward's result: K, or C without a classifier.
@@ -79,6 +79,7 @@ class Beit {
                                         Workspace& workspace) const;
 
  private:
+  Config config_;
   Trunk<Weight> trunk_;
   Head<typename WeightTraits<Weight>::BoundaryWeight> head_;
 };

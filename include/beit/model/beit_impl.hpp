@@ -19,9 +19,10 @@ namespace beit::inline BEIT_ABI {
 
 template <typename Weight>
 Beit<Weight>::Beit(Config config, const WeightScope& weights, const Kernels& kernels)
-    : trunk_(std::move(config), weights, kernels),
-      head_(kernels, weights, trunk_.config().embed_dim, trunk_.config().num_classes, trunk_.config().global_pool,
-            trunk_.config().use_fc_norm, trunk_.config().layer_norm_eps) {}
+    : config_(detail::checked(std::move(config))),
+      trunk_(config_, weights, kernels),
+      head_(kernels, weights, config_.embed_dim, config_.num_classes, config_.global_pool, config_.use_fc_norm,
+            config_.layer_norm_eps) {}
 
 template <typename Weight>
 void Beit<Weight>::forward(const ConstRows& x, Workspace& workspace, Rows out, bool pre_logits) const {

@@ -51,16 +51,21 @@ inline Index exact_square_root(Index count) {
 }
 
 /// The name of the table of relative positions, or null where the model has none.
-inline const char* relative_position_table(const Config& config) {
+inline const char* relative_position_table(const TrunkConfig& config) {
   if (config.use_rel_pos_bias) return "blocks.0.attn.relative_position_bias_table";
   if (config.use_shared_rel_pos_bias) return "rel_pos_bias.relative_position_bias_table";
   return nullptr;
 }
 
+/// The number of rows of a matrix, 0 where it isn't there.
+BEIT_COLD inline Index rows_of(const WeightScope& weights, const char* name) {
+  return weights.has(name) ? shape_of_rank(weights, name, 2)[0] : 0;
+}
+
 /// What the shapes of the parameters say by themselves. num_heads and image_size are 0 where they don't: heads
 /// follow from a table of relative positions only, and the image size from that or from pos_embed, for squares.
-BEIT_COLD inline Config infer_from_shapes(const WeightScope& weights) {
-  Config config;
+BEIT_COLD inline TrunkConfig infer_from_shapes(const WeightScope& weights) {
+  TrunkConfig config;
   const std::vector<Index> patch = shape_of_rank(weights, "patch_embed.proj.weight", 4);  // (C, in_chans, Ph, Pw)
   config.embed_dim = patch[0];
   config.in_chans = patch[1];
@@ -80,9 +85,6 @@ BEIT_COLD inline Config infer_from_shapes(const WeightScope& weights) {
   config.use_rel_pos_bias = weights.has("blocks.0.attn.relative_position_bias_table");
   config.use_shared_rel_pos_bias = weights.has("rel_pos_bias.relative_position_bias_table");
   config.use_fc_norm = weights.has("fc_norm.weight");
-  config.global_pool = config.use_fc_norm ? GlobalPool::avg : GlobalPool::token;
-  config.num_classes = weights.has("head.weight") ? shape_of_rank(weights, "head.weight", 2)[0] : 0;
-  config.vocab_size = weights.has("lm_head.weight") ? shape_of_rank(weights, "lm_head.weight", 2)[0] : 0;
 
   config.num_heads = 0;
   Index side = 0;
@@ -152,12 +154,9 @@ struct FieldsAgainstShapes {
   }
 };
 
-/// What every statement in timm's JSON about the architecture must agree with.
-BEIT_COLD inline void check_against_shapes(const JsonField& json, const Config& config) {
-  const JsonField args = json["model_args"];
+/// Checks what timm's model_args say of the trunk. ConfigError where the shapes say something else.
+BEIT_COLD inline void check_against_shapes(const JsonField& args, const TrunkConfig& config) {
   const FieldsAgainstShapes fields{args};
-  FieldsAgainstShapes{json}.integer("num_classes", config.num_classes, "head.weight");
-  fields.integer("num_classes", config.num_classes, "head.weight");
   fields.integer("embed_dim", config.embed_dim, "patch_embed.proj.weight");
   fields.integer("in_chans", config.in_chans, "patch_embed.proj.weight");
   fields.integer("depth", config.depth, "blocks");
@@ -211,32 +210,22 @@ BEIT_COLD inline void read_preprocessing(const JsonField& cfg, Index channels, P
   if (const JsonField f = cfg["std"]; f.present()) preprocessing.std = f.three_numbers();
 }
 
-}  // namespace detail
-
-/// The configuration of the model in `weights`.
-///
-/// `json` is timm's config.json (or a converted file's `beit.config`, which has the same fields), or null for a
-/// bare file; `where` names it in messages. Everything that the shapes of the weights say, they decide; the JSON
-/// may repeat it but not contradict it. A preset fills what neither says. Fields read: architecture, num_classes,
-/// global_pool, label_names, label_descriptions, model_args, and pretrained_cfg's input_size, interpolation,
-/// crop_pct, crop_mode, mean and std.
-/// ConfigError for a contradiction, a value of the wrong kind, or a number of heads or image size that nothing
-/// tells; WeightError where a parameter that tells the architecture is missing.
-BEIT_COLD inline Config read_config(const WeightScope& weights, const nlohmann::json& json, const std::string& where) {
-  const detail::JsonField root(json, where);
-  const detail::JsonField args = root["model_args"];
+/// The configuration of a model of timm's without the fields of its classifier.
+BEIT_COLD inline Config read_timm_features(const WeightScope& weights, const JsonField& root) {
+  const JsonField args = root["model_args"];
   // Older files of timm's have the fields of pretrained_cfg beside the others.
-  const detail::JsonField cfg = root["pretrained_cfg"].present() ? root["pretrained_cfg"] : root;
-  Config config = detail::infer_from_shapes(weights);
+  const JsonField cfg = root["pretrained_cfg"].present() ? root["pretrained_cfg"] : root;
+  Config config{infer_from_shapes(weights)};
+  config.num_classes = 0;
 
-  if (const detail::JsonField field = root["architecture"]; field.present()) {
+  if (const JsonField field = root["architecture"]; field.present()) {
     config.architecture = field.string();
     const auto is = [&](const char* prefix) { return config.architecture.starts_with(prefix); };
     if (!is("beit_") && !is("beitv2_") && !is("beit3_")) {
       field.fail("a BEiT: a name that starts with beit_, beitv2_ or beit3_");
     }
   }
-  const detail::Preset* const known = detail::find_preset(config.architecture);
+  const Preset* const known = find_preset(config.architecture);
   const bool same_width = known != nullptr && known->embed_dim == config.embed_dim;
   if (config.num_heads == 0) {
     if (args["num_heads"].present()) {
@@ -244,36 +233,64 @@ BEIT_COLD inline Config read_config(const WeightScope& weights, const nlohmann::
     } else if (same_width) {
       config.num_heads = known->num_heads;
     } else {
-      throw ConfigError(where +
-                        ": found no number of heads, wanted model_args.num_heads, because the weights have no "
-                        "relative position bias");
+      throw ConfigError(concat(
+          {root.where(),
+           ": found no number of heads, wanted model_args.num_heads, because the weights have no relative position "
+           "bias"}));
     }
   }
-  if (const detail::JsonField field = args["img_size"]; field.present()) {
+  if (const JsonField field = args["img_size"]; field.present()) {
     config.image_size = field.size();
   } else if (cfg["input_size"].present()) {
-    config.image_size = detail::read_input_size(cfg["input_size"], config.in_chans);
+    config.image_size = read_input_size(cfg["input_size"], config.in_chans);
   } else if (config.image_size.area() == 0 && same_width) {
     config.image_size = {known->image_size, known->image_size};
   } else if (config.image_size.area() == 0) {
-    throw ConfigError(where +
-                      ": found no image size, wanted model_args.img_size, because the weights don't determine the "
-                      "grid of patches");
+    throw ConfigError(
+        concat({root.where(),
+                ": found no image size, wanted model_args.img_size, because the weights don't determine the "
+                "grid of patches"}));
   }
-  detail::check_against_shapes(root, config);
+  check_against_shapes(args, config);
 
-  if (const detail::JsonField field = args["global_pool"]; field.present()) {
-    config.global_pool = detail::global_pool_from(field);
-  }
-  if (const detail::JsonField field = root["global_pool"]; field.present()) {
-    const GlobalPool said = detail::global_pool_from(field);
+  config.global_pool = config.use_fc_norm ? GlobalPool::avg : GlobalPool::token;
+  if (const JsonField field = args["global_pool"]; field.present()) config.global_pool = global_pool_from(field);
+  if (const JsonField field = root["global_pool"]; field.present()) {
+    const GlobalPool said = global_pool_from(field);
     if (args["global_pool"].present() && said != config.global_pool) field.fail("the same as model_args.global_pool");
     config.global_pool = said;
   }
   if (known != nullptr) config.preprocessing = known->preprocessing();
   config.preprocessing.input_size = config.image_size;
-  detail::read_preprocessing(cfg, config.in_chans, config.preprocessing);
-  config.labels = detail::read_labels(root, config.num_classes);
+  read_preprocessing(cfg, config.in_chans, config.preprocessing);
+  return config;
+}
+
+/// The fields of the classifier in timm's config.json.
+BEIT_COLD inline void read_timm_classes(const WeightScope& weights, const JsonField& root, Config& config) {
+  config.num_classes = rows_of(weights, "head.weight");
+  for (const JsonField& json : {root, root["model_args"]}) {
+    FieldsAgainstShapes{json}.integer("num_classes", config.num_classes, "head.weight");
+  }
+  config.labels = read_labels(root, config.num_classes);
+}
+
+}  // namespace detail
+
+/// The configuration of the model in `weights`.
+///
+/// `json` is timm's config.json (or a converted file's `beit.config`, which has the same fields), or null for a
+/// bare file; messages call it `where`. Everything that the shapes of the weights say, they decide; the JSON
+/// may repeat it but not contradict it. A preset fills what neither says. Fields read: architecture, num_classes,
+/// global_pool, label_names, label_descriptions, model_args, and pretrained_cfg's input_size, interpolation,
+/// crop_pct, crop_mode, mean and std.
+/// ConfigError for a contradiction, a value of the wrong kind, or a number of heads or image size that nothing
+/// tells; WeightError where a parameter that tells the architecture is missing.
+[[nodiscard]] BEIT_COLD inline Config read_config(const WeightScope& weights, const nlohmann::json& json,
+                                                  const std::string& where) {
+  const detail::JsonField root(json, where);
+  Config config = detail::read_timm_features(weights, root);
+  detail::read_timm_classes(weights, root, config);
   return config;
 }
 

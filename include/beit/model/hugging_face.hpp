@@ -40,15 +40,14 @@ BEIT_COLD inline std::vector<std::string> read_id2label(const JsonField& field, 
   return labels;
 }
 
-/// What every statement in transformers' config.json about the architecture must agree with.
-BEIT_COLD inline void check_hugging_face(const JsonField& json, const Config& config) {
+/// Checks what transformers' config.json says of the trunk. ConfigError where the shapes say something else.
+BEIT_COLD inline void check_hugging_face(const JsonField& json, const TrunkConfig& config) {
   const FieldsAgainstShapes fields{json};
   fields.integer("hidden_size", config.embed_dim, "patch_embeddings.projection.weight");
   fields.integer("num_channels", config.in_chans, "patch_embeddings.projection.weight");
   fields.integer("num_hidden_layers", config.depth, "encoder.layer");
   fields.integer("num_attention_heads", config.num_heads, "relative_position_bias_table");
   fields.integer("intermediate_size", config.mlp_hidden, "intermediate.dense.weight");
-  if (config.vocab_size > 0) fields.integer("vocab_size", config.vocab_size, "lm_head.weight");
   fields.boolean("use_absolute_position_embeddings", config.use_abs_pos_emb, "position_embeddings");
   fields.boolean("use_relative_position_bias", config.use_rel_pos_bias, "attention.relative_position_bias_table");
   fields.boolean("use_shared_relative_position_bias", config.use_shared_rel_pos_bias, "encoder.relative_position_bias");
@@ -100,70 +99,62 @@ BEIT_COLD inline Preprocessing read_preprocessor(const JsonField& json) {
   return result;
 }
 
-}  // namespace detail
-
-/// The configuration of a model of transformers (BeitForImageClassification, BeitModel and their Data2VecVision kin).
+/// The configuration of a model of transformers (BeitForImageClassification, BeitModel and their Data2VecVision kin)
+/// without the fields of its classifier. `weights` has timm's names (TimmNames).
 ///
-/// `weights` has timm's names (TimmNames). `json` is config.json and `preprocessor` preprocessor_config.json, either
-/// null where there is none: then images are resized to the model's size, bicubic, and normalised by 0.5.
-/// As in read_config, shapes decide and the JSON may not contradict them. Of a model with a head that isn't in this
-/// library the trunk is described, if `features_only`.
-/// ConfigError for a contradiction, for another kind of model, or what nothing tells.
-BEIT_COLD inline Config read_hugging_face_config(const WeightScope& weights, const nlohmann::json& json,
-                                                 const std::string& where, const nlohmann::json& preprocessor,
-                                                 const std::string& preprocessor_where, bool features_only) {
-  const detail::JsonField root(json, where);
-  if (const detail::JsonField f = root["model_type"]; f.present()) {
+/// Without preprocessor_config.json, images are resized to the model's size, bicubic, and normalised by 0.5. As in
+/// read_config, shapes decide and the JSON may not contradict them. ConfigError for a contradiction, for another type
+/// of model, or for what nothing tells.
+BEIT_COLD inline Config read_hugging_face_features(const WeightScope& weights, const JsonField& root,
+                                                   const JsonField& preprocessor) {
+  if (const JsonField f = root["model_type"]; f.present()) {
     if (f.string() != "beit" && f.string() != "data2vec-vision") f.fail("\"beit\" or \"data2vec-vision\"");
   }
-  if (const detail::JsonField f = root["architectures"]; f.present() && !features_only) {
-    const auto* const classes = detail::array_in(f.value());
-    if (classes == nullptr || classes->empty()) f.fail("a list of names of classes");
-    const std::string name = f.at(classes->front()).string();
-    if (!name.ends_with("ForImageClassification") && !name.ends_with("ForMaskedImageModeling") &&
-        !name.ends_with("Model")) {
-      throw ConfigError(detail::concat(
-          {f.where(), ": found ", detail::printable(name, 60),
-           ", whose head isn't in this library, wanted a classifier, a masked-image model or a bare one: "
-           "the features of its trunk are read with LoadOptions::features_only"}));
-    }
-  }
-  Config config = detail::infer_from_shapes(weights);
+  Config config{infer_from_shapes(weights)};
+  config.num_classes = 0;
   config.architecture = "beit";
-  if (features_only) config.num_classes = 0;
   config.use_final_norm = weights.has("norm.weight");
   if (config.num_heads == 0) {
     if (!root["num_attention_heads"].present()) {
-      throw ConfigError(detail::concat(
-          {where, ": found no num_attention_heads, wanted one, because the weights have no relative position bias"}));
+      throw ConfigError(
+          concat({root.where(),
+                  ": found no num_attention_heads, wanted one, because the weights have no relative position bias"}));
     }
     config.num_heads = root["num_attention_heads"].integer();
   }
-  if (const detail::JsonField f = root["image_size"]; f.present()) {
+  if (const JsonField f = root["image_size"]; f.present()) {
     config.image_size = f.size();
   } else if (config.image_size.area() == 0) {
-    throw ConfigError(detail::concat(
-        {where, ": found no image_size, wanted one, because the weights don't determine the grid of patches"}));
+    throw ConfigError(concat(
+        {root.where(), ": found no image_size, wanted one, because the weights don't determine the grid of patches"}));
   }
-  detail::check_hugging_face(root, config);
-  if (const detail::JsonField f = root["use_mean_pooling"]; f.present()) {
+  check_hugging_face(root, config);
+  config.global_pool = config.use_fc_norm ? GlobalPool::avg : GlobalPool::token;
+  if (const JsonField f = root["use_mean_pooling"]; f.present()) {
     // A trunk without a pooler can't contradict it.
-    if (config.use_fc_norm) detail::require_agreement(f, f.boolean(), true, "pooler.layernorm");
+    if (config.use_fc_norm) require_agreement(f, f.boolean(), true, "pooler.layernorm");
     config.global_pool = f.boolean() ? GlobalPool::avg : GlobalPool::token;
   }
   config.layer_norm_eps = 1e-12f;
-  if (const detail::JsonField f = root["layer_norm_eps"]; f.present()) {
+  if (const JsonField f = root["layer_norm_eps"]; f.present()) {
     config.layer_norm_eps = static_cast<float>(f.number());
   }
-  if (preprocessor.is_null()) {
-    config.preprocessing.input_size = config.preprocessing.resize_to = config.image_size;
-    config.preprocessing.crop_mode = CropMode::squash;
-    config.preprocessing.crop_pct = 1;
-  } else {
-    config.preprocessing = detail::read_preprocessor({preprocessor, preprocessor_where});
+  if (preprocessor.present()) {
+    config.preprocessing = read_preprocessor(preprocessor);
+    return config;
   }
-  config.labels = detail::read_id2label(root["id2label"], config.num_classes);
+  config.preprocessing.input_size = config.preprocessing.resize_to = config.image_size;
+  config.preprocessing.crop_mode = CropMode::squash;
+  config.preprocessing.crop_pct = 1;
   return config;
 }
+
+/// The fields of the classifier in transformers' config.json.
+BEIT_COLD inline void read_hugging_face_classes(const WeightScope& weights, const JsonField& root, Config& config) {
+  config.num_classes = rows_of(weights, "head.weight");
+  config.labels = read_id2label(root["id2label"], config.num_classes);
+}
+
+}  // namespace detail
 
 }  // namespace beit::inline BEIT_ABI

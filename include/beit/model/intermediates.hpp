@@ -96,7 +96,7 @@ class BlockChoice {
 };
 
 /// Rows and columns of the patch tokens that forward_intermediates returns of `batch` images.
-inline std::pair<Index, Index> intermediates_shape(const Config& config, Index batch, OutputFormat format) {
+inline std::pair<Index, Index> intermediates_shape(const TrunkConfig& config, Index batch, OutputFormat format) {
   const Index patches = config.grid().area(), dim = config.embed_dim;
   return format == OutputFormat::nlc ? std::pair(batch * patches, dim) : std::pair(batch, dim * patches);
 }
@@ -121,7 +121,7 @@ template <typename Weight>
 void forward_intermediates(const Trunk<Weight>& trunk, const ConstRows& x, const IntermediatesOptions& options,
                            Workspace& workspace, Rows features, std::span<Rows> intermediates,
                            std::span<Rows> prefix_tokens) {
-  const Config& config = trunk.config();
+  const TrunkConfig& config = trunk.config();
   const BlockChoice chosen(options, config.depth);
   const auto require_count = [&](std::span<Rows> found, Index wanted, const char* name) {
     if (static_cast<Index>(found.size()) == wanted) return;
@@ -158,7 +158,7 @@ void forward_intermediates(const Trunk<Weight>& trunk, const ConstRows& x, const
 template <typename Weight>
 Intermediates forward_intermediates(const Trunk<Weight>& trunk, const ConstRows& x, const IntermediatesOptions& options,
                                     Workspace& workspace) {
-  const Config& config = trunk.config();
+  const TrunkConfig& config = trunk.config();
   const Index batch = x.rows(), count = BlockChoice(options, config.depth).size();
   const auto [rows, cols] = intermediates_shape(config, batch, options.output_fmt);
   Intermediates result{Matrix(batch * config.num_tokens(), config.embed_dim), {}, {}};
@@ -176,7 +176,7 @@ Intermediates forward_intermediates(const Trunk<Weight>& trunk, const ConstRows&
 template <typename Weight>
 std::vector<Matrix> forward_attention(const Trunk<Weight>& trunk, const ConstRows& x, std::span<const Index> indices,
                                       Workspace& workspace) {
-  const Config& config = trunk.config();
+  const TrunkConfig& config = trunk.config();
   const BlockChoice chosen(indices, config.depth, "forward_attention");
   Matrix tokens(x.rows() * config.num_tokens(), config.embed_dim);
   trunk.embed(x, workspace, tokens);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include <nlohmann/json.hpp>
@@ -18,13 +19,15 @@
 #include <beit/io/text.hpp>
 #include <beit/io/weights.hpp>
 #include <beit/model/beit.hpp>
+#include <beit/model/config.hpp>
 #include <beit/model/config_reader.hpp>
 #include <beit/model/dvae_config_reader.hpp>
-#include <beit/model/hugging_face.hpp>
 #include <beit/model/json_field.hpp>
 #include <beit/model/load.hpp>
 #include <beit/model/masked_image_model.hpp>
 #include <beit/model/model_files.hpp>
+#include <beit/model/model_kinds.hpp>
+#include <beit/model/publishers.hpp>
 #include <beit/model/resampled_weights.hpp>
 #include <beit/model/tokenizer.hpp>
 #include <beit/model/weight_names.hpp>
@@ -33,133 +36,168 @@ namespace beit::inline BEIT_ABI {
 
 namespace detail {
 
-/// What is made of a file.
-enum class Part { classifier, features, masked_image_model };
+/// The model of a source while it is loaded.
+class Loading {
+ public:
+  /// Opens `source` for the function called `loader`. ArgumentError, FileError, WeightError or ConfigError where that
+  /// isn't for it.
+  BEIT_COLD Loading(std::string_view loader, const Source& source, const LoadOptions& options)
+      : loader_(loader),
+        options_(require_options(loader, options)),
+        executor_(options.executor ? *options.executor : Executor(default_thread_pool())),
+        files_(open_model_files(source)),
+        reader_(files_.weights, files_.name),
+        publisher_(publisher_of(reader_)),
+        names_(reader_, publisher_.names),
+        config_(files_.config.parse()),
+        preprocessor_(files_.preprocessor.parse()) {
+    ignore_unused(names_, require_kind(names_, files_.name, loader, options), options);
+  }
 
-/// The size in pixels of the images that `options` ask for, 0 x 0 where they ask for none; `unit` is that of a patch or
-/// token, which messages call `unit_name`. ArgumentError unless it is a multiple of the unit.
-BEIT_COLD inline Size wanted_image_size(const LoadOptions& options, Size unit, const char* unit_name) {
-  const Size size = options.image_size, grid = options.grid, most{max_model_side, max_model_side};
+  /// The configuration of a Beit.
+  Config classifier_config() const;
+  /// The configuration of a MaskedImageModel.
+  MaskedImageConfig masked_image_config() const;
+
+  /// A Beit or a MaskedImageModel, once `config` has been made that of the images that the options ask for.
+  template <typename Model, typename ModelConfig>
+  BEIT_COLD Model make(ModelConfig config) const {
+    const ResampledWeights weights = fit(config);
+    Model model(std::move(config), weights.root(executor_), choose_kernels(options_.isa));
+    reader_.finish();
+    return model;
+  }
+
+  /// A tokenizer.
+  template <typename Weight>
+  BEIT_COLD Tokenizer<Weight> make_tokenizer() const {
+    const Kernels& kernels = choose_kernels(options_.isa);
+    std::optional<DvaeEncoder<Weight>> encoder;
+    std::optional<DvaeDecoder<Weight>> decoder;
+    if (const auto weights = half("encoder", options_.encoder)) {
+      encoder.emplace(read_encoder_config(weights->scope("blocks")), *weights, kernels);
+    }
+    if (const auto weights = half("decoder", options_.decoder)) {
+      decoder.emplace(read_decoder_config(weights->scope("blocks")), *weights, kernels);
+    }
+    reader_.finish();
+    const Index stride = encoder ? encoder->config().stride() : decoder ? decoder->config().stride() : 1;
+    return {tokenizer_preprocessing(stride), std::move(encoder), std::move(decoder)};
+  }
+
+ private:
+  /// The fields of JSON that the configuration is read from.
+  JsonField config() const { return {config_, files_.config.where.empty() ? files_.name : files_.config.where}; }
+
+  /// The size in pixels of the images that the options ask for, 0 x 0 where they ask for none. ArgumentError unless it
+  /// is a multiple of `unit`, the size in pixels of a patch or token, which messages call `unit_name`.
+  Size wanted_image_size(Size unit, const char* unit_name) const;
+  /// Puts the options' preprocessing, which must be for images of `size`, in place of the file's.
+  void set_preprocessing(Size size, Preprocessing& preprocessing) const;
+  /// Makes `config` that of the images that the options ask for. The weights for it.
+  ResampledWeights fit(TrunkConfig& config) const;
+
+  /// The parameters of the encoder or decoder; none where there is none or it isn't wanted.
+  std::optional<WeightScope> half(const char* name, bool wanted) const;
+  /// How images are brought to a tokenizer that makes a token of `stride` x `stride` pixels.
+  Preprocessing tokenizer_preprocessing(Index stride) const;
+
+  std::string_view loader_;
+  const LoadOptions& options_;
+  Executor executor_;
+  ModelFiles files_;
+  WeightReader reader_;
+  const Publisher& publisher_;
+  TimmNames names_;
+  nlohmann::json config_, preprocessor_;
+};
+
+BEIT_COLD BEIT_INLINE Config Loading::classifier_config() const {
+  const WeightScope weights = names_.root(executor_);
+  Config config = publisher_.read_features(weights, this->config(), {preprocessor_, files_.preprocessor.where});
+  if (!options_.features_only) publisher_.read_classes(weights, this->config(), config);
+  if (!files_.labels.empty() && options_.labels.empty()) config.labels = files_.labels;
+  if (options_.labels.empty()) return config;
+  if (static_cast<Index>(options_.labels.size()) != config.num_classes) {
+    throw ArgumentError(concat({loader_, ": found ", options_.labels.size(), " labels, wanted ",
+                                config.num_classes > 0 ? std::to_string(config.num_classes) : "none"}));
+  }
+  config.labels = options_.labels;
+  return config;
+}
+
+BEIT_COLD BEIT_INLINE MaskedImageConfig Loading::masked_image_config() const {
+  const WeightScope weights = names_.root(executor_);
+  MaskedImageConfig config{
+      publisher_.read_features(weights, this->config(), {preprocessor_, files_.preprocessor.where})};
+  config.vocab_size = rows_of(weights, "lm_head.weight");
+  FieldsAgainstShapes{this->config()}.integer("vocab_size", config.vocab_size, "lm_head.weight");
+  return config;
+}
+
+BEIT_COLD BEIT_INLINE Size Loading::wanted_image_size(Size unit, const char* unit_name) const {
+  const Size size = options_.image_size, grid = options_.grid, most{max_model_side, max_model_side};
   if (grid != Size{} && size != Size{}) {
-    throw ArgumentError(
-        concat({"load: found image_size ", size_text(size), " and grid ", size_text(grid), ", wanted one of the two"}));
+    throw ArgumentError(concat(
+        {loader_, ": found image_size ", size_text(size), " and grid ", size_text(grid), ", wanted one of the two"}));
   }
   if (grid != Size{}) {
     const Size largest{max_model_side / unit.height, max_model_side / unit.width};
     if (grid.height >= 1 && grid.width >= 1 && grid.height <= largest.height && grid.width <= largest.width) {
       return {grid.height * unit.height, grid.width * unit.width};
     }
-    throw ArgumentError(concat({"load: found grid ", size_text(grid), ", wanted 1x1 to ", size_text(largest)}));
+    throw ArgumentError(concat({loader_, ": found grid ", size_text(grid), ", wanted 1x1 to ", size_text(largest)}));
   }
   if (size == Size{}) return {};
+  if (size.height > most.height || size.width > most.width) {
+    throw ArgumentError(
+        concat({loader_, ": found image size ", size_text(size), ", wanted at most ", size_text(most)}));
+  }
   const auto below = [](Index side, Index step) { return std::max<Index>(side / step, 1) * step; };
   const auto above = [](Index side, Index step) { return std::max<Index>((side + step - 1) / step, 1) * step; };
-  if (size.height > most.height || size.width > most.width) {
-    throw ArgumentError(concat({"load: found image size ", size_text(size), ", wanted at most ", size_text(most)}));
-  }
   const Size smaller{below(size.height, unit.height), below(size.width, unit.width)};
   const Size larger{above(size.height, unit.height), above(size.width, unit.width)};
   if (size == smaller) return size;
-  throw ArgumentError(concat({"load: found image size ", size_text(size), ", wanted a multiple of ", unit_name, " ",
-                              size_text(unit), ": the nearest ",
+  throw ArgumentError(concat({loader_, ": found image size ", size_text(size), ", wanted a multiple of ", unit_name,
+                              " ", size_text(unit), ": the nearest ",
                               smaller == larger ? concat({"is ", size_text(larger)})
                                                 : concat({"are ", size_text(smaller), " and ", size_text(larger)})}));
 }
 
-/// Makes `config` that of images of `size`. What transformers resize to before they crop grows with it.
-BEIT_COLD inline void set_image_size(Config& config, Size size) {
-  Preprocessing& preprocessing = config.preprocessing;
-  const auto scaled = [](Index side, Index to, Index from) { return (2 * side * to + from) / (2 * from); };
-  if (preprocessing.resize_to != Size{}) {
-    preprocessing.resize_to = {scaled(preprocessing.resize_to.height, size.height, config.image_size.height),
-                               scaled(preprocessing.resize_to.width, size.width, config.image_size.width)};
-  }
-  config.image_size = preprocessing.input_size = size;
-}
-
-/// Puts what `options` say in place of what the file says of preprocessing. ArgumentError unless it is for `size`.
-BEIT_COLD inline void set_preprocessing(const LoadOptions& options, Size size, Preprocessing& preprocessing) {
-  if (!options.preprocessing) return;
-  if (options.preprocessing->input_size != size) {
+BEIT_COLD BEIT_INLINE void Loading::set_preprocessing(Size size, Preprocessing& preprocessing) const {
+  if (!options_.preprocessing) return;
+  if (options_.preprocessing->input_size != size) {
     throw ArgumentError(
-        concat({"load: found preprocessing for an input_size of ", size_text(options.preprocessing->input_size),
+        concat({loader_, ": found preprocessing for an input_size of ", size_text(options_.preprocessing->input_size),
                 ", wanted the model's image size ", size_text(size)}));
   }
-  preprocessing = *options.preprocessing;
+  preprocessing = *options_.preprocessing;
 }
 
-/// The model of a source while it is loaded: its files, its parameters and what the options say.
-class Loading {
- public:
-  BEIT_COLD Loading(const Source& source, const LoadOptions& given)
-      : options(given),
-        executor(given.executor ? *given.executor : Executor(default_thread_pool())),
-        files(open_model_files(source)),
-        reader(files.weights, files.name) {
-    if (given.precision) {
-      throw ArgumentError("load: found the option precision, which load_any takes, wanted it in the weight type alone");
+BEIT_COLD BEIT_INLINE ResampledWeights Loading::fit(TrunkConfig& config) const {
+  Size trained{}, wanted{};
+  if (options_.image_size != Size{} || options_.grid != Size{}) {
+    config.check();
+    trained = config.grid();
+    const Size size = wanted_image_size(config.patch_size, "the patch size");
+    // What transformers resize to before they crop grows with the image.
+    Preprocessing& preprocessing = config.preprocessing;
+    const auto scaled = [](Index side, Index to, Index from) { return (2 * side * to + from) / (2 * from); };
+    if (preprocessing.resize_to != Size{}) {
+      preprocessing.resize_to = {scaled(preprocessing.resize_to.height, size.height, config.image_size.height),
+                                 scaled(preprocessing.resize_to.width, size.width, config.image_size.width)};
     }
+    config.image_size = preprocessing.input_size = size;
+    wanted = config.grid();
   }
-
-  /// The configuration for `part`.
-  Config read_config(Part part, const TimmNames& names) const;
-  /// What is done with the images of a tokenizer that makes a token of `stride` x `stride` pixels.
-  Preprocessing tokenizer_preprocessing(Index stride) const;
-
-  const LoadOptions& options;
-  Executor executor;
-  ModelFiles files;
-  WeightReader reader;
-};
-
-/// The parameters of heads that `config` isn't of: as if they had been read.
-BEIT_COLD inline void ignore_heads(const WeightReader& reader, const TimmNames& names) {
-  for (const char* head : {"head.", "classifier.", "lm_head.", "lm_norm.", "decode_head.", "auxiliary_head.", "fpn1.",
-                           "fpn2.", "fpn3.", "fpn4."}) {
-    reader.ignore(concat({names.prefix(), head}));
-    reader.ignore(concat({names.outer_prefix(), head}));
-  }
-  if (names.has("lm_norm.weight")) reader.ignore(concat({names.outer_prefix(), "layernorm."}));
+  set_preprocessing(config.image_size, config.preprocessing);
+  return {names_, trained, wanted};
 }
 
-BEIT_COLD BEIT_INLINE Config Loading::read_config(Part part, const TimmNames& names) const {
-  if (reader.has("encoder.blocks.input.w") || reader.has("decoder.blocks.input.w")) {
-    throw WeightError(concat({reader.name(), ": found a tokenizer, which load_tokenizer reads, wanted a BEiT"}));
-  }
-  const WeightScope root = names.root(executor);
-  const std::string& where = files.config.where.empty() ? files.name : files.config.where;
-  Config config = names.hugging_face()
-                      ? read_hugging_face_config(root, files.config.parse(), where, files.preprocessor.parse(),
-                                                 files.preprocessor.where, part == Part::features)
-                      : beit::read_config(root, files.config.parse(), where);
-  if (part == Part::features) {
-    config.num_classes = 0;
-    config.labels.clear();
-    ignore_heads(reader, names);
-  }
-  if (part == Part::classifier && config.vocab_size > 0) {
-    throw WeightError(
-        concat({reader.name(),
-                ": found lm_head, the head of a masked-image model, which load_masked_image_model reads; the "
-                "features of its trunk are read with LoadOptions::features_only"}));
-  }
-  if (part == Part::masked_image_model && config.vocab_size == 0) {
-    throw WeightError(concat({reader.name(), ": found no lm_head.weight, wanted a masked-image model"}));
-  }
-  // What pre-training puts in the place of masked patches: nothing is masked elsewhere.
-  if (part != Part::masked_image_model) {
-    for (const char* token : {"mask_token", "embeddings.mask_token"}) reader.ignore(concat({names.prefix(), token}));
-    config.vocab_size = 0;
-  }
-  if (!files.labels.empty() && options.labels.empty()) config.labels = files.labels;
-  config.check();
-  if (options.labels.empty()) return config;
-  if (static_cast<Index>(options.labels.size()) != config.num_classes) {
-    throw ArgumentError(concat({"load: found ", options.labels.size(), " labels, wanted ",
-                                config.num_classes > 0 ? std::to_string(config.num_classes) : "none"}));
-  }
-  config.labels = options.labels;
-  return config;
+BEIT_COLD BEIT_INLINE std::optional<WeightScope> Loading::half(const char* name, bool wanted) const {
+  const WeightScope weights = reader_.root(executor_).scope(name);
+  if (!wanted) reader_.ignore(weights.path(""));
+  return wanted && weights.scope("blocks").has("input.w") ? std::optional(weights) : std::nullopt;
 }
 
 BEIT_COLD BEIT_INLINE Preprocessing Loading::tokenizer_preprocessing(Index stride) const {
@@ -169,68 +207,30 @@ BEIT_COLD BEIT_INLINE Preprocessing Loading::tokenizer_preprocessing(Index strid
                               .crop_pct = 1.0,
                               .mean = {0.0f, 0.0f, 0.0f},
                               .std = {1.0f, 1.0f, 1.0f}};
-  const nlohmann::json json = files.config.parse();
-  read_preprocessing(JsonField(json, files.config.where), 3, preprocessing);
-  const Size size = wanted_image_size(options, {stride, stride}, "the pixels per token");
+  read_preprocessing(config(), 3, preprocessing);
+  const Size size = wanted_image_size({stride, stride}, "the pixels per token");
   if (size != Size{}) preprocessing.input_size = size;
-  set_preprocessing(options, preprocessing.input_size, preprocessing);
+  set_preprocessing(preprocessing.input_size, preprocessing);
   return preprocessing;
-}
-
-/// The model, a Beit or a MaskedImageModel, in `source`.
-template <typename Model>
-BEIT_COLD Model load_from(const Source& source, Part part, const LoadOptions& options) {
-  const Loading loading(source, options);
-  const TimmNames names(loading.reader);
-  Config config = loading.read_config(part, names);
-  const Size trained = config.grid(), size = wanted_image_size(options, config.patch_size, "the patch size");
-  if (size != Size{}) set_image_size(config, size);
-  set_preprocessing(options, config.image_size, config.preprocessing);
-  const ResampledWeights resampled(names, trained, config.grid());
-  Model model(std::move(config), resampled.root(loading.executor), choose_kernels(options.isa));
-  loading.reader.finish();
-  return model;
 }
 
 }  // namespace detail
 
 template <typename Weight>
 Beit<Weight> load(const Source& source, const LoadOptions& options) {
-  return detail::load_from<Beit<Weight>>(
-      source, options.features_only ? detail::Part::features : detail::Part::classifier, options);
+  const detail::Loading loading("load", source, options);
+  return loading.make<Beit<Weight>>(loading.classifier_config());
 }
 
 template <typename Weight>
 MaskedImageModel<Weight> load_masked_image_model(const Source& source, const LoadOptions& options) {
-  return detail::load_from<MaskedImageModel<Weight>>(source, detail::Part::masked_image_model, options);
+  const detail::Loading loading("load_masked_image_model", source, options);
+  return loading.make<MaskedImageModel<Weight>>(loading.masked_image_config());
 }
 
 template <typename Weight>
 Tokenizer<Weight> load_tokenizer(const Source& source, const LoadOptions& options) {
-  const detail::Loading loading(source, options);
-  const WeightReader& reader = loading.reader;
-  const WeightScope root = reader.root(loading.executor);
-  const auto below = [&](const char* half) { return root.scope(half).scope("blocks"); };
-  const bool encoder = below("encoder").has("input.w"), decoder = below("decoder").has("input.w");
-  if (!encoder && !decoder) {
-    throw WeightError(reader.name() +
-                      ": found neither encoder.blocks.input.w nor decoder.blocks.input.w, wanted a "
-                      "tokenizer: weights_tools/convert_tokenizer.py makes one from DALL-E's files");
-  }
-  if (!options.encoder) reader.ignore("encoder.");
-  if (!options.decoder) reader.ignore("decoder.");
-  const Kernels& kernels = choose_kernels(options.isa);
-  std::optional<DvaeEncoder<Weight>> in;
-  std::optional<DvaeDecoder<Weight>> out;
-  if (encoder && options.encoder) {
-    in.emplace(detail::read_encoder_config(below("encoder")), root.scope("encoder"), kernels);
-  }
-  if (decoder && options.decoder) {
-    out.emplace(detail::read_decoder_config(below("decoder")), root.scope("decoder"), kernels);
-  }
-  reader.finish();
-  const Index stride = in ? in->config().stride() : out ? out->config().stride() : 1;
-  return {loading.tokenizer_preprocessing(stride), std::move(in), std::move(out)};
+  return detail::Loading("load_tokenizer", source, options).make_tokenizer<Weight>();
 }
 
 }  // namespace beit::inline BEIT_ABI

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include <beit/core/aligned_buffer.hpp>
+#include <beit/core/cold.hpp>
 #include <beit/core/concat.hpp>
 #include <beit/core/error.hpp>
 #include <beit/core/matrix.hpp>
@@ -22,6 +23,18 @@
 
 namespace beit::inline BEIT_ABI {
 
+/// What a MaskedImageModel is made from: a trunk and a classifier of visual tokens.
+struct MaskedImageConfig : TrunkConfig {
+  Index vocab_size = 8192;  ///< V: visual tokens that are told apart.
+
+  /// Throws ConfigError unless a model can be made of this.
+  BEIT_COLD void check() const {
+    TrunkConfig::check();
+    if (vocab_size < 1)
+      throw ConfigError(detail::concat({"config: found vocab_size ", vocab_size, ", wanted at least 1"}));
+  }
+};
+
 /// transformers' BeitForMaskedImageModeling, Microsoft's VisionTransformerForMaskedImageModeling: BEiT (section 2.3)
 /// with a mask token in the place of hidden patches, and a softmax classifier of visual tokens over each patch.
 /// Constant once made, as Beit is, which says what Weight and x are. Results are the same bits for every batch size and
@@ -34,17 +47,18 @@ class MaskedImageModel {
   /// Reads every parameter that `config` calls for under timm's names, and "mask_token" and "lm_head"; "lm_norm", a
   /// second norm before the head, where it is there. `kernels` must outlive the model.
   /// WeightError where one is missing, mis-shaped or not finite; ConfigError where `config` makes no such model.
-  MaskedImageModel(Config config, const WeightScope& weights, const Kernels& kernels = default_kernels())
-      : trunk_(std::move(config), weights, kernels),
-        mask_token_(weights.get("mask_token", {1, 1, trunk_.config().embed_dim})),
-        head_(kernels, weights.scope("lm_head"), checked_vocab_size(trunk_.config()), trunk_.config().embed_dim) {
+  MaskedImageModel(MaskedImageConfig config, const WeightScope& weights, const Kernels& kernels = default_kernels())
+      : config_(detail::checked(std::move(config))),
+        trunk_(config_, weights, kernels),
+        mask_token_(weights.get("mask_token", {1, 1, config_.embed_dim})),
+        head_(kernels, weights.scope("lm_head"), config_.vocab_size, config_.embed_dim) {
     if (weights.has("lm_norm.weight")) {
-      norm_.emplace(kernels, weights.scope("lm_norm"), trunk_.config().embed_dim, trunk_.config().layer_norm_eps);
+      norm_.emplace(kernels, weights.scope("lm_norm"), config_.embed_dim, config_.layer_norm_eps);
     }
   }
 
   /// What it is made from.
-  const Config& config() const { return trunk_.config(); }
+  const MaskedImageConfig& config() const { return config_; }
   /// The level of the kernels that it runs on.
   Isa isa() const { return trunk_.kernels().isa; }
 
@@ -96,11 +110,6 @@ class MaskedImageModel {
   }
 
  private:
-  static Index checked_vocab_size(const Config& config) {
-    if (config.vocab_size > 0) return config.vocab_size;
-    throw ConfigError("MaskedImageModel: found no masked-image head, wanted a vocab_size of at least 1");
-  }
-
   /// Replaces the embeddings of hidden patches by the mask token; positions stay: tokens (B*N, C).
   void replace_masked(std::span<const std::uint8_t> mask, Workspace& workspace, Rows tokens) const {
     const Index patches = config().grid().area(), dim = config().embed_dim;
@@ -116,6 +125,7 @@ class MaskedImageModel {
     });
   }
 
+  MaskedImageConfig config_;
   Trunk<Weight> trunk_;
   AlignedBuffer<float> mask_token_;  // (C,)
   std::optional<LayerNorm> norm_;

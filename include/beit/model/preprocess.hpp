@@ -31,7 +31,7 @@ Matrix preprocess(const Preprocessing& preprocessing, const Images& images, Work
 
 /// The input for images of the model that `config` is of: (B, in_chans*H*W).
 template <ImageRange Images>
-Matrix preprocess(const Config& config, const Images& images, Workspace& workspace) {
+Matrix preprocess(const TrunkConfig& config, const Images& images, Workspace& workspace) {
   if (config.in_chans != 3) {
     throw ArgumentError(detail::concat(
         {"preprocess: the model takes ", config.in_chans, " channels, wanted 3: photographs are red, green and blue"}));

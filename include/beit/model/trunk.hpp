@@ -28,10 +28,10 @@ template <typename Weight>
 class Trunk {
  public:
   /// Reads its parameters under timm's names; "norm" as the configuration says.
-  /// WeightError where one is missing, mis-shaped or not finite; ConfigError where `config` makes no model.
-  BEIT_COLD Trunk(Config config, const WeightScope& weights, const Kernels& kernels)
+  /// WeightError where one is missing, mis-shaped or not finite. `config` has been checked.
+  BEIT_COLD Trunk(TrunkConfig config, const WeightScope& weights, const Kernels& kernels)
       : kernels_(&kernels),
-        config_(checked(std::move(config))),
+        config_(std::move(config)),
         cls_token_(weights.get("cls_token", {1, 1, config_.embed_dim})),
         patch_embed_(kernels, weights.scope("patch_embed"), config_.image_size, config_.patch_size, config_.in_chans,
                      config_.embed_dim) {
@@ -51,7 +51,7 @@ class Trunk {
   Trunk& operator=(Trunk&&) = default;
 
   /// What it is made from.
-  const Config& config() const { return config_; }
+  const TrunkConfig& config() const { return config_; }
   /// What it runs on.
   const Kernels& kernels() const { return *kernels_; }
 
@@ -103,11 +103,6 @@ class Trunk {
   }
 
  private:
-  static Config checked(Config config) {
-    config.check();
-    return config;
-  }
-
   typename Block<Weight>::Options block_options() const {
     return {.dim = config_.embed_dim,
             .heads = config_.num_heads,
@@ -128,7 +123,7 @@ class Trunk {
   }
 
   const Kernels* kernels_;
-  Config config_;
+  TrunkConfig config_;
   AlignedBuffer<float> cls_token_;  // (C,)
   AlignedBuffer<float> pos_embed_;  // (N, C), or empty
   PatchEmbed<typename WeightTraits<Weight>::BoundaryWeight> patch_embed_;

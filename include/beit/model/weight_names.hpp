@@ -1,8 +1,13 @@
-// timm's names of parameters in files that have others.
+// timm's names of parameters, for files of publishers that have others.
 #pragma once
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
+#include <iterator>
+#include <map>
+#include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -14,136 +19,195 @@
 #include <beit/core/error.hpp>
 #include <beit/core/index.hpp>
 #include <beit/core/version.hpp>
+#include <beit/io/text.hpp>
 #include <beit/io/weights.hpp>
 
 namespace beit::inline BEIT_ABI {
 
-/// The parameters of a file under timm's names, whatever it calls them:
-///   timm's own, or Microsoft's, under a prefix: `model.`, `module.`, `backbone.` ...;
-///   those of Hugging Face's transformers (BeitModel, Data2VecVisionModel and what stands on them), where the three
-///   matrices of queries, keys and values are read as the one that timm has. Nothing is copied.
-/// The reader must outlive it. Messages say the file's names.
+/// Says which tensors of a publisher's files are which parameter.
+///
+/// A name stands for all names that begin with it; what follows is the same on both sides. '*' stands for the number of
+/// a block. Each row takes the tensors that no row before it has taken, unless their parameter has been found: so the
+/// first of several rows for one parameter that finds a tensor counts. Tensors that no row names keep their names.
+struct NameRow {
+  std::string_view ours;  ///< timm's name: "blocks.*.norm1."; empty for tensors that no model here has.
+  /// The file's name: "encoder.layer.*.layernorm_before."; several names where the parameter is joined of as many
+  /// tensors, one below the other.
+  std::array<std::string_view, 3> theirs;
+  bool beside = false;    ///< Whether the tensors are beside the trunk, as heads are, instead of in it.
+  Index unused_rows = 0;  ///< Not 0: the parameter (1, n, C) is what follows so many rows of the tensor (rows + n, C).
+};
+
+/// The names of a publisher.
+struct NameTable {
+  /// The end of a name that only this publisher's files have, and only once; what is before it in the file is the
+  /// prefix of all names of the trunk.
+  std::string_view marker;
+  std::span<const NameRow> rows;
+};
+
+namespace detail {
+
+/// `name` with `to` in place of `from`, with which it begins; nothing if it doesn't.
+BEIT_COLD inline std::optional<std::string> renamed(std::string_view name, std::string_view from, std::string_view to) {
+  std::string_view number;
+  if (const std::size_t star = from.find('*'); star != from.npos) {
+    if (!name.starts_with(from.substr(0, star))) return {};
+    name.remove_prefix(star);
+    number = name.substr(0, name.find_first_not_of("0123456789"));
+    if (number.empty()) return {};
+    name.remove_prefix(number.size());
+    from.remove_prefix(star + 1);
+  }
+  if (!name.starts_with(from)) return {};
+  name.remove_prefix(from.size());
+  const std::size_t star = to.find('*');
+  if (star == to.npos) return concat({to, name});
+  return concat({to.substr(0, star), number, to.substr(star + 1), name});
+}
+
+/// What is before `marker` in the one name of `file` that ends in it; nothing where no name does, or several do.
+BEIT_COLD inline std::optional<std::string> prefix_of(const WeightReader& file, std::string_view marker) {
+  std::vector<std::string> found = file.names_ending_in(marker);
+  std::erase_if(found, [&](std::string& name) {
+    name.resize(name.size() - marker.size());
+    return !name.empty() && !name.ends_with('.');
+  });
+  return found.size() == 1 ? std::optional(found.front()) : std::nullopt;
+}
+
+}  // namespace detail
+
+/// The parameters of a file under timm's names. Nothing is copied.
+///
+/// The file's names may all stand under a prefix: "model.", "module.", "backbone.", "beit." ... What is beside the
+/// trunk stands under that prefix without its last part: "module.classifier." beside "module.beit.". The reader and the
+/// table must outlive it. Messages say the file's names.
 class TimmNames final : public WeightSource {
  public:
-  BEIT_COLD explicit TimmNames(const WeightReader& file) : file_(&file) {
-    constexpr std::string_view token = "cls_token", embeddings = "embeddings.";
-    const std::vector<std::string> found = file.names_ending_in(token);
-    if (found.size() != 1)
-      return;  // none, or several models: names as they are, and the one that is missing will say so
-    prefix_ = found[0].substr(0, found[0].size() - token.size());
-    if (!prefix_.empty() && !prefix_.ends_with('.')) prefix_.clear();
-    hugging_face_ = prefix_ == embeddings || prefix_.ends_with(detail::concat({".", embeddings}));
-    if (hugging_face_) prefix_.resize(prefix_.size() - embeddings.size());
-    // Heads stand beside the trunk, not in it: "beit.pooler.layernorm", "classifier".
-    if (prefix_.size() > 1) outer_ = prefix_.substr(0, prefix_.rfind('.', prefix_.size() - 2) + 1);
+  /// Translates the names of `file` by `table`; without its marker there is no prefix.
+  BEIT_COLD TimmNames(const WeightReader& file, const NameTable& table)
+      : file_(&file), table_(table), trunk_(detail::prefix_of(file, table.marker).value_or("")) {
+    if (trunk_.size() > 1) beside_ = trunk_.substr(0, trunk_.rfind('.', trunk_.size() - 2) + 1);
+    std::set<std::string> left;
+    for (std::string& name : file.names_ending_in("")) left.insert(std::move(name));
+    for (const NameRow& row : table_.rows) take(row, left);
+    for (const NameRow& row : unchanged) take(row, left);
   }
 
-  /// Whether the names are those of transformers.
-  bool hugging_face() const { return hugging_face_; }
-  /// What stands before the names of the trunk: "", "beit." or "module.".
-  const std::string& prefix() const { return prefix_; }
-  /// What stands before the names of heads: "" or "module.".
-  const std::string& outer_prefix() const { return outer_; }
+  bool has(const std::string& name) const override { return places_.contains(name); }
 
-  bool has(const std::string& name) const override {
-    // A norm of the head's own, beside the trunk's, where there are both.
-    if (hugging_face_ && name.starts_with(head_norm)) {
-      return prefix_ != outer_ && file_->has(detail::concat({prefix_, "layernorm.weight"})) &&
-             file_->has(file_name(name));
+  /// Whether there is a parameter whose name begins with `start`.
+  BEIT_COLD bool has_any(std::string_view start) const {
+    const auto found = places_.lower_bound(std::string(start));
+    return found != places_.end() && found->first.starts_with(start);
+  }
+
+  /// Marks the parameters whose names begin with `start` as read.
+  BEIT_COLD void ignore(std::string_view start) const {
+    for (const auto& [name, place] : places_) {
+      if (!name.starts_with(start)) continue;
+      for (const std::string& tensor : place.tensors) file_->ignore(tensor);
     }
-    if (!is_joined(name)) return file_->has(file_name(name));
-    return file_->has(part_name(name, 0));
   }
 
   std::vector<Index> shape(const std::string& name) const override {
-    if (!is_joined(name)) return file_->shape(file_name(name));
-    std::vector<Index> shape = file_->shape(part_name(name, 0));
-    if (!shape.empty()) shape[0] *= static_cast<Index>(parts.size());
+    const Place& place = at(name);
+    std::vector<Index> shape = file_->shape(place.tensors[0]);
+    if (!shape.empty()) shape[0] = shape[0] * std::ssize(place.tensors) - place.row->unused_rows;
+    if (place.row->unused_rows > 0) shape.insert(shape.begin(), 1);
     return shape;
   }
 
   void read(const std::string& name, std::span<const Index> shape, Index begin, Index count,
             float* out) const override {
-    if (!is_joined(name)) return file_->read(file_name(name), shape, begin, count, out);
-    std::vector<Index> part_shape(shape.begin(), shape.end());
-    part_shape[0] /= static_cast<Index>(parts.size());
-    Index size = 1;
-    for (const Index n : part_shape) size *= n;
-    for (std::size_t i = 0; i < parts.size(); ++i) {
-      const Index start = static_cast<Index>(i) * size;
-      const Index from = std::max(begin, start), to = std::min(begin + count, start + size);
-      if (count == 0) file_->read(part_name(name, i), part_shape, 0, 0, nullptr);  // only the shape is asked about
-      if (from < to) file_->read(part_name(name, i), part_shape, from - start, to - from, out + (from - begin));
+    const Place& place = at(name);
+    std::vector<Index> tensor_shape(shape.begin(), shape.end());
+    if (place.row->unused_rows > 0) {
+      tensor_shape.erase(tensor_shape.begin());
+      tensor_shape[0] += place.row->unused_rows;
+    }
+    tensor_shape[0] /= std::ssize(place.tensors);
+    Index row_size = 1;
+    for (std::size_t i = 1; i < tensor_shape.size(); ++i) row_size *= tensor_shape[i];
+    const Index unused = place.row->unused_rows * row_size, size = tensor_shape[0] * row_size - unused;
+    Index start = -unused;  // of the tensor's first element in the parameter
+    for (const std::string& tensor : place.tensors) {
+      const Index first = std::max(begin, start), last = std::min(begin + count, start + unused + size);
+      if (count == 0) file_->read(tensor, tensor_shape, 0, 0, nullptr);  // only the shape is asked about
+      if (first < last) file_->read(tensor, tensor_shape, first - start, last - first, out + (first - begin));
+      start += size;
     }
   }
 
  private:
-  static constexpr std::array<std::string_view, 3> parts{"query", "key", "value"};
-  static constexpr std::string_view joined = ".attn.qkv.weight", block = "blocks.", head_norm = "lm_norm.";
+  /// Where a parameter is.
+  struct Place {
+    const NameRow* row;
+    std::vector<std::string> tensors;  // their whole names, as many as row->theirs
+  };
 
-  bool is_joined(const std::string& name) const { return hugging_face_ && name.ends_with(joined); }
+  /// The rows behind those of every table.
+  static constexpr std::array<NameRow, 2> unchanged{{{"", {""}}, {"", {""}, true}}};
 
-  /// "blocks.0.attn.qkv.weight" -> "beit.encoder.layer.0.attention.attention.query.weight".
-  BEIT_COLD std::string part_name(const std::string& name, std::size_t part) const {
-    const std::string_view index(name.data() + block.size(), name.size() - block.size() - joined.size());
-    return detail::concat({prefix_, "encoder.layer.", index, ".attention.attention.", parts[part], ".weight"});
+  static std::span<const std::string_view> parts(const NameRow& row) {
+    const auto end = std::find(row.theirs.begin() + 1, row.theirs.end(), std::string_view());
+    return {row.theirs.begin(), end};
   }
 
-  BEIT_COLD std::string file_name(const std::string& name) const {
-    // Where the trunk has no such parameter and there is one beside it, that one.
-    const auto in_or_beside = [&](std::string_view start, std::string_view end) {
-      std::string in = detail::concat({prefix_, start, end}), beside = detail::concat({outer_, start, end});
-      return !file_->has(in) && file_->has(beside) ? beside : in;
-    };
-    if (!hugging_face_) return in_or_beside(name, "");
-    using Pair = std::pair<std::string_view, std::string_view>;
-    static constexpr std::array<Pair, 10> in_block{{
-        {"norm1.", "layernorm_before."},
-        {"norm2.", "layernorm_after."},
-        {"gamma_1", "lambda_1"},
-        {"gamma_2", "lambda_2"},
-        {"mlp.fc1.", "intermediate.dense."},
-        {"mlp.fc2.", "output.dense."},
-        {"attn.proj.", "attention.output.dense."},
-        {"attn.q_bias", "attention.attention.query.bias"},
-        {"attn.v_bias", "attention.attention.value.bias"},
-        {"attn.relative_position_bias_table",
-         "attention.attention.relative_position_bias.relative_position_bias_table"},
-    }};
-    static constexpr std::array<Pair, 6> in_trunk{{
-        {"cls_token", "embeddings.cls_token"},
-        {"mask_token", "embeddings.mask_token"},
-        {"pos_embed", "embeddings.position_embeddings"},
-        {"patch_embed.proj.", "embeddings.patch_embeddings.projection."},
-        {"rel_pos_bias.", "encoder.relative_position_bias."},
-        {"fc_norm.", "pooler.layernorm."},
-    }};
-    // `text`, behind `start`, with its beginning in transformers' words.
-    const auto renamed = [&](std::string_view start, std::string_view text, std::span<const Pair> names) {
-      for (const auto& [timm, other] : names) {
-        if (text.starts_with(timm)) return detail::concat({prefix_, start, other, text.substr(timm.size())});
-      }
-      return detail::concat({prefix_, start, text});
-    };
-    const std::string_view whole = name;
-    if (whole.starts_with(block)) {
-      const std::size_t dot = whole.find('.', block.size());
-      if (dot != std::string_view::npos) {
-        const std::string_view index = whole.substr(block.size(), dot + 1 - block.size());
-        return renamed(detail::concat({"encoder.layer.", index}), whole.substr(dot + 1), in_block);
+  const std::string& prefix(const NameRow& row) const { return row.beside ? beside_ : trunk_; }
+
+  /// The tensors that `name` is by a row, nothing if the row is for other names.
+  BEIT_COLD std::vector<std::string> tensors(const NameRow& row, std::string_view name) const {
+    std::vector<std::string> result;
+    for (const std::string_view theirs : parts(row)) {
+      if (const auto tensor = detail::renamed(name, row.ours, theirs)) {
+        result.push_back(detail::concat({prefix(row), *tensor}));
       }
     }
-    if (whole.starts_with("head.")) return detail::concat({outer_, "classifier.", whole.substr(5)});
-    if (whole.starts_with("lm_head.")) return detail::concat({outer_, whole});
-    if (whole.starts_with(head_norm)) return detail::concat({outer_, "layernorm.", whole.substr(head_norm.size())});
-    if (whole.starts_with("norm.")) return in_or_beside("layernorm.", whole.substr(5));
-    return renamed("", whole, in_trunk);
+    return result;
+  }
+
+  /// Gives the tensors that a row is for, of those that are left, their places.
+  BEIT_COLD void take(const NameRow& row, std::set<std::string>& left) {
+    std::vector<std::string> taken;
+    for (const std::string& tensor : left) {
+      if (!tensor.starts_with(prefix(row))) continue;
+      for (const std::string_view theirs : parts(row)) {
+        const auto name = detail::renamed(std::string_view(tensor).substr(prefix(row).size()), theirs, row.ours);
+        if (!name) continue;
+        if (row.ours.empty() && !theirs.empty()) {
+          file_->ignore(tensor);
+          taken.push_back(tensor);
+        } else if (places_.try_emplace(*name, Place{&row, tensors(row, *name)}).first->second.row == &row) {
+          taken.push_back(tensor);
+        }
+        break;
+      }
+    }
+    for (const std::string& tensor : taken) left.erase(tensor);
+  }
+
+  const Place& at(const std::string& name) const {
+    const auto found = places_.find(name);
+    if (found == places_.end()) fail_missing(name);
+    return found->second;
+  }
+
+  [[noreturn]] BEIT_COLD void fail_missing(const std::string& name) const {
+    std::vector<std::string> wanted;
+    for (const NameRow& row : table_.rows) {
+      if (wanted.empty() && !row.ours.empty()) wanted = tensors(row, name);
+    }
+    if (wanted.empty()) wanted = tensors(unchanged[0], name);
+    throw WeightError(detail::concat({file_->name(), ": ", detail::printable(wanted[0]), ": tensor is missing"}));
   }
 
   const WeightReader* file_;
-  std::string prefix_;  // of the trunk: "beit."
-  std::string outer_;   // of what stands beside it
-  bool hugging_face_ = false;
+  NameTable table_;
+  std::string trunk_;   // what the trunk's names begin with
+  std::string beside_;  // what the names of heads begin with
+  std::map<std::string, Place> places_;
 };
 
 }  // namespace beit::inline BEIT_ABI
