@@ -19,6 +19,7 @@
 #endif
 
 #include <beit/core/version.hpp>
+#include <beit/image/detail/stb_macros.hpp>
 
 // stb_image leaves functions unused and has casts that warn. A user's build stays quiet: GCC and Clang extend the
 // pragma to the files included here.
@@ -29,7 +30,8 @@
 #pragma GCC system_header
 #endif
 
-#include <beit/image/detail/stb_macros_save.hpp>
+BEIT_STB_MACROS(BEIT_STB_PUSH)
+#include <beit/image/detail/stb_macros_undefine.hpp>
 
 #define STB_IMAGE_IMPLEMENTATION
 #define STB_IMAGE_STATIC
@@ -87,7 +89,8 @@ inline const Functions functions{&load_within, &stbi_info_from_callbacks, &stbi_
 }  // namespace detail::stb
 }  // namespace beit::inline BEIT_ABI
 
-#include <beit/image/detail/stb_macros_restore.hpp>
+#include <beit/image/detail/stb_macros_undefine.hpp>
+BEIT_STB_MACROS(BEIT_STB_POP)
 
 #if defined(_MSC_VER) && !defined(__clang__)
 #pragma warning(pop)
