@@ -47,7 +47,9 @@ class Trunk {
 
   Trunk(const Trunk&) = delete;
   Trunk& operator=(const Trunk&) = delete;
+  /// Moves the modules; the other trunk can't be run any more.
   Trunk(Trunk&&) = default;
+  /// Moves the modules; the other trunk can't be run any more.
   Trunk& operator=(Trunk&&) = default;
 
   /// What it is made from.
