@@ -73,7 +73,7 @@ TEST(Renamed, ReplacesTheBeginningAndKeepsTheNumber) {
   EXPECT_EQ(renamed("hea", "head.", "classifier."), std::nullopt);
 }
 
-// What the tables of other publishers have: numbers in names, alternatives, tensors joined and left out, unused rows.
+// Tests the features of publishers' tables: numbers in names, alternatives, joined and ignored tensors, unused rows.
 constexpr std::array<NameRow, 10> made_up_names{{
     {"blocks.*.norm1.", {"layers.*.ln1."}},
     {"blocks.*.attn.qkv.", {"layers.*.q.A.", "layers.*.k.A.", "layers.*.v.A."}},

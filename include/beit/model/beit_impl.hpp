@@ -1,4 +1,4 @@
-// What the model does.
+// The definitions of beit.hpp.
 #pragma once
 
 #include <span>

@@ -1,4 +1,4 @@
-// What a BEiT is made from.
+// The configuration of a BEiT.
 #pragma once
 
 #include <algorithm>
@@ -20,13 +20,13 @@ namespace beit::inline BEIT_ABI {
 
 namespace detail {
 
-/// The longest side of the images that a model takes, in pixels; products of sizes can't overflow.
+/// The longest side of a model's input, in pixels; it keeps products of sizes from overflowing.
 inline constexpr Index max_model_side = 65536;
 
-/// "320x480": height, then width.
+/// Writes a size for a message, height first: "320x480".
 BEIT_COLD inline std::string size_text(Size size) { return concat({size.height, "x", size.width}); }
 
-/// `config` once it has been checked.
+/// Returns `config` after checking it.
 template <typename Checked>
 Checked checked(Checked config) {
   config.check();
@@ -35,11 +35,11 @@ Checked checked(Checked config) {
 
 }  // namespace detail
 
-/// What the trunk of a BEiT is made from: timm.models.beit.Beit without its classifier. The defaults are those of
+/// The configuration of a BEiT's trunk: timm.models.beit.Beit without its classifier. The defaults are those of
 /// beit_base_patch16_224.
 struct TrunkConfig {
   std::string architecture;      ///< timm's name, "beit_base_patch16_224"; may be empty.
-  Size image_size{224, 224};     ///< H and W, in pixels: multiples of the patch's.
+  Size image_size{224, 224};     ///< H and W, in pixels: multiples of the patch size.
   Size patch_size{16, 16};       ///< P, in pixels.
   Index in_chans = 3;            ///< Channels per image.
   Index embed_dim = 768;         ///< C.
@@ -47,7 +47,7 @@ struct TrunkConfig {
   Index num_heads = 12;          ///< A; divides C.
   Index mlp_hidden = 3072;       ///< M, timm's int(embed_dim * mlp_ratio).
   bool use_fc_norm = true;       ///< Whether the norm follows pooling (`fc_norm`) instead of preceding it (`norm`).
-  bool use_final_norm = true;    ///< Whether there is a `norm` where there is no `fc_norm`.
+  bool use_final_norm = true;    ///< Whether a model without `fc_norm` has a `norm`.
   float layer_norm_eps = 1e-6f;  ///< Epsilon of every norm, at least 0. Hugging Face's is 1e-12, BEiT-3's 1e-5.
   QkvBias qkv_bias = QkvBias::query_value;  ///< Which of queries, keys and values have a bias.
   bool scale_attn_norm = false;             ///< BEiT-3's norm of attention's result before its last product.
@@ -56,16 +56,16 @@ struct TrunkConfig {
   bool use_abs_pos_emb = false;             ///< Whether a vector is added to each token.
   bool use_rel_pos_bias = true;             ///< Whether each block has a table of relative positions.
   bool use_shared_rel_pos_bias = false;     ///< Whether all blocks have one table of relative positions.
-  Preprocessing preprocessing;              ///< How an image is brought to the model; its input_size is image_size.
+  Preprocessing preprocessing;              ///< The preprocessing of images; its input_size is image_size.
 
-  /// Patches down and across.
+  /// The grid of patches.
   [[nodiscard]] Size grid() const {
     return {image_size.height / patch_size.height, image_size.width / patch_size.width};
   }
-  /// N: the class token and the patches.
+  /// N, the number of tokens: the class token and the patches.
   [[nodiscard]] Index num_tokens() const { return 1 + grid().area(); }
 
-  /// Throws ConfigError unless a trunk can be made of this.
+  /// Throws ConfigError unless this describes a possible trunk.
   BEIT_COLD void check() const {
     const auto fail = [](const std::string& message) { throw ConfigError(detail::concat({"config: ", message})); };
     for (const auto& [name, value] :
@@ -99,14 +99,14 @@ struct TrunkConfig {
   }
 };
 
-/// What a Beit is made from: a trunk, how its tokens are pooled, and the classifier.
+/// The configuration of a Beit: a trunk, the pooling of its tokens, and the classifier.
 struct Config : TrunkConfig {
   GlobalPool global_pool = GlobalPool::avg;  ///< How tokens are pooled.
   Index num_classes = 1000;                  ///< K; 0 for features only.
-  /// The name of each of the K classes (its description where the source has one), or none.
+  /// The names of the K classes (descriptions if the source has some), or none.
   std::vector<std::string> labels{};
 
-  /// Throws ConfigError unless a model can be made of this.
+  /// Throws ConfigError unless this describes a possible model.
   BEIT_COLD void check() const {
     TrunkConfig::check();
     if (num_classes < 0) {

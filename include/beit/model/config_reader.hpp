@@ -1,4 +1,4 @@
-// From a weights file and timm's JSON to a Config.
+// Reads the Config of a model from a weights file and timm's JSON.
 #pragma once
 
 #include <cmath>
@@ -26,14 +26,14 @@ namespace beit::inline BEIT_ABI {
 
 namespace detail {
 
-/// ConfigError if `field` is there and doesn't say what the shapes say.
+/// Throws ConfigError if `field` exists and contradicts the shapes.
 template <typename Value>
 void require_agreement(const JsonField& field, Value said, Value shapes, const char* tensor) {
   if (said == shapes) return;
   field.fail(concat({json_text(shapes), " as the weights have it (", tensor, ")"}));
 }
 
-/// The number of dimensions that a parameter must have for its shape to be read.
+/// The shape of a parameter that must have `rank` dimensions.
 BEIT_COLD inline std::vector<Index> shape_of_rank(const WeightScope& weights, const char* name, std::size_t rank) {
   std::vector<Index> shape = weights.shape(name);
   if (shape.size() != rank) {
@@ -43,27 +43,27 @@ BEIT_COLD inline std::vector<Index> shape_of_rank(const WeightScope& weights, co
   return shape;
 }
 
-/// G where `count` is G*G, or 0.
+/// Returns G if `count` is G*G, else 0.
 inline Index exact_square_root(Index count) {
   if (count < 1) return 0;
   const auto root = static_cast<Index>(std::round(std::sqrt(static_cast<double>(count))));
   return root * root == count ? root : 0;
 }
 
-/// The name of the table of relative positions, or null where the model has none.
+/// The name of the table of relative positions, or null if the model has none.
 inline const char* relative_position_table(const TrunkConfig& config) {
   if (config.use_rel_pos_bias) return "blocks.0.attn.relative_position_bias_table";
   if (config.use_shared_rel_pos_bias) return "rel_pos_bias.relative_position_bias_table";
   return nullptr;
 }
 
-/// The number of rows of a matrix, 0 where it isn't there.
+/// The number of rows of a matrix; 0 if it is missing.
 BEIT_COLD inline Index rows_of(const WeightScope& weights, const char* name) {
   return weights.has(name) ? shape_of_rank(weights, name, 2)[0] : 0;
 }
 
-/// What the shapes of the parameters say by themselves. num_heads and image_size are 0 where they don't: heads
-/// follow from a table of relative positions only, and the image size from that or from pos_embed, for squares.
+/// Infers a configuration from the shapes of the parameters alone. num_heads and image_size are 0 if they don't follow:
+/// heads follow only from a table of relative positions, the image size from that or from pos_embed, for squares.
 BEIT_COLD inline TrunkConfig infer_from_shapes(const WeightScope& weights) {
   TrunkConfig config;
   const std::vector<Index> patch = shape_of_rank(weights, "patch_embed.proj.weight", 4);  // (C, in_chans, Ph, Pw)
@@ -108,7 +108,7 @@ BEIT_COLD inline GlobalPool global_pool_from(const JsonField& field) {
   field.fail("\"avg\" or \"token\"");
 }
 
-/// Names of the classes: descriptions where there are some, else names.
+/// Reads the names of the classes: their descriptions if there are some, else their names.
 BEIT_COLD inline std::vector<std::string> read_labels(const JsonField& json, Index classes) {
   JsonField names = json["label_names"];
   JsonField descriptions = json["label_descriptions"];
@@ -127,7 +127,7 @@ BEIT_COLD inline std::vector<std::string> read_labels(const JsonField& json, Ind
       throw ConfigError(concat({names.where(), ": found ", list->size(), " names, wanted ", classes}));
     }
     for (std::size_t i = 0; i < labels.size(); ++i) set(i, (*list)[i]);
-  } else if (const auto* const by_index = object_in(names.value())) {  // index -> name, where there are gaps
+  } else if (const auto* const by_index = object_in(names.value())) {  // index -> name, possibly with gaps
     for (const auto& [key, value] : *by_index) {
       const bool digits = !key.empty() && key.size() <= 9 && key.find_first_not_of("0123456789") == std::string::npos;
       if (!digits || std::stoul(key) >= labels.size() || std::to_string(std::stoul(key)) != key) {
@@ -142,7 +142,7 @@ BEIT_COLD inline std::vector<std::string> read_labels(const JsonField& json, Ind
   return labels;
 }
 
-/// Fields of one object, each of which must agree with the shapes, or be missing.
+/// Fields of an object, each of which must agree with the shapes or be missing.
 struct FieldsAgainstShapes {
   JsonField object;
 
@@ -154,7 +154,7 @@ struct FieldsAgainstShapes {
   }
 };
 
-/// Checks what timm's model_args say of the trunk. ConfigError where the shapes say something else.
+/// Checks timm's model_args of the trunk. ConfigError if they contradict the shapes.
 BEIT_COLD inline void check_against_shapes(const JsonField& args, const TrunkConfig& config) {
   const FieldsAgainstShapes fields{args};
   fields.integer("embed_dim", config.embed_dim, "patch_embed.proj.weight");
@@ -183,7 +183,7 @@ BEIT_COLD inline void check_against_shapes(const JsonField& args, const TrunkCon
   }
 }
 
-/// [channels, height, width]; the channels must be what the weights take.
+/// Reads [channels, height, width]; the channels must be those of the weights.
 BEIT_COLD inline Size read_input_size(const JsonField& field, Index channels) {
   const auto* const array = array_in(field.value());
   if (array == nullptr || array->size() != 3) field.fail("[channels, height, width]");
@@ -210,10 +210,10 @@ BEIT_COLD inline void read_preprocessing(const JsonField& cfg, Index channels, P
   if (const JsonField f = cfg["std"]; f.present()) preprocessing.std = f.three_numbers();
 }
 
-/// The configuration of a model of timm's without the fields of its classifier.
+/// Reads the configuration of a model of timm's, without the fields of its classifier.
 BEIT_COLD inline Config read_timm_features(const WeightScope& weights, const JsonField& root) {
   const JsonField args = root["model_args"];
-  // Older files of timm's have the fields of pretrained_cfg beside the others.
+  // timm's older files have the fields of pretrained_cfg at the top level.
   const JsonField cfg = root["pretrained_cfg"].present() ? root["pretrained_cfg"] : root;
   Config config{infer_from_shapes(weights)};
   config.num_classes = 0;
@@ -266,7 +266,7 @@ BEIT_COLD inline Config read_timm_features(const WeightScope& weights, const Jso
   return config;
 }
 
-/// The fields of the classifier in timm's config.json.
+/// Reads the fields of the classifier in timm's config.json.
 BEIT_COLD inline void read_timm_classes(const WeightScope& weights, const JsonField& root, Config& config) {
   config.num_classes = rows_of(weights, "head.weight");
   for (const JsonField& json : {root, root["model_args"]}) {
@@ -277,15 +277,14 @@ BEIT_COLD inline void read_timm_classes(const WeightScope& weights, const JsonFi
 
 }  // namespace detail
 
-/// The configuration of the model in `weights`.
+/// Returns the configuration of the model in `weights`.
 ///
-/// `json` is timm's config.json (or a converted file's `beit.config`, which has the same fields), or null for a
-/// bare file; messages call it `where`. Everything that the shapes of the weights say, they decide; the JSON
-/// may repeat it but not contradict it. A preset fills what neither says. Fields read: architecture, num_classes,
-/// global_pool, label_names, label_descriptions, model_args, and pretrained_cfg's input_size, interpolation,
-/// crop_pct, crop_mode, mean and std.
-/// ConfigError for a contradiction, a value of the wrong kind, or a number of heads or image size that nothing
-/// tells; WeightError where a parameter that tells the architecture is missing.
+/// `json` is timm's config.json (or a converted file's `beit.config`, which has the same fields), or null for a bare
+/// file; messages call it `where`. The shapes of the weights decide whatever they can; the JSON may repeat but not
+/// contradict them. A preset supplies what neither states. It reads the fields architecture, num_classes, global_pool,
+/// label_names, label_descriptions, model_args, and pretrained_cfg's input_size, interpolation, crop_pct, crop_mode,
+/// mean and std. ConfigError for a contradiction, a value of the wrong kind, or a number of heads or an image size that
+/// nothing determines; WeightError if a parameter that determines the architecture is missing.
 [[nodiscard]] BEIT_COLD inline Config read_config(const WeightScope& weights, const nlohmann::json& json,
                                                   const std::string& where) {
   const detail::JsonField root(json, where);

@@ -1,4 +1,4 @@
-// From a folder of Hugging Face's transformers to a Config: config.json and preprocessor_config.json.
+// Reads the Config of a model of Hugging Face's transformers: config.json and preprocessor_config.json.
 #pragma once
 
 #include <cmath>
@@ -25,7 +25,7 @@ namespace beit::inline BEIT_ABI {
 
 namespace detail {
 
-/// The class names of config.json: {"0": "tench", ...}, one for each class, or none.
+/// Reads the class names of config.json: {"0": "tench", ...}, one for each class, or none.
 BEIT_COLD inline std::vector<std::string> read_id2label(const JsonField& field, Index classes) {
   if (!field.present() || classes == 0) return {};
   if (!field.value().is_object() || static_cast<Index>(field.value().size()) != classes) {
@@ -40,7 +40,7 @@ BEIT_COLD inline std::vector<std::string> read_id2label(const JsonField& field, 
   return labels;
 }
 
-/// Checks what transformers' config.json says of the trunk. ConfigError where the shapes say something else.
+/// Checks the trunk in transformers' config.json. ConfigError if it contradicts the shapes.
 BEIT_COLD inline void check_hugging_face(const JsonField& json, const TrunkConfig& config) {
   const FieldsAgainstShapes fields{json};
   fields.integer("hidden_size", config.embed_dim, "patch_embeddings.projection.weight");
@@ -60,7 +60,7 @@ BEIT_COLD inline void check_hugging_face(const JsonField& json, const TrunkConfi
   if (const JsonField f = json["hidden_act"]; f.present() && f.string() != "gelu") f.fail("\"gelu\"");
 }
 
-/// A number for both sides, or {"height": 224, "width": 224}.
+/// Reads a size: a number for both sides, or {"height": 224, "width": 224}.
 BEIT_COLD inline Size read_size(const JsonField& field) {
   if (!field.value().is_object()) return field.size();
   const JsonField height = field["height"], width = field["width"];
@@ -68,7 +68,7 @@ BEIT_COLD inline Size read_size(const JsonField& field) {
   return {height.integer(), width.integer()};
 }
 
-/// What BeitImageProcessor is made from; what is missing has the class's defaults.
+/// Reads the arguments of BeitImageProcessor; missing ones have the class's defaults.
 BEIT_COLD inline Preprocessing read_preprocessor(const JsonField& json) {
   const auto flag = [&](const char* key) { return !json[key].present() || json[key].boolean(); };
   if (!flag("do_resize")) json["do_resize"].fail("true: images come in any size");
@@ -99,12 +99,12 @@ BEIT_COLD inline Preprocessing read_preprocessor(const JsonField& json) {
   return result;
 }
 
-/// The configuration of a model of transformers (BeitForImageClassification, BeitModel and their Data2VecVision kin)
-/// without the fields of its classifier. `weights` has timm's names (TimmNames).
+/// Reads the configuration of a model of transformers (BeitForImageClassification, BeitModel and their Data2VecVision
+/// kin), without the fields of its classifier. `weights` has timm's names (TimmNames).
 ///
 /// Without preprocessor_config.json, images are resized to the model's size, bicubic, and normalised by 0.5. As in
 /// read_config, shapes decide and the JSON may not contradict them. ConfigError for a contradiction, for another type
-/// of model, or for what nothing tells.
+/// of model, or for missing information.
 BEIT_COLD inline Config read_hugging_face_features(const WeightScope& weights, const JsonField& root,
                                                    const JsonField& preprocessor) {
   if (const JsonField f = root["model_type"]; f.present()) {
@@ -131,7 +131,7 @@ BEIT_COLD inline Config read_hugging_face_features(const WeightScope& weights, c
   check_hugging_face(root, config);
   config.global_pool = config.use_fc_norm ? GlobalPool::avg : GlobalPool::token;
   if (const JsonField f = root["use_mean_pooling"]; f.present()) {
-    // A trunk without a pooler can't contradict it.
+    // A trunk without a pooler can't contradict the JSON.
     if (config.use_fc_norm) require_agreement(f, f.boolean(), true, "pooler.layernorm");
     config.global_pool = f.boolean() ? GlobalPool::avg : GlobalPool::token;
   }
@@ -149,7 +149,7 @@ BEIT_COLD inline Config read_hugging_face_features(const WeightScope& weights, c
   return config;
 }
 
-/// The fields of the classifier in transformers' config.json.
+/// Reads the fields of the classifier in transformers' config.json.
 BEIT_COLD inline void read_hugging_face_classes(const WeightScope& weights, const JsonField& root, Config& config) {
   config.num_classes = rows_of(weights, "head.weight");
   config.labels = read_id2label(root["id2label"], config.num_classes);

@@ -1,4 +1,4 @@
-// The tokens and the attention weights of chosen blocks: timm's forward_intermediates, and its attention maps.
+// Computes the tokens and the attention weights of chosen blocks: timm's forward_intermediates, and its attention maps.
 #pragma once
 
 #include <algorithm>
@@ -22,14 +22,14 @@ namespace beit::inline BEIT_ABI {
 /// How forward_intermediates lays out the patch tokens.
 enum class OutputFormat {
   nlc,   ///< (B*Gh*Gw, C): one row per patch, image by image.
-  nchw,  ///< (B, C*Gh*Gw): one row per image, in it a map of Gh x Gw per channel.
+  nchw,  ///< (B, C*Gh*Gw): one row per image, with one map of Gh x Gw per channel.
 };
 
 /// The arguments of timm's forward_intermediates.
 struct IntermediatesOptions {
   /// The blocks, counted from 0; a negative index counts from the end. Empty: all blocks.
   std::vector<Index> indices{};
-  /// The number of last blocks, which is timm's integer `indices`; 0 where `indices` chooses.
+  /// The number of last blocks to choose, as timm's integer `indices`; 0 if `indices` chooses.
   Index last = 0;
   bool return_prefix_tokens = false;  ///< Whether to return the class token after each block as well.
   /// Whether to apply the final `norm` to each (a model with `fc_norm` has none).
@@ -42,7 +42,7 @@ struct IntermediatesOptions {
 /// The results of forward_intermediates. The vectors have one entry per chosen block, in the order of the blocks.
 struct Intermediates {
   Matrix features;                    ///< (B*N, C), as from forward_features.
-  std::vector<Matrix> intermediates;  ///< The patch tokens, in the layout that OutputFormat says.
+  std::vector<Matrix> intermediates;  ///< The patch tokens, in the layout of the options.
   std::vector<Matrix> prefix_tokens;  ///< The class tokens, each (B, C); empty unless asked for.
 };
 
@@ -51,15 +51,15 @@ namespace detail {
 /// The blocks that a caller chooses among a model's.
 class BlockChoice {
  public:
-  /// All of `depth` blocks if there are no indices. ArgumentError, which begins with `function`, where one names no
-  /// block. The indices must outlive the choice.
+  /// Chooses all of `depth` blocks if there are no indices. ArgumentError, which begins with `function`, if an index
+  /// names no block. The indices must outlive the choice.
   BlockChoice(std::span<const Index> indices, Index depth, const char* function) : indices_(indices), depth_(depth) {
     for (const Index i : indices) {
       if (i >= -depth && i < depth) continue;
       throw ArgumentError(concat({function, ": found block ", i, ", wanted ", -depth, " to ", depth - 1}));
     }
   }
-  /// The blocks of forward_intermediates.
+  /// Chooses the blocks of forward_intermediates.
   BlockChoice(const IntermediatesOptions& options, Index depth)
       : BlockChoice(options.indices, depth, "forward_intermediates") {
     if (options.last == 0) return;
@@ -95,13 +95,13 @@ class BlockChoice {
   Index depth_, first_ = 0;
 };
 
-/// Rows and columns of the patch tokens that forward_intermediates returns of `batch` images.
+/// The numbers of rows and columns of the patch tokens of `batch` images in forward_intermediates.
 inline std::pair<Index, Index> intermediates_shape(const TrunkConfig& config, Index batch, OutputFormat format) {
   const Index patches = config.grid().area(), dim = config.embed_dim;
   return format == OutputFormat::nlc ? std::pair(batch * patches, dim) : std::pair(batch, dim * patches);
 }
 
-/// Copies the patch tokens of tokens (B*N, C), N = `count`, to `out`.
+/// Copies the patch tokens among tokens (B*N, C) to `out`; N is `count`.
 inline void copy_patches(const ConstRows& tokens, Index count, OutputFormat format, const Executor& executor,
                          Rows out) {
   const Index patches = count - 1;
@@ -116,7 +116,7 @@ inline void copy_patches(const ConstRows& tokens, Index count, OutputFormat form
   });
 }
 
-/// Beit::forward_intermediates into memory of the caller's.
+/// Implements Beit::forward_intermediates with results in the caller's memory.
 template <typename Weight>
 void forward_intermediates(const Trunk<Weight>& trunk, const ConstRows& x, const IntermediatesOptions& options,
                            Workspace& workspace, Rows features, std::span<Rows> intermediates,
@@ -154,7 +154,7 @@ void forward_intermediates(const Trunk<Weight>& trunk, const ConstRows& x, const
   trunk.norm(features, workspace, features);
 }
 
-/// Beit::forward_intermediates.
+/// Implements Beit::forward_intermediates.
 template <typename Weight>
 Intermediates forward_intermediates(const Trunk<Weight>& trunk, const ConstRows& x, const IntermediatesOptions& options,
                                     Workspace& workspace) {
@@ -172,7 +172,7 @@ Intermediates forward_intermediates(const Trunk<Weight>& trunk, const ConstRows&
   return result;
 }
 
-/// Beit::forward_attention.
+/// Implements Beit::forward_attention.
 template <typename Weight>
 std::vector<Matrix> forward_attention(const Trunk<Weight>& trunk, const ConstRows& x, std::span<const Index> indices,
                                       Workspace& workspace) {

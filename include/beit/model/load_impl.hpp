@@ -1,4 +1,4 @@
-// How a model is made of its files.
+// The definitions of load.hpp.
 #pragma once
 
 #include <algorithm>
@@ -36,11 +36,11 @@ namespace beit::inline BEIT_ABI {
 
 namespace detail {
 
-/// The model of a source while it is loaded.
+/// A source while its model is loaded.
 class Loading {
  public:
-  /// Opens `source` for the function called `loader`. ArgumentError, FileError, WeightError or ConfigError where that
-  /// isn't for it.
+  /// Opens `source` for the function called `loader`. Throws ArgumentError, FileError, WeightError or ConfigError if
+  /// the function can't load it.
   BEIT_COLD Loading(std::string_view loader, const Source& source, const LoadOptions& options)
       : loader_(loader),
         options_(require_options(loader, options)),
@@ -54,12 +54,12 @@ class Loading {
     ignore_unused(names_, require_kind(names_, files_.name, loader, options), options);
   }
 
-  /// The configuration of a Beit.
+  /// Reads the configuration of a Beit.
   Config classifier_config() const;
-  /// The configuration of a MaskedImageModel.
+  /// Reads the configuration of a MaskedImageModel.
   MaskedImageConfig masked_image_config() const;
 
-  /// A Beit or a MaskedImageModel, once `config` has been made that of the images that the options ask for.
+  /// Makes a Beit or a MaskedImageModel, after adapting `config` to the image size in the options.
   template <typename Model, typename ModelConfig>
   BEIT_COLD Model make(ModelConfig config) const {
     const ResampledWeights weights = fit(config);
@@ -68,7 +68,7 @@ class Loading {
     return model;
   }
 
-  /// A tokenizer.
+  /// Makes a tokenizer.
   template <typename Weight>
   BEIT_COLD Tokenizer<Weight> make_tokenizer() const {
     const Kernels& kernels = choose_kernels(options_.isa);
@@ -86,20 +86,20 @@ class Loading {
   }
 
  private:
-  /// The fields of JSON that the configuration is read from.
+  /// The JSON fields from which the configuration is read.
   JsonField config() const { return {config_, files_.config.where.empty() ? files_.name : files_.config.where}; }
 
-  /// The size in pixels of the images that the options ask for, 0 x 0 where they ask for none. ArgumentError unless it
-  /// is a multiple of `unit`, the size in pixels of a patch or token, which messages call `unit_name`.
+  /// The image size in pixels that the options ask for, or 0 x 0. ArgumentError unless it is a multiple of `unit`, the
+  /// size in pixels of a patch or token, which messages call `unit_name`.
   Size wanted_image_size(Size unit, const char* unit_name) const;
-  /// Puts the options' preprocessing, which must be for images of `size`, in place of the file's.
+  /// Replaces the file's preprocessing by the options', which must be for images of `size`.
   void set_preprocessing(Size size, Preprocessing& preprocessing) const;
-  /// Makes `config` that of the images that the options ask for. The weights for it.
+  /// Adapts `config` to the image size in the options, and returns the weights for it.
   ResampledWeights fit(TrunkConfig& config) const;
 
-  /// The parameters of the encoder or decoder; none where there is none or it isn't wanted.
+  /// The parameters of the encoder or decoder; none if it is missing or not wanted.
   std::optional<WeightScope> half(const char* name, bool wanted) const;
-  /// How images are brought to a tokenizer that makes a token of `stride` x `stride` pixels.
+  /// The preprocessing of a tokenizer whose tokens stand for `stride` x `stride` pixels.
   Preprocessing tokenizer_preprocessing(Index stride) const;
 
   std::string_view loader_;
@@ -180,7 +180,7 @@ BEIT_COLD BEIT_INLINE ResampledWeights Loading::fit(TrunkConfig& config) const {
     config.check();
     trained = config.grid();
     const Size size = wanted_image_size(config.patch_size, "the patch size");
-    // What transformers resize to before they crop grows with the image.
+    // The size to which transformers resize before they crop grows with the image.
     Preprocessing& preprocessing = config.preprocessing;
     const auto scaled = [](Index side, Index to, Index from) { return (2 * side * to + from) / (2 * from); };
     if (preprocessing.resize_to != Size{}) {
@@ -201,7 +201,7 @@ BEIT_COLD BEIT_INLINE std::optional<WeightScope> Loading::half(const char* name,
 }
 
 BEIT_COLD BEIT_INLINE Preprocessing Loading::tokenizer_preprocessing(Index stride) const {
-  // What DALL-E's encoder is used with: the crop that the model sees, at half its size.
+  // BEiT uses DALL-E's encoder with the crop that the model sees, at half its size.
   Preprocessing preprocessing{.input_size = {112, 112},
                               .interpolation = Interpolation::lanczos,
                               .crop_pct = 1.0,

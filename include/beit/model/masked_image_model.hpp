@@ -1,4 +1,4 @@
-// The model of BEiT's pre-training, which names the visual tokens of hidden patches.
+// The model of BEiT's pre-training, which predicts the visual tokens of hidden patches.
 #pragma once
 
 #include <cstdint>
@@ -23,11 +23,11 @@
 
 namespace beit::inline BEIT_ABI {
 
-/// What a MaskedImageModel is made from: a trunk and a classifier of visual tokens.
+/// The configuration of a MaskedImageModel: a trunk and a classifier of visual tokens.
 struct MaskedImageConfig : TrunkConfig {
-  Index vocab_size = 8192;  ///< V: visual tokens that are told apart.
+  Index vocab_size = 8192;  ///< V, the number of visual tokens.
 
-  /// Throws ConfigError unless a model can be made of this.
+  /// Throws ConfigError unless this describes a possible model.
   BEIT_COLD void check() const {
     TrunkConfig::check();
     if (vocab_size < 1)
@@ -36,17 +36,17 @@ struct MaskedImageConfig : TrunkConfig {
 };
 
 /// transformers' BeitForMaskedImageModeling, Microsoft's VisionTransformerForMaskedImageModeling: BEiT (section 2.3)
-/// with a mask token in the place of hidden patches, and a softmax classifier of visual tokens over each patch.
-/// Constant once made, as Beit is, which says what Weight and x are. Results are the same bits for every batch size and
-/// thread count; the calls that take a workspace and an output allocate nothing once it has seen the batch size.
+/// with a mask token in place of each hidden patch, and a softmax classifier of visual tokens on each patch. It is
+/// constant, like Beit, which documents Weight and x. Results have the same bits for every batch size and number of
+/// threads; the calls that take a workspace and an output allocate nothing once it has seen the batch size.
 ///
-/// Masks are bytes (B*patches,), image by image and row by row, not 0 where a patch is hidden: see block_mask.
+/// Masks are bytes (B*patches,), image by image and row by row, not 0 for hidden patches: see block_mask.
 template <typename Weight>
 class MaskedImageModel {
  public:
-  /// Reads every parameter that `config` calls for under timm's names, and "mask_token" and "lm_head"; "lm_norm", a
-  /// second norm before the head, where it is there. `kernels` must outlive the model.
-  /// WeightError where one is missing, mis-shaped or not finite; ConfigError where `config` makes no such model.
+  /// Reads every parameter that `config` requires, under timm's names, "mask_token", "lm_head" and, if it exists,
+  /// "lm_norm", a second norm before the head. `kernels` must outlive the model. WeightError if one is missing,
+  /// mis-shaped or not finite; ConfigError if `config` describes no such model.
   MaskedImageModel(MaskedImageConfig config, const WeightScope& weights, const Kernels& kernels = default_kernels())
       : config_(detail::checked(std::move(config))),
         trunk_(config_, weights, kernels),
@@ -57,13 +57,13 @@ class MaskedImageModel {
     }
   }
 
-  /// What it is made from.
+  /// Its configuration.
   const MaskedImageConfig& config() const { return config_; }
-  /// The level of the kernels that it runs on.
+  /// The level of its kernels.
   Isa isa() const { return trunk_.kernels().isa; }
 
-  /// Logits of visual tokens: x (B, in_chans*H*W), mask (B*patches,) -> out (B*patches, V). ArgumentError where a shape
-  /// is wrong.
+  /// Computes logits of visual tokens: x (B, in_chans*H*W), mask (B*patches,) -> out (B*patches, V). ArgumentError for
+  /// a wrong shape.
   void forward(const ConstRows& x, std::span<const std::uint8_t> mask, Workspace& workspace, Rows out) const {
     const Index patches = config().grid().area(), dim = config().embed_dim;
     trunk_.require_input(x);
@@ -79,7 +79,7 @@ class MaskedImageModel {
     });
     head_.forward(of_patches, workspace, out);
   }
-  /// The same, in memory of its own.
+  /// Returns the logits (B*patches, V), computed in a workspace of its own.
   Matrix forward(const ConstRows& x, std::span<const std::uint8_t> mask) const {
     Workspace workspace;
     Matrix out(x.rows() * config().grid().area(), config().vocab_size);
@@ -87,8 +87,8 @@ class MaskedImageModel {
     return out;
   }
 
-  /// Tokens after the last block, and after the trunk's norm where it has one: x, mask -> out (B*N, C), image by image,
-  /// the class token first.
+  /// Computes the tokens after the last block, and after the trunk's norm if it has one: x, mask -> out (B*N, C), image
+  /// by image, the class token first.
   void forward_features(const ConstRows& x, std::span<const std::uint8_t> mask, Workspace& workspace, Rows out) const {
     const Index wanted = x.rows() * config().grid().area();
     if (static_cast<Index>(mask.size()) != wanted) {
@@ -100,7 +100,7 @@ class MaskedImageModel {
     for (const Block<Weight>& block : trunk_.blocks()) block.forward(x.rows(), workspace, out);
     trunk_.norm(out, workspace, out);
   }
-  /// The same, in memory of its own.
+  /// Returns the tokens (B*N, C), computed in a workspace of its own.
   Matrix forward_features(const ConstRows& x, std::span<const std::uint8_t> mask) const {
     trunk_.require_input(x);
     Workspace workspace;

@@ -1,4 +1,4 @@
-// The kinds of models that a file may hold, and what is said where it holds another one.
+// The kinds of models that a file may hold, and the errors if it holds another kind than wanted.
 #pragma once
 
 #include <algorithm>
@@ -18,19 +18,19 @@ namespace beit::inline BEIT_ABI {
 
 namespace detail {
 
-/// A kind of model. Names of parameters are timm's, or where timm has none the ones in the file; each stands for all
-/// that begin with it.
+/// A kind of model. Names of parameters are timm's, or the file's if timm has none; each stands for all names that
+/// begin with it.
 struct ModelKind {
-  std::string_view name;                    ///< What messages call it.
-  std::string_view loader;                  ///< The function that loads it; empty where there is none.
-  std::array<std::string_view, 2> proof{};  ///< The parameters of which a file of this kind has at least one.
+  std::string_view name;                    ///< The name in messages.
+  std::string_view loader;                  ///< The function that loads it; empty if there is none.
+  std::array<std::string_view, 2> proof{};  ///< Parameters that prove the kind: a file of it has at least one of them.
   std::array<std::string_view, 6> head{};   ///< The parameters of its head, which features_only leaves out.
-  std::string_view unused{};                ///< A parameter that may be in the file and isn't used.
+  std::string_view unused{};                ///< A parameter that the file may have but the model doesn't use.
   bool trunk = true;                        ///< Whether features_only can read it.
   std::string_view maker = "weights_tools/convert.py";  ///< The tool that makes such files.
 };
 
-/// All kinds; a file is of the first whose proof it has.
+/// All kinds. A file is of the first kind whose proof it has.
 inline constexpr std::array model_kinds{
     ModelKind{.name = "a tokenizer",
               .loader = "load_tokenizer",
@@ -51,7 +51,7 @@ inline constexpr std::array model_kinds{
     ModelKind{.name = "a BEiT without a head", .loader = "load", .proof = {"cls_token"}, .unused = "mask_token"},
 };
 
-/// The kind that `loader` loads; the first of several.
+/// The first kind that `loader` loads.
 BEIT_COLD inline const ModelKind& kind_loaded_by(std::string_view loader) {
   const ModelKind* kind = model_kinds.data();
   while (kind->loader != loader) ++kind;
@@ -74,7 +74,7 @@ inline constexpr std::array option_rows{
     OptionRow{"precision", [](const LoadOptions& options) { return options.precision.has_value(); }, "load_any"},
 };
 
-/// The options of `loader`; ArgumentError where one is given that another function takes.
+/// Returns the options of `loader`. ArgumentError if an option is set that only another function takes.
 BEIT_COLD inline const LoadOptions& require_options(std::string_view loader, const LoadOptions& options) {
   for (const OptionRow& row : option_rows) {
     if (row.loader == loader || !row.given(options)) continue;
@@ -84,7 +84,7 @@ BEIT_COLD inline const LoadOptions& require_options(std::string_view loader, con
   return options;
 }
 
-/// The kind of model that is in a file, or null.
+/// The kind of model in a file, or null.
 BEIT_COLD inline const ModelKind* kind_of(const TimmNames& names) {
   for (const ModelKind& kind : model_kinds) {
     for (const std::string_view start : kind.proof) {
@@ -94,8 +94,8 @@ BEIT_COLD inline const ModelKind* kind_of(const TimmNames& names) {
   return nullptr;
 }
 
-/// Checks that `loader`, of which `options` are, reads what is in the file called `file`. WeightError where that is
-/// another kind of model.
+/// Checks that `loader`, which has these options, reads the kind of model in the file called `file`. WeightError if it
+/// doesn't.
 BEIT_COLD inline const ModelKind& require_kind(const TimmNames& names, const std::string& file, std::string_view loader,
                                                const LoadOptions& options) {
   const ModelKind& wanted = kind_loaded_by(loader);
@@ -111,7 +111,7 @@ BEIT_COLD inline const ModelKind& require_kind(const TimmNames& names, const std
                             found->trunk && loader == "load" ? ": LoadOptions::features_only reads its trunk" : ""}));
 }
 
-/// Marks the parameters that a model of `kind` has no use for as read.
+/// Marks the parameters that a model of `kind` doesn't use as read.
 BEIT_COLD inline void ignore_unused(const TimmNames& names, const ModelKind& kind, const LoadOptions& options) {
   if (!kind.unused.empty()) names.ignore(kind.unused);
   if (!options.features_only) return;

@@ -1,4 +1,4 @@
-// Whose files are read: each publisher's names of parameters, and the reader of its configuration.
+// The publishers whose files are read: each one's names of parameters, and the reader of its configuration.
 #pragma once
 
 #include <algorithm>
@@ -19,17 +19,17 @@ namespace beit::inline BEIT_ABI {
 
 namespace detail {
 
-/// Whoever publishes models under names and configurations of its own.
+/// A publisher of models with its own names and configurations.
 struct Publisher {
   std::string_view name;
   NameTable names;
-  /// Reads the configuration but for the fields of the classifier.
+  /// Reads the configuration without the fields of the classifier.
   Config (*read_features)(const WeightScope& weights, const JsonField& config, const JsonField& preprocessor);
   /// Reads the fields of the classifier.
   void (*read_classes)(const WeightScope& weights, const JsonField& config, Config& into);
 };
 
-/// The names that transformers writes for BeitModel, Data2VecVisionModel and the models that are made of them.
+/// The names that transformers writes for BeitModel, Data2VecVisionModel and the models with them.
 inline constexpr std::array<NameRow, 21> transformers_names{{
     {"blocks.*.norm1.", {"encoder.layer.*.layernorm_before."}},
     {"blocks.*.norm2.", {"encoder.layer.*.layernorm_after."}},
@@ -53,11 +53,11 @@ inline constexpr std::array<NameRow, 21> transformers_names{{
     {"fc_norm.", {"pooler.layernorm."}},
     {"norm.", {"layernorm."}},
     {"norm.", {"layernorm."}, true},
-    {"lm_norm.", {"layernorm."}, true},  // where the trunk has a norm, too
+    {"lm_norm.", {"layernorm."}, true},  // if the trunk has a norm, too
     {"head.", {"classifier."}, true},
 }};
 
-/// All publishers. Where the marker of one is part of another's, the longer one comes first.
+/// All publishers. If the marker of one is part of another's, the longer one comes first.
 inline constexpr std::array<Publisher, 2> publishers{{
     {"Hugging Face transformers",
      {"embeddings.cls_token", transformers_names},
@@ -71,7 +71,7 @@ inline constexpr std::array<Publisher, 2> publishers{{
      read_timm_classes},
 }};
 
-/// The first publisher whose marker is in `file`; the last one where none is.
+/// The first publisher whose marker is in `file`, or the last one if there is none.
 BEIT_COLD inline const Publisher& publisher_of(const WeightReader& file, std::span<const Publisher> from = publishers) {
   const auto found = std::find_if(from.begin(), from.end(), [&](const Publisher& publisher) {
     return prefix_of(file, publisher.names.marker).has_value();

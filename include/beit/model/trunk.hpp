@@ -1,4 +1,4 @@
-// What all of BEiT's heads stand on: timm.models.beit.Beit without its classifier.
+// The trunk that all heads share: timm.models.beit.Beit without its classifier.
 #pragma once
 
 #include <cstddef>
@@ -22,13 +22,13 @@
 
 namespace beit::inline BEIT_ABI {
 
-/// Patch embedding, class token, positions, blocks and, where the model has it, the final norm. Constant once made.
-/// It can be moved, not copied.
+/// Patch embedding, class token, positions, blocks and, if the model has it, the final norm. It is constant, and can be
+/// moved but not copied.
 template <typename Weight>
 class Trunk {
  public:
-  /// Reads its parameters under timm's names; "norm" as the configuration says.
-  /// WeightError where one is missing, mis-shaped or not finite. `config` has been checked.
+  /// Reads the parameters under timm's names; "norm" if the configuration says so. WeightError if one is missing,
+  /// mis-shaped or not finite. `config` has been checked.
   BEIT_COLD Trunk(TrunkConfig config, const WeightScope& weights, const Kernels& kernels)
       : kernels_(&kernels),
         config_(std::move(config)),
@@ -52,24 +52,24 @@ class Trunk {
   /// Moves the modules; the other trunk can't be run any more.
   Trunk& operator=(Trunk&&) = default;
 
-  /// What it is made from.
+  /// Its configuration.
   const TrunkConfig& config() const { return config_; }
-  /// What it runs on.
+  /// Its kernels.
   const Kernels& kernels() const { return *kernels_; }
 
-  /// ArgumentError unless x is (B, in_chans*H*W).
+  /// Throws ArgumentError unless x is (B, in_chans*H*W).
   void require_input(const ConstRows& x) const {
     require_shape(x, x.rows(), config_.in_chans * config_.image_size.area(), "forward: x");
   }
 
-  /// All steps: x (B, in_chans*H*W) -> out (B*N, C), the tokens after the last block and the norm.
+  /// Runs all steps: x (B, in_chans*H*W) -> out (B*N, C), the tokens after the last block and the norm.
   void forward(const ConstRows& x, Workspace& workspace, Rows out) const {
     embed(x, workspace, out);
     for (const Block<Weight>& block : blocks_) block.forward(x.rows(), workspace, out);
     norm(out, workspace, out);
   }
 
-  /// The first step: class token, patch embeddings and absolute positions, x (B, in_chans*H*W) -> tokens (B*N, C).
+  /// Runs the first step, class token, patch embeddings and absolute positions: x (B, in_chans*H*W) -> tokens (B*N, C).
   void embed(const ConstRows& x, Workspace& workspace, Rows tokens) const {
     const Index count = config_.num_tokens(), dim = config_.embed_dim;
     require_input(x);
@@ -84,11 +84,12 @@ class Trunk {
     });
     patch_embed_.forward_residual(x, workspace, tokens);
   }
-  /// The steps between: each changes tokens (B*N, C) in place.
+  /// The steps in between: each block changes tokens (B*N, C) in place.
   const std::list<Block<Weight>>& blocks() const { return blocks_; }
   /// Whether the model has a norm at the end of its trunk.
   bool has_norm() const { return norm_.has_value(); }
-  /// The last step: tokens (m, C) -> out (m, C), which may be the tokens; a copy where the model has no norm here.
+  /// Runs the last step, the norm: tokens (m, C) -> out (m, C), which may be the tokens. Copies if the model has no
+  /// norm here.
   void norm(const ConstRows& tokens, Workspace& workspace, Rows out) const {
     if (norm_) {
       norm_->forward(tokens, workspace.executor(), out);
@@ -97,7 +98,7 @@ class Trunk {
     }
   }
 
-  /// What embed adds to token i for its position, (C,); empty where the model has no absolute positions.
+  /// The vector (C,) that embed adds to token i for its position; empty if the model has no absolute positions.
   std::span<const float> position(Index token) const {
     const auto dim = static_cast<std::size_t>(config_.embed_dim);
     if (!config_.use_abs_pos_emb) return {};
@@ -129,7 +130,7 @@ class Trunk {
   AlignedBuffer<float> cls_token_;  // (C,)
   AlignedBuffer<float> pos_embed_;  // (N, C), or empty
   PatchEmbed<typename WeightTraits<Weight>::BoundaryWeight> patch_embed_;
-  std::list<Block<Weight>> blocks_;  // made where they stay
+  std::list<Block<Weight>> blocks_;  // in a list, because blocks can't be moved
   std::optional<LayerNorm> norm_;
 };
 

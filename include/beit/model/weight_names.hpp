@@ -1,4 +1,4 @@
-// timm's names of parameters, for files of publishers that have others.
+// Reads parameters under timm's names from files of publishers with other names.
 #pragma once
 
 #include <algorithm>
@@ -24,31 +24,31 @@
 
 namespace beit::inline BEIT_ABI {
 
-/// Says which tensors of a publisher's files are which parameter.
+/// Maps tensors of a publisher's files to a parameter.
 ///
-/// A name stands for all names that begin with it; what follows is the same on both sides. '*' stands for the number of
-/// a block. Each row takes the tensors that no row before it has taken, unless their parameter has been found: so the
-/// first of several rows for one parameter that finds a tensor counts. Tensors that no row names keep their names.
+/// A name stands for all names that begin with it; the rest is the same on both sides. '*' stands for the number of a
+/// block. Each row takes the tensors that no earlier row has taken, unless their parameter has already been found: of
+/// several rows for one parameter, the first that finds a tensor wins. Tensors that no row names keep their names.
 struct NameRow {
   std::string_view ours;  ///< timm's name: "blocks.*.norm1."; empty for tensors that no model here has.
-  /// The file's name: "encoder.layer.*.layernorm_before."; several names where the parameter is joined of as many
-  /// tensors, one below the other.
+  /// The file's name: "encoder.layer.*.layernorm_before."; several names if the parameter joins as many tensors, one
+  /// below the other.
   std::array<std::string_view, 3> theirs;
-  bool beside = false;    ///< Whether the tensors are beside the trunk, as heads are, instead of in it.
-  Index unused_rows = 0;  ///< Not 0: the parameter (1, n, C) is what follows so many rows of the tensor (rows + n, C).
+  bool beside = false;    ///< Whether the tensors stand beside the trunk, as heads do, instead of in it.
+  Index unused_rows = 0;  ///< If not 0, the parameter (1, n, C) follows so many rows of the tensor (rows + n, C).
 };
 
 /// The names of a publisher.
 struct NameTable {
-  /// The end of a name that only this publisher's files have, and only once; what is before it in the file is the
-  /// prefix of all names of the trunk.
+  /// The end of a name that only this publisher's files have, and only once. In the file, the prefix of all names of
+  /// the trunk stands before it.
   std::string_view marker;
   std::span<const NameRow> rows;
 };
 
 namespace detail {
 
-/// `name` with `to` in place of `from`, with which it begins; nothing if it doesn't.
+/// Replaces `from`, with which `name` begins, by `to`. Returns nothing if it doesn't begin so.
 BEIT_COLD inline std::optional<std::string> renamed(std::string_view name, std::string_view from, std::string_view to) {
   std::string_view number;
   if (const std::size_t star = from.find('*'); star != from.npos) {
@@ -66,7 +66,7 @@ BEIT_COLD inline std::optional<std::string> renamed(std::string_view name, std::
   return concat({to.substr(0, star), number, to.substr(star + 1), name});
 }
 
-/// What is before `marker` in the one name of `file` that ends in it; nothing where no name does, or several do.
+/// The text before `marker` in the only name of `file` that ends in it; nothing if no name does, or several do.
 BEIT_COLD inline std::optional<std::string> prefix_of(const WeightReader& file, std::string_view marker) {
   std::vector<std::string> found = file.names_ending_in(marker);
   std::erase_if(found, [&](std::string& name) {
@@ -80,9 +80,9 @@ BEIT_COLD inline std::optional<std::string> prefix_of(const WeightReader& file, 
 
 /// The parameters of a file under timm's names. Nothing is copied.
 ///
-/// The file's names may all stand under a prefix: "model.", "module.", "backbone.", "beit." ... What is beside the
-/// trunk stands under that prefix without its last part: "module.classifier." beside "module.beit.". The reader and the
-/// table must outlive it. Messages say the file's names.
+/// The file's names may all stand under a prefix: "model.", "module.", "backbone.", "beit." ... Tensors beside the
+/// trunk have that prefix without its last part: "module.classifier." beside "module.beit.". The reader and the table
+/// must outlive it. Messages show the file's names.
 class TimmNames final : public WeightSource {
  public:
   /// Translates the names of `file` by `table`; without its marker there is no prefix.
@@ -134,20 +134,20 @@ class TimmNames final : public WeightSource {
     Index start = -unused;  // of the tensor's first element in the parameter
     for (const std::string& tensor : place.tensors) {
       const Index first = std::max(begin, start), last = std::min(begin + count, start + unused + size);
-      if (count == 0) file_->read(tensor, tensor_shape, 0, 0, nullptr);  // only the shape is asked about
+      if (count == 0) file_->read(tensor, tensor_shape, 0, 0, nullptr);  // only checks the shape
       if (first < last) file_->read(tensor, tensor_shape, first - start, last - first, out + (first - begin));
       start += size;
     }
   }
 
  private:
-  /// Where a parameter is.
+  /// The place of a parameter.
   struct Place {
     const NameRow* row;
-    std::vector<std::string> tensors;  // their whole names, as many as row->theirs
+    std::vector<std::string> tensors;  // their full names, as many as row->theirs
   };
 
-  /// The rows behind those of every table.
+  /// The rows that follow those of every table.
   static constexpr std::array<NameRow, 2> unchanged{{{"", {""}}, {"", {""}, true}}};
 
   static std::span<const std::string_view> parts(const NameRow& row) {
@@ -157,7 +157,7 @@ class TimmNames final : public WeightSource {
 
   const std::string& prefix(const NameRow& row) const { return row.beside ? beside_ : trunk_; }
 
-  /// The tensors that `name` is by a row, nothing if the row is for other names.
+  /// The tensors that a row gives for `name`; nothing if the row is for other names.
   BEIT_COLD std::vector<std::string> tensors(const NameRow& row, std::string_view name) const {
     std::vector<std::string> result;
     for (const std::string_view theirs : parts(row)) {
@@ -168,7 +168,7 @@ class TimmNames final : public WeightSource {
     return result;
   }
 
-  /// Gives the tensors that a row is for, of those that are left, their places.
+  /// Assigns places to those of the remaining tensors that a row names.
   BEIT_COLD void take(const NameRow& row, std::set<std::string>& left) {
     std::vector<std::string> taken;
     for (const std::string& tensor : left) {
@@ -205,8 +205,8 @@ class TimmNames final : public WeightSource {
 
   const WeightReader* file_;
   NameTable table_;
-  std::string trunk_;   // what the trunk's names begin with
-  std::string beside_;  // what the names of heads begin with
+  std::string trunk_;   // the prefix of the trunk's names
+  std::string beside_;  // the prefix of heads' names
   std::map<std::string, Place> places_;
 };
 
