@@ -12,7 +12,7 @@ template <typename Weight>
 void OneBlock(benchmark::State& state) {
   const beit::Config config = beit::preset("beit_base_patch16_224");
   const beit::Index batch = state.range(0), rows = batch * config.num_tokens();
-  const testing_weights::RandomWeights weights(1);
+  const beit_test::RandomWeights weights(1);
   const beit::WeightScope scope = weights.root();
   beit::RelativePositionBias bias(config.grid());
   bias.add(scope.scope("attn"), config.num_heads);

@@ -17,7 +17,7 @@ using beit::Index;
 template <typename Weight>
 void run(benchmark::State& state, Index layers) {
   const Index batch = state.range(0), rows = 197, n = state.range(1), k = state.range(2);
-  const testing_weights::RandomWeights numbers(1);
+  const beit_test::RandomWeights numbers(1);
   beit::ThreadPool pool(1);
   beit::Workspace workspace(pool);
   std::vector<beit::Linear<Weight>> matrices;

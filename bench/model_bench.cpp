@@ -10,8 +10,7 @@ namespace {
 
 template <typename Weight>
 void WholeModel(benchmark::State& state) {
-  static const beit::Beit<Weight> model(beit::preset("beit_base_patch16_224"),
-                                        testing_weights::RandomWeights(1).root());
+  static const beit::Beit<Weight> model(beit::preset("beit_base_patch16_224"), beit_test::RandomWeights(1).root());
   const beit::Index batch = state.range(0);
   beit::ThreadPool pool(static_cast<int>(state.range(1)));
   beit::Workspace workspace(pool);

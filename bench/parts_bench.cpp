@@ -19,7 +19,7 @@ using beit::Index;
 constexpr Index tokens = 197, dim = 768, hidden = 3072, heads = 12;
 
 beit::Activations normal_rows(beit::Workspace::Frame& frame, const beit::kernels::Layout& layout, Index columns) {
-  const testing_weights::RandomWeights numbers(1);
+  const beit_test::RandomWeights numbers(1);
   const auto x = numbers.get("x", std::vector<Index>{tokens, columns});
   const beit::Activations out = frame.activations(layout, 1, tokens, columns);
   for (Index t = 0; t < out.tiles(); ++t) {
@@ -39,7 +39,7 @@ void Attention(benchmark::State& state) {
       frame.activations(*beit::precision_kernels<Weight>(beit::default_kernels()).gemm.layout, 1, tokens, dim, true);
   std::byte* const scratch = frame.bytes(kernel.scratch_bytes(tokens, dim / heads));
   beit::RelativePositionBias bias({14, 14});
-  bias.add(testing_weights::RandomWeights(1).root().scope("attn"), heads);
+  bias.add(beit_test::RandomWeights(1).root().scope("attn"), heads);
   for (auto _ : state) {
     for (Index head = 0; head < heads; ++head) {
       kernel.run({.qkv = &qkv,
@@ -57,7 +57,7 @@ void Attention(benchmark::State& state) {
 
 template <typename Weight>
 void LayerNorm(benchmark::State& state) {
-  const testing_weights::RandomWeights numbers(1);
+  const beit_test::RandomWeights numbers(1);
   beit::ThreadPool pool(1);
   beit::Workspace workspace(pool);
   beit::Workspace::Frame frame(workspace);
@@ -76,8 +76,7 @@ void FirstProduct(benchmark::State& state) {
   beit::ThreadPool pool(1);
   beit::Workspace workspace(pool);
   beit::Workspace::Frame frame(workspace);
-  const beit::Linear<Weight> fc1(beit::default_kernels(), testing_weights::RandomWeights(1).root().scope("fc1"), hidden,
-                                 dim);
+  const beit::Linear<Weight> fc1(beit::default_kernels(), beit_test::RandomWeights(1).root().scope("fc1"), hidden, dim);
   const beit::kernels::Layout& layout = *beit::precision_kernels<Weight>(beit::default_kernels()).gemm.layout;
   const beit::Activations x = normal_rows(frame, layout, dim);
   const beit::Activations out = frame.activations(layout, 1, tokens, hidden, true);

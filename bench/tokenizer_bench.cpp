@@ -14,7 +14,7 @@ namespace {
 
 using beit::Index;
 
-const testing_weights::RandomWeights numbers(1);
+const beit_test::RandomWeights numbers(1);
 
 /// Takes 26.06 GMACs at 112 x 112 pixels.
 template <typename Weight>

@@ -17,11 +17,11 @@ namespace beit::inline BEIT_ABI {
 inline void PrintTo(Isa isa, std::ostream* out) { *out << isa_name(isa); }  // called by GoogleTest
 }  // namespace beit::inline BEIT_ABI
 
-namespace testing_levels {
+namespace beit_test {
 
 /// The levels that this processor has, except those that BEIT_TESTED_LEVELS names ("portable,avx2"): under an emulator,
 /// levels that were tested elsewhere are left out. The best level is always included.
-inline std::vector<beit::Isa> available() {
+inline std::vector<beit::Isa> available_levels() {
   const char* const tested = std::getenv("BEIT_TESTED_LEVELS");
   const std::string left_out = std::string(",").append(tested == nullptr ? "" : tested).append(",");
   std::vector<beit::Isa> levels;
@@ -58,7 +58,7 @@ using Case = std::tuple<const char*, beit::Isa>;
 /// Tests of these names, each on every level.
 template <typename... Names>
 auto on_all(Names... names) {
-  return testing::Combine(testing::Values(names...), testing::ValuesIn(available()));
+  return testing::Combine(testing::Values(names...), testing::ValuesIn(available_levels()));
 }
 
 /// "standard_avx2" or "avx2".
@@ -69,4 +69,4 @@ inline std::string level_name(const testing::TestParamInfo<beit::Isa>& test) {
   return std::string(beit::isa_name(test.param));
 }
 
-}  // namespace testing_levels
+}  // namespace beit_test

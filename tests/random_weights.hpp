@@ -7,9 +7,10 @@
 #include <string>
 #include <vector>
 
+#include <beit/core/matrix.hpp>
 #include <beit/io/weights.hpp>
 
-namespace testing_weights {
+namespace beit_test {
 
 /// Has every parameter, of any shape, with uniform numbers that depend only on its name and the seed. Their deviation
 /// keeps activations from vanishing and growing: 1/sqrt(inputs) for matrices; norm weights are about 1, layer scales
@@ -47,4 +48,11 @@ class RandomWeights final : public beit::WeightSource {
   std::uint64_t seed_;
 };
 
-}  // namespace testing_weights
+/// Numbers about 0 that depend only on the source and the name: (rows, columns).
+inline beit::Matrix numbers(const beit::WeightSource& source, const char* name, beit::Index rows, beit::Index columns) {
+  beit::Matrix x(rows, columns);
+  source.read(name, std::vector<beit::Index>{rows, columns}, 0, x.size(), x.data());
+  return x;
+}
+
+}  // namespace beit_test

@@ -3,6 +3,8 @@
 
 #include <beit/core/matrix.hpp>
 
+namespace beit_test {
+
 /// The row of the table of relative positions for a query and a key in this grid of patches; token 0 is the class
 /// token.
 inline beit::Index timm_index(beit::Size grid, beit::Index query, beit::Index key) {
@@ -14,3 +16,5 @@ inline beit::Index timm_index(beit::Size grid, beit::Index query, beit::Index ke
   const beit::Index dx = (query - 1) % grid.width - (key - 1) % grid.width + grid.width - 1;
   return dy * (2 * grid.width - 1) + dx;
 }
+
+}  // namespace beit_test

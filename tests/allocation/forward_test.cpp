@@ -47,7 +47,7 @@ long allocations_of_second_forward(int threads, beit::Index batch) {
   config.depth = 2;
   config.use_abs_pos_emb = true;
   config.num_classes = 10;
-  const testing_weights::RandomWeights weights(1);
+  const beit_test::RandomWeights weights(1);
   const beit::Beit<Weight> model(config, weights.root());
   beit::ThreadPool pool(threads);
   beit::Workspace workspace(pool);

@@ -9,7 +9,7 @@
 
 #include <unistd.h>
 
-namespace {
+namespace beit_test::affinity_test {
 
 namespace fs = std::filesystem;
 
@@ -88,5 +88,5 @@ TEST_F(ContainerProcessors, IgnoresWhatItCannotRead) {
   EXPECT_EQ(found(), 65536);
 }
 
-}  // namespace
+}  // namespace beit_test::affinity_test
 #endif

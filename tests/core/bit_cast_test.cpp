@@ -6,7 +6,7 @@
 
 #include <gtest/gtest.h>
 
-namespace {
+namespace beit_test::bit_cast_test {
 
 TEST(BitCast, IsWhatMemcpyGives) {
   for (const float x : {0.0f, -0.0f, 1.0f, -2.5f, std::numeric_limits<float>::denorm_min(),
@@ -24,4 +24,4 @@ TEST(BitCast, IsKnownWhenCompiling) {
   static_assert(beit::detail::bit_cast<double>(std::uint64_t{0xC000000000000000}) == -2.0);
 }
 
-}  // namespace
+}  // namespace beit_test::bit_cast_test

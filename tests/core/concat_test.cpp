@@ -7,7 +7,7 @@
 
 #include <gtest/gtest.h>
 
-namespace {
+namespace beit_test::concat_test {
 
 using beit::detail::concat;
 
@@ -40,4 +40,4 @@ TEST(AppendItem, HasCommasBetweenItems) {
   EXPECT_EQ(list, "a, b c, d");
 }
 
-}  // namespace
+}  // namespace beit_test::concat_test

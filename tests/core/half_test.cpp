@@ -9,7 +9,7 @@
 
 #include <beit/core/bit_cast.hpp>
 
-namespace {
+namespace beit_test::half_test {
 
 /// The value as IEEE 754 defines it: sign, biased exponent, fraction.
 float by_definition(std::uint16_t pattern, int exponent_bits, int fraction_bits) {
@@ -110,4 +110,4 @@ TEST(HalfTest, Bfloat16RoundsToNearestEven) {
   }
 }
 
-}  // namespace
+}  // namespace beit_test::half_test

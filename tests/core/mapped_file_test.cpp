@@ -12,13 +12,12 @@
 #include <unistd.h>
 #endif
 
-#include "../io/testing.hpp"
+#include "../testing.hpp"
 
-namespace {
+namespace beit_test::mapped_file_test {
 
 using beit::FileError;
 using beit::MappedFile;
-using beit_test::message_of;
 using ::testing::HasSubstr;
 
 std::string text_of(const MappedFile& file) {
@@ -27,24 +26,24 @@ std::string text_of(const MappedFile& file) {
 
 class MappedFileTest : public ::testing::Test {
  protected:
-  beit_test::TemporaryFolder folder_;
+  TemporaryFolder folder_;
 };
 
 TEST_F(MappedFileTest, HoldsTheBytesOfTheFile) {
-  beit_test::write_file(folder_ / "a", std::string("one\0two", 7));
+  write_file(folder_ / "a", std::string("one\0two", 7));
   EXPECT_EQ(text_of(MappedFile(folder_ / "a")), std::string("one\0two", 7));
 }
 
 TEST_F(MappedFileTest, EmptyFileHasNoBytes) {
-  beit_test::write_file(folder_ / "empty", "");
+  write_file(folder_ / "empty", "");
   const MappedFile file(folder_ / "empty");
   EXPECT_TRUE(file.bytes().empty());
   file.release(0, 10);
 }
 
 TEST_F(MappedFileTest, MovingKeepsTheAddress) {
-  beit_test::write_file(folder_ / "a", "abc");
-  beit_test::write_file(folder_ / "b", "bcd");
+  write_file(folder_ / "a", "abc");
+  write_file(folder_ / "b", "bcd");
   MappedFile first(folder_ / "a");
   const std::byte* const address = first.bytes().data();
   MappedFile second(std::move(first));
@@ -58,7 +57,7 @@ TEST_F(MappedFileTest, MovingKeepsTheAddress) {
 TEST_F(MappedFileTest, ReleasedBytesCanBeReadAgain) {
   std::string text(100'000, 'x');
   for (std::size_t i = 0; i < text.size(); ++i) text[i] = static_cast<char>('a' + i % 26);
-  beit_test::write_file(folder_ / "a", text);
+  write_file(folder_ / "a", text);
   const MappedFile file(folder_ / "a");
   ASSERT_EQ(text_of(file), text);
   file.release(0, text.size());
@@ -78,7 +77,7 @@ TEST_F(MappedFileTest, MissingFile) {
 TEST_F(MappedFileTest, MoreThanFourGigabytes) {
   if (sizeof(std::size_t) < 8) GTEST_SKIP() << "more than there is room for";
   const std::filesystem::path path = folder_ / "large";
-  beit_test::write_file(path, "first");
+  write_file(path, "first");
   constexpr std::uintmax_t size = (std::uintmax_t{1} << 32) + 5;
   std::filesystem::resize_file(path, size);  // takes no space on the disk
   const MappedFile file(path);
@@ -107,11 +106,11 @@ TEST_F(MappedFileTest, Device) {
 
 TEST_F(MappedFileTest, UnreadableFile) {
   if (::geteuid() == 0) GTEST_SKIP() << "root may read everything";
-  beit_test::write_file(folder_ / "secret", "abc");
+  write_file(folder_ / "secret", "abc");
   std::filesystem::permissions(folder_ / "secret", std::filesystem::perms::none);
   const std::string message = message_of<FileError>([&] { MappedFile file(folder_ / "secret"); });
   EXPECT_THAT(message, HasSubstr("secret: can't be opened: Permission denied"));
 }
 #endif
 
-}  // namespace
+}  // namespace beit_test::mapped_file_test

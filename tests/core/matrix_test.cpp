@@ -5,7 +5,7 @@
 #include <string>
 #include <utility>
 
-namespace {
+namespace beit_test::matrix_test {
 
 using beit::Matrix;
 
@@ -75,4 +75,4 @@ TEST(RequireShape, SaysWhatWasFoundAndWanted) {
   }
 }
 
-}  // namespace
+}  // namespace beit_test::matrix_test

@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-namespace {
+namespace beit_test::path_text_test {
 
 TEST(PathText, IsTheUtf8ThatThePathWasMadeOf) {
   for (const char8_t* const name : {u8"photo.png", u8"Größe.png", u8"写真/сумка.png", u8""}) {
@@ -14,4 +14,4 @@ TEST(PathText, IsTheUtf8ThatThePathWasMadeOf) {
   }
 }
 
-}  // namespace
+}  // namespace beit_test::path_text_test

@@ -16,7 +16,7 @@
 #include <unistd.h>
 #endif
 
-namespace {
+namespace beit_test::thread_pool_test {
 
 using beit::Index;
 
@@ -216,4 +216,4 @@ TEST(Executor, TakesAnyTypeWithParallelFor) {
   EXPECT_EQ(pool.calls, 1);
 }
 
-}  // namespace
+}  // namespace beit_test::thread_pool_test

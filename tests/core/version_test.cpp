@@ -5,7 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace {
+namespace beit_test::version_test {
 
 #define SPELLED_(name) #name
 #define SPELLED(name) SPELLED_(name)
@@ -29,4 +29,4 @@ TEST(Version, NamespaceIsThatOfTheMinorVersionAndOfTheFlags) {
 #undef SPELLED
 #undef SPELLED_
 
-}  // namespace
+}  // namespace beit_test::version_test

@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-namespace {
+namespace beit_test::waitable_atomic_test {
 
 // Two threads take turns: if a notification is lost, this test times out.
 TEST(WaitableAtomic, TurnsAreNeitherLostNorDoubled) {
@@ -43,4 +43,4 @@ TEST(WaitableAtomic, AllWhoWaitAreWoken) {
   EXPECT_EQ(go.load(), 1);
 }
 
-}  // namespace
+}  // namespace beit_test::waitable_atomic_test

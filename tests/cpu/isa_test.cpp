@@ -8,7 +8,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace {
+namespace beit_test::isa_test {
 
 using testing::ThrowsMessage;
 
@@ -165,4 +165,4 @@ TEST(Isa, NamesOfNoLevelOfThisBuildAreRefused) {
 #endif
 }
 
-}  // namespace
+}  // namespace beit_test::isa_test

@@ -7,7 +7,7 @@
 
 #include "pca.hpp"
 
-namespace {
+namespace beit_test::pca_test {
 
 using beit::Index;
 using beit::Matrix;
@@ -84,4 +84,4 @@ TEST(PrincipalComponents, OfNothingOrNotNumbersIsAnError) {
   EXPECT_THROW(programs::principal_components(rows, 2), beit::ArgumentError);
 }
 
-}  // namespace
+}  // namespace beit_test::pca_test

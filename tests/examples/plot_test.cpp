@@ -13,7 +13,7 @@
 #include "embed/plot_output.hpp"
 #include "plot.hpp"
 
-namespace {
+namespace beit_test::plot_test {
 
 using beit::Index;
 using beit::Matrix;
@@ -193,4 +193,4 @@ TEST(Colours, GrowLighter) {
   EXPECT_NEAR(red[2], 0, 2);
 }
 
-}  // namespace
+}  // namespace beit_test::plot_test

@@ -22,19 +22,10 @@
 
 #include "golden.hpp"
 
-namespace {
+namespace beit_test::decode_test {
 
 using testing::AllOf;
 using testing::HasSubstr;
-
-std::string message_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const beit::Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
 
 beit::Image decode(const std::vector<std::uint8_t>& bytes, const beit::DecodeOptions& options = {}) {
   return beit::decode_image(std::span<const std::uint8_t>(bytes), options, "some.name");
@@ -52,24 +43,24 @@ void replace_marker(std::vector<std::uint8_t>& jpeg, std::uint8_t from, std::uin
 }
 
 TEST(Decode, GivesPillowsPixels) {
-  std::ifstream list(golden::image_path("decode.txt"));
+  std::ifstream list(image_path("decode.txt"));
   std::string name;
   beit::Index height = 0, width = 0;
   std::uint32_t crc = 0;
   int files = 0;
   while (list >> name >> height >> width >> crc) {
-    const beit::Image image = beit::read_image(golden::image_path(name));
+    const beit::Image image = beit::read_image(image_path(name));
     ASSERT_EQ(image.height(), height) << name;
     ASSERT_EQ(image.width(), width) << name;
-    EXPECT_EQ(golden::crc32(image.data(), static_cast<std::size_t>(image.size())), crc) << name;
+    EXPECT_EQ(crc32(image.data(), static_cast<std::size_t>(image.size())), crc) << name;
     ++files;
   }
   EXPECT_GE(files, 45);
 }
 
 TEST(Decode, MemoryAndFileAgree) {
-  const std::vector<std::uint8_t> bytes = golden::read_bytes(golden::image_path("landscape.png"));
-  const auto wanted = pixels_of(beit::read_image(golden::image_path("landscape.png")));
+  const std::vector<std::uint8_t> bytes = read_bytes(image_path("landscape.png"));
+  const auto wanted = pixels_of(beit::read_image(image_path("landscape.png")));
   EXPECT_EQ(pixels_of(beit::decode_image(bytes.data(), bytes.size())), wanted);
   EXPECT_EQ(pixels_of(beit::decode_image(std::as_bytes(std::span(bytes)))), wanted);
 }
@@ -118,7 +109,7 @@ TEST(Decode, AppliesTheExifOrientationOnlyWhenAsked) {
                                               {40, 190, 90, 240, 140, 15}, {190, 40, 240, 90, 15, 140},
                                               {15, 140, 240, 90, 190, 40}, {140, 15, 90, 240, 40, 190}};
   for (int orientation = 1; orientation <= 8; ++orientation) {
-    const auto path = golden::image_path("orientation_" + std::to_string(orientation) + ".jpg");
+    const auto path = image_path("orientation_" + std::to_string(orientation) + ".jpg");
     beit::DecodeOptions options;
     EXPECT_EQ(centres(beit::read_image(path, options)), stored);
     options.apply_exif_orientation = true;
@@ -131,7 +122,7 @@ TEST(Decode, AppliesTheExifOrientationOnlyWhenAsked) {
 TEST(Decode, RefusesTruncatedFiles) {
   for (const char* name : {"orientation_1.jpg", "landscape.png", "color3_depth8.png", "mode_RGB.bmp", "mode_P.bmp",
                            "small.gif", "transparent.gif", "small.ppm", "small.pgm", "small.pbm"}) {
-    const std::vector<std::uint8_t> whole = golden::read_bytes(golden::image_path(name));
+    const std::vector<std::uint8_t> whole = read_bytes(image_path(name));
     // GIF's trailer and the padding of BMP's last row aren't needed.
     const std::size_t needed = whole.size() - (std::string(name).ends_with("gif")   ? 1
                                                : std::string(name).ends_with("bmp") ? 2
@@ -144,7 +135,7 @@ TEST(Decode, RefusesTruncatedFiles) {
   }
   // TGA ends with an optional footer of 26 bytes.
   for (const char* name : {"mode_RGB.tga", "mode_P.tga", "mode_RGBA_rle.tga", "mode_L_rle.tga"}) {
-    const std::vector<std::uint8_t> whole = golden::read_bytes(golden::image_path(name));
+    const std::vector<std::uint8_t> whole = read_bytes(image_path(name));
     for (std::size_t size = 0; size + 26 < whole.size(); ++size) {
       const std::vector<std::uint8_t> part(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size));
       EXPECT_THROW(decode(part), beit::ImageError) << name << " cut to " << size << " of " << whole.size();
@@ -154,14 +145,14 @@ TEST(Decode, RefusesTruncatedFiles) {
 
 TEST(Decode, SaysThatAFileIsTruncated) {
   for (const char* name : {"orientation_1.jpg", "landscape.png", "mode_RGB.bmp", "small.gif", "small.ppm"}) {
-    std::vector<std::uint8_t> bytes = golden::read_bytes(golden::image_path(name));
+    std::vector<std::uint8_t> bytes = read_bytes(image_path(name));
     bytes.resize(bytes.size() * 3 / 4);
     EXPECT_THAT(message_of([&] { decode(bytes); }), AllOf(HasSubstr("some.name: "), HasSubstr("truncated"))) << name;
   }
 }
 
 TEST(Decode, RefusesMorePixelsThanTheLimit) {
-  std::vector<std::uint8_t> bomb = golden::read_bytes(golden::image_path("landscape.png"));
+  std::vector<std::uint8_t> bomb = read_bytes(image_path("landscape.png"));
   bomb[16] = bomb[20] = 0;
   bomb[17] = bomb[21] = 0;
   bomb[18] = bomb[22] = 0xea;  // 60000 x 60000
@@ -174,10 +165,10 @@ TEST(Decode, RefusesMorePixelsThanTheLimit) {
                     HasSubstr("wanted at most 178956970")));
   beit::DecodeOptions options;
   options.max_pixels = 45 * 30 - 1;
-  EXPECT_THAT(message_of([&] { beit::read_image(golden::image_path("landscape.png"), options); }),
+  EXPECT_THAT(message_of([&] { beit::read_image(image_path("landscape.png"), options); }),
               AllOf(HasSubstr("landscape.png"), HasSubstr("found 30 x 45 pixels (1350), wanted at most 1349")));
   options.max_pixels = 45 * 30;
-  EXPECT_NO_THROW(beit::read_image(golden::image_path("landscape.png"), options));
+  EXPECT_NO_THROW(beit::read_image(image_path("landscape.png"), options));
   EXPECT_THAT(message_of([&] { decode(bytes_of("P6 99999 99999 255\n")); }), HasSubstr("found 99999 x 99999 pixels"));
 }
 
@@ -248,10 +239,10 @@ TEST(Decode, RefusesAPngWithoutDataEnoughForItsPixels) {
 TEST(Decode, RefusesImagesWithoutPixels) {
   EXPECT_THAT(message_of([] { decode({}); }), HasSubstr("some.name: found an empty file"));
   EXPECT_THAT(message_of([] { decode(bytes_of("P6 0 0 255\n")); }), HasSubstr("found 0 x 0 pixels, wanted at least"));
-  std::vector<std::uint8_t> png = golden::read_bytes(golden::image_path("landscape.png"));
+  std::vector<std::uint8_t> png = read_bytes(image_path("landscape.png"));
   std::fill_n(png.begin() + 16, 8, std::uint8_t{0});
   EXPECT_THAT(message_of([&] { decode(png); }), HasSubstr("found 0 x 0 pixels, wanted at least 1 x 1"));
-  std::vector<std::uint8_t> bmp = golden::read_bytes(golden::image_path("mode_RGB.bmp"));
+  std::vector<std::uint8_t> bmp = read_bytes(image_path("mode_RGB.bmp"));
   std::fill_n(bmp.begin() + 18, 8, std::uint8_t{0});
   EXPECT_THAT(message_of([&] { decode(bmp); }), HasSubstr("found 0 x 0 pixels"));
 }
@@ -264,15 +255,14 @@ TEST(Decode, RefusesWhatIsNoImage) {
 }
 
 TEST(Decode, TakesTheStandardsHuffmanTablesWhereAJpegHasNone) {
-  std::vector<std::uint8_t> bytes =
-      golden::read_bytes(golden::image_path("orientation_1.jpg"));  // already has such bytes
+  std::vector<std::uint8_t> bytes = read_bytes(image_path("orientation_1.jpg"));  // already has such bytes
   const auto wanted = pixels_of(decode(bytes));
   replace_marker(bytes, 0xc4, 0xfe);
   EXPECT_EQ(pixels_of(decode(bytes)), wanted);
 }
 
 TEST(Decode, PassesOverWhatMeansNothingBeforeTheEndOfAJpeg) {
-  const std::vector<std::uint8_t> whole = golden::read_bytes(golden::image_path("orientation_1.jpg"));
+  const std::vector<std::uint8_t> whole = read_bytes(image_path("orientation_1.jpg"));
   const auto wanted = pixels_of(decode(whole));
   const std::vector<std::vector<std::uint8_t>> meaningless{
       {0xff, 0x01}, {0xff, 0x00, 0x12, 0x34}, {0x12, 0x34}, {0xff, 0xd3, 0x56}, {0xff, 0xff, 0x01}, {0x00}, {0xff}};
@@ -300,21 +290,21 @@ TEST(Decode, RefusesAHuffmanTableThatIsTooLong) {
 }
 
 TEST(Decode, RefusesAJpegWithoutQuantisationTables) {
-  std::vector<std::uint8_t> bytes = golden::read_bytes(golden::image_path("orientation_1.jpg"));
+  std::vector<std::uint8_t> bytes = read_bytes(image_path("orientation_1.jpg"));
   ASSERT_NO_THROW(decode(bytes));
   replace_marker(bytes, 0xdb, 0xfe);
   EXPECT_THAT(message_of([&] { decode(bytes); }), HasSubstr("no quantisation"));
 }
 
 TEST(Decode, RefusesAProgressiveJpegWithoutHuffmanTables) {
-  std::vector<std::uint8_t> bytes = golden::read_bytes(golden::image_path("orientation_1.jpg"));
+  std::vector<std::uint8_t> bytes = read_bytes(image_path("orientation_1.jpg"));
   replace_marker(bytes, 0xc4, 0xfe);
   replace_marker(bytes, 0xc0, 0xc2);
   EXPECT_THAT(message_of([&] { decode(bytes); }), HasSubstr("no Huffman table"));
 }
 
 TEST(Decode, NamesJpegsThatAreNotRead) {
-  std::vector<std::uint8_t> bytes = golden::read_bytes(golden::image_path("orientation_1.jpg"));
+  std::vector<std::uint8_t> bytes = read_bytes(image_path("orientation_1.jpg"));
   replace_marker(bytes, 0xc0, 0xc9);
   EXPECT_THAT(message_of([&] { decode(bytes); }), HasSubstr("arithmetic-coded JPEG (frame type 9)"));
 }
@@ -333,7 +323,7 @@ TEST(ReadImage, RefusesPathsThatCannotBeRead) {
   EXPECT_EQ(message_of([] { beit::read_image("/dev/null"); }),
             "/dev/null: is not a regular file, wanted an image file");
 #endif
-  EXPECT_THAT(message_of([] { beit::read_image(golden::image_path("decode.txt")); }),
+  EXPECT_THAT(message_of([] { beit::read_image(image_path("decode.txt")); }),
               AllOf(HasSubstr("decode.txt"), HasSubstr("found no image")));
 }
 
@@ -368,4 +358,4 @@ TEST(ReadImage, SaysThatPermissionIsDenied) {
   EXPECT_THAT(message, HasSubstr("beit_decode_test_forbidden.png: can't be opened: Permission denied"));
 }
 
-}  // namespace
+}  // namespace beit_test::decode_test

@@ -16,7 +16,7 @@
 
 #include "golden.hpp"
 
-namespace {
+namespace beit_test::formats_test {
 
 using beit::detail::ImageFormat;
 
@@ -32,12 +32,7 @@ const ImageFormat& row_of(const std::string& name) {
 }
 
 std::string refusal_of(const std::vector<std::uint8_t>& bytes, const beit::DecodeOptions& options = {}) {
-  try {
-    beit::decode_image(bytes.data(), bytes.size(), options, "some.name");
-  } catch (const beit::ImageError& error) {
-    return error.what();
-  }
-  return "no error";
+  return message_of<beit::ImageError>([&] { beit::decode_image(bytes.data(), bytes.size(), options, "some.name"); });
 }
 
 TEST(Formats, AreKnownByTheirFirstBytes) {
@@ -80,7 +75,7 @@ TEST(Formats, AreKnownByTheirFirstBytes) {
 }
 
 TEST(Formats, OptionalOnesGiveTheOraclesPixelsOrSayWhatIsMissing) {
-  std::ifstream list(golden::image_path("decode_optional.txt"));
+  std::ifstream list(image_path("decode_optional.txt"));
   std::string name;
   beit::Index height = 0, width = 0;
   std::uint32_t crc = 0;
@@ -89,7 +84,7 @@ TEST(Formats, OptionalOnesGiveTheOraclesPixelsOrSayWhatIsMissing) {
     const ImageFormat& format = row_of(name);
     ASSERT_FALSE(format.library.empty()) << name;
     ++files;
-    const std::vector<std::uint8_t> bytes = golden::read_bytes(golden::image_path(name));
+    const std::vector<std::uint8_t> bytes = read_bytes(image_path(name));
     EXPECT_EQ(beit::is_image_name(name), format.decode != nullptr) << name;
     if (format.decode == nullptr) {
       EXPECT_THAT(refusal_of(bytes),
@@ -97,10 +92,10 @@ TEST(Formats, OptionalOnesGiveTheOraclesPixelsOrSayWhatIsMissing) {
                                       ", which this build can't read without " + std::string(format.library)));
       continue;
     }
-    const beit::Image image = beit::read_image(golden::image_path(name));
+    const beit::Image image = beit::read_image(image_path(name));
     ASSERT_EQ(image.height(), height) << name;
     ASSERT_EQ(image.width(), width) << name;
-    EXPECT_EQ(golden::crc32(image.data(), static_cast<std::size_t>(image.size())), crc) << name;
+    EXPECT_EQ(crc32(image.data(), static_cast<std::size_t>(image.size())), crc) << name;
   }
   EXPECT_GE(files, 17);
 }
@@ -109,7 +104,7 @@ TEST(Formats, OptionalOnesAreRefusedTruncatedAndTooLarge) {
   for (const char* name :
        {"lossy.webp", "lossless.webp", "RGB_lzw.tif", "1_group4.tif", "L_raw.tif", "lossless.avif", "lossless.heic"}) {
     if (row_of(name).decode == nullptr) continue;
-    const std::vector<std::uint8_t> whole = golden::read_bytes(golden::image_path(name));
+    const std::vector<std::uint8_t> whole = read_bytes(image_path(name));
     ASSERT_EQ(refusal_of(whole), "no error") << name;
     // A TIFF's last four bytes say that no further image follows.
     const std::size_t needed = whole.size() - (row_of(name).name == "TIFF" ? 4 : 1);
@@ -147,4 +142,4 @@ TEST(Formats, NamesThoseThatAreRead) {
   EXPECT_EQ(beit::image_formats(), wanted + " or " + last);
 }
 
-}  // namespace
+}  // namespace beit_test::formats_test

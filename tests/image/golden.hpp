@@ -4,22 +4,17 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
-namespace golden {
+#include "../testing.hpp"
 
-inline std::filesystem::path image_path(const std::string& name) {
-  return std::filesystem::path(BEIT_TESTS_DIR) / "golden" / "image" / name;
-}
+namespace beit_test {
+
+inline std::filesystem::path image_path(const std::string& name) { return golden("image") / name; }
 
 inline std::vector<std::uint8_t> read_bytes(const std::filesystem::path& path) {
-  std::ifstream stream(path, std::ios::binary);
-  if (!stream) throw std::runtime_error("no golden file " + path.string());
-  const std::string text{std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
+  const std::string text = file_text(path);
   return {text.begin(), text.end()};
 }
 
@@ -34,4 +29,4 @@ inline std::uint32_t crc32(const void* data, std::size_t size) {
   return ~crc;
 }
 
-}  // namespace golden
+}  // namespace beit_test

@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-namespace {
+namespace beit_test::image_test {
 
 TEST(Image, IsAViewOfItsPixels) {
   beit::Image image(2, 3);
@@ -43,4 +43,4 @@ TEST(ImageView, WithoutAStrideIsPacked) {
   EXPECT_EQ(view.row(1)[0], 4);
 }
 
-}  // namespace
+}  // namespace beit_test::image_test

@@ -9,7 +9,7 @@
 
 #include <gtest/gtest.h>
 
-namespace {
+namespace beit_test::resize_test {
 
 using beit::Interpolation;
 
@@ -182,4 +182,4 @@ TEST(Resize, RefusesWhatCannotBe) {
   EXPECT_THROW(beit::resize_window({bytes.data(), 0, 2, 3}, {2, 2}, two, two, bicubic, out), beit::ImageError);
 }
 
-}  // namespace
+}  // namespace beit_test::resize_test

@@ -21,7 +21,7 @@
 namespace {
 
 TEST(StbGuestBefore, BothDecode) {
-  const std::vector<std::uint8_t> bytes = golden::read_bytes(golden::image_path("portrait.png"));
+  const std::vector<std::uint8_t> bytes = beit_test::read_bytes(beit_test::image_path("portrait.png"));
   int width = 0, height = 0, channels = 0;
   stbi_uc* pixels = stbi_load_from_memory(bytes.data(), static_cast<int>(bytes.size()), &width, &height, &channels, 3);
   ASSERT_NE(pixels, nullptr);
@@ -29,7 +29,7 @@ TEST(StbGuestBefore, BothDecode) {
   EXPECT_EQ(std::memcmp(ours.data(), pixels, static_cast<std::size_t>(ours.size())), 0);
   stbi_image_free(pixels);
   // The guest chose to read only PNG; we didn't.
-  EXPECT_NO_THROW(beit::read_image(golden::image_path("orientation_1.jpg")));
+  EXPECT_NO_THROW(beit::read_image(beit_test::image_path("orientation_1.jpg")));
 }
 
 }  // namespace

@@ -35,7 +35,7 @@ void* guest_malloc(std::size_t size) {
 namespace {
 
 TEST(StbGuest, DecodesWithItsOwnSettingsAndWeWithOurs) {
-  const std::vector<std::uint8_t> bytes = golden::read_bytes(golden::image_path("landscape.png"));
+  const std::vector<std::uint8_t> bytes = beit_test::read_bytes(beit_test::image_path("landscape.png"));
   int width = 0, height = 0, channels = 0;
   guest_allocations = 0;
   stbi_uc* pixels = stbi_load_from_memory(bytes.data(), static_cast<int>(bytes.size()), &width, &height, &channels, 3);
@@ -49,13 +49,13 @@ TEST(StbGuest, DecodesWithItsOwnSettingsAndWeWithOurs) {
   stbi_image_free(pixels);
 
   // The guest left out GIF, which doesn't affect us.
-  const std::vector<std::uint8_t> gif = golden::read_bytes(golden::image_path("small.gif"));
+  const std::vector<std::uint8_t> gif = beit_test::read_bytes(beit_test::image_path("small.gif"));
   EXPECT_EQ(stbi_load_from_memory(gif.data(), static_cast<int>(gif.size()), &width, &height, &channels, 3), nullptr);
   EXPECT_EQ(beit::decode_image(gif.data(), gif.size()).width(), 14);
 }
 
 TEST(StbGuest, FlipsOnlyItsOwnImages) {
-  const std::vector<std::uint8_t> bytes = golden::read_bytes(golden::image_path("landscape.png"));
+  const std::vector<std::uint8_t> bytes = beit_test::read_bytes(beit_test::image_path("landscape.png"));
   const beit::Image before = beit::decode_image(bytes.data(), bytes.size());
   stbi_set_flip_vertically_on_load(1);
   const beit::Image after = beit::decode_image(bytes.data(), bytes.size());

@@ -15,22 +15,12 @@
 
 #include "golden.hpp"
 
-namespace {
+namespace beit_test::transform_test {
 
 using testing::HasSubstr;
 
-template <typename Call>
-std::string message_of(const Call& call) {
-  try {
-    call();
-  } catch (const beit::Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
-
 TEST(Preprocess, GivesTimmsTensorsBitForBit) {
-  std::ifstream list(golden::image_path("preprocess.txt"));
+  std::ifstream list(image_path("preprocess.txt"));
   std::string name, crop_mode, interpolation;
   beit::Preprocessing config;
   std::uint32_t crc = 0;
@@ -41,8 +31,8 @@ TEST(Preprocess, GivesTimmsTensorsBitForBit) {
     config.crop_mode = beit::crop_mode_from_name(crop_mode);
     config.interpolation = beit::interpolation_from_name(interpolation);
     std::vector<float> tensor(static_cast<std::size_t>(config.input_size.area() * 3));
-    beit::preprocess(config, beit::read_image(golden::image_path(name)), tensor.data());
-    EXPECT_EQ(golden::crc32(tensor.data(), tensor.size() * sizeof(float)), crc)
+    beit::preprocess(config, beit::read_image(image_path(name)), tensor.data());
+    EXPECT_EQ(crc32(tensor.data(), tensor.size() * sizeof(float)), crc)
         << name << ' ' << config.input_size.height << " x " << config.input_size.width << ' ' << config.crop_pct << ' '
         << crop_mode << ' ' << interpolation;
     ++tensors;
@@ -149,4 +139,4 @@ TEST(Names, AreTimms) {
               HasSubstr("found \"\", wanted center, squash or border"));
 }
 
-}  // namespace
+}  // namespace beit_test::transform_test

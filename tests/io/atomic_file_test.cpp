@@ -12,20 +12,18 @@
 #include <sys/resource.h>
 #endif
 
-#include "testing.hpp"
+#include "../testing.hpp"
 
-namespace {
+namespace beit_test::atomic_file_test {
 
 using beit::AtomicFile;
 using beit::FileError;
-using beit_test::file_text;
-using beit_test::message_of;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
 class AtomicFileTest : public ::testing::Test {
  protected:
-  beit_test::TemporaryFolder folder_;
+  TemporaryFolder folder_;
   const std::filesystem::path path_ = folder_ / "out.txt";
 };
 
@@ -51,14 +49,14 @@ TEST_F(AtomicFileTest, SeekBeginOverwrites) {
 }
 
 TEST_F(AtomicFileTest, WithoutCloseNothingChanges) {
-  beit_test::write_file(path_, "old");
+  write_file(path_, "old");
   { AtomicFile(path_).write("new"); }
   EXPECT_EQ(file_text(path_), "old");
   EXPECT_EQ(folder_.file_count(), 1);
 }
 
 TEST_F(AtomicFileTest, ReplacesAFile) {
-  beit_test::write_file(path_, "old");
+  write_file(path_, "old");
   AtomicFile file(path_);
   file.write("new");
   file.close();
@@ -151,7 +149,7 @@ TEST_F(AtomicFileTest, DeviceIsNotReplaced) {
 }
 
 TEST_F(AtomicFileTest, SymbolicLinkIsFollowed) {
-  beit_test::write_file(folder_ / "real", "old");
+  write_file(folder_ / "real", "old");
   std::filesystem::create_symlink("real", path_);
   AtomicFile file(path_);
   file.write("new");
@@ -182,7 +180,7 @@ class SizeLimit {
 };
 
 TEST_F(AtomicFileTest, FailedWriteGivesTheReasonAndLeavesNothing) {
-  beit_test::write_file(path_, "old");
+  write_file(path_, "old");
   AtomicFile file(path_);
   const SizeLimit limit;
   EXPECT_EQ(message_of<FileError>([&] { file.write(std::string(1'000'000, 'x')); }),
@@ -204,4 +202,4 @@ TEST_F(AtomicFileTest, FailureOfTheLastFlushIsSeen) {
 }
 #endif
 
-}  // namespace
+}  // namespace beit_test::atomic_file_test

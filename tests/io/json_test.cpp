@@ -7,13 +7,12 @@
 
 #include <nlohmann/json.hpp>
 
-#include "testing.hpp"
+#include "../testing.hpp"
 
-namespace {
+namespace beit_test::json_test {
 
 using beit::ConfigError;
 using beit::parse_json;
-using beit_test::message_of;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
@@ -71,4 +70,4 @@ TEST(JsonTest, MessagesShowValuesAsTheLibraryWritesThem) {
   }
 }
 
-}  // namespace
+}  // namespace beit_test::json_test

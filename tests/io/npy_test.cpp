@@ -10,9 +10,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "testing.hpp"
+#include "../testing.hpp"
 
-namespace {
+namespace beit_test::npy_test {
 
 using beit::ArgumentError;
 using beit::FileError;
@@ -20,9 +20,6 @@ using beit::Index;
 using beit::Matrix;
 using beit::NpyWriter;
 using beit::read_npy;
-using beit_test::file_text;
-using beit_test::golden;
-using beit_test::message_of;
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
@@ -35,7 +32,7 @@ class NpyTest : public ::testing::Test {
     return values;
   }
 
-  beit_test::TemporaryFolder folder_;
+  TemporaryFolder folder_;
   const std::filesystem::path path_ = folder_ / "out.npy";
 };
 
@@ -176,7 +173,7 @@ TEST_F(NpyTest, ReaderRefusesOtherArrays) {
 
 TEST_F(NpyTest, ReaderRefusesDamage) {
   const auto error = [&](const std::string& text) {
-    beit_test::write_file(path_, text);
+    write_file(path_, text);
     return message_of<FileError>([&] { read_npy(path_); });
   };
   const std::string good = file_text(golden("io_f32.npy"));
@@ -195,7 +192,7 @@ TEST_F(NpyTest, ReaderRefusesDamagedHeaders) {
     std::string text("\x93NUMPY\x01\x00", 8);
     text += static_cast<char>(header.size());
     text += '\0';
-    beit_test::write_file(path_, text + header + std::string(4 * floats, '\0'));
+    write_file(path_, text + header + std::string(4 * floats, '\0'));
     return read_npy(path_);
   };
   // NumPy reads headers with other spacing and order than it writes.
@@ -229,4 +226,4 @@ TEST_F(NpyTest, ReaderRefusesDamagedHeaders) {
               HasSubstr("contradicts"));
 }
 
-}  // namespace
+}  // namespace beit_test::npy_test

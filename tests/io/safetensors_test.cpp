@@ -11,18 +11,15 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "testing.hpp"
+#include "../testing.hpp"
 
-namespace {
+namespace beit_test::safetensors_test {
 
 using beit::DType;
 using beit::Index;
 using beit::SafeTensors;
 using beit::Tensor;
 using beit::WeightError;
-using beit_test::as_bytes;
-using beit_test::message_of;
-using beit_test::safetensors_text;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
@@ -65,8 +62,8 @@ TEST(SafeTensorsTest, NamesAndSizesOfTheFormatsTypes) {
 }
 
 TEST(SafeTensorsTest, ReadsWhatPythonWrote) {
-  const SafeTensors file = SafeTensors::open(beit_test::golden("io_tensors.safetensors"));
-  EXPECT_EQ(file.name(), beit_test::golden("io_tensors.safetensors").string());
+  const SafeTensors file = SafeTensors::open(golden("io_tensors.safetensors"));
+  EXPECT_EQ(file.name(), golden("io_tensors.safetensors").string());
   EXPECT_THAT(file.metadata(), ElementsAre(std::pair("format", "pt"), std::pair("text",
                                                                                 "\xC3\x9C"
                                                                                 "bung \"1\"\n")));
@@ -90,7 +87,7 @@ TEST(SafeTensorsTest, ReadsWhatPythonWrote) {
 }
 
 TEST(SafeTensorsTest, MovingAndReleasingKeepTheData) {
-  SafeTensors first = SafeTensors::open(beit_test::golden("io_tensors.safetensors"));
+  SafeTensors first = SafeTensors::open(golden("io_tensors.safetensors"));
   const std::byte* const address = first.tensors().at("scalar").data.data();
   const SafeTensors second = std::move(first);
   const Tensor& scalar = second.tensors().at("scalar");
@@ -119,10 +116,10 @@ TEST(SafeTensorsTest, NoTensors) {
 }
 
 TEST(SafeTensorsTest, FileProblemsAreFileErrors) {
-  const beit_test::TemporaryFolder folder;
+  const TemporaryFolder folder;
   EXPECT_THAT(message_of<beit::FileError>([&] { SafeTensors::open(folder / "none.safetensors"); }),
               StartsWith((folder / "none.safetensors").string() + ": found nothing there, wanted "));
-  beit_test::write_file(folder / "empty", "");
+  write_file(folder / "empty", "");
   EXPECT_EQ(message_of<WeightError>([&] { SafeTensors::open(folder / "empty"); }),
             (folder / "empty").string() + ": found 0 bytes, wanted at least 8: not a safetensors file");
 }
@@ -376,7 +373,8 @@ TEST(SafeTensorsTest, HundredThousandMutations) {
   };
 
   int opened = 0, refused = 0;
-  for (int i = 0; i < 100'000; ++i) {
+  constexpr int count = 2000;  // tests/fuzz makes many more
+  for (int i = 0; i < count; ++i) {
     std::string text = header;
     for (std::size_t n = 1 + below(3); n > 0 && !text.empty(); --n) mutate(text);
     const std::size_t kept = below(20) == 0 ? below(data.size()) : data.size();
@@ -403,9 +401,9 @@ TEST(SafeTensorsTest, HundredThousandMutations) {
       ++refused;
     }
   }
-  EXPECT_EQ(opened + refused, 100'000);
-  EXPECT_GT(opened, 1000);  // mutated names and metadata are fine
-  EXPECT_GT(refused, 50'000);
+  EXPECT_EQ(opened + refused, count);
+  EXPECT_GT(opened, count / 100);  // mutated names and metadata are fine
+  EXPECT_GT(refused, count / 2);
 }
 
-}  // namespace
+}  // namespace beit_test::safetensors_test

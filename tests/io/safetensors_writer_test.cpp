@@ -8,18 +8,13 @@
 #include <string>
 #include <vector>
 
-#include "testing.hpp"
+#include "../testing.hpp"
 
-namespace {
+namespace beit_test::safetensors_writer_test {
 
 using beit::DType;
 using beit::SafeTensors;
 using beit::Tensor;
-using beit_test::as_bytes;
-using beit_test::file_text;
-using beit_test::golden;
-using beit_test::message_of;
-using beit_test::TemporaryFolder;
 using testing::HasSubstr;
 
 TEST(WriteSafeTensors, KeepsEveryTypeByteForByte) {
@@ -73,4 +68,4 @@ TEST(WriteSafeTensors, RefusesWhatItCantWrite) {
   EXPECT_THAT(message_of<beit::FileError>([&] { beit::write_safetensors(folder / "no" / "t", {}); }), HasSubstr("no"));
 }
 
-}  // namespace
+}  // namespace beit_test::safetensors_writer_test

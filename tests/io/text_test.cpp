@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-namespace {
+namespace beit_test::text_test {
 
 using beit::Index;
 using beit::shape_text;
@@ -39,4 +39,4 @@ TEST(TextTest, PrintableCutsBetweenCharacters) {
   EXPECT_EQ(printable(std::string(10, '\x80'), 4), "...");
 }
 
-}  // namespace
+}  // namespace beit_test::text_test

@@ -12,9 +12,9 @@
 #include <beit/core/bit_cast.hpp>
 #include <beit/io/npy.hpp>
 
-#include "testing.hpp"
+#include "../testing.hpp"
 
-namespace {
+namespace beit_test::weights_test {
 
 using beit::AlignedBuffer;
 using beit::Index;
@@ -22,10 +22,6 @@ using beit::SafeTensors;
 using beit::WeightError;
 using beit::WeightReader;
 using beit::WeightScope;
-using beit_test::as_bytes;
-using beit_test::golden;
-using beit_test::message_of;
-using beit_test::safetensors_text;
 using ::testing::ElementsAre;
 
 /// Compares bits, so that -0 isn't 0.
@@ -240,4 +236,4 @@ TEST(WeightsTest, SeveralThreadsReadAtOnce) {
   EXPECT_NO_THROW(reader.finish());
 }
 
-}  // namespace
+}  // namespace beit_test::weights_test

@@ -11,7 +11,7 @@
 
 #if BEIT_AMX_KERNELS
 
-namespace {
+namespace beit_test::amx_test {
 
 using beit::Index;
 using beit::kernels::GemmKernel;
@@ -79,6 +79,6 @@ TEST(Amx, SplitProductsAreNoLessAccurateThanFma) {
   }
 }
 
-}  // namespace
+}  // namespace beit_test::amx_test
 
 #endif  // BEIT_AMX_KERNELS

@@ -8,7 +8,7 @@
 
 #include <gtest/gtest.h>
 
-namespace approximations_test {  // named: joined with others in one unit, which have constants of these names
+namespace beit_test::approximations_test {
 
 using namespace beit::kernels;
 
@@ -88,4 +88,4 @@ TEST(Approximations, TwoPartsOfTheLogarithm) {
   EXPECT_NEAR(static_cast<double>(sqrt_half), std::sqrt(0.5), 1e-7);
 }
 
-}  // namespace approximations_test
+}  // namespace beit_test::approximations_test

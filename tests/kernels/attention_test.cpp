@@ -8,7 +8,7 @@
 #include "../timm_index.hpp"
 #include "reference.hpp"
 
-namespace {
+namespace beit_test::attention_test {
 
 using beit::Index;
 using beit::Size;
@@ -106,10 +106,10 @@ TEST_P(AttentionCases, AgreesWithDoubleLoop) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Shapes, AttentionCases,
+INSTANTIATE_TEST_SUITE_P(, AttentionCases,
                          testing::Values(Case{{1, 1}, 1, true, 1}, Case{{1, 2}, 3, true, 1}, Case{{2, 3}, 8, false, 1},
                                          Case{{3, 5}, 24, true, 1}, Case{{7, 7}, 32, true, 1},
                                          Case{{14, 14}, 64, true, 1}, Case{{14, 14}, 64, true, 3},
                                          Case{{17, 19}, 20, false, 1}));
 
-}  // namespace
+}  // namespace beit_test::attention_test

@@ -6,7 +6,7 @@
 
 #include <gtest/gtest.h>
 
-namespace chunk_walk_test {  // named: joined with others in one unit, which have constants of these names
+namespace beit_test::chunk_walk_test {
 
 using beit::Index;
 using beit::kernels::ChunkWalk;
@@ -16,7 +16,7 @@ struct Shape {
 };
 
 class Walk : public testing::TestWithParam<Shape> {};
-INSTANTIATE_TEST_SUITE_P(Shapes, Walk,
+INSTANTIATE_TEST_SUITE_P(, Walk,
                          testing::Values(Shape{1, 4, 8, 0, 1}, Shape{8, 4, 8, 0, 3}, Shape{10, 4, 8, 2, 5},
                                          Shape{24, 4, 8, 1, 2}, Shape{25, 3, 6, 0, 4}, Shape{7, 8, 8, 3, 6}));
 
@@ -61,4 +61,4 @@ TEST(Prefetch, AsksForNoMoreThanThereIs) {
   EXPECT_EQ(beit::kernels::Prefetch().lines(), 0);
 }
 
-}  // namespace chunk_walk_test
+}  // namespace beit_test::chunk_walk_test

@@ -10,7 +10,7 @@
 
 #include "reference.hpp"
 
-namespace {
+namespace beit_test::gemm_test {
 
 using beit::Index;
 using beit::Precision;
@@ -198,7 +198,7 @@ TEST_P(GemmShapes, ActivationsMayComeInPieces) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Shapes, GemmShapes,
+INSTANTIATE_TEST_SUITE_P(, GemmShapes,
                          testing::Values(Shape{1, 1, 1, 1}, Shape{1, 1, 3, 2}, Shape{2, 1, 7, 5}, Shape{1, 3, 8, 255},
                                          Shape{1, 5, 9, 256}, Shape{2, 4, 17, 257}, Shape{1, 63, 16, 31},
                                          Shape{1, 64, 40, 48}, Shape{5, 13, 24, 513}, Shape{1, 197, 30, 120},
@@ -263,7 +263,7 @@ TEST(Gemm, QuantisesTheSameOnEveryLevel) {
     run_blocks(kernel, GemmCall{.a = &x.view, .packed = packed.data(), .out = out.data(), .ldo = n, .n = n});
     return out;
   };
-  const auto portable = product(testing_levels::precision_kernels(beit::Isa::portable, beit::Precision::int8).gemm);
+  const auto portable = product(precision_kernels(beit::Isa::portable, beit::Precision::int8).gemm);
   for (const reference::Level& level : all_levels()) {
     EXPECT_EQ(product(level.of(beit::Precision::int8).gemm), portable) << beit::isa_name(level.isa);
   }
@@ -328,4 +328,4 @@ TEST(Gemm, GeluIsWithinATenthOfAThousandthBeforeItIsRounded) {
   }
 }
 
-}  // namespace
+}  // namespace beit_test::gemm_test

@@ -8,7 +8,7 @@
 
 #include "../levels.hpp"
 
-namespace {
+namespace beit_test::kernels_test {
 
 using testing::HasSubstr;
 using testing::ThrowsMessage;
@@ -27,7 +27,7 @@ TEST(KernelsOf, HasATableForEveryLevelOfThisBuildAndNoOther) {
 }
 
 TEST(ChooseKernels, GivesTheLevelThatIsAskedFor) {
-  for (const beit::Isa isa : testing_levels::available()) {
+  for (const beit::Isa isa : available_levels()) {
     EXPECT_EQ(beit::choose_kernels(isa).isa, isa);
     EXPECT_EQ(&beit::choose_kernels(isa), &beit::choose_kernels(isa));
   }
@@ -44,4 +44,4 @@ TEST(ChooseKernels, RefusesWhatTheProcessorHasNot) {
   }
 }
 
-}  // namespace
+}  // namespace beit_test::kernels_test

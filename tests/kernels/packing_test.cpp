@@ -9,7 +9,7 @@
 
 #include "reference.hpp"
 
-namespace {
+namespace beit_test::packing_test {
 
 using beit::Index;
 using beit::Precision;
@@ -96,9 +96,9 @@ TEST_P(Packing, IsTheFormulasByteForByte) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Shapes, Packing,
+INSTANTIATE_TEST_SUITE_P(, Packing,
                          testing::Combine(testing::Values<Index>(1, 3, 8, 16, 31, 64, 75, 130),
                                           testing::Values<Index>(1, 2, 3, 5, 15, 16, 31, 32, 33, 63, 64, 65, 127, 200,
                                                                  768)));
 
-}  // namespace
+}  // namespace beit_test::packing_test

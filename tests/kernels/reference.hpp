@@ -16,7 +16,7 @@
 #include "../levels.hpp"
 #include "software_tiles.hpp"
 
-namespace reference {
+namespace beit_test::reference {
 
 using beit::Index;
 
@@ -35,11 +35,10 @@ struct Level : beit::Kernels {
 /// Every level that this processor has, and AMX's on software tiles if these are all that it lacks.
 inline std::vector<Level> all_levels() {
   std::vector<Level> levels;
-  for (const beit::Isa isa : testing_levels::available()) {
+  for (const beit::Isa isa : available_levels()) {
     levels.push_back({beit::kernels::kernels_of(isa), {}});
     for (const beit::Precision precision : precisions) {
-      levels.back().precision_kernels[static_cast<std::size_t>(precision)] =
-          testing_levels::precision_kernels(isa, precision);
+      levels.back().precision_kernels[static_cast<std::size_t>(precision)] = precision_kernels(isa, precision);
     }
   }
 #if BEIT_AMX_KERNELS
@@ -190,4 +189,4 @@ inline void run_blocks(const beit::kernels::GemmKernel& kernel, const beit::kern
   run_blocks(kernel, product, 2 * kernel.tile_step, 2 * kernel.column_tile);
 }
 
-}  // namespace reference
+}  // namespace beit_test::reference

@@ -8,7 +8,7 @@
 
 #include "../timm_index.hpp"
 
-namespace relative_position_test {  // named: joined with others in one unit, which have constants of these names
+namespace beit_test::relative_position_test {
 
 using beit::Index;
 using beit::Size;
@@ -42,4 +42,4 @@ TEST(RelativePosition, EveryQueryHasTimmsRow) {
   }
 }
 
-}  // namespace relative_position_test
+}  // namespace beit_test::relative_position_test

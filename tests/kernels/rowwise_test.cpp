@@ -7,7 +7,7 @@
 
 #include "reference.hpp"
 
-namespace {
+namespace beit_test::rowwise_test {
 
 using beit::Index;
 using reference::all_levels;
@@ -80,4 +80,4 @@ TEST(Gelu, IsWithinAFewRoundingsOfErf) {
   }
 }
 
-}  // namespace
+}  // namespace beit_test::rowwise_test

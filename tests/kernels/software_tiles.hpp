@@ -10,6 +10,8 @@
 
 #if BEIT_AMX_KERNELS
 
+namespace beit_test {
+
 class SoftwareTiles {
  public:
   using Index = beit::Index;
@@ -82,5 +84,7 @@ class SoftwareTiles {
 
   std::uint8_t data_[8][rows][row_bytes] = {};
 };
+
+}  // namespace beit_test
 
 #endif  // BEIT_AMX_KERNELS

@@ -15,7 +15,7 @@
 #include "../levels.hpp"
 #include "../random_weights.hpp"
 
-namespace {
+namespace beit_test::beit_test {
 
 using beit::Index;
 using beit::Matrix;
@@ -32,13 +32,13 @@ beit::Beit<Weight> make_model(const beit::Kernels& kernels = beit::default_kerne
   config.mlp_hidden = 300;
   config.depth = 2;
   config.num_classes = 37;
-  const testing_weights::RandomWeights weights(1);
+  const RandomWeights weights(1);
   return {config, weights.root(), kernels};
 }
 
 Matrix images(const beit::Config& config, Index batch) {
   Matrix x(batch, config.in_chans * config.image_size.area());
-  const testing_weights::RandomWeights numbers(2);
+  const RandomWeights numbers(2);
   std::copy_n(numbers.get("images", std::vector<Index>{x.rows(), x.cols()}).data(), x.size(), x.data());
   return x;
 }
@@ -63,7 +63,7 @@ class BeitOn : public testing::TestWithParam<beit::Isa> {
   template <typename Weight>
   static void check_attention(float tolerance);
 };
-INSTANTIATE_TEST_SUITE_P(Levels, BeitOn, testing::ValuesIn(testing_levels::available()), testing_levels::level_name);
+INSTANTIATE_TEST_SUITE_P(, BeitOn, testing::ValuesIn(available_levels()), level_name);
 
 template <typename Weight>
 void BeitOn::check_bits() {
@@ -242,7 +242,7 @@ TEST(Beit, WrongShapesAreErrors) {
 }
 
 TEST(Beit, ConfigsThatMakeNoModelAreErrors) {
-  const testing_weights::RandomWeights weights(1);
+  const RandomWeights weights(1);
   const auto make = [&](auto change) {
     beit::Config config;
     config.image_size = config.preprocessing.input_size = {32, 32};
@@ -323,4 +323,4 @@ TEST(Classify, OneImageAndManyAgree) {
   for (Index i = 0; i < 60; ++i) EXPECT_EQ(vectors(1, i), vector[static_cast<std::size_t>(i)]);
 }
 
-}  // namespace
+}  // namespace beit_test::beit_test

@@ -9,7 +9,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace {
+namespace beit_test::block_mask_test {
 
 using beit::Index;
 using beit::Size;
@@ -59,4 +59,4 @@ TEST(BlockMask, RefusesWhatIsNone) {
   EXPECT_THROW(beit::block_mask({3, 3}, std::nan(""), 0), beit::ArgumentError);
 }
 
-}  // namespace
+}  // namespace beit_test::block_mask_test

@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-namespace {
+namespace beit_test::config_mutation_test {
 
 using config_fuzz::Positions;
 using nlohmann::json;
@@ -146,10 +146,12 @@ class Mutator {
   std::mt19937 random_;
 };
 
+constexpr int count = 2000;  // tests/fuzz makes many more
+
 /// Calls use(positions, text) for `count` mutations of `good`. Each must make a model or throw an error of the library,
 /// and enough of each must occur.
 template <typename Use>
-void try_mutations(const json& good, int count, const Use& use) {
+void try_mutations(const json& good, const Use& use) {
   constexpr Positions all[] = {Positions::table, Positions::shared, Positions::absolute, Positions::none};
   for (const Positions positions : all) ASSERT_NO_THROW(use(positions, good.dump()));
   Mutator mutator(20240501);
@@ -174,19 +176,18 @@ void try_mutations(const json& good, int count, const Use& use) {
   // Checks that the mutations reach every stage.
   EXPECT_GT(models, count / 20);
   EXPECT_GT(config_errors, count / 20);
-  EXPECT_GT(weight_errors, count / 2000);
+  EXPECT_GT(weight_errors, 0);
   testing::Test::RecordProperty("models", models);
   testing::Test::RecordProperty("other_errors", other);
 }
 
 TEST(ConfigMutation, MakesAModelOrGivesAnErrorOfTheLibrary) {
-  try_mutations(good_config(), 20000,
-                [](Positions positions, const std::string& text) { config_fuzz::use(positions, text); });
+  try_mutations(good_config(), [](Positions positions, const std::string& text) { config_fuzz::use(positions, text); });
 }
 
 TEST(ConfigMutation, OfHuggingFaceMakesAModelOrGivesAnErrorOfTheLibrary) {
-  try_mutations(good_hugging_face(), 100000,
+  try_mutations(good_hugging_face(),
                 [](Positions positions, const std::string& text) { config_fuzz::use_hugging_face(positions, text); });
 }
 
-}  // namespace
+}  // namespace beit_test::config_mutation_test

@@ -8,15 +8,12 @@
 #include "../levels.hpp"
 #include "testing.hpp"
 
-namespace {
+namespace beit_test::golden_test {
 
 using beit::Index;
 using beit::Matrix;
-using testing_models::expected;
-using testing_models::golden;
-using testing_models::largest_difference;
 
-class Golden : public testing::TestWithParam<testing_levels::Case> {};
+class Golden : public testing::TestWithParam<Case> {};
 
 TEST_P(Golden, AgreesWithTimmInDoublePrecision) {
   const std::string name = std::get<0>(GetParam());
@@ -50,9 +47,9 @@ TEST_P(Golden, AgreesWithTimmInDoublePrecision) {
   EXPECT_EQ(maps.intermediates[0].cols(), dim * (model.config().num_tokens() - 1));
 }
 
-INSTANTIATE_TEST_SUITE_P(Variants, Golden,
-                         testing_levels::on_all("standard", "token", "shared", "absolute", "plain", "headless",
-                                                "rectangle", "avg_norm", "odd", "both", "bf16", "beit3", "beit3_odd"),
-                         testing_levels::case_name);
+INSTANTIATE_TEST_SUITE_P(, Golden,
+                         on_all("standard", "token", "shared", "absolute", "plain", "headless", "rectangle", "avg_norm",
+                                "odd", "both", "bf16", "beit3", "beit3_odd"),
+                         case_name);
 
-}  // namespace
+}  // namespace beit_test::golden_test

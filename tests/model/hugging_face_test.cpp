@@ -16,22 +16,18 @@
 
 #include "testing.hpp"
 
-namespace {
+namespace beit_test::hugging_face_test {
 
 using beit::Index;
 using beit::Matrix;
 using nlohmann::json;
 using testing::AllOf;
 using testing::HasSubstr;
-using testing_models::expected;
-using testing_models::golden;
-using testing_models::largest_difference;
-using testing_models::ModelFile;
 
 std::filesystem::path variant(const std::string& name) { return golden("hugging_face") / name; }
 
 /// A copy of a golden folder, or an empty one, which is removed after the test.
-class Copy : public testing_models::Folder {
+class Copy : public TemporaryFolder {
  public:
   explicit Copy(const std::string& name = "") {
     if (!name.empty()) std::filesystem::copy(variant(name), path());
@@ -44,14 +40,7 @@ class Copy : public testing_models::Folder {
   /// The message of the error that loading gives.
   template <typename ErrorType>
   std::string error() const {
-    try {
-      std::ignore = beit::load<float>(path());
-    } catch (const ErrorType& e) {
-      return e.what();
-    } catch (const std::exception& e) {
-      return std::string("another type of error: ") + e.what();
-    }
-    return "no error";
+    return message_of<ErrorType>([&] { return beit::load<float>(path()); });
   }
 };
 
@@ -97,7 +86,7 @@ TEST_P(GoldenHuggingFace, AgreesWithTransformersInDoublePrecision) {
   EXPECT_EQ(std::memcmp(made.data(), wanted.data(), static_cast<std::size_t>(made.size()) * sizeof(float)), 0);
 }
 
-INSTANTIATE_TEST_SUITE_P(Variants, GoldenHuggingFace,
+INSTANTIATE_TEST_SUITE_P(, GoldenHuggingFace,
                          testing::Values("classifier", "sharded", "shared", "absolute", "data2vec", "data2vec_bare",
                                          "segmentation"),
                          [](const auto& test) { return test.param; });
@@ -196,7 +185,7 @@ TEST(TimmNames, AreReadUnderAPrefixToo) {
     file.metadata = plain.metadata;
     for (const auto& [name, tensor] : plain.tensors) file.tensors[prefix + name] = tensor;
     const std::string bytes = file.bytes();
-    const auto model = beit::load<float>(beit::MemoryFiles{testing_models::as_bytes(bytes), "prefixed"});
+    const auto model = beit::load<float>(beit::MemoryFiles{as_bytes(bytes), "prefixed"});
     EXPECT_LE(largest_difference(model.forward(x), same.forward(x)), 0.0) << prefix;
   }
   // The head stands beside the trunk.
@@ -205,8 +194,7 @@ TEST(TimmNames, AreReadUnderAPrefixToo) {
   for (const auto& [name, tensor] : plain.tensors)
     file.tensors[(name.starts_with("head.") ? "" : "backbone.") + name] = tensor;
   const std::string bytes = file.bytes();
-  EXPECT_LE(largest_difference(beit::load<float>(beit::MemoryFiles{testing_models::as_bytes(bytes), "m"}).forward(x),
-                               same.forward(x)),
+  EXPECT_LE(largest_difference(beit::load<float>(beit::MemoryFiles{as_bytes(bytes), "m"}).forward(x), same.forward(x)),
             0.0);
 }
 
@@ -217,8 +205,7 @@ TEST(TimmNames, FeaturesOnlyLeavesTheClassifierOut) {
     file.metadata = plain.metadata;
     for (const auto& [name, tensor] : plain.tensors) file.tensors[prefix + name] = tensor;
     const std::string bytes = file.bytes();
-    const auto model =
-        beit::load<float>(beit::MemoryFiles{testing_models::as_bytes(bytes), "m"}, {.features_only = true});
+    const auto model = beit::load<float>(beit::MemoryFiles{as_bytes(bytes), "m"}, {.features_only = true});
     EXPECT_EQ(model.num_outputs(), model.config().embed_dim) << prefix;
   }
 }
@@ -283,4 +270,4 @@ TEST(WeightFiles, SayWhatIsNotAWeightsFile) {
               AllOf(HasSubstr("found pytorch_model.bin only"), HasSubstr("weights_tools/convert.py")));
 }
 
-}  // namespace
+}  // namespace beit_test::hugging_face_test

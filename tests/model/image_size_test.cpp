@@ -11,13 +11,11 @@
 
 #include "testing.hpp"
 
-namespace {
+namespace beit_test::image_size_test {
 
 using beit::Index;
 using beit::Size;
 using testing::HasSubstr;
-using testing_models::expected;
-using testing_models::golden;
 
 struct SizeCase {
   const char* name;
@@ -44,7 +42,7 @@ TEST_P(GoldenSizes, AgreesWithTimm) {
   const beit::Matrix x = expected(wanted, "input", batch), logits = expected(wanted, "logits", batch),
                      out = model.forward(x);
   // Logits are of order 2; float rounding through 2 blocks, and in the positions.
-  EXPECT_LE(testing_models::largest_difference(out, logits), 1e-5);
+  EXPECT_LE(largest_difference(out, logits), 1e-5);
 
   const auto weights = beit::SafeTensors::open(path);
   const beit::WeightReader reader(weights);
@@ -67,7 +65,7 @@ TEST_P(GoldenSizes, AgreesWithTimm) {
   EXPECT_GT(compared, 0);
 }
 
-INSTANTIATE_TEST_SUITE_P(Sizes, GoldenSizes,
+INSTANTIATE_TEST_SUITE_P(, GoldenSizes,
                          testing::Values(SizeCase{"standard", {40, 40}}, SizeCase{"standard", {8, 12}},
                                          SizeCase{"shared", {24, 32}}, SizeCase{"shared", {4, 16}},
                                          SizeCase{"absolute", {24, 32}}, SizeCase{"absolute", {12, 8}},
@@ -91,13 +89,9 @@ TEST(ImageSize, ScalesWhatHuggingFaceResizesTo) {
 }
 
 TEST(ImageSize, ThatIsNoMultipleOfThePatchIsAnErrorThatNamesTheNearest) {
-  const auto error = [](Size size) -> std::string {
-    try {
-      std::ignore = beit::load<float>(golden("model_standard.safetensors"), {.image_size = size});
-    } catch (const beit::ArgumentError& e) {
-      return e.what();
-    }
-    return "no error";
+  const auto error = [](Size size) {
+    return message_of<beit::ArgumentError>(
+        [&] { return beit::load<float>(golden("model_standard.safetensors"), {.image_size = size}); });
   };
   EXPECT_THAT(error({21, 30}), HasSubstr("found image size 21x30, wanted a multiple of the patch size 4x4: the nearest "
                                          "are 20x28 and 24x32"));
@@ -107,4 +101,4 @@ TEST(ImageSize, ThatIsNoMultipleOfThePatchIsAnErrorThatNamesTheNearest) {
   EXPECT_THAT(error({1 << 20, 8}), HasSubstr("wanted at most 65536x65536"));
 }
 
-}  // namespace
+}  // namespace beit_test::image_size_test

@@ -14,7 +14,7 @@
 
 #include "../random_weights.hpp"
 
-namespace {
+namespace beit_test::intermediates_test {
 
 using beit::Index;
 using beit::Matrix;
@@ -82,7 +82,7 @@ class Intermediates : public testing::Test {
   static constexpr Index batch = 2, count = 7, dim = 24;
   beit::ThreadPool pool_{2};
   beit::Workspace workspace_{pool_};
-  testing_weights::RandomWeights weights_{5};
+  RandomWeights weights_{5};
   beit::Beit<float> model_{config(), weights_.root()};
   Matrix x_{batch, 3 * 32 * 48};
 };
@@ -154,4 +154,4 @@ TEST_F(Intermediates, WantMemoryOfTheirShape) {
               ThrowsMessage<beit::ArgumentError>(HasSubstr("prefix_tokens: found shape (2, 3), wanted (2, 24)")));
 }
 
-}  // namespace
+}  // namespace beit_test::intermediates_test

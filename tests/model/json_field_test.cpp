@@ -10,7 +10,7 @@
 #include <beit/core/error.hpp>
 #include <beit/io/json.hpp>
 
-namespace {
+namespace beit_test::json_field_test {
 
 using beit::detail::JsonField;
 using testing::ThrowsMessage;
@@ -61,4 +61,4 @@ TEST(JsonFieldTest, WhatIsMissingOrNullIsNotPresent) {
   EXPECT_FALSE(root["missing"]["deeper"].present());
 }
 
-}  // namespace
+}  // namespace beit_test::json_field_test

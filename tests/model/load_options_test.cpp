@@ -9,13 +9,12 @@
 
 #include "testing.hpp"
 
-namespace {
+namespace beit_test::load_options_test {
 
 using beit::Index;
 using beit::Size;
 using testing::HasSubstr;
 using testing::ThrowsMessage;
-using testing_models::golden;
 
 TEST(LoadOptions, AGridIsASizeInPatchesOrTokens) {
   const auto path = golden("model_standard.safetensors");
@@ -49,12 +48,12 @@ TEST(LoadOptions, LabelsReplaceThoseOfTheFile) {
   for (int i = 0; i < 10; ++i) labels.push_back("label " + std::to_string(i));
   const auto path = golden("model_standard.safetensors");
   EXPECT_EQ(beit::load<float>(path, {.labels = labels}).config().labels, labels);
-  const std::string bytes = beit_test::file_text(path);
-  EXPECT_EQ(beit::load<float>(beit::MemoryFiles{.weights = testing_models::as_bytes(bytes), .name = "m", .labels = "a"},
-                              {.labels = labels})
-                .config()
-                .labels,
-            labels)
+  const std::string bytes = file_text(path);
+  EXPECT_EQ(
+      beit::load<float>(beit::MemoryFiles{.weights = as_bytes(bytes), .name = "m", .labels = "a"}, {.labels = labels})
+          .config()
+          .labels,
+      labels)
       << "nor do labels in memory count";
   labels.pop_back();
   EXPECT_THAT([&] { return beit::load<float>(path, {.labels = labels}); },
@@ -84,4 +83,4 @@ TEST(LoadOptions, PreprocessingReplacesThatOfTheFile) {
               ThrowsMessage<beit::ArgumentError>(HasSubstr("wanted the model's image size")));
 }
 
-}  // namespace
+}  // namespace beit_test::load_options_test

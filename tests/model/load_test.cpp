@@ -11,16 +11,12 @@
 
 #include "testing.hpp"
 
-namespace {
+namespace beit_test::load_test {
 
 using beit::Index;
 using nlohmann::json;
 using testing::AllOf;
 using testing::HasSubstr;
-using testing_models::as_bytes;
-using testing_models::Folder;
-using testing_models::golden;
-using testing_models::ModelFile;
 
 beit::Beit<float> load(const ModelFile& file) {
   const std::string bytes = file.bytes();
@@ -29,14 +25,7 @@ beit::Beit<float> load(const ModelFile& file) {
 
 template <typename ErrorType>
 std::string error_of(const ModelFile& file) {
-  try {
-    load(file);
-  } catch (const ErrorType& error) {
-    return error.what();
-  } catch (const std::exception& error) {
-    return std::string("another type of error: ") + error.what();
-  }
-  return "no error";
+  return message_of<ErrorType>([&] { load(file); });
 }
 
 beit::Matrix input(const beit::Beit<float>& model) {
@@ -65,7 +54,7 @@ TEST(Load, ConvertedPairAndBareFileAreTheSameModel) {
   EXPECT_EQ(bare.config().num_heads, converted.config().num_heads);
   expect_same_logits(converted, bare);
 
-  const Folder folder;
+  const TemporaryFolder folder;
   const auto weights = folder.write("model.safetensors", file.bytes());
   folder.write("config.json", config);
   const auto pair = beit::load<float>(folder.path());
@@ -252,7 +241,7 @@ TEST(Load, RelativePositionIndexOfOlderCheckpointsIsIgnored) {
 }
 
 TEST(Load, PathsThatHoldNoModel) {
-  const Folder folder;
+  const TemporaryFolder folder;
   EXPECT_THROW(beit::load<float>(folder.path()), beit::FileError) << "an empty folder";
   EXPECT_THROW(beit::load<float>(folder.path() / "none.safetensors"), beit::FileError);
   EXPECT_THROW(beit::load<float>(std::string(5000, 'x')), beit::FileError) << "a path longer than the system's";
@@ -266,4 +255,4 @@ TEST(Load, PathsThatHoldNoModel) {
   EXPECT_THROW(beit::load<float>(folder.path()), beit::ConfigError) << "config.json isn't JSON";
 }
 
-}  // namespace
+}  // namespace beit_test::load_test

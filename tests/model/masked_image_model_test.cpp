@@ -14,21 +14,17 @@
 #include "../random_weights.hpp"
 #include "testing.hpp"
 
-namespace {
+namespace beit_test::masked_image_model_test {
 
 using beit::Index;
 using beit::Matrix;
 using beit::Size;
 using testing::HasSubstr;
 using testing::ThrowsMessage;
-using testing_models::expected;
-using testing_models::golden;
-using testing_models::largest_difference;
-using testing_models::ModelFile;
 
 std::filesystem::path folder(const std::string& name) { return golden("hugging_face") / name; }
 
-class MaskedImage : public testing::TestWithParam<testing_levels::Case> {};
+class MaskedImage : public testing::TestWithParam<Case> {};
 
 TEST_P(MaskedImage, AgreesWithTransformersInDoublePrecision) {
   const std::string name = std::get<0>(GetParam());
@@ -64,15 +60,14 @@ TEST_P(MaskedImage, AgreesWithTransformersInDoublePrecision) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Variants, MaskedImage, testing_levels::on_all("masked", "masked_norms"),
-                         testing_levels::case_name);
+INSTANTIATE_TEST_SUITE_P(, MaskedImage, on_all("masked", "masked_norms"), case_name);
 
 TEST(MaskedImageModel, WithoutAMaskItsFeaturesAreThoseOfTheTrunk) {
   for (const char* name : {"masked", "masked_norms"}) {
     const auto trunk = beit::load<float>(folder(name), beit::LoadOptions{.features_only = true});
     const auto model = beit::load_masked_image_model<float>(folder(name));
     const Index patches = model.config().grid().area();
-    const testing_weights::RandomWeights numbers(2);
+    const RandomWeights numbers(2);
     const auto values = numbers.get("x", std::vector<Index>{2, 3 * 16 * 16});
     const Matrix x(Eigen::Map<const beit::RowMajorMatrix>(values.data(), 2, 3 * 16 * 16));
     const std::vector<std::uint8_t> mask(static_cast<std::size_t>(2 * patches), 0);
@@ -99,7 +94,7 @@ TEST(MaskedImageModel, ReadsTimmsNames) {
   file.reshape("lm_head.weight", {30, dim});
   file.reshape("lm_head.bias", {30});
   const std::string bytes = file.bytes();
-  const auto model = beit::load_masked_image_model<float>(beit::MemoryFiles{testing_models::as_bytes(bytes), "made"});
+  const auto model = beit::load_masked_image_model<float>(beit::MemoryFiles{as_bytes(bytes), "made"});
   EXPECT_EQ(model.config().vocab_size, 30);
   const std::vector<std::uint8_t> mask(15);
   const Matrix x(Eigen::MatrixXf::Zero(1, 3 * 16 * 16));
@@ -109,7 +104,7 @@ TEST(MaskedImageModel, ReadsTimmsNames) {
   const std::string without = file.bytes();
   EXPECT_THAT(
       [&] {
-        return beit::load_masked_image_model<float>(beit::MemoryFiles{testing_models::as_bytes(without), "made"});
+        return beit::load_masked_image_model<float>(beit::MemoryFiles{as_bytes(without), "made"});
       },
       ThrowsMessage<beit::WeightError>(HasSubstr("made: mask_token: tensor is missing")));
 }
@@ -133,7 +128,7 @@ TEST(MaskedImageModel, AddsPositionsToMaskedPatches) {
   file.reshape("lm_head.weight", {5, dim});
   file.reshape("lm_head.bias", {5});
   const std::string bytes = file.bytes();
-  const auto model = beit::load_masked_image_model<float>(beit::MemoryFiles{testing_models::as_bytes(bytes), "made"});
+  const auto model = beit::load_masked_image_model<float>(beit::MemoryFiles{as_bytes(bytes), "made"});
   const Matrix x(Eigen::MatrixXf::Random(1, 3 * model.config().image_size.area()));
   const std::vector<std::uint8_t> none(static_cast<std::size_t>(model.config().grid().area()), 0);
   const Matrix tokens = model.forward_features(x, none);
@@ -151,4 +146,4 @@ TEST(MaskedImageModel, TheWrongCallSaysWhichIsRight) {
               ThrowsMessage<beit::WeightError>(HasSubstr("found a tokenizer, which load_tokenizer reads")));
 }
 
-}  // namespace
+}  // namespace beit_test::masked_image_model_test

@@ -12,15 +12,13 @@
 
 #include "testing.hpp"
 
-namespace {
+namespace beit_test::model_kinds_test {
 
 using beit::LoadOptions;
 using testing::AllOf;
 using testing::HasSubstr;
 using testing::StartsWith;
 using testing::ThrowsMessage;
-using testing_models::golden;
-using testing_models::ModelFile;
 
 /// The functions that load, by their names.
 const std::map<std::string, std::function<void(const beit::Source&, const LoadOptions&)>>& loaders() {
@@ -49,7 +47,7 @@ beit::Source example(std::string_view kind) {
     return file.bytes();
   }();
   EXPECT_EQ(kind, "BEiT v2's tokenizer") << "a kind without an example";
-  return beit::MemoryFiles{testing_models::as_bytes(vq), "vq"};
+  return beit::MemoryFiles{as_bytes(vq), "vq"};
 }
 
 TEST(ModelKinds, EveryPairOfAFunctionAndAKind) {
@@ -91,7 +89,7 @@ TEST(ModelKinds, WhatIsNoneSaysWhatMakesOne) {
   ModelFile file;
   file.reshape("x", {1});
   const std::string bytes = file.bytes();
-  const beit::MemoryFiles memory{testing_models::as_bytes(bytes), "x.safetensors"};
+  const beit::MemoryFiles memory{as_bytes(bytes), "x.safetensors"};
   EXPECT_THAT([&] { return beit::load<float>(memory); },
               ThrowsMessage<beit::WeightError>(
                   "x.safetensors: found no model, wanted a BEiT classifier: weights_tools/convert.py makes one"));
@@ -121,4 +119,4 @@ TEST(ModelKinds, OptionsOfOthersAreRefused) {
   EXPECT_EQ(refused, 11);
 }
 
-}  // namespace
+}  // namespace beit_test::model_kinds_test

@@ -3,7 +3,7 @@
 
 #include <beit/model/presets.hpp>
 
-namespace {
+namespace beit_test::presets_test {
 
 TEST(Preset, HasTimmsArchitectures) {
   EXPECT_EQ(beit::preset_names().size(), 9u);
@@ -22,4 +22,4 @@ TEST(Preset, HasTimmsArchitectures) {
   EXPECT_THROW((void)beit::preset("beit_tiny"), beit::ConfigError);
 }
 
-}  // namespace
+}  // namespace beit_test::presets_test

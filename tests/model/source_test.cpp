@@ -13,16 +13,13 @@
 
 #include "testing.hpp"
 
-namespace {
+namespace beit_test::source_test {
 
 using beit::Index;
 using beit::Matrix;
 using beit::MemoryFiles;
 using testing::HasSubstr;
 using testing::ThrowsMessage;
-using testing_models::as_bytes;
-using testing_models::golden;
-using testing_models::ModelFile;
 
 Matrix logits_of(const beit::Beit<float>& model) {
   Matrix x(1, model.config().in_chans * model.config().image_size.area());
@@ -43,9 +40,9 @@ TEST(Source, IsAPathOfAnyType) {
 
 TEST(Source, AFolderInMemoryIsTheFolder) {
   const std::filesystem::path folder = golden("hugging_face") / "classifier";
-  const std::string weights = beit_test::file_text(folder / "model.safetensors");
-  const std::string config = beit_test::file_text(folder / "config.json");
-  const std::string preprocessor = beit_test::file_text(folder / "preprocessor_config.json");
+  const std::string weights = file_text(folder / "model.safetensors");
+  const std::string config = file_text(folder / "config.json");
+  const std::string preprocessor = file_text(folder / "preprocessor_config.json");
   const MemoryFiles memory{
       .weights = as_bytes(weights), .name = "embedded", .config = config, .preprocessor = preprocessor};
   const auto wanted = beit::load<float>(folder), model = beit::load<float>(memory);
@@ -92,10 +89,10 @@ TEST(Source, LabelsInMemoryAreLines) {
 
 TEST(Source, MemoryIsNotNeededOnceAModelIsLoaded) {
   const std::filesystem::path folder = golden("hugging_face") / "classifier";
-  std::string weights = beit_test::file_text(folder / "model.safetensors");
-  std::string config = beit_test::file_text(folder / "config.json");
+  std::string weights = file_text(folder / "model.safetensors");
+  std::string config = file_text(folder / "config.json");
   const auto model = beit::load<float>(MemoryFiles{.weights = as_bytes(weights), .name = "m", .config = config});
-  std::string tokens = beit_test::file_text(golden("dvae_one.safetensors"));
+  std::string tokens = file_text(golden("dvae_one.safetensors"));
   const auto tokenizer = beit::load_tokenizer<float>(MemoryFiles{as_bytes(tokens), "t"});
   for (std::string* text : {&weights, &config, &tokens}) std::fill(text->begin(), text->end(), '\xFF');
   EXPECT_EQ(logits_of(model).map(), logits_of(beit::load<float>(folder)).map());
@@ -105,4 +102,4 @@ TEST(Source, MemoryIsNotNeededOnceAModelIsLoaded) {
             beit::load_tokenizer<float>(golden("dvae_one.safetensors")).encode(image).values);
 }
 
-}  // namespace
+}  // namespace beit_test::source_test

@@ -17,15 +17,11 @@
 #include <beit/io/safetensors.hpp>
 #include <beit/io/weights.hpp>
 
-#include "../io/testing.hpp"
+#include "../testing.hpp"
 
-namespace testing_models {
+namespace beit_test {
 
 using beit::Index;
-
-inline std::filesystem::path golden(const std::string& name) {
-  return std::filesystem::path(BEIT_TESTS_DIR) / "golden" / name;
-}
 
 /// A model file that tests change before they load it: float32 tensors by name, and the metadata.
 struct ModelFile {
@@ -69,16 +65,9 @@ struct ModelFile {
       data.append(reinterpret_cast<const char*>(tensor.values.data()), size);
       header[name] = {{"dtype", "F32"}, {"shape", tensor.shape}, {"data_offsets", {begin, begin + size}}};
     }
-    const std::string text = header.dump();
-    const std::uint64_t length = text.size();
-    std::string file(reinterpret_cast<const char*>(&length), sizeof(length));
-    return file + text + data;
+    return safetensors_text(header.dump(), data);
   }
 };
-
-inline std::span<const std::byte> as_bytes(const std::string& text) {
-  return {reinterpret_cast<const std::byte*>(text.data()), text.size()};
-}
 
 /// A tensor of expected values as a matrix of so many rows.
 inline beit::Matrix expected(const beit::WeightReader& reader, const std::string& name, Index rows) {
@@ -95,13 +84,4 @@ inline double largest_difference(const beit::Matrix& a, const beit::Matrix& b) {
   return (a.map().cast<double>() - b.map().cast<double>()).cwiseAbs().maxCoeff();
 }
 
-/// A folder that is removed after the test.
-class Folder : public beit_test::TemporaryFolder {
- public:
-  std::filesystem::path write(const std::string& name, const std::string& text) const {
-    beit_test::write_file(path() / name, text);
-    return path() / name;
-  }
-};
-
-}  // namespace testing_models
+}  // namespace beit_test

@@ -12,17 +12,13 @@
 #include "../levels.hpp"
 #include "testing.hpp"
 
-namespace {
+namespace beit_test::tokenizer_test {
 
 using beit::Index;
 using beit::Matrix;
 using beit::Size;
 using testing::HasSubstr;
 using testing::ThrowsMessage;
-using testing_models::expected;
-using testing_models::golden;
-using testing_models::largest_difference;
-using testing_models::ModelFile;
 
 /// Turns planes (B*C, H*W) into pixels (B*H*W, C).
 Matrix channels_last(const Matrix& planes, Index batch) {
@@ -55,7 +51,7 @@ struct GoldenTokenizer {
   std::vector<std::int32_t> tokens;  // (B*h*w,)
 };
 
-class Dvae : public testing::TestWithParam<testing_levels::Case> {};
+class Dvae : public testing::TestWithParam<Case> {};
 
 TEST_P(Dvae, AgreesWithDallEInDoublePrecision) {
   const std::string name = std::get<0>(GetParam());
@@ -94,8 +90,7 @@ TEST_P(Dvae, AgreesWithDallEInDoublePrecision) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Variants, Dvae, testing_levels::on_all("four", "three", "two", "one"),
-                         testing_levels::case_name);
+INSTANTIATE_TEST_SUITE_P(, Dvae, on_all("four", "three", "two", "one"), case_name);
 
 TEST(Tokenizer, SameTokensForAnyBatchAndNumberOfThreads) {
   const GoldenTokenizer wanted("three");
@@ -175,7 +170,7 @@ TEST(Tokenizer, LoadsHalvesAndOtherSizes) {
 TEST(Tokenizer, RefusesWhatIsNone) {
   const auto load = [](const ModelFile& file) {
     const std::string bytes = file.bytes();
-    return beit::load_tokenizer<float>(beit::MemoryFiles{testing_models::as_bytes(bytes), "made"});
+    return beit::load_tokenizer<float>(beit::MemoryFiles{as_bytes(bytes), "made"});
   };
   const ModelFile whole = ModelFile::read("dvae_one.safetensors");
   EXPECT_NO_THROW(load(whole));
@@ -211,4 +206,4 @@ TEST(Tokenizer, RefusesWhatIsNone) {
   refused(file, "found image size 7x10, wanted multiples of 2");
 }
 
-}  // namespace
+}  // namespace beit_test::tokenizer_test

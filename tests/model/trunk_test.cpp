@@ -11,7 +11,7 @@
 
 #include "../random_weights.hpp"
 
-namespace {
+namespace beit_test::trunk_test {
 
 using beit::Index;
 using beit::Matrix;
@@ -41,7 +41,7 @@ Matrix inputs(const beit::Config& config, Index batch) {
 TEST(Trunk, IsItsSteps) {
   for (const bool norm : {false, true}) {
     const beit::Config config = small_trunk(true, norm);
-    const testing_weights::RandomWeights weights(3);
+    const RandomWeights weights(3);
     const Trunk<float> trunk(config, weights.root(), beit::default_kernels());
     EXPECT_EQ(trunk.has_norm(), norm);
     beit::ThreadPool pool(2);
@@ -61,7 +61,7 @@ TEST(Trunk, IsItsSteps) {
 TEST(Trunk, EmbedsClassTokenAndPositions) {
   for (const bool positions : {false, true}) {
     const beit::Config config = small_trunk(positions, true);
-    const testing_weights::RandomWeights weights(4);
+    const RandomWeights weights(4);
     const Trunk<float> trunk(config, weights.root(), beit::default_kernels());
     const auto cls_token = weights.get("cls_token", std::vector<Index>{1, 1, 24});
     Matrix tokens(7, 24);
@@ -77,4 +77,4 @@ TEST(Trunk, EmbedsClassTokenAndPositions) {
   }
 }
 
-}  // namespace
+}  // namespace beit_test::trunk_test

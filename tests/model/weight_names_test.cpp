@@ -15,7 +15,7 @@
 
 #include "testing.hpp"
 
-namespace {
+namespace beit_test::weight_names_test {
 
 using beit::Index;
 using beit::NameRow;
@@ -25,8 +25,6 @@ using beit::detail::renamed;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::ThrowsMessage;
-using testing_models::as_bytes;
-using testing_models::ModelFile;
 
 /// A file of tensors that count from a number of their own, and its names by a table.
 class Named {
@@ -198,4 +196,4 @@ TEST(Publishers, TransformersNormsAreTheTrunksOrTheHeads) {
   EXPECT_FALSE(bare.names().has("lm_norm.weight"));
 }
 
-}  // namespace
+}  // namespace beit_test::weight_names_test

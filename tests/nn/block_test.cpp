@@ -5,11 +5,11 @@
 #include "../random_weights.hpp"
 #include "reference.hpp"
 
-namespace block_test {  // named: joined with others in one unit, which have constants of these names
+namespace beit_test::block_test {
 
 using beit::Index;
 using beit::Matrix;
-using nn_reference::Doubles;
+using reference::Doubles;
 
 constexpr beit::Size grid{9, 11};
 constexpr Index tokens = 100, heads = 2, dim = 16, hidden = 40;
@@ -36,7 +36,7 @@ class Block : public testing::TestWithParam<bool> {
   }
 
   Doubles scale(const char* name) const {
-    return GetParam() ? Doubles(Doubles::Ones(1, dim)) : nn_reference::parameter(weights_, name, 1, dim);
+    return GetParam() ? Doubles(Doubles::Ones(1, dim)) : reference::parameter(weights_, name, 1, dim);
   }
 
   /// One image (N, C).
@@ -46,38 +46,38 @@ class Block : public testing::TestWithParam<bool> {
     const beit::WeightScope attn = weights_.scope("attn"), mlp = weights_.scope("mlp");
     Doubles bias = Doubles::Zero(1, 3 * dim), table;
     if (beit3) {
-      bias = nn_reference::parameter(attn, "qkv.bias", 1, 3 * dim);
+      bias = reference::parameter(attn, "qkv.bias", 1, 3 * dim);
     } else {
-      bias.leftCols(dim) = nn_reference::parameter(attn, "q_bias", 1, dim);
-      bias.rightCols(dim) = nn_reference::parameter(attn, "v_bias", 1, dim);
+      bias.leftCols(dim) = reference::parameter(attn, "q_bias", 1, dim);
+      bias.rightCols(dim) = reference::parameter(attn, "v_bias", 1, dim);
       table =
-          nn_reference::parameter(attn, "relative_position_bias_table", beit::kernels::relative_positions(grid), heads);
+          reference::parameter(attn, "relative_position_bias_table", beit::kernels::relative_positions(grid), heads);
     }
-    Doubles y = nn_reference::linear(nn_reference::layer_norm(x, weights_.scope("norm1"), eps),
-                                     nn_reference::parameter(attn, "qkv.weight", 3 * dim, dim), bias);
-    y = nn_reference::attention(y, heads, table, grid);
-    if (beit3) y = nn_reference::layer_norm(y, attn.scope("norm"), eps);
-    x += nn_reference::linear(y, attn.scope("proj"), dim) * scale("gamma_1").row(0).asDiagonal();
-    y = nn_reference::gelu(
-        nn_reference::linear(nn_reference::layer_norm(x, weights_.scope("norm2"), eps), mlp.scope("fc1"), hidden));
-    if (beit3) y = nn_reference::layer_norm(y, mlp.scope("norm"), eps);
-    x += nn_reference::linear(y, mlp.scope("fc2"), dim) * scale("gamma_2").row(0).asDiagonal();
+    Doubles y = reference::linear(reference::layer_norm(x, weights_.scope("norm1"), eps),
+                                  reference::parameter(attn, "qkv.weight", 3 * dim, dim), bias);
+    y = reference::attention(y, heads, table, grid);
+    if (beit3) y = reference::layer_norm(y, attn.scope("norm"), eps);
+    x += reference::linear(y, attn.scope("proj"), dim) * scale("gamma_1").row(0).asDiagonal();
+    y = reference::gelu(
+        reference::linear(reference::layer_norm(x, weights_.scope("norm2"), eps), mlp.scope("fc1"), hidden));
+    if (beit3) y = reference::layer_norm(y, mlp.scope("norm"), eps);
+    x += reference::linear(y, mlp.scope("fc2"), dim) * scale("gamma_2").row(0).asDiagonal();
     return x;
   }
 
-  testing_weights::RandomWeights source_{1};
+  RandomWeights source_{1};
   beit::WeightScope weights_ = source_.root().scope("blocks.0");
 };
-INSTANTIATE_TEST_SUITE_P(BeitAndBeit3, Block, testing::Bool());
+INSTANTIATE_TEST_SUITE_P(, Block, testing::Bool());
 
 // Tests more images than a block computes together.
 TEST_P(Block, OfManyImagesIsThatOfEach) {
   const beit::Block<float> block(beit::default_kernels(), weights_, options(), bias());
   const Index batch = 6;
-  const Matrix x = nn_reference::numbers(source_, "x", batch * tokens, dim);
+  const Matrix x = numbers(source_, "x", batch * tokens, dim);
   Doubles wanted(batch * tokens, dim);
   for (Index b = 0; b < batch; ++b) {
-    wanted.middleRows(b * tokens, tokens) = reference(nn_reference::doubles(x).middleRows(b * tokens, tokens));
+    wanted.middleRows(b * tokens, tokens) = reference(reference::doubles(x).middleRows(b * tokens, tokens));
   }
   Matrix first;
   for (const int threads : {1, 3}) {
@@ -85,7 +85,7 @@ TEST_P(Block, OfManyImagesIsThatOfEach) {
     beit::Workspace workspace(pool);
     Matrix out(x);
     block.forward(batch, workspace, out);
-    EXPECT_LE(nn_reference::difference(out, wanted), 1e-5) << threads;
+    EXPECT_LE(reference::difference(out, wanted), 1e-5) << threads;
     if (threads == 1) {
       first = Matrix(out);
     } else {
@@ -103,4 +103,4 @@ TEST_P(Block, OfNoImagesIsNothing) {
   EXPECT_EQ(none.rows(), 0);
 }
 
-}  // namespace block_test
+}  // namespace beit_test::block_test

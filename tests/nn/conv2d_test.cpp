@@ -1,25 +1,19 @@
-// Compares convolutions and pooling with loops in double precision.
+// Compares convolutions with loops in double precision.
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <beit/nn/conv2d.hpp>
-#include <beit/nn/max_pool.hpp>
 #include <vector>
 
 #include "../random_weights.hpp"
 
-namespace {
+namespace beit_test::conv2d_test {
 
 using beit::Index;
 using beit::Matrix;
 using beit::Size;
 
-const testing_weights::RandomWeights numbers(7);
-
-Matrix random(const char* name, Index rows, Index columns) {
-  const auto values = numbers.get(name, std::vector<Index>{rows, columns});
-  return Matrix(Eigen::Map<const beit::RowMajorMatrix>(values.data(), rows, columns));
-}
+const RandomWeights weights(7);
 
 struct Case {
   Size size;
@@ -30,8 +24,8 @@ struct Case {
 
 /// Computes y (H*W, outputs) by the definition.
 std::vector<double> convolution(const Matrix& x, const Case& c) {
-  const auto w = numbers.get("c.w", std::vector<Index>{c.outputs, c.inputs, c.kernel, c.kernel});
-  const auto b = numbers.get("c.b", std::vector<Index>{c.outputs});
+  const auto w = weights.get("c.w", std::vector<Index>{c.outputs, c.inputs, c.kernel, c.kernel});
+  const auto b = weights.get("c.b", std::vector<Index>{c.outputs});
   std::vector<double> y;
   for (Index row = 0; row < c.size.height; ++row) {
     for (Index column = 0; column < c.size.width; ++column) {
@@ -62,10 +56,11 @@ void agrees(double tolerance) {
        {Case{{5, 7}, 3, 8, 7}, Case{{1, 1}, 4, 5, 3}, Case{{6, 4}, 5, 3, 1, true}, Case{{40, 30}, 16, 33, 3, true},
         Case{{4, 6}, 7, 10, 3, true, 2}, Case{{8, 2}, 9, 4, 1, false, 2},
         Case{{2, 400}, 300, 2, 3}}) {  // a row has more pixels than a band should
-    const beit::Conv2d<Weight> convolve(beit::default_kernels(), numbers.root().scope("c"), c.outputs, c.inputs,
+    const beit::Conv2d<Weight> convolve(beit::default_kernels(), weights.root().scope("c"), c.outputs, c.inputs,
                                         c.kernel);
-    const Matrix x = random("x", c.size.area() / c.upsampling / c.upsampling, c.inputs);
-    const Matrix scale = random("scale", 1, c.outputs), before = random("before", c.size.area(), c.outputs);
+    const Matrix x = numbers(weights, "x", c.size.area() / c.upsampling / c.upsampling, c.inputs);
+    const Matrix scale = numbers(weights, "scale", 1, c.outputs),
+                 before = numbers(weights, "before", c.size.area(), c.outputs);
     const std::vector<double> wanted = convolution(x, c);
     for (const int threads : {1, 3}) {
       beit::ThreadPool pool(threads);
@@ -91,8 +86,8 @@ TEST(Conv2d, IsTheDefinitionInInt8) { agrees<std::int8_t>(2e-2); }
 
 TEST(Conv2d, SameBitsForAnyNumberOfThreads) {
   const Size size{33, 21};
-  const beit::Conv2d<float> convolve(beit::default_kernels(), numbers.root().scope("c"), 40, 24, 3);
-  const Matrix x = random("x", size.area(), 24);
+  const beit::Conv2d<float> convolve(beit::default_kernels(), weights.root().scope("c"), 40, 24, 3);
+  const Matrix x = numbers(weights, "x", size.area(), 24);
   Matrix alone(size.area(), 40), together(size.area(), 40);
   beit::ThreadPool one(1), many(5);
   beit::Workspace workspace(one), shared(many);
@@ -114,21 +109,4 @@ TEST(Conv2d, RefusesAnotherShape) {
   EXPECT_THROW(beit::Conv2d<float>(beit::default_kernels(), source.root(), 2, 3, 3), beit::WeightError);
 }
 
-TEST(MaxPool, IsTheLargestOfFourPixels) {
-  const Size size{6, 10};
-  const Matrix x = random("x", size.area(), 5);
-  Matrix out(15, 5);
-  beit::ThreadPool pool(2);
-  beit::max_pool(x, size, pool, out);
-  for (Index y = 0; y < 3; ++y) {
-    for (Index column = 0; column < 5; ++column) {
-      for (Index c = 0; c < 5; ++c) {
-        float largest = -1e9f;
-        for (const Index pixel : {0, 1, 10, 11}) largest = std::max(largest, x(20 * y + 2 * column + pixel, c));
-        ASSERT_EQ(out(5 * y + column, c), largest);
-      }
-    }
-  }
-}
-
-}  // namespace
+}  // namespace beit_test::conv2d_test

@@ -7,7 +7,7 @@
 #include "../random_weights.hpp"
 #include "reference.hpp"
 
-namespace layer_norm_test {  // named: joined with others in one unit, which have constants of these names
+namespace beit_test::layer_norm_test {
 
 using beit::Index;
 using beit::Matrix;
@@ -18,20 +18,19 @@ constexpr float eps = 1e-3f;
 
 class LayerNorm : public testing::TestWithParam<int> {
  protected:
-  testing_weights::RandomWeights weights_{1};
+  RandomWeights weights_{1};
   beit::ThreadPool pool_{GetParam()};
   beit::Workspace workspace_{pool_};
   beit::LayerNorm norm_{beit::default_kernels(), weights_.root().scope("norm"), dim, eps};
-  Matrix x_ = nn_reference::numbers(weights_, "x", rows, dim);
-  nn_reference::Doubles wanted_ =
-      nn_reference::layer_norm(nn_reference::doubles(x_), weights_.root().scope("norm"), eps);
+  Matrix x_ = numbers(weights_, "x", rows, dim);
+  reference::Doubles wanted_ = reference::layer_norm(reference::doubles(x_), weights_.root().scope("norm"), eps);
 };
-INSTANTIATE_TEST_SUITE_P(Threads, LayerNorm, testing::Values(1, 3));
+INSTANTIATE_TEST_SUITE_P(, LayerNorm, testing::Values(1, 3));
 
 TEST_P(LayerNorm, OfRowsAndInPlace) {
   Matrix out(rows, dim);
   norm_.forward(x_, workspace_.executor(), out);
-  EXPECT_LE(nn_reference::difference(out, wanted_), 2e-6);
+  EXPECT_LE(reference::difference(out, wanted_), 2e-6);
   norm_.forward(x_, workspace_.executor(), x_);
   EXPECT_EQ(x_.map(), out.map());
 }
@@ -52,14 +51,14 @@ TEST_P(LayerNorm, AsAProductReadsIt) {
     }
     Matrix found(rows, dim);
     for (Index i = 0; i < rows; ++i) normed.read(i / tokens, i % tokens, 0, dim, found.row(i));
-    EXPECT_LE(nn_reference::difference(found, wanted_),
+    EXPECT_LE(reference::difference(found, wanted_),
               layout.number_format == beit::kernels::NumberFormat::none ? 2e-6 : 1e-4)
         << of_kept;
   }
 }
 
 TEST(LayerNormOfConstants, IsTheBias) {
-  const testing_weights::RandomWeights weights(2);
+  const RandomWeights weights(2);
   const beit::LayerNorm norm(beit::default_kernels(), weights.root(), dim);
   const auto bias = weights.get("bias", std::vector<Index>{dim});
   Matrix x(1, dim);
@@ -68,4 +67,4 @@ TEST(LayerNormOfConstants, IsTheBias) {
   for (Index j = 0; j < dim; ++j) EXPECT_EQ(x(0, j), bias[j]);
 }
 
-}  // namespace layer_norm_test
+}  // namespace beit_test::layer_norm_test

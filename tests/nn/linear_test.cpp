@@ -9,7 +9,7 @@
 
 #include "../random_weights.hpp"
 
-namespace {
+namespace beit_test::linear_test {
 
 using beit::Index;
 using beit::Matrix;
@@ -21,7 +21,7 @@ TYPED_TEST_SUITE(LinearOf, Weights);
 
 TYPED_TEST(LinearOf, EveryElementIsComputedOnce) {
   const Index rows = 150, segments = 3, outputs = 300, inputs = 70;
-  const testing_weights::RandomWeights weights(1);
+  const RandomWeights weights(1);
   const beit::Linear<TypeParam> linear(beit::default_kernels(), weights.root().scope("fc"), outputs, inputs);
   auto w = weights.get("fc.weight", std::vector<Index>{outputs, inputs});
   if (!std::is_same_v<TypeParam, float>) {
@@ -76,4 +76,4 @@ TYPED_TEST(LinearOf, EveryElementIsComputedOnce) {
   }
 }
 
-}  // namespace
+}  // namespace beit_test::linear_test

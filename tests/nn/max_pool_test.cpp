@@ -8,7 +8,7 @@
 #include "../random_weights.hpp"
 #include "reference.hpp"
 
-namespace {
+namespace beit_test::max_pool_test {
 
 using beit::Index;
 using beit::Matrix;
@@ -17,7 +17,7 @@ TEST(MaxPool, IsTheLargestOfEachWindow) {
   const beit::Size size{6, 10};
   const Index channels = 5;
   // Uses some columns of wider matrices.
-  Matrix x = nn_reference::numbers(testing_weights::RandomWeights(1), "x", size.area(), channels + 3);
+  Matrix x = numbers(RandomWeights(1), "x", size.area(), channels + 3);
   x.map().array() -= 10.0f;  // makes all numbers negative
   for (const int threads : {1, 3}) {
     beit::ThreadPool pool(threads);
@@ -40,4 +40,4 @@ TEST(MaxPool, IsTheLargestOfEachWindow) {
   }
 }
 
-}  // namespace
+}  // namespace beit_test::max_pool_test

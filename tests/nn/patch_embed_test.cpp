@@ -6,13 +6,13 @@
 
 #include "../random_weights.hpp"
 
-namespace {
+namespace beit_test::patch_embed_test {
 
 using beit::Index;
 using beit::Size;
 
 TEST(PatchEmbed, IsAConvolutionWhoseStrideIsItsKernel) {
-  const testing_weights::RandomWeights weights(3);
+  const RandomWeights weights(3);
   for (const auto& [image, patch, channels, embed_dim] : {std::tuple{Size{16, 16}, Size{16, 16}, Index{3}, Index{5}},
                                                           std::tuple{Size{12, 20}, Size{4, 4}, Index{3}, Index{24}},
                                                           std::tuple{Size{12, 24}, Size{4, 8}, Index{1}, Index{9}},
@@ -52,4 +52,4 @@ TEST(PatchEmbed, IsAConvolutionWhoseStrideIsItsKernel) {
   }
 }
 
-}  // namespace
+}  // namespace beit_test::patch_embed_test

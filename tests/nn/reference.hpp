@@ -10,7 +10,7 @@
 
 #include "../timm_index.hpp"
 
-namespace nn_reference {
+namespace beit_test::reference {
 
 using beit::Index;
 using Doubles = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
@@ -73,17 +73,10 @@ inline Doubles attention(const Doubles& qkv, Index heads, const Doubles& table, 
   return out;
 }
 
-/// Numbers about 0 that depend only on the name: (rows, columns).
-inline beit::Matrix numbers(const beit::WeightSource& source, const char* name, Index rows, Index columns) {
-  beit::Matrix x(rows, columns);
-  source.read(name, std::vector<Index>{rows, columns}, 0, x.size(), x.data());
-  return x;
-}
-
 inline Doubles doubles(const beit::Matrix& x) { return x.map().cast<double>(); }
 
 inline double difference(const beit::Matrix& found, const Doubles& wanted) {
   return (found.map().cast<double>() - wanted).cwiseAbs().maxCoeff();
 }
 
-}  // namespace nn_reference
+}  // namespace beit_test::reference

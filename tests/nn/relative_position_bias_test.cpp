@@ -5,7 +5,7 @@
 #include "../random_weights.hpp"
 #include "reference.hpp"
 
-namespace relative_position_bias_test {  // named: joined with others in one unit, which have constants of these names
+namespace beit_test::relative_position_bias_test {
 
 using beit::Index;
 
@@ -13,11 +13,11 @@ constexpr beit::Size grid{3, 5};
 constexpr Index heads = 4, positions = 5 * 9 + 3;
 
 TEST(RelativePositionBias, HoldsTheTableOfEachHead) {
-  const testing_weights::RandomWeights source(1);
+  const RandomWeights source(1);
   beit::RelativePositionBias bias(grid);
   bias.add(source.root().scope("attn"), heads);
-  const nn_reference::Doubles table =
-      nn_reference::parameter(source.root().scope("attn"), "relative_position_bias_table", positions, heads);
+  const reference::Doubles table =
+      reference::parameter(source.root().scope("attn"), "relative_position_bias_table", positions, heads);
   for (Index head = 0; head < heads; ++head) {
     for (Index i = 0; i < positions; ++i) {
       EXPECT_EQ(bias.head(head)[beit::kernels::compact_relative_position(grid, i)], table(i, head));
@@ -27,7 +27,7 @@ TEST(RelativePositionBias, HoldsTheTableOfEachHead) {
 }
 
 TEST(RelativePositionBias, AddsASharedTableToABlocksOwn) {
-  const testing_weights::RandomWeights source(1);
+  const RandomWeights source(1);
   beit::RelativePositionBias own(grid), shared(grid), both(grid);
   own.add(source.root().scope("own"), heads);
   shared.add(source.root().scope("shared"), heads);
@@ -43,4 +43,4 @@ TEST(RelativePositionBias, IsNullWhereThereIsNone) {
   EXPECT_EQ(beit::RelativePositionBias(grid).head(1), nullptr);
 }
 
-}  // namespace relative_position_bias_test
+}  // namespace beit_test::relative_position_bias_test

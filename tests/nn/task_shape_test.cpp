@@ -7,7 +7,7 @@
 
 #include <beit/kernels/types.hpp>
 
-namespace {
+namespace beit_test::task_shape_test {
 
 using beit::Index;
 using beit::detail::ceil_div;
@@ -70,4 +70,4 @@ TEST(TaskShape, LetsThreadsEndTogether) {
   EXPECT_EQ(task_shape(kernels[0], 1, 1024, 768, 3).columns, 32);
 }
 
-}  // namespace
+}  // namespace beit_test::task_shape_test

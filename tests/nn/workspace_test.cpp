@@ -6,7 +6,7 @@
 
 #include "../levels.hpp"
 
-namespace {
+namespace beit_test::workspace_test {
 
 using beit::Index;
 using Frame = beit::Workspace::Frame;
@@ -61,8 +61,8 @@ TEST(Workspace, WritesRowsSegmentAfterSegment) {
         std::pair(beit::Precision::int8, true)}) {
     Frame frame(workspace);
     const Index segments = 5, rows = 21, columns = 40;
-    const beit::Activations out = frame.activations(*testing_levels::precision_kernels(isa, precision).gemm.layout,
-                                                    segments, rows, columns, staged);
+    const beit::Activations out =
+        frame.activations(*precision_kernels(isa, precision).gemm.layout, segments, rows, columns, staged);
     beit::Matrix x(segments * rows, columns);
     for (Index i = 0; i < x.size(); ++i) x.data()[i] = static_cast<float>(i % 128) - 63.5f;
     beit::write_rows(x, out, workspace.executor());
@@ -75,4 +75,4 @@ TEST(Workspace, WritesRowsSegmentAfterSegment) {
   }
 }
 
-}  // namespace
+}  // namespace beit_test::workspace_test

@@ -10,7 +10,7 @@
 
 #include "testing.hpp"
 
-namespace {
+namespace beit_test::cross_validation_test {
 
 using beit::Index;
 using beit::LinearProbe;
@@ -49,7 +49,7 @@ TEST(StratifiedFolds, AreAtLeastTwo) {
 
 TEST(CrossValidation, FindsTheLeastLoss) {
   constexpr Index classes = 4, dim = 12;
-  const beit_test::Golden golden;
+  const Golden golden;
   const Matrix x = golden.matrix("x");
   const std::vector<Index> y = golden.labels("y");
   beit::ThreadPool pool(1);
@@ -79,4 +79,4 @@ TEST(CrossValidation, FindsTheLeastLoss) {
   EXPECT_NEAR(found.trials[2].accuracy, static_cast<double>(right) / static_cast<double>(x.rows()), 1e-12);
 }
 
-}  // namespace
+}  // namespace beit_test::cross_validation_test

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-namespace {
+namespace beit_test::labels_test {
 
 using beit::Index;
 
@@ -27,4 +27,4 @@ TEST(BestClasses, AreTheFirstOfTheLargest) {
   EXPECT_TRUE(beit::detail::best_classes(beit::Matrix(0, 3)).empty());
 }
 
-}  // namespace
+}  // namespace beit_test::labels_test

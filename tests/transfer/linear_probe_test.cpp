@@ -13,7 +13,7 @@
 
 #include "testing.hpp"
 
-namespace {
+namespace beit_test::linear_probe_test {
 
 using beit::Index;
 using beit::LinearProbe;
@@ -25,7 +25,7 @@ constexpr Index classes = 4, dim = 12;
 
 class Probe : public testing::Test {
  protected:
-  beit_test::Golden golden;
+  Golden golden;
   Matrix x = golden.matrix("x"), test = golden.matrix("test");
   std::vector<Index> y = golden.labels("y");
 
@@ -144,14 +144,7 @@ TEST_F(Probe, SaysWhatEndedItBeforeTheTolerance) {
 }
 
 TEST_F(Probe, RefusesWhatItCantUse) {
-  const auto message = [](auto action) -> std::string {
-    try {
-      action();
-    } catch (const beit::ArgumentError& error) {
-      return error.what();
-    }
-    return "no error";
-  };
+  const auto message = [](const auto& action) { return message_of<beit::ArgumentError>(action); };
   std::vector<Index> wrong = y;
   wrong[3] = classes;
   Matrix broken = x;
@@ -170,4 +163,4 @@ TEST_F(Probe, RefusesWhatItCantUse) {
   EXPECT_THAT(message([&] { LinearProbe(x, y, other); }), HasSubstr("found shape (150, 12), wanted (150, 3)"));
 }
 
-}  // namespace
+}  // namespace beit_test::linear_probe_test

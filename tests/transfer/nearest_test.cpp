@@ -7,29 +7,23 @@
 #include <beit/transfer/nearest.hpp>
 #include <cmath>
 #include <limits>
-#include <random>
 #include <utility>
 #include <vector>
 
+#include "../random_weights.hpp"
 #include "testing.hpp"
 
-namespace {
+namespace beit_test::nearest_test {
 
 using beit::Index;
 using beit::KnnClassifier;
 using beit::Matrix;
 using beit::NearestRows;
 
-Matrix random_rows(Index rows, Index cols, unsigned seed) {
-  std::mt19937 random(seed);
-  std::normal_distribution<float> normal;
-  Matrix x(rows, cols);
-  for (Index i = 0; i < x.size(); ++i) x.data()[i] = normal(random);
-  return x;
-}
+Matrix random_rows(Index rows, Index cols, unsigned seed) { return numbers(RandomWeights(seed), "rows", rows, cols); }
 
 TEST(KnnClassifier, HasTheScoresOfTheProtocol) {
-  const beit_test::Golden golden;
+  const Golden golden;
   const KnnClassifier knn(golden.matrix("x"), golden.labels("y"), 4, 7);
   const Matrix test = golden.matrix("test"), scores = knn.scores(test);
   const std::vector<double> wanted = golden.doubles("knn.scores");
@@ -44,7 +38,7 @@ TEST(KnnClassifier, HasTheScoresOfTheProtocol) {
 }
 
 TEST(NearestRows, HasScikitLearnsNeighbours) {
-  const beit_test::Golden golden;
+  const Golden golden;
   NearestRows nearest(golden.matrix("test"), 7);
   nearest.add(golden.matrix("x"));
   const std::vector<Index> index = golden.labels("knn.index");
@@ -175,4 +169,4 @@ TEST(KnnClassifier, ASharpTemperatureDoesntOverflow) {
   for (Index i = 0; i < 20; ++i) EXPECT_EQ(scores(i, 1), 1.0f);
 }
 
-}  // namespace
+}  // namespace beit_test::nearest_test

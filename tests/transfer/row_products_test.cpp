@@ -12,23 +12,18 @@
 #include "../levels.hpp"
 #include "../random_weights.hpp"
 
-namespace {
+namespace beit_test::row_products_test {
 
 using beit::Index;
 using beit::Matrix;
 
-Matrix random(const char* name, Index rows, Index cols) {
-  const testing_weights::RandomWeights numbers(7);
-  Matrix x(rows, cols);
-  std::copy_n(numbers.get(name, std::vector<Index>{rows, cols}).data(), x.size(), x.data());
-  return x;
-}
+const RandomWeights weights(7);
 
 class RowProducts : public testing::TestWithParam<beit::Isa> {};
 
 TEST_P(RowProducts, AreThoseOfTheRowsAndOfTheColumns) {
   const Index m = 19, n = 130, d = 37;
-  const Matrix r = random("r", n, d), x = random("x", m, d), y = random("y", m, n);
+  const Matrix r = numbers(weights, "r", n, d), x = numbers(weights, "x", m, d), y = numbers(weights, "y", m, n);
   beit::ThreadPool pool(2);
   const beit::Kernels& kernels = beit::choose_kernels(GetParam());
   Matrix out(m, n), back(m, d);
@@ -39,11 +34,10 @@ TEST_P(RowProducts, AreThoseOfTheRowsAndOfTheColumns) {
   EXPECT_LE((back.map().cast<double>() - y.map().cast<double>() * exact).cwiseAbs().maxCoeff(), 3e-6);
 }
 
-INSTANTIATE_TEST_SUITE_P(Levels, RowProducts, testing::ValuesIn(testing_levels::available()),
-                         testing_levels::level_name);
+INSTANTIATE_TEST_SUITE_P(, RowProducts, testing::ValuesIn(available_levels()), level_name);
 
 TEST(RequireFinite, NamesTheFirstRowThatIsnt) {
-  Matrix x = random("x", 5, 4);
+  Matrix x = numbers(weights, "x", 5, 4);
   EXPECT_NO_THROW(beit::require_finite(x, "features"));
   for (const float bad : {std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}) {
     x(3, 1) = bad;
@@ -52,4 +46,4 @@ TEST(RequireFinite, NamesTheFirstRowThatIsnt) {
   }
 }
 
-}  // namespace
+}  // namespace beit_test::row_products_test

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-namespace {
+namespace beit_test::save_head_test {
 
 using beit::Index;
 
@@ -60,12 +60,12 @@ TEST_P(SaveWithHead, KeepsTheBackboneAndItsConfiguration) {
   std::filesystem::remove(target);
 }
 
-INSTANTIATE_TEST_SUITE_P(Golden, SaveWithHead,
+INSTANTIATE_TEST_SUITE_P(, SaveWithHead,
                          testing::Values("standard", "absolute", "avg_norm", "bf16", "both", "headless", "odd", "plain",
                                          "rectangle", "shared", "token"),
                          [](const auto& test) { return std::string(test.param); });
 
-TEST(SaveWithHead, RefusesShapesThatDontFit) {
+TEST(SaveHead, RefusesShapesThatDontFit) {
   const auto source = std::filesystem::path(BEIT_TESTS_DIR) / "golden" / "model_standard.safetensors";
   const beit::SafeTensors file = beit::SafeTensors::open(source);
   const beit::Config config = beit::load<float>(source).config();
@@ -85,4 +85,4 @@ TEST(ConfigJson, WritesShortNumbers) {
   EXPECT_EQ(static_cast<Index>(768 * json["model_args"]["mlp_ratio"].get<double>()), 1025);
 }
 
-}  // namespace
+}  // namespace beit_test::save_head_test

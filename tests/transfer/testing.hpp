@@ -1,12 +1,15 @@
 // scikit-learn's answers (weights_tools/golden_transfer.py), read from safetensors.
 #pragma once
 
+#include <cstdint>
 #include <cstring>
-#include <filesystem>
 #include <string>
 #include <vector>
 
+#include <beit/core/matrix.hpp>
 #include <beit/io/safetensors.hpp>
+
+#include "../testing.hpp"
 
 namespace beit_test {
 
@@ -35,8 +38,7 @@ class Golden {
     return values;
   }
 
-  beit::SafeTensors file_ =
-      beit::SafeTensors::open(std::filesystem::path(BEIT_TESTS_DIR) / "golden" / "transfer_probe.safetensors");
+  beit::SafeTensors file_ = beit::SafeTensors::open(golden("transfer_probe.safetensors"));
 };
 
 }  // namespace beit_test
