@@ -172,9 +172,7 @@ inline std::string for_users(std::string text) {
   static constexpr Row rows[] = {
       {"load_masked_image_model reads", "beit-mask reads"},
       {"load_tokenizer reads", "beit-mask --tokenizer reads"},
-      {"load reads", "beit-classify reads"},
-      {"; the features of its trunk are read with LoadOptions::features_only", ""},
-      {": the features of its trunk are read with LoadOptions::features_only", ""},
+      {"load reads", "beit-embed reads"},
       {": LoadOptions::features_only reads its trunk", ""},
   };
   for (const auto& [library, programs] : rows) {
