@@ -8,6 +8,6 @@ run() {
   echo "--- building the programs and the unit tests"
   build_release examples/all beit_unit_tests
   echo "--- unit tests, a project that uses this one, the programs, and timm"
-  run_ctest release --tests-regex "^(core|cpu|io|image|kernels|nn|model|transfer|examples|allocation|turbo|programs)\\.|\
+  run_ctest release --tests-regex "^(core|cpu|io|image|kernels|nn|model|transfer|examples|allocation|turbo|programs|strict)\\.|\
 ^(packaging\\.add_subdirectory|weights_tools\\.golden)$"
 }

@@ -1,0 +1,36 @@
+#!/bin/bash
+# Rules that the tree's text keeps, an entry of ctest each (strict.RULE): rules.sh RULE prints what breaks it.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+sources() { find include src tests bench examples -name '*.[ch]pp' -o -name '*.inl' -o -name '*.c' | sort; }
+
+case ${1-} in
+  # Every file is as clang-format 14 writes it; other versions differ.
+  format)
+    formatter=$(command -v clang-format-14) || exit 77
+    sources | xargs "$formatter" --dry-run -Werror
+    ;;
+
+  # docs/building.md lists every option of CMake.
+  options)
+    {
+      sed -n 's/^option(\(BEIT_[A-Z_]*\) .*/\1/p' CMakeLists.txt tests/CMakeLists.txt
+      sed -n 's/^ *\(beit_add_decoder(\)\{0,1\}\(LIB[A-Z_]*\) HELP .*/BEIT_USE_\2/p' \
+        cmake/BeitDecoders.cmake
+    } | while read -r option; do
+      grep -q "\`$option\`" docs/building.md || { echo "docs/building.md: found no $option"; exit 1; }
+    done
+    ;;
+
+  # The name of a test in ctest begins with its folder and its suite, nn.Mlp...: a suite with parameters is instantiated
+  # without a prefix, which would come first.
+  test_names)
+    ! grep -nE 'INSTANTIATE_(TYPED_)?TEST_SUITE_P\([^,]' -r tests --include='*_test.cpp'
+    ;;
+
+  *)
+    echo "rules.sh: found '${1-}', wanted format, options or test_names" >&2
+    exit 2
+    ;;
+esac
