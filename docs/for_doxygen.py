@@ -33,6 +33,8 @@ def main():
         if marks != "#":
             number = seen[words] = seen.get(words, -1) + 1
             name = page(path) + "-" + slug(words) + (f"-{number}" if number else "")
+        if path == pathlib.Path("README.md") and marks != "#":  # a section would stand among the pages in the sidebar
+            return f"\\anchor {name}\n<h{len(marks)}>{words}</h{len(marks)}>\n"
         return f"{marks} {words} {{#{name}}}"
 
     def link(match):

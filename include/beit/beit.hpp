@@ -6,6 +6,9 @@
 //   std::vector<float> features = beit::embed(model, image);
 #pragma once
 
+/// \namespace beit
+/// The library. `load`, `read_image`, `classify` and `embed` are what most programs call.
+
 #include <beit/core/error.hpp>
 #include <beit/core/executor.hpp>
 #include <beit/core/index.hpp>

@@ -91,6 +91,7 @@ template <BeitModel Model, ImageRange Images>
 std::vector<std::vector<Prediction>> classify(const Model& model, const Images& images, Index k, Workspace& workspace) {
   return classify(model, preprocess(model.config(), images, workspace), k, workspace);
 }
+/// Does so in a workspace of its own.
 template <BeitModel Model, ImageRange Images>
 std::vector<std::vector<Prediction>> classify(const Model& model, const Images& images, Index k = 5) {
   Workspace workspace;
@@ -102,6 +103,7 @@ template <BeitModel Model>
 std::vector<Prediction> classify(const Model& model, const ImageView& image, Index k, Workspace& workspace) {
   return std::move(classify(model, std::span<const ImageView>(&image, 1), k, workspace).front());
 }
+/// Does so in a workspace of its own.
 template <BeitModel Model>
 std::vector<Prediction> classify(const Model& model, const ImageView& image, Index k = 5) {
   Workspace workspace;
@@ -122,6 +124,7 @@ template <BeitModel Model, ImageRange Images>
 Matrix embed(const Model& model, const Images& images, Workspace& workspace) {
   return embed(model, preprocess(model.config(), images, workspace), workspace);
 }
+/// Does so in a workspace of its own.
 template <BeitModel Model, ImageRange Images>
 Matrix embed(const Model& model, const Images& images) {
   Workspace workspace;
@@ -134,6 +137,7 @@ std::vector<float> embed(const Model& model, const ImageView& image, Workspace& 
   const Matrix row = embed(model, std::span<const ImageView>(&image, 1), workspace);
   return {row.data(), row.data() + row.size()};
 }
+/// Does so in a workspace of its own.
 template <BeitModel Model>
 std::vector<float> embed(const Model& model, const ImageView& image) {
   Workspace workspace;
