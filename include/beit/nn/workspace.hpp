@@ -1,11 +1,10 @@
 // Memory and threads for one forward pass.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
-#include <new>
 #include <vector>
 
+#include <beit/core/arena.hpp>
 #include <beit/core/matrix.hpp>
 #include <beit/core/thread_pool.hpp>
 #include <beit/core/version.hpp>
@@ -22,7 +21,7 @@ class Workspace {
   /// Runs work on the default pool.
   Workspace() : Workspace(default_thread_pool()) {}
   /// Runs work on `pool`, a WorkPool, which must outlive the workspace.
-  explicit Workspace(const Executor& pool) : executor_(pool) {}
+  explicit Workspace(const Executor& pool) : executor_(pool), arenas_(static_cast<std::size_t>(executor_.size())) {}
   /// No frame may be open.
   Workspace(Workspace&&) = default;
   /// No frame may be open in either.
@@ -30,27 +29,18 @@ class Workspace {
 
   /// The threads that run the work.
   const Executor& executor() const { return executor_; }
+  /// Memory for a task of executor().for_each, by the slot that for_each gives it.
+  Arena& arena(Index slot) { return arenas_[static_cast<std::size_t>(slot)]; }
 
   /// Memory that is valid for as long as the frame lives. Frames end in the opposite order of their beginning, as calls
   /// do.
-  class [[nodiscard]] Frame {
+  class [[nodiscard]] Frame : public Arena::Frame {
    public:
     /// Opens a frame on top of those that are open.
-    explicit Frame(Workspace& workspace) : workspace_(workspace), slab_(workspace.slab_), used_(workspace.used_) {
-      ++workspace.frames_;
-    }
-    ~Frame() {
-      workspace_.slab_ = slab_;
-      workspace_.used_ = used_;
-      if (--workspace_.frames_ == 0) workspace_.join_slabs();
-    }
-    Frame(const Frame&) = delete;
-    Frame& operator=(const Frame&) = delete;
+    explicit Frame(Workspace& workspace) : Arena::Frame(workspace.arena_) {}
 
-    /// Takes `size` bytes, uninitialised, aligned to a cache line.
-    std::byte* bytes(Index size) { return workspace_.take(size); }
     /// Takes `size` floats, uninitialised, aligned to a cache line.
-    float* floats(Index size) { return reinterpret_cast<float*>(bytes(size * static_cast<Index>(sizeof(float)))); }
+    float* floats(Index size) { return take<float>(size); }
     /// Takes a matrix (rows, cols) without padding.
     Rows rows(Index rows, Index cols) { return Eigen::Map<RowMajorMatrix>(floats(rows * cols), rows, cols); }
     /// Takes activations (segments * segment_rows, columns) of a layout. `partial_writes`: some writes won't have all
@@ -60,45 +50,12 @@ class Workspace {
       std::byte* const memory = bytes(Activations::bytes(layout, segments, segment_rows, columns, partial_writes));
       return Activations::on(layout, memory, segments, segment_rows, columns, partial_writes);
     }
-
-   private:
-    Workspace& workspace_;
-    std::size_t slab_;
-    Index used_;
   };
 
  private:
-  /// Takes memory from the first slab with room; the unused end of a skipped slab stays unused until the frame ends.
-  std::byte* take(Index size) {
-    size = detail::round_up_to_cache_line(size);
-    for (; slab_ < slabs_.size(); ++slab_, used_ = 0) {
-      if (slabs_[slab_].size() - used_ >= size) break;
-    }
-    if (slab_ == slabs_.size()) add_slab(std::max<Index>(size, 64));
-    std::byte* const memory = slabs_[slab_].data() + used_;
-    used_ += size;
-    return memory;
-  }
-
-  void add_slab(Index size) { slabs_.emplace_back(size); }
-
-  /// Replaces several slabs by one, so that the next call finds room for everything.
-  void join_slabs() noexcept {
-    if (slabs_.size() < 2) return;
-    Index total = 0;
-    for (const AlignedBuffer<std::byte>& slab : slabs_) total += slab.size();
-    slabs_.clear();
-    try {
-      add_slab(total);
-    } catch (const std::bad_alloc&) {  // the next call allocates what it needs
-    }
-  }
-
   Executor executor_;
-  std::vector<AlignedBuffer<std::byte>> slabs_;
-  std::size_t slab_ = 0;  // the slab in use, up to used_
-  Index used_ = 0;
-  Index frames_ = 0;
+  Arena arena_;                // of frames
+  std::vector<Arena> arenas_;  // of tasks
 };
 
 /// Encodes the rows of `x`, on all threads, if they were staged. What reads activations begins with this, so that what
