@@ -1,11 +1,9 @@
 // The precisions that a model may multiply in, and their names.
 #pragma once
 
-#include <string>
 #include <string_view>
 
-#include <beit/core/concat.hpp>
-#include <beit/core/error.hpp>
+#include <beit/core/enum_names.hpp>
 #include <beit/core/version.hpp>
 
 namespace beit::inline BEIT_ABI {
@@ -32,12 +30,7 @@ constexpr std::string_view precision_name(Precision precision) {
 
 /// The precision of a name: "float" -> Precision::float32. ArgumentError for a name that precision_name doesn't return.
 inline Precision precision_from_name(std::string_view name) {
-  std::string known;
-  for (const Precision precision : precisions) {
-    if (precision_name(precision) == name) return precision;
-    known += (known.empty() ? "" : ", ") + std::string(precision_name(precision));
-  }
-  throw ArgumentError(detail::concat({"precision: found '", name, "', wanted one of ", known}));
+  return detail::from_name("precision", name, precisions, precision_name);
 }
 
 }  // namespace beit::inline BEIT_ABI
