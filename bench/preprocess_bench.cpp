@@ -22,7 +22,7 @@ void Preprocess(benchmark::State& state) {
   preprocessing.input_size = {224, 224};
   std::vector<float> out(3 * 224 * 224);
   for (auto _ : state) {
-    beit::preprocess(preprocessing, image, out.data());
+    beit::preprocess(preprocessing, image, out);
     benchmark::ClobberMemory();
   }
   state.counters["pixels/s"] =
@@ -38,15 +38,15 @@ BENCHMARK(Preprocess)
 // Times the resize alone: Pillow's Image.resize((330, 248), BICUBIC).crop(...) of a 12-megapixel photograph.
 void Resize(benchmark::State& state) {
   const auto isa = static_cast<beit::Isa>(state.range(0));
-  if (!beit::has_isa(isa)) return state.SkipWithError("not on this processor");
+  if (!beit::has_isa(isa) || !beit::permit_isa(isa)) return state.SkipWithError("not on this processor");
   state.SetLabel(std::string(beit::isa_name(isa)));
   const beit::Index height = 3000, width = 4000;
   const std::vector<std::uint8_t> pixels = noise(height * width * 3);
   const beit::ImageView image{pixels.data(), height, width, 3};
   std::vector<std::uint8_t> out(224 * 224 * 3);
   for (auto _ : state) {
-    beit::detail::resize_window_on(isa, image, {248, 330}, {12, 224}, {53, 224}, beit::Interpolation::bicubic,
-                                   out.data());
+    beit::resize_window(image, {248, 330}, {12, 224}, {53, 224}, beit::Interpolation::bicubic, out,
+                        beit::kernels::kernels_of(isa));
     benchmark::ClobberMemory();
   }
 }

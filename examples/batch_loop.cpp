@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <exception>
 #include <iostream>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -25,7 +26,7 @@ int main(int argc, char** argv) {
       for (beit::Index i = 0; i < count; ++i) {
         // Decoding a file allocates memory; frames from a camera could go to preprocess as they are.
         const beit::Image image = beit::read_image(paths[first + static_cast<std::size_t>(i)]);
-        beit::preprocess(config.preprocessing, image, x.row(i));
+        beit::preprocess(config.preprocessing, std::span(&image, 1), workspace, x.map().middleRows(i, 1));
       }
       // This allocates nothing after the first batch.
       model.forward(x.map().topRows(count), workspace, logits.map().topRows(count));

@@ -3,7 +3,6 @@
 #include <iostream>
 
 #include <opencv2/imgcodecs.hpp>
-#include <opencv2/imgproc.hpp>
 
 #include <beit/beit.hpp>
 
@@ -14,11 +13,11 @@ int main(int argc, char** argv) {
   }
   try {
     const auto model = beit::load<float>(argv[1]);
-    const cv::Mat bgr = cv::imread(argv[2]);
-    if (bgr.empty()) throw beit::FileError(std::string(argv[2]) + ": OpenCV can't read it");
-    cv::Mat rgb;
-    cv::cvtColor(bgr, rgb, cv::COLOR_BGR2RGB);  // OpenCV stores blue first
-    const beit::ImageView view{rgb.data, rgb.rows, rgb.cols, 3, static_cast<beit::Index>(rgb.step)};
+    const cv::Mat frame = cv::imread(argv[2]);
+    if (frame.empty()) throw beit::FileError(std::string(argv[2]) + ": OpenCV can't read it");
+    // OpenCV stores blue first.
+    const beit::ImageView view{frame.data, frame.rows, frame.cols, frame.channels(),
+                               static_cast<beit::Index>(frame.step), beit::PixelOrder::bgr};
     for (const auto& [index, label, score] : beit::classify(model, view, 5)) {
       std::cout << 100 * score << " % " << label << '\n';
     }

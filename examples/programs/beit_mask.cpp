@@ -106,8 +106,7 @@ class Masker {
              beit::Workspace& workspace) const {
     const Index patches = config().grid().area(), vocabulary = config().vocab_size;
     Result result{{config().grid(), std::vector<std::int32_t>(static_cast<std::size_t>(patches))}, {}, {}};
-    beit::Matrix small(1, 3 * preprocessing_.input_size.area());
-    beit::preprocess(preprocessing_, image, small.data());
+    const beit::Matrix small = beit::preprocess(preprocessing_, std::span(&image, 1), workspace);
     tokenizer_.encode(small, workspace, result.wanted.values);
     result.predicted = result.wanted;
     beit::Matrix logits(patches, vocabulary);

@@ -15,7 +15,7 @@ inline beit::Image enlarged(const beit::Image& image, beit::Index side, beit::In
   const beit::Size large{std::max<beit::Index>(1, image.height() * side / longer),
                          std::max<beit::Index>(1, image.width() * side / longer)};
   beit::Image result(large.height, large.width);
-  beit::resize_window(image, large, {0, large.height}, {0, large.width}, interpolation, result.data());
+  beit::resize_window(image, large, {0, large.height}, {0, large.width}, interpolation, result.bytes());
   return result;
 }
 

@@ -9,8 +9,10 @@
 #include <atomic>
 #include <beit/core/thread_pool.hpp>
 #include <beit/model/beit.hpp>
+#include <beit/model/preprocess.hpp>
 #include <cstdlib>
 #include <new>
+#include <vector>
 
 #include "../random_weights.hpp"
 
@@ -73,6 +75,21 @@ TEST(Forward, AllocatesNothingTheSecondTime) {
   EXPECT_EQ(allocations_of_second_forward<float>(3, 4), 0);
   EXPECT_EQ(allocations_of_second_forward<Eigen::bfloat16>(2, 3), 0);
   EXPECT_EQ(allocations_of_second_forward<std::int8_t>(2, 3), 0);
+}
+
+TEST(Preprocess, AllocatesNothingTheSecondTime) {
+  const std::vector<std::uint8_t> bytes(90 * 70 * 3, 100);
+  const std::vector<beit::ImageView> images(3, {bytes.data(), 90, 70, 3});
+  beit::ThreadPool pool(1);  // so that both times the same slot has the images
+  beit::Workspace workspace(pool);
+  for (const beit::Interpolation interpolation : {beit::Interpolation::bicubic, beit::Interpolation::nearest}) {
+    const beit::Preprocessing config{.input_size = {48, 48}, .interpolation = interpolation};
+    beit::Matrix x(3, 3 * 48 * 48);
+    beit::preprocess(config, images, workspace, x);
+    const long before = allocations;
+    beit::preprocess(config, images, workspace, x);
+    EXPECT_EQ(allocations, before);
+  }
 }
 
 }  // namespace

@@ -18,7 +18,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   config.input_size = {32, 32};
   std::vector<float> pixels(3 * 32 * 32);
   try {
-    beit::preprocess(config, beit::decode_image(data, size, options), pixels.data());
+    beit::preprocess(config, beit::decode_image(data, size, options), pixels);
   } catch (const beit::Error&) {
   }
   return 0;

@@ -5,16 +5,17 @@
 #include <cstdint>
 #include <functional>
 #include <random>
+#include <span>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
 
+#include "../levels.hpp"
+
 namespace beit_test::resize_test {
 
 using beit::Interpolation;
-
-constexpr Interpolation all_interpolations[] = {Interpolation::nearest, Interpolation::box,     Interpolation::bilinear,
-                                                Interpolation::hamming, Interpolation::bicubic, Interpolation::lanczos};
 
 std::vector<std::uint8_t> random_bytes(beit::Index count) {
   std::mt19937 generator(3);
@@ -26,7 +27,7 @@ std::vector<std::uint8_t> random_bytes(beit::Index count) {
 std::vector<std::uint8_t> resize(const beit::ImageView& image, beit::Size size, beit::Window rows, beit::Window cols,
                                  Interpolation interpolation) {
   std::vector<std::uint8_t> out(static_cast<std::size_t>(rows.count * cols.count * 3));
-  beit::resize_window(image, size, rows, cols, interpolation, out.data());
+  beit::resize_window(image, size, rows, cols, interpolation, out);
   return out;
 }
 
@@ -34,10 +35,17 @@ std::vector<std::uint8_t> resize(const beit::ImageView& image, beit::Size size, 
   return resize(image, size, {0, size.height}, {0, size.width}, interpolation);
 }
 
+std::vector<std::uint8_t> resize_on(beit::Isa isa, const beit::ImageView& image, beit::Size size, beit::Window rows,
+                                    beit::Window cols, Interpolation interpolation) {
+  std::vector<std::uint8_t> out(static_cast<std::size_t>(rows.count * cols.count * 3));
+  beit::resize_window(image, size, rows, cols, interpolation, out, beit::kernels::kernels_of(isa));
+  return out;
+}
+
 TEST(Resize, AWindowIsThatPartOfTheWhole) {
   const std::vector<std::uint8_t> bytes = random_bytes(41 * 57 * 3);
   const beit::ImageView image{bytes.data(), 41, 57, 3};
-  for (const Interpolation interpolation : all_interpolations) {
+  for (const Interpolation interpolation : beit::interpolations) {
     for (const beit::Size size : {beit::Size{13, 19}, {90, 11}, {41, 80}, {20, 57}, {41, 57}, {120, 130}}) {
       const std::vector<std::uint8_t> whole = resize(image, size, interpolation);
       const beit::Window rows{size.height / 3, size.height / 2}, cols{size.width / 4, size.width / 3};
@@ -67,9 +75,33 @@ TEST(Resize, ReadsAnyViewAsItsRgb) {
     }
     const beit::ImageView view{bytes.data(), height, width, channels, stride};
     const beit::ImageView packed{rgb.data(), height, width, 3};
-    for (const Interpolation interpolation : all_interpolations) {
+    for (const Interpolation interpolation : beit::interpolations) {
       for (const beit::Size size : {beit::Size{7, 30}, {12, 9}, {5, 17}, {12, 17}}) {
         EXPECT_EQ(resize(view, size, interpolation), resize(packed, size, interpolation)) << channels << " channels";
+      }
+    }
+  }
+}
+
+// OpenCV's pixels are those of an image whose red and blue are swapped.
+TEST(Resize, ReadsBlueFirstAsASwappedCopy) {
+  constexpr beit::Index height = 35, width = 37;
+  for (const beit::Index channels : {1, 2, 3, 4}) {
+    const std::vector<std::uint8_t> bytes = random_bytes(height * width * channels);
+    std::vector<std::uint8_t> swapped = bytes;
+    for (std::size_t i = 0; channels >= 3 && i < swapped.size(); i += static_cast<std::size_t>(channels)) {
+      std::swap(swapped[i], swapped[i + 2]);
+    }
+    const beit::ImageView rgb{swapped.data(), height, width, channels};
+    const beit::ImageView bgr{bytes.data(), height, width, channels, 0, beit::PixelOrder::bgr};
+    for (const Interpolation interpolation : beit::interpolations) {
+      for (const beit::Size size : {beit::Size{7, 30}, {height, 9}, {5, width}, {height, width}, {90, 90}}) {
+        for (const beit::Isa isa : available_levels()) {
+          const beit::Window rows{0, size.height}, cols{0, size.width};
+          ASSERT_EQ(resize_on(isa, bgr, size, rows, cols, interpolation),
+                    resize_on(isa, rgb, size, rows, cols, interpolation))
+              << beit::isa_name(isa) << ", " << channels << " channels, " << beit::interpolation_name(interpolation);
+        }
       }
     }
   }
@@ -86,16 +118,9 @@ TEST(Resize, ReadsAnImageThatIsStoredBottomUp) {
 TEST(Resize, KeepsAFlatColour) {
   const std::vector<std::uint8_t> bytes(31 * 29 * 3, 200);
   const beit::ImageView image{bytes.data(), 31, 29, 3};
-  for (const Interpolation interpolation : all_interpolations) {
+  for (const Interpolation interpolation : beit::interpolations) {
     for (const std::uint8_t value : resize(image, {7, 70}, interpolation)) ASSERT_EQ(value, 200);
   }
-}
-
-std::vector<std::uint8_t> resize_on(beit::Isa isa, const beit::ImageView& image, beit::Size size, beit::Window rows,
-                                    beit::Window cols, Interpolation interpolation) {
-  std::vector<std::uint8_t> out(static_cast<std::size_t>(rows.count * cols.count * 3));
-  beit::detail::resize_window_on(isa, image, size, rows, cols, interpolation, out.data());
-  return out;
 }
 
 // Pixels of only 0 and 255 give the largest sums and the most overshoot.
@@ -106,13 +131,12 @@ std::vector<std::uint8_t> extremes(beit::Index count) {
 }
 
 void expect_levels_agree(const beit::ImageView& image, beit::Size size, beit::Window rows, beit::Window cols) {
-  for (const Interpolation interpolation : all_interpolations) {
+  for (const Interpolation interpolation : beit::interpolations) {
     const auto wanted = resize_on(beit::Isa::portable, image, size, rows, cols, interpolation);
-    for (const beit::Isa isa : {beit::Isa::avx2, beit::Isa::avx2_vnni, beit::Isa::avx512, beit::Isa::neon_dot}) {
-      if (!beit::has_isa(isa)) continue;
+    for (const beit::Isa isa : available_levels()) {
       ASSERT_EQ(resize_on(isa, image, size, rows, cols, interpolation), wanted)
           << beit::isa_name(isa) << ", " << image.height << " x " << image.width << " x " << image.channels << " to "
-          << size.height << " x " << size.width << ", filter " << static_cast<int>(interpolation);
+          << size.height << " x " << size.width << ", " << beit::interpolation_name(interpolation);
     }
   }
 }
@@ -180,6 +204,10 @@ TEST(Resize, RefusesWhatCannotBe) {
   EXPECT_THROW(beit::resize_window({bytes.data(), 2, 2, 3, 5}, {2, 2}, two, two, bicubic, out), beit::ImageError);
   EXPECT_THROW(beit::resize_window({nullptr, 2, 2, 3}, {2, 2}, two, two, bicubic, out), beit::ImageError);
   EXPECT_THROW(beit::resize_window({bytes.data(), 0, 2, 3}, {2, 2}, two, two, bicubic, out), beit::ImageError);
+  EXPECT_THROW(beit::resize_window(image, {2, 2}, two, {0, 1}, bicubic, out), beit::ArgumentError);
+  const std::span<std::uint8_t> none;
+  EXPECT_THROW(beit::resize_window(image, {2, 2}, two, two, bicubic, none), beit::ArgumentError);
+  EXPECT_NO_THROW(beit::resize_window(image, {2, 2}, two, {1, 0}, bicubic, none));
 }
 
 }  // namespace beit_test::resize_test

@@ -56,7 +56,7 @@ std::string run(const std::vector<std::string>& job) {
     config.mean = floats(job[7]);
     config.std = floats(job[8]);
     std::vector<float> pixels(static_cast<std::size_t>(config.input_size.area() * 3));
-    beit::preprocess(config, beit::read_image(job[1]), pixels.data());
+    beit::preprocess(config, beit::read_image(job[1]), pixels);
     append(result, pixels.data(), static_cast<beit::Index>(pixels.size()));
   } else {
     throw std::invalid_argument("not a job");

@@ -102,7 +102,8 @@ class Batches {
     try {
       while (const std::optional<std::pair<Slot*, std::size_t>> place = take()) {
         Slot& slot = *place->first;
-        decode(slot.batch.items[place->second], slot.batch.x.row(static_cast<beit::Index>(place->second)));
+        float* const row = slot.batch.x.row(static_cast<beit::Index>(place->second));
+        decode(slot.batch.items[place->second], {row, static_cast<std::size_t>(slot.batch.x.cols())});
         const std::lock_guard lock(mutex_);
         if (--slot.undone == 0) ready_.notify_one();
       }
@@ -150,7 +151,7 @@ class Batches {
     return std::pair(&slot, items.size() - 1);
   }
 
-  void decode(Item& item, float* row) const {
+  void decode(Item& item, std::span<float> row) const {
     if (!item.error.empty()) return;
     try {
       const beit::Image image = item.bytes ? beit::decode_image(*item.bytes, options_, item.path)

@@ -65,8 +65,8 @@ inline std::string image_tag(const std::string& path, const beit::DecodeOptions&
   const beit::Index kept = std::min(longest, most);
   const beit::Size size{scaled(image.height(), kept), scaled(image.width(), kept)};
   beit::Image large(size.height, size.width);
-  beit::resize_window(image, size, {0, size.height}, {0, size.width}, beit::Interpolation::lanczos, large.data());
-  const std::span<const std::uint8_t> pixels(large.data(), static_cast<std::size_t>(size.area() * 3));
+  beit::resize_window(image, size, {0, size.height}, {0, size.width}, beit::Interpolation::lanczos, large.bytes());
+  const std::span<const std::uint8_t> pixels = large.bytes();
   const beit::Index side = small ? shown / longest * longest : shown;
   std::ostringstream tag;
   tag << "<img" << (small ? " class=\"small\"" : "") << " width=\"" << scaled(image.width(), side) << "\" height=\""

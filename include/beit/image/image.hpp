@@ -1,13 +1,16 @@
 // Pixels in memory: a view of anybody's, and an owner.
 #pragma once
 
+#include <array>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <limits>
 #include <memory>
 #include <new>
+#include <span>
 #include <string>
 #include <utility>
 
@@ -19,16 +22,35 @@
 
 namespace beit::inline BEIT_ABI {
 
-/// Pixels that somebody else owns: 8 bits a channel, channels interleaved, rows from top to bottom.
+/// The order of the colours in a pixel.
+enum class PixelOrder {
+  rgb,  ///< Red, green, blue, and with 4 channels alpha: Pillow's.
+  bgr,  ///< Blue, green, red, and with 4 channels alpha: OpenCV's.
+};
+
+/// Pixels that somebody else owns: 8 bits per channel, channels interleaved, rows from top to bottom.
 struct ImageView {
   const std::uint8_t* data = nullptr;  ///< (height, width, channels), `stride` bytes from row to row
   Index height = 0;                    ///< Pixels.
   Index width = 0;                     ///< Pixels.
-  Index channels = 3;  ///< 1 grey, 2 grey and alpha, 3 RGB, 4 RGBA. Alpha is dropped, as Pillow's convert("RGB") does.
+  Index channels = 3;  ///< 1 grey, 2 grey and alpha, 3 colours, 4 colours and alpha; alpha is dropped, as by Pillow's
+                       ///< convert("RGB").
   Index stride = 0;    ///< Bytes from a row to the one below it, negative for a bottom-up image; 0 if rows are packed.
+  PixelOrder order = PixelOrder::rgb;  ///< Of 3 or 4 channels; says nothing of grey images.
 
   /// (width, channels)
   const std::uint8_t* row(Index y) const { return data + y * (stride == 0 ? width * channels : stride); }
+  /// The channels that are the red, the green and the blue of a pixel: for a grey image three times the first one.
+  std::array<Index, 3> colours() const {
+    if (channels < 3) return {0, 0, 0};
+    return order == PixelOrder::rgb ? std::array<Index, 3>{0, 1, 2} : std::array<Index, 3>{2, 1, 0};
+  }
+};
+
+/// `count` rows or columns of an image, from `first` on.
+struct Window {
+  Index first = 0;
+  Index count = 0;
 };
 
 namespace detail {
@@ -111,7 +133,11 @@ class Image {
   Index size() const { return height_ * width_ * 3; }
   std::uint8_t* data() { return pixels_.get(); }              ///< (height, width, 3)
   const std::uint8_t* data() const { return pixels_.get(); }  ///< (height, width, 3)
-  /// What functions of the library take.
+  /// (height, width, 3)
+  std::span<std::uint8_t> bytes() { return {data(), static_cast<std::size_t>(size())}; }
+  /// (height, width, 3)
+  std::span<const std::uint8_t> bytes() const { return {data(), static_cast<std::size_t>(size())}; }
+  /// The view that functions of the library take.
   operator ImageView() const { return {data(), height_, width_, 3, width_ * 3}; }
 
  private:

@@ -4,72 +4,81 @@
 // and torchvision.transforms.functional.
 #pragma once
 
-#include <cstdint>
-#include <string>
+#include <span>
 #include <string_view>
 #include <vector>
 
+#include <beit/core/arena.hpp>
 #include <beit/core/compiled.hpp>
-#include <beit/core/concat.hpp>
-#include <beit/core/error.hpp>
+#include <beit/core/enum_names.hpp>
 #include <beit/core/index.hpp>
 #include <beit/core/version.hpp>
 #include <beit/image/image.hpp>
-#include <beit/image/resize.hpp>
+#include <beit/image/interpolation.hpp>
+#include <beit/kernels/kernels.hpp>
 
 namespace beit::inline BEIT_ABI {
 
-/// What of the image reaches the model; timm's `crop_mode`.
+/// Which part of the image reaches the model; timm's `crop_mode`.
 enum class CropMode {
   center,  ///< Shortest edge to input_size / crop_pct, then the centre: the longer edge loses its ends.
   squash,  ///< Both edges to input_size / crop_pct, whatever the aspect ratio, then the centre.
   border,  ///< Longest edge to input_size / crop_pct, padded with the mean's colour.
 };
 
+/// Every crop mode.
+inline constexpr CropMode crop_modes[] = {CropMode::center, CropMode::squash, CropMode::border};
+
+/// "center", "squash" or "border".
+constexpr std::string_view crop_mode_name(CropMode mode) {
+  constexpr std::string_view names[] = {"center", "squash", "border"};
+  return names[static_cast<int>(mode)];
+}
+
+/// The crop mode of that name. ArgumentError, which lists the names, if there is none.
+inline CropMode crop_mode_from_name(std::string_view name) {
+  return detail::from_name("crop_mode", name, crop_modes, crop_mode_name);
+}
+
 /// The entries of timm's pretrained_cfg that say how an image becomes the model's input.
 struct Preprocessing {
   Size input_size{224, 224};                             ///< Height and width of the result.
   Interpolation interpolation = Interpolation::bicubic;  ///< Between pixels.
   double crop_pct = 0.9;                                 ///< Greater than 0; above 1 the image is padded.
-  CropMode crop_mode = CropMode::center;                 ///< What of the image is kept.
-  std::vector<float> mean{0.5f, 0.5f, 0.5f};             ///< (3), red, green, blue, of values in [0, 1]
-  std::vector<float> std{0.5f, 0.5f, 0.5f};              ///< (3), none is 0
+  CropMode crop_mode = CropMode::center;                 ///< Which part of the image is kept.
+  std::vector<float> mean{0.5f, 0.5f, 0.5f};             ///< (channels), of values in [0, 1]: red, green, blue
+  std::vector<float> std{0.5f, 0.5f, 0.5f};              ///< (channels), none is 0
   /// Not 0 x 0: what transformers' image processors do instead of crop_mode and crop_pct. Both edges to this, at least
   /// input_size, then the centre, whose odd pixel is left below and to the right.
   Size resize_to{};
   double rescale_factor = 1.0 / 255;  ///< A byte times this is the value that mean and std are of; finite.
 };
 
-/// "bicubic" -> Interpolation::bicubic. Throws ConfigError for a name that timm doesn't have.
-inline Interpolation interpolation_from_name(std::string_view name) {
-  if (name == "nearest") return Interpolation::nearest;
-  if (name == "box") return Interpolation::box;
-  if (name == "bilinear") return Interpolation::bilinear;
-  if (name == "hamming") return Interpolation::hamming;
-  if (name == "bicubic") return Interpolation::bicubic;
-  if (name == "lanczos") return Interpolation::lanczos;
-  throw ConfigError(detail::concat(
-      {"interpolation: found \"", name, "\", wanted nearest, box, bilinear, hamming, bicubic or lanczos"}));
-}
-
-/// "center" -> CropMode::center. Throws ConfigError for a name that timm doesn't have.
-inline CropMode crop_mode_from_name(std::string_view name) {
-  if (name == "center") return CropMode::center;
-  if (name == "squash") return CropMode::squash;
-  if (name == "border") return CropMode::border;
-  throw ConfigError(detail::concat({"crop_mode: found \"", name, "\", wanted center, squash or border"}));
-}
+/// How the numbers of an image lie in memory.
+enum class TensorLayout {
+  channels_first,  ///< (3, height, width): planes of red, green and blue, as models take them.
+  channels_last,   ///< (height, width, 3): pixel by pixel.
+};
 
 namespace detail {
 /// Throws ConfigError unless the values can be used.
 BEIT_INLINE void require_valid(const Preprocessing& config);
 }  // namespace detail
 
-/// timm's `create_transform(**config, is_training=False)` of the image as RGB, bit for bit.
+/// Writes timm's `create_transform(**config, is_training=False)` of the image as RGB, bit for bit, on every level of
+/// kernels. Memory for temporaries is taken from `arena`.
 ///
-/// Throws ConfigError for values in `config` that can't be, ImageError for an empty image or one so long and narrow
-/// that Pillow couldn't resize it.
-BEIT_INLINE void preprocess(const Preprocessing& config, const ImageView& image, float* out);  // (3, height, width)
+/// ConfigError for values in `config` that can't be, or that aren't for three channels; ImageError for an empty image
+/// or one so long and narrow that Pillow couldn't resize it; ArgumentError unless `out` has 3 * height * width numbers.
+BEIT_INLINE void preprocess(const Preprocessing& config, const ImageView& image, std::span<float> out,
+                            TensorLayout layout, const Kernels& kernels, Arena& arena);
+
+/// The same on the default kernels, in memory of its own.
+inline void preprocess(const Preprocessing& config, const ImageView& image, std::span<float> out,
+                       TensorLayout layout = TensorLayout::channels_first) {
+  Arena arena;
+  preprocess(config, image, out, layout, default_kernels(), arena);
+}
 
 }  // namespace beit::inline BEIT_ABI
 

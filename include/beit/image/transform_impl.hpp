@@ -4,11 +4,13 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
+#include <iterator>
+#include <span>
 #include <string>
-#include <string_view>
-#include <vector>
 
+#include <beit/core/arena.hpp>
 #include <beit/core/cold.hpp>
 #include <beit/core/compiled.hpp>
 #include <beit/core/concat.hpp>
@@ -16,7 +18,7 @@
 #include <beit/core/index.hpp>
 #include <beit/core/version.hpp>
 #include <beit/image/image.hpp>
-#include <beit/image/resize.hpp>
+#include <beit/image/resize_impl.hpp>
 #include <beit/image/transform.hpp>
 
 namespace beit::inline BEIT_ABI {
@@ -40,11 +42,11 @@ BEIT_COLD BEIT_INLINE void require_valid(const Preprocessing& config) {
                               ", wanted sides of input_size's to ", max_image_side}));
   }
   if (!std::isfinite(config.rescale_factor)) throw ConfigError("rescale_factor: found a number that isn't finite");
-  if (config.mean.size() != 3 || config.std.size() != 3) {
-    throw ConfigError(
-        concat({"mean and std: found ", config.mean.size(), " and ", config.std.size(), " values, wanted 3 and 3"}));
+  if (config.mean.empty() || config.mean.size() != config.std.size()) {
+    throw ConfigError(concat({"mean and std: found ", config.mean.size(), " and ", config.std.size(),
+                              " values, wanted as many of each, one per channel"}));
   }
-  for (std::size_t c = 0; c < 3; ++c) {
+  for (std::size_t c = 0; c < config.mean.size(); ++c) {
     if (!std::isfinite(config.mean[c])) {
       throw ConfigError(
           concat({"mean: found ", std::to_string(config.mean[c]), " for channel ", c, ", wanted a finite number"}));
@@ -107,43 +109,55 @@ inline std::uint8_t border_value(float mean) {
 
 }  // namespace detail
 
-BEIT_INLINE void preprocess(const Preprocessing& config, const ImageView& image, float* out) {  // (3, height, width)
+BEIT_INLINE void preprocess(const Preprocessing& config, const ImageView& image, std::span<float> out,
+                            TensorLayout layout, const Kernels& kernels, Arena& arena) {
   detail::require_valid(config);
+  if (config.mean.size() != 3) {
+    throw ConfigError(detail::concat(
+        {"mean and std: found ", config.mean.size(), " values each, wanted 3: images are red, green and blue"}));
+  }
   detail::require_readable(image);
-  const Size resized = detail::resized_size({image.height, image.width}, config);
   const Size size = config.input_size;
+  if (std::ssize(out) != 3 * size.area()) {
+    throw ArgumentError(detail::concat(
+        {"preprocess: found room for ", out.size(), " numbers, wanted 3 x ", size.height, " x ", size.width}));
+  }
+  const Size resized = detail::resized_size({image.height, image.width}, config);
   const bool round_down = config.resize_to != Size{};
   const detail::Placement vertical = detail::place(resized.height, size.height, round_down);
   const detail::Placement horizontal = detail::place(resized.width, size.width, round_down);
-  const Index plane = size.height * size.width;
 
-  // Every byte's normalised value, computed with torch's float operations, or numpy's. Divided by 255 as timm does it,
-  // a byte is the same float.
-  std::array<std::array<float, 256>, 3> normalized;
+  // The normalised value of every byte, computed with torch's float operations, or numpy's. timm divides by 255: that
+  // gives the same floats.
+  std::array<std::array<float, 256>, 3> normalised;
   for (std::size_t c = 0; c < 3; ++c) {
     for (std::size_t value = 0; value < 256; ++value) {
-      normalized[c][value] =
+      normalised[c][value] =
           (static_cast<float>(static_cast<double>(value) * config.rescale_factor) - config.mean[c]) / config.std[c];
     }
   }
 
-  const Index height = vertical.window.count, width = horizontal.window.count;
-  std::vector<std::uint8_t> pixels(static_cast<std::size_t>(std::max<Index>(height * width * 3, 0)));
-  resize_window(image, resized, vertical.window, horizontal.window, config.interpolation, pixels.data());
-
-  for (std::size_t c = 0; c < 3; ++c) {
-    const std::array<float, 256>& table = normalized[c];
-    float* to = out + static_cast<Index>(c) * plane;
-    if (height < size.height || width < size.width) {
-      const std::uint8_t fill = config.crop_mode == CropMode::border ? detail::border_value(config.mean[c]) : 0;
-      std::fill_n(to, plane, table[fill]);
-    }
-    for (Index y = 0; y < height; ++y) {
-      const std::uint8_t* row = pixels.data() + y * width * 3 + static_cast<Index>(c);
-      float* to_row = to + (vertical.padding + y) * size.width + horizontal.padding;
-      for (Index x = 0; x < width; ++x) to_row[x] = table[row[3 * x]];
+  const bool planes = layout == TensorLayout::channels_first;
+  const Index channel_step = planes ? size.area() : 1, pixel_step = planes ? 1 : 3;
+  const Index width = horizontal.window.count;
+  if (vertical.window.count < size.height || width < size.width) {
+    for (std::size_t c = 0; c < 3; ++c) {
+      const std::uint8_t border = config.crop_mode == CropMode::border ? detail::border_value(config.mean[c]) : 0;
+      float* to = out.data() + static_cast<Index>(c) * channel_step;
+      for (Index i = 0; i < size.area(); ++i) to[i * pixel_step] = normalised[c][border];
     }
   }
+  detail::resize_rows(image, resized, vertical.window, horizontal.window, config.interpolation, kernels.strips, arena,
+                      [&](Index y, const std::uint8_t* row) {
+                        const Index first = (vertical.padding + y) * size.width + horizontal.padding;
+                        float* const red = out.data() + first * pixel_step;
+                        float *const green = red + channel_step, *const blue = green + channel_step;
+                        for (Index x = 0; x < width; ++x, row += 3) {
+                          red[x * pixel_step] = normalised[0][row[0]];
+                          green[x * pixel_step] = normalised[1][row[1]];
+                          blue[x * pixel_step] = normalised[2][row[2]];
+                        }
+                      });
 }
 
 }  // namespace beit::inline BEIT_ABI

@@ -23,6 +23,7 @@
 #include <beit/kernels/gemm.hpp>
 #include <beit/kernels/packing_avx2.hpp>
 #include <beit/kernels/portable.hpp>
+#include <beit/kernels/strips.hpp>
 #include <beit/kernels/types.hpp>
 #include <beit/kernels/vector_avx2.hpp>
 
@@ -38,6 +39,12 @@ struct Avx2 {
   static constexpr Index MR = 6, NR = 16;
 
 #include <beit/kernels/arithmetic.inl>
+
+  struct Strips {
+    using V = VectorAvx2;
+#include <beit/kernels/strip_words.inl>
+#include <beit/kernels/strips.inl>
+  };
 
   struct Float {
     using V = VectorAvx2;
@@ -72,7 +79,7 @@ struct Avx2 {
 #include <beit/kernels/panel_tile.inl>
   };
 
-  static constexpr Kernels table() { return {Isa::avx2, &layer_norm, &Portable::mean_rows}; }
+  static constexpr Kernels table() { return {Isa::avx2, &layer_norm, &Portable::mean_rows, &Strips::kernels}; }
 
   template <Precision precision>
   static constexpr PrecisionKernels precision_kernels() {

@@ -23,6 +23,7 @@
 #include <beit/kernels/gemm.hpp>
 #include <beit/kernels/packing_avx2.hpp>
 #include <beit/kernels/portable.hpp>
+#include <beit/kernels/strips.hpp>
 #include <beit/kernels/types.hpp>
 #include <beit/kernels/vector_avx512.hpp>
 
@@ -40,6 +41,12 @@ struct Avx512 {
   static constexpr Index MR = 9, NR = 48, attention_NR = 32;
 
 #include <beit/kernels/arithmetic.inl>
+
+  struct Strips {
+    using V = VectorAvx512;
+#include <beit/kernels/strip_words.inl>
+#include <beit/kernels/strips.inl>
+  };
 
   template <Index Columns>
   struct Float {
@@ -74,7 +81,7 @@ struct Avx512 {
 #include <beit/kernels/panel_tile.inl>
   };
 
-  static constexpr Kernels table() { return {Isa::avx512, &layer_norm, &Portable::mean_rows}; }
+  static constexpr Kernels table() { return {Isa::avx512, &layer_norm, &Portable::mean_rows, &Strips::kernels}; }
 
   template <Precision precision>
   static constexpr PrecisionKernels precision_kernels() {

@@ -23,6 +23,7 @@
 #include <beit/kernels/gemm.hpp>
 #include <beit/kernels/packing_neon.hpp>
 #include <beit/kernels/portable.hpp>
+#include <beit/kernels/strips.hpp>
 #include <beit/kernels/types.hpp>
 #include <beit/kernels/vector_neon.hpp>
 
@@ -38,6 +39,12 @@ struct Neon {
   static constexpr Index MR = 6, NR = 16, word = 4;
 
 #include <beit/kernels/arithmetic.inl>
+
+  struct Strips {
+    using V = VectorNeon;
+#include <beit/kernels/strip_words.inl>
+#include <beit/kernels/strips.inl>
+  };
 
   struct Float {
     using V = VectorNeon;
@@ -103,7 +110,7 @@ struct Neon {
 #include <beit/kernels/quad_tile.inl>
   };
 
-  static constexpr Kernels table() { return {Isa::neon, &layer_norm, &Portable::mean_rows}; }
+  static constexpr Kernels table() { return {Isa::neon, &layer_norm, &Portable::mean_rows, &Strips::kernels}; }
 
   template <Precision precision>
   static constexpr PrecisionKernels precision_kernels() {

@@ -12,6 +12,8 @@
 #include <beit/core/version.hpp>
 #include <beit/kernels/gemm.hpp>
 #include <beit/kernels/neon.hpp>
+#include <beit/kernels/portable.hpp>
+#include <beit/kernels/strips.hpp>
 #include <beit/kernels/types.hpp>
 
 #define BEIT_TARGET BEIT_TARGET_NEON_DOT
@@ -19,6 +21,15 @@
 namespace beit::inline BEIT_ABI {
 
 namespace kernels {
+
+/// Strips and blocks that hold pixels less 128, as bytes with signs.
+struct VectorSignedPixels : VectorNeon {
+  static void store_strip(std::uint8_t* p, Bits x) { vst1q_u8(p, veorq_u8(x, vdupq_n_u8(0x80))); }
+  static void store_block(Integers x, Integers y, Integers z, std::uint8_t* out) {
+    const uint8x8_t sign = vdup_n_u8(0x80);
+    VectorNeon::store_block(veor_u8(to_bytes(x, y), sign), veor_u8(to_bytes(z, z), sign), out);
+  }
+};
 
 struct NeonDot : Neon {
   struct Int8 {
@@ -48,16 +59,87 @@ struct NeonDot : Neon {
       }
     }
 
-    /// Inline assembly, because clang declares the intrinsic only if the whole program is compiled for it.
-    template <int lane>
-    BEIT_TARGET static Vector dot(Vector s, int8x16_t b, int8x16_t x) {
-      asm("sdot %0.4s, %1.16b, %2.4b[%3]" : "+w"(s) : "w"(b), "w"(x), "i"(lane));
-      return s;
-    }
 #include <beit/kernels/quad_tile.inl>
   };
 
-  static constexpr Kernels table() { return {Isa::neon_dot, &Neon::layer_norm, &Portable::mean_rows}; }
+  /// A weight is 2^16 high + 2^8 middle + low, all of 8 bits with sign. That takes weights below 1.98; the largest,
+  /// Lanczos's at an edge, is 1.29. What the weights make of the 128 that pixels lack is added to the sums.
+  /// Registers: 9 sums across and 12 down, 3 weights, a register of data.
+  struct Strips {
+    using V = VectorSignedPixels;
+
+    /// Low, middle and high parts of four taps' weights, and what they make of 128. See StripKernels.
+    static void split(const std::int32_t* weights, std::int32_t* parts, Index stride) {
+      std::uint32_t bytes[3] = {}, sum = 0;
+      for (int tap = 0; tap < 4; ++tap) {
+        const std::int32_t low = static_cast<std::int8_t>(weights[tap] & 0xff), rest = (weights[tap] - low) >> 8;
+        const std::int32_t middle = static_cast<std::int8_t>(rest & 0xff), high = (rest - middle) >> 8;
+        bytes[0] |= (static_cast<std::uint32_t>(low) & 0xff) << (8 * tap);
+        bytes[1] |= (static_cast<std::uint32_t>(middle) & 0xff) << (8 * tap);
+        bytes[2] |= (static_cast<std::uint32_t>(high) & 0xff) << (8 * tap);
+        sum += static_cast<std::uint32_t>(weights[tap]);
+      }
+      for (Index part = 0; part < 3; ++part) parts[part * stride] = static_cast<std::int32_t>(bytes[part]);
+      parts[3 * stride] = static_cast<std::int32_t>(128 * sum);
+    }
+
+    struct Sums {
+      int32x4_t low{}, middle{}, high{};
+    };
+    /// The parts of four taps, which are taken from its lanes.
+    using Weights = int8x16_t;
+    struct RowWeights {
+      int8x16_t low, middle, high;
+    };
+    static Weights weights_of_lanes(const std::int32_t* p) { return vreinterpretq_s8_s32(vld1q_s32(p)); }
+    static RowWeights weights_of_rows(const std::int32_t* p) {
+      return {weights_of_lanes(p), weights_of_lanes(p + 4), weights_of_lanes(p + 8)};
+    }
+    BEIT_TARGET static void add(Sums& sums, uint8x16_t bytes, Weights w) {
+      const int8x16_t x = vreinterpretq_s8_u8(bytes);
+      sums.low = dot<0>(sums.low, x, w);
+      sums.middle = dot<1>(sums.middle, x, w);
+      sums.high = dot<2>(sums.high, x, w);
+    }
+    BEIT_TARGET static void add(Sums& sums, uint8x16_t bytes, const RowWeights& w) {
+      const int8x16_t x = vreinterpretq_s8_u8(bytes);
+      sums.low = dot(sums.low, x, w.low);
+      sums.middle = dot(sums.middle, x, w.middle);
+      sums.high = dot(sums.high, x, w.high);
+    }
+    static V::Words total(const Sums& sums) {
+      return vreinterpretq_u32_s32(
+          vaddq_s32(vaddq_s32(sums.low, vshlq_n_s32(sums.middle, 8)), vshlq_n_s32(sums.high, 16)));
+    }
+    static std::int32_t offset(const std::int32_t* weights, Index units, Index groups) {
+      std::uint32_t sum = 0;
+      for (Index u = 0; u < units; ++u, weights += tap_parts * groups) {
+        for (Index g = 0; g < groups; ++g) sum += static_cast<std::uint32_t>(weights[3 * groups + g]);
+      }
+      return static_cast<std::int32_t>(sum);
+    }
+#include <beit/kernels/strips.inl>
+  };
+
+ private:
+  // Inline assembly, because clang declares the intrinsics only if the whole program is compiled for them.
+
+  /// s + the products of each lane's four bytes.
+  BEIT_TARGET static int32x4_t dot(int32x4_t s, int8x16_t x, int8x16_t y) {
+    asm("sdot %0.4s, %1.16b, %2.16b" : "+w"(s) : "w"(x), "w"(y));
+    return s;
+  }
+  /// The same with the four bytes of one lane of y.
+  template <int lane>
+  BEIT_TARGET static int32x4_t dot(int32x4_t s, int8x16_t x, int8x16_t y) {
+    asm("sdot %0.4s, %1.16b, %2.4b[%3]" : "+w"(s) : "w"(x), "w"(y), "i"(lane));
+    return s;
+  }
+
+ public:
+  static constexpr Kernels table() {
+    return {Isa::neon_dot, &Neon::layer_norm, &Portable::mean_rows, &Strips::kernels};
+  }
 
   template <Precision precision>
   static constexpr PrecisionKernels precision_kernels() {

@@ -205,7 +205,7 @@ struct Portable {
     }
   }
 
-  static constexpr Kernels table() { return {Isa::portable, &layer_norm, &mean_rows}; }
+  static constexpr Kernels table() { return {Isa::portable, &layer_norm, &mean_rows, nullptr}; }
 
   template <Precision precision>
   static constexpr PrecisionKernels precision_kernels() {

@@ -22,6 +22,7 @@
 #include <beit/kernels/gemm.hpp>
 #include <beit/kernels/packing.hpp>
 #include <beit/kernels/portable.hpp>
+#include <beit/kernels/strips.hpp>
 #include <beit/kernels/types.hpp>
 #include <beit/kernels/vector_simd128.hpp>
 
@@ -37,6 +38,12 @@ struct Simd128 {
   static constexpr Index MR = 4, NR = 8, word = 4;
 
 #include <beit/kernels/arithmetic.inl>
+
+  struct Strips {
+    using V = VectorSimd128;
+#include <beit/kernels/strip_words.inl>
+#include <beit/kernels/strips.inl>
+  };
 
   struct Float {
     using V = VectorSimd128;
@@ -92,7 +99,7 @@ struct Simd128 {
 #include <beit/kernels/quad_tile.inl>
   };
 
-  static constexpr Kernels table() { return {Isa::simd128, &layer_norm, &Portable::mean_rows}; }
+  static constexpr Kernels table() { return {Isa::simd128, &layer_norm, &Portable::mean_rows, &Strips::kernels}; }
 
   template <Precision precision>
   static constexpr PrecisionKernels precision_kernels() {

@@ -11,6 +11,7 @@
 #include <beit/core/version.hpp>
 #include <beit/cpu/isa.hpp>
 #include <beit/kernels/activations.hpp>
+#include <beit/kernels/strips.hpp>
 
 namespace beit::inline BEIT_ABI {
 
@@ -97,6 +98,8 @@ struct Kernels {
                      float* out, Index ldo);
   /// out (C,) = mean of `rows` rows of x.
   void (*mean_rows)(const float* x, Index ldx, Index rows, Index c, float* out);
+  /// The steps of the resize; null if the level resizes by plain loops (image/detail/resize_portable.hpp).
+  const StripKernels* strips;
 };
 
 /// That of a level's steps of products which a precision takes.

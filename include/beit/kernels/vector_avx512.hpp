@@ -104,6 +104,39 @@ struct VectorAvx512 {
     _mm512_storeu_si512(p, reinterpret_cast<__m512i>(x));
   }
 
+  using Bits = __m512i;
+  typedef std::uint32_t Words __attribute__((vector_size(64)));
+  using PairSums = Words;
+
+  BEIT_TARGET_AVX512 static void store_strip(std::uint8_t* p, Bits x) { _mm512_storeu_si512(p, x); }
+  BEIT_TARGET_AVX512 static Bits repeat(const void* p) { return _mm512_broadcast_i32x4(load_block(p)); }
+  BEIT_TARGET_AVX512 static Bits load_blocks(const std::uint8_t* const* p, Index at) {
+    __m512i blocks = _mm512_castsi128_si512(load_block(p[0] + at));
+    blocks = _mm512_inserti32x4(blocks, load_block(p[4] + at), 1);
+    blocks = _mm512_inserti32x4(blocks, load_block(p[8] + at), 2);
+    return _mm512_inserti32x4(blocks, load_block(p[12] + at), 3);
+  }
+  BEIT_TARGET_AVX512 static Bits shuffle(Bits x, Bits order) { return _mm512_shuffle_epi8(x, order); }
+  BEIT_TARGET_AVX512 static Bits zip_low(Bits a, Bits b) { return _mm512_unpacklo_epi32(a, b); }
+  BEIT_TARGET_AVX512 static Bits zip_high(Bits a, Bits b) { return _mm512_unpackhi_epi32(a, b); }
+  BEIT_TARGET_AVX512 static Bits zip_low_pairs(Bits a, Bits b) { return _mm512_unpacklo_epi64(a, b); }
+  BEIT_TARGET_AVX512 static Bits zip_high_pairs(Bits a, Bits b) { return _mm512_unpackhi_epi64(a, b); }
+  BEIT_TARGET_AVX512 static Bits even_bytes(Bits x) { return _mm512_and_si512(x, _mm512_set1_epi16(0xff)); }
+  BEIT_TARGET_AVX512 static Bits odd_bytes(Bits x) { return _mm512_srli_epi16(x, 8); }
+  BEIT_TARGET_AVX512 static PairSums add_products(PairSums sums, Bits x, Bits y) {
+    return sums + reinterpret_cast<Words>(_mm512_madd_epi16(x, y));
+  }
+  BEIT_TARGET_AVX512 static Words lane_sums(PairSums sums) { return sums; }
+  BEIT_TARGET_AVX512 static void store_block(Integers x, Integers y, Integers z, std::uint8_t* out) {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(out), to_bytes(x));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(out + 16), to_bytes(y));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(out + 32), to_bytes(z));
+  }
+  BEIT_TARGET_AVX512 static void store_transposed(Integers x, Index count, std::uint8_t* out) {
+    const __m128i order = _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    _mm_mask_storeu_epi8(out, first_lanes(count), _mm_shuffle_epi8(to_bytes(x), order));
+  }
+
   /// The nearest bfloat16, ties to even; NaN stays NaN.
   BEIT_TARGET_AVX512 static __m256i to_bfloat16(Floats x) {
     const __m512i bits = _mm512_castps_si512(x);
@@ -117,6 +150,15 @@ struct VectorAvx512 {
   /// The first `count` lanes: none below 0, all from 16 on.
   BEIT_TARGET_AVX512 static __mmask16 first_lanes(Index count) {
     return static_cast<__mmask16>(count >= 16 ? 0xFFFF : (1u << std::max<Index>(count, 0)) - 1);
+  }
+
+ private:
+  BEIT_TARGET_AVX512 static __m128i load_block(const void* p) {
+    return _mm_loadu_si128(static_cast<const __m128i*>(p));
+  }
+  /// The lanes clamped to bytes.
+  BEIT_TARGET_AVX512 static __m128i to_bytes(Integers x) {
+    return _mm512_cvtusepi32_epi8(_mm512_max_epi32(reinterpret_cast<__m512i>(x), _mm512_setzero_si512()));
   }
 };
 

@@ -22,6 +22,7 @@ namespace kernels {
 /// As VectorAvx2, which documents what arithmetic.inl asks of a vector. NEON is part of every 64-bit ARM processor.
 struct VectorNeon {
   using Floats = float32x4_t;
+  using Integers = int32x4_t;
   static constexpr Index lanes = 4;
 
   static Floats zero() { return vdupq_n_f32(0); }
@@ -87,6 +88,35 @@ struct VectorNeon {
   static void put(float* p, Floats x) { store(p, x); }
   static void put(std::int32_t* p, int32x4_t x) { vst1q_s32(p, x); }
 
+  using Bits = uint8x16_t;
+  using Words = uint32x4_t;
+  /// The products of pairs are added at the end, all at once.
+  struct PairSums {
+    int32x4_t low, high;
+  };
+
+  static Bits load_bits(const void* p) { return vld1q_u8(static_cast<const std::uint8_t*>(p)); }
+  static void store_strip(std::uint8_t* p, Bits x) { vst1q_u8(p, x); }
+  static Bits broadcast(const std::int32_t* p) { return vreinterpretq_u8_s32(vld1q_dup_s32(p)); }
+  static Bits repeat(const void* p) { return load_bits(p); }
+  static Bits load_blocks(const std::uint8_t* const* p, Index at) { return load_bits(p[0] + at); }
+  static Bits shuffle(Bits x, Bits order) { return vqtbl1q_u8(x, order); }
+  static Bits zip_low(Bits a, Bits b) { return vreinterpretq_u8_u32(vzip1q_u32(words(a), words(b))); }
+  static Bits zip_high(Bits a, Bits b) { return vreinterpretq_u8_u32(vzip2q_u32(words(a), words(b))); }
+  static Bits zip_low_pairs(Bits a, Bits b) { return vreinterpretq_u8_u64(vzip1q_u64(pairs(a), pairs(b))); }
+  static Bits zip_high_pairs(Bits a, Bits b) { return vreinterpretq_u8_u64(vzip2q_u64(pairs(a), pairs(b))); }
+  static Bits even_bytes(Bits x) { return vandq_u8(x, vreinterpretq_u8_u16(vdupq_n_u16(0xff))); }
+  static Bits odd_bytes(Bits x) { return vreinterpretq_u8_u16(vshrq_n_u16(vreinterpretq_u16_u8(x), 8)); }
+  static PairSums add_products(PairSums sums, Bits x, Bits y) {
+    const int16x8_t a = vreinterpretq_s16_u8(x), b = vreinterpretq_s16_u8(y);
+    return {vmlal_s16(sums.low, vget_low_s16(a), vget_low_s16(b)), vmlal_high_s16(sums.high, a, b)};
+  }
+  static Words lane_sums(PairSums sums) { return vreinterpretq_u32_s32(vpaddq_s32(sums.low, sums.high)); }
+  static void store_block(Integers x, Integers y, Integers z, std::uint8_t* out) {
+    store_block(to_bytes(x, y), to_bytes(z, z), out);
+  }
+  static void store_transposed(Integers x, Index count, std::uint8_t* out) { store_first(to_bytes(x, x), count, out); }
+
   /// The first row, or the second, of two blocks of 2 x 2 side by side.
   template <typename Vector>
   static Vector row_of_blocks(Vector left, Vector right, Index row) {
@@ -95,6 +125,15 @@ struct VectorNeon {
   }
 
  protected:
+  /// Four bytes of x, of y and of z.
+  static void store_block(uint8x8_t xy, uint8x8_t z, std::uint8_t* out) {
+    const uint32x2_t first = vreinterpret_u32_u8(xy);
+    const std::uint32_t words[] = {vget_lane_u32(first, 0), vget_lane_u32(first, 1),
+                                   vget_lane_u32(vreinterpret_u32_u8(z), 0)};
+    for (Index i = 0; i < 3; ++i) std::memcpy(out + 16 * i, words + i, 4);
+  }
+  /// The lanes of x and then those of y, clamped to bytes.
+  static uint8x8_t to_bytes(Integers x, Integers y) { return vqmovun_s16(vcombine_s16(vqmovn_s32(x), vqmovn_s32(y))); }
   template <typename Vector, typename T>
   static void store_first(Vector x, Index count, T* p) {
     if (count >= lanes) {
@@ -105,6 +144,8 @@ struct VectorNeon {
   }
 
  private:
+  static uint32x4_t words(Bits x) { return vreinterpretq_u32_u8(x); }
+  static uint64x2_t pairs(Bits x) { return vreinterpretq_u64_u8(x); }
   static int16x4_t to_int16(Floats x) { return vqmovn_s32(vcvtnq_s32_f32(x)); }
 };
 

@@ -89,7 +89,41 @@ struct VectorSimd128 {
     std::memcpy(p, &x, sizeof(x));
   }
 
+  using Bits = v128_t;
+  typedef std::uint32_t Words __attribute__((vector_size(16)));
+  using PairSums = Words;
+
+  static Bits load_bits(const void* p) { return wasm_v128_load(p); }
+  static void store_strip(std::uint8_t* p, Bits x) { wasm_v128_store(p, x); }
+  static Bits broadcast(const std::int32_t* p) { return wasm_v128_load32_splat(p); }
+  static Bits repeat(const void* p) { return load_bits(p); }
+  static Bits load_blocks(const std::uint8_t* const* p, Index at) { return load_bits(p[0] + at); }
+  static Bits shuffle(Bits x, Bits order) { return wasm_i8x16_swizzle(x, order); }
+  static Bits zip_low(Bits a, Bits b) { return wasm_i32x4_shuffle(a, b, 0, 4, 1, 5); }
+  static Bits zip_high(Bits a, Bits b) { return wasm_i32x4_shuffle(a, b, 2, 6, 3, 7); }
+  static Bits zip_low_pairs(Bits a, Bits b) { return wasm_i64x2_shuffle(a, b, 0, 2); }
+  static Bits zip_high_pairs(Bits a, Bits b) { return wasm_i64x2_shuffle(a, b, 1, 3); }
+  static Bits even_bytes(Bits x) { return wasm_v128_and(x, wasm_i16x8_const_splat(0xff)); }
+  static Bits odd_bytes(Bits x) { return wasm_u16x8_shr(x, 8); }
+  static PairSums add_products(PairSums sums, Bits x, Bits y) {
+    return sums + reinterpret_cast<Words>(wasm_i32x4_dot_i16x8(x, y));
+  }
+  static Words lane_sums(PairSums sums) { return sums; }
+  static void store_block(Integers x, Integers y, Integers z, std::uint8_t* out) {
+    const v128_t bytes = wasm_u8x16_narrow_i16x8(narrow(x, y), narrow(z, z));
+    wasm_v128_store32_lane(out, bytes, 0);
+    wasm_v128_store32_lane(out + 16, bytes, 1);
+    wasm_v128_store32_lane(out + 32, bytes, 2);
+  }
+  static void store_transposed(Integers x, Index count, std::uint8_t* out) {
+    const v128_t numbers = narrow(x, x);
+    store_first(wasm_u8x16_narrow_i16x8(numbers, numbers), count, out);
+  }
+
  private:
+  static v128_t narrow(Integers x, Integers y) {
+    return wasm_i16x8_narrow_i32x4(reinterpret_cast<v128_t>(x), reinterpret_cast<v128_t>(y));
+  }
   static v128_t bits(Floats x) { return reinterpret_cast<v128_t>(x); }
   static Floats floats(v128_t x) { return reinterpret_cast<Floats>(x); }
   template <typename Vector, typename T>

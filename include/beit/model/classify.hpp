@@ -89,7 +89,7 @@ std::vector<std::vector<Prediction>> classify(const Model& model, const ConstRow
 /// Preprocesses and classifies images as one batch: memory grows with their number.
 template <BeitModel Model, ImageRange Images>
 std::vector<std::vector<Prediction>> classify(const Model& model, const Images& images, Index k, Workspace& workspace) {
-  return classify(model, preprocess(model.config(), images, workspace), k, workspace);
+  return classify(model, preprocess(model, images, workspace), k, workspace);
 }
 /// Does so in a workspace of its own.
 template <BeitModel Model, ImageRange Images>
@@ -122,7 +122,7 @@ Matrix embed(const Model& model, const ConstRows& x, Workspace& workspace) {
 /// Returns the pooled features (B, C) of images, which are one batch.
 template <BeitModel Model, ImageRange Images>
 Matrix embed(const Model& model, const Images& images, Workspace& workspace) {
-  return embed(model, preprocess(model.config(), images, workspace), workspace);
+  return embed(model, preprocess(model, images, workspace), workspace);
 }
 /// Does so in a workspace of its own.
 template <BeitModel Model, ImageRange Images>

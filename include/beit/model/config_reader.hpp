@@ -197,7 +197,7 @@ BEIT_COLD inline void read_preprocessing(const JsonField& cfg, Index channels, P
   const auto named = [&](const JsonField& f, auto from_name) {
     try {
       return from_name(printable(f.string(), 60));
-    } catch (const ConfigError& error) {
+    } catch (const ArgumentError& error) {
       throw ConfigError(concat({cfg.where(), ": ", error.what()}));
     }
   };

@@ -1,7 +1,6 @@
 // Turns a Config into the JSON that read_config reads and timm's create_model takes.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -26,10 +25,6 @@ inline double shortest_double(float x) {
   using Json = nlohmann::basic_json<std::map, std::vector, std::string, bool, std::int64_t, std::uint64_t, float>;
   return nlohmann::json::parse(Json(x).dump()).get<double>();
 }
-
-/// The names, in the order of the enumerations.
-inline constexpr std::array interpolation_names{"nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"};
-inline constexpr std::array crop_mode_names{"center", "squash", "border"};
 
 }  // namespace detail
 
@@ -72,21 +67,20 @@ inline nlohmann::ordered_json config_json(const Config& config, const std::strin
     args["use_fc_norm"] = config.use_fc_norm;
   }
   const std::string fallback = beit3 ? "beit3_base_patch16_224" : "beit_base_patch16_224";
-  return {
-      {"architecture", config.architecture.empty() ? fallback : config.architecture},
-      {"num_classes", config.num_classes},
-      {"num_features", config.embed_dim},
-      {"global_pool", pool},
-      {"model_args", args},
-      {"label_names", config.labels},
-      {"pretrained_cfg",
-       {{"input_size", {config.in_chans, config.image_size.height, config.image_size.width}},
-        {"interpolation", detail::interpolation_names[static_cast<std::size_t>(config.preprocessing.interpolation)]},
-        {"crop_pct", config.preprocessing.crop_pct},
-        {"crop_mode", detail::crop_mode_names[static_cast<std::size_t>(config.preprocessing.crop_mode)]},
-        {"mean", mean},
-        {"std", std},
-        {"license", license}}}};
+  return {{"architecture", config.architecture.empty() ? fallback : config.architecture},
+          {"num_classes", config.num_classes},
+          {"num_features", config.embed_dim},
+          {"global_pool", pool},
+          {"model_args", args},
+          {"label_names", config.labels},
+          {"pretrained_cfg",
+           {{"input_size", {config.in_chans, config.image_size.height, config.image_size.width}},
+            {"interpolation", interpolation_name(config.preprocessing.interpolation)},
+            {"crop_pct", config.preprocessing.crop_pct},
+            {"crop_mode", crop_mode_name(config.preprocessing.crop_mode)},
+            {"mean", mean},
+            {"std", std},
+            {"license", license}}}};
 }
 
 }  // namespace beit::inline BEIT_ABI

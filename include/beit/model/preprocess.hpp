@@ -2,14 +2,18 @@
 #pragma once
 
 #include <concepts>
+#include <cstddef>
 #include <ranges>
+#include <span>
 
 #include <beit/core/concat.hpp>
 #include <beit/core/error.hpp>
 #include <beit/core/matrix.hpp>
 #include <beit/core/version.hpp>
+#include <beit/cpu/isa.hpp>
 #include <beit/image/image.hpp>
 #include <beit/image/transform.hpp>
+#include <beit/kernels/kernels.hpp>
 #include <beit/model/config.hpp>
 #include <beit/nn/workspace.hpp>
 
@@ -20,23 +24,49 @@ template <typename T>
 concept ImageRange = std::ranges::contiguous_range<T> && std::ranges::sized_range<T> &&
     std::convertible_to<std::ranges::range_reference_t<T>, ImageView>;
 
-/// Images as timm's eval transform makes them: (B, 3*H*W), planes of red, green and blue.
+/// Writes each image as timm's eval transform makes it, in parallel: out (B, 3*H*W), a row per image in this layout.
+/// After the first images of a size this allocates nothing. ArgumentError where the shape of `out` is wrong.
 template <ImageRange Images>
-Matrix preprocess(const Preprocessing& preprocessing, const Images& images, Workspace& workspace) {
+void preprocess(const Preprocessing& preprocessing, const Images& images, Workspace& workspace, Rows out,
+                TensorLayout layout = TensorLayout::channels_first, const Kernels& kernels = default_kernels()) {
+  require_shape(out, static_cast<Index>(std::ranges::size(images)), 3 * preprocessing.input_size.area(), "preprocess");
+  workspace.executor().for_each(out.rows(), [&](Index b, Index slot) {
+    const std::span<float> row(out.data() + b * out.outerStride(), static_cast<std::size_t>(out.cols()));
+    preprocess(preprocessing, std::ranges::data(images)[b], row, layout, kernels, workspace.arena(slot));
+  });
+}
+
+/// The same, in memory of its own: (B, 3*H*W).
+template <ImageRange Images>
+Matrix preprocess(const Preprocessing& preprocessing, const Images& images, Workspace& workspace,
+                  TensorLayout layout = TensorLayout::channels_first, const Kernels& kernels = default_kernels()) {
   Matrix x(static_cast<Index>(std::ranges::size(images)), 3 * preprocessing.input_size.area());
-  workspace.executor().for_each(
-      x.rows(), [&](Index b, Index) { preprocess(preprocessing, std::ranges::data(images)[b], x.row(b)); });
+  preprocess(preprocessing, images, workspace, x, layout, kernels);
   return x;
 }
 
-/// The input for images of the model that `config` is of: (B, in_chans*H*W).
+/// The input for images of the model that `config` describes: (B, in_chans*H*W).
 template <ImageRange Images>
-Matrix preprocess(const TrunkConfig& config, const Images& images, Workspace& workspace) {
+Matrix preprocess(const TrunkConfig& config, const Images& images, Workspace& workspace,
+                  const Kernels& kernels = default_kernels()) {
   if (config.in_chans != 3) {
     throw ArgumentError(detail::concat(
         {"preprocess: the model takes ", config.in_chans, " channels, wanted 3: photographs are red, green and blue"}));
   }
-  return preprocess(config.preprocessing, images, workspace);
+  return preprocess(config.preprocessing, images, workspace, TensorLayout::channels_first, kernels);
+}
+
+/// A model of images: Beit and its kin.
+template <typename T>
+concept ImageModel = requires(const T& model) {
+  { model.config() } -> std::convertible_to<const TrunkConfig&>;
+  { model.isa() } -> std::convertible_to<Isa>;
+};
+
+/// The input for images of a model, made on the kernels that the model runs on: (B, in_chans*H*W).
+template <ImageModel Model, ImageRange Images>
+Matrix preprocess(const Model& model, const Images& images, Workspace& workspace) {
+  return preprocess(model.config(), images, workspace, kernels::kernels_of(model.isa()));
 }
 
 }  // namespace beit::inline BEIT_ABI

@@ -1,12 +1,14 @@
-// The resize in plain C++: for any processor, and the oracle of the other levels.
+// The resize in plain C++: for any processor and any size, and the oracle of the steps in kernels/strips.hpp.
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
-#include <vector>
 
+#include <beit/core/arena.hpp>
 #include <beit/core/index.hpp>
 #include <beit/core/version.hpp>
+#include <beit/image/detail/row_writer.hpp>
 #include <beit/image/detail/taps.hpp>
 #include <beit/image/image.hpp>
 
@@ -14,19 +16,21 @@ namespace beit::inline BEIT_ABI {
 namespace detail {
 
 inline std::uint8_t to_byte(std::int32_t sum) {
-  return static_cast<std::uint8_t>(std::clamp(sum >> weight_bits, 0, 255));
+  return static_cast<std::uint8_t>(std::clamp(sum >> kernels::weight_bits, 0, 255));
 }
 
-/// The horizontal pass for one row: out[i] is the weighted sum of the row's pixels that taps.spans[i] names.
+/// Half of a pixel's unit: a sum that begins with it is rounded to the nearest.
+inline constexpr std::int32_t half_pixel = 1 << (kernels::weight_bits - 1);
+
+/// The pass across of one row: out[i] is the weighted sum of the row's pixels that taps.spans[i] names.
 inline void resample_row(const std::uint8_t* row,  // (source width, 3)
                          const Taps& taps,
                          std::uint8_t* out) {  // (window, 3)
-  const Index count = static_cast<Index>(taps.spans.size());
-  for (Index i = 0; i < count; ++i) {
-    const Taps::Span span = taps.spans[static_cast<std::size_t>(i)];
+  for (Index i = 0; i < taps.count; ++i) {
+    const Span span = taps.spans[i];
     const std::int32_t* weight = taps.of(i);
     const std::uint8_t* pixel = row + 3 * span.first;
-    std::int32_t red = 1 << (weight_bits - 1), green = red, blue = red;
+    std::int32_t red = half_pixel, green = half_pixel, blue = half_pixel;
     for (Index x = 0; x < span.count; ++x, pixel += 3) {
       red += weight[x] * pixel[0];
       green += weight[x] * pixel[1];
@@ -38,7 +42,7 @@ inline void resample_row(const std::uint8_t* row,  // (source width, 3)
   }
 }
 
-/// The vertical pass for one row: out is the weighted sum of `count` rows of `bytes` bytes.
+/// The pass down to one row: out is the weighted sum of `count` rows of `bytes` bytes.
 inline void resample_column(const std::uint8_t* const* rows,  // (count) pointers to (bytes)
                             const std::int32_t* weights,      // (count)
                             Index count, Index bytes,
@@ -47,7 +51,7 @@ inline void resample_column(const std::uint8_t* const* rows,  // (count) pointer
   std::int32_t sums[block];
   for (Index begin = 0; begin < bytes; begin += block) {
     const Index size = std::min(block, bytes - begin);
-    std::fill_n(sums, size, 1 << (weight_bits - 1));
+    std::fill_n(sums, size, half_pixel);
     for (Index y = 0; y < count; ++y) {
       const std::uint8_t* row = rows[y] + begin;
       const std::int32_t weight = weights[y];
@@ -59,53 +63,58 @@ inline void resample_column(const std::uint8_t* const* rows,  // (count) pointer
 
 /// One row of any view as RGB: the row itself, or `scratch` filled.
 inline const std::uint8_t* rgb_row(const ImageView& image, Index y, std::uint8_t* scratch) {  // (width, 3)
-  const std::uint8_t* row = image.row(y);
-  if (image.channels == 3) return row;
-  const Index step = image.channels;
-  const Index green = step == 4 ? 1 : 0;
-  for (Index x = 0; x < image.width; ++x, row += step) {
-    scratch[3 * x] = row[0];
-    scratch[3 * x + 1] = row[green];
-    scratch[3 * x + 2] = row[2 * green];
+  const std::uint8_t* pixel = image.row(y);
+  const auto [red, green, blue] = image.colours();
+  if (image.channels == 3 && red == 0) return pixel;
+  for (Index x = 0; x < image.width; ++x, pixel += image.channels) {
+    scratch[3 * x] = pixel[red];
+    scratch[3 * x + 1] = pixel[green];
+    scratch[3 * x + 2] = pixel[blue];
   }
   return scratch;
 }
 
-inline void resize_nearest(const ImageView& image, Size resized, Window rows, Window cols, std::uint8_t* out) {
-  const std::vector<Index> ys = nearest_sources(image.height, resized.height, rows);
-  const std::vector<Index> xs = nearest_sources(image.width, resized.width, cols);
-  const Index green = image.channels >= 3 ? 1 : 0;
-  for (const Index y : ys) {
-    for (const Index x : xs) {
-      const bool inside = y >= 0 && x >= 0;
-      const std::uint8_t* pixel = inside ? image.row(y) + x * image.channels : nullptr;
-      *out++ = inside ? pixel[0] : std::uint8_t{0};
-      *out++ = inside ? pixel[green] : std::uint8_t{0};
-      *out++ = inside ? pixel[2 * green] : std::uint8_t{0};
+/// Writes the nearest pixels, row by row.
+inline void resize_nearest(const ImageView& image, Size resized, Window rows, Window cols, Arena& arena,
+                           RowWriter write) {
+  Arena::Frame frame(arena);
+  const Index* const ys = nearest_sources(image.height, resized.height, rows, frame);
+  const Index* const xs = nearest_sources(image.width, resized.width, cols, frame);
+  std::uint8_t* const out = frame.take<std::uint8_t>(3 * cols.count);
+  const std::array<Index, 3> colours = image.colours();
+  for (Index y = 0; y < rows.count; ++y) {
+    for (Index x = 0; x < cols.count; ++x) {
+      const bool inside = ys[y] >= 0 && xs[x] >= 0;
+      const std::uint8_t* const pixel = inside ? image.row(ys[y]) + xs[x] * image.channels : nullptr;
+      for (std::size_t c = 0; c < 3; ++c) {
+        out[3 * x + static_cast<Index>(c)] = inside ? pixel[colours[c]] : std::uint8_t{0};
+      }
     }
+    write(y, out);
   }
 }
 
 /// Both passes, row by row.
-inline void resize_portable(const ImageView& image, const Taps& across, const Taps& down,
-                            std::uint8_t* out) {  // (down's window, across' window, 3)
-  const Index bytes = static_cast<Index>(across.spans.size()) * 3;
-  std::vector<std::uint8_t> scratch(image.channels == 3 ? 0 : static_cast<std::size_t>(image.width * 3));
+inline void resize_portable(const ImageView& image, const Taps& across, const Taps& down, Arena& arena,
+                            RowWriter write) {
+  Arena::Frame frame(arena);
+  const Index bytes = across.count * 3;
+  std::uint8_t* const scratch = frame.take<std::uint8_t>(image.width * 3);
+  std::uint8_t* const out = frame.take<std::uint8_t>(bytes);
   // The source rows of consecutive outputs overlap: a ring keeps as many as one output needs.
   const Index ring_rows = down.stride;
-  std::vector<std::uint8_t> ring(static_cast<std::size_t>(ring_rows * bytes));  // (ring_rows, window, 3)
-  std::vector<const std::uint8_t*> pointers(static_cast<std::size_t>(ring_rows));
+  std::uint8_t* const ring = frame.take<std::uint8_t>(ring_rows * bytes);  // (ring_rows, window, 3)
+  const std::uint8_t** const rows = frame.take<const std::uint8_t*>(ring_rows);
   Index next = 0;
-  for (std::size_t y = 0; y < down.spans.size(); ++y, out += bytes) {
-    const Taps::Span span = down.spans[y];
+  for (Index y = 0; y < down.count; ++y) {
+    const Span span = down.spans[y];
     next = std::max(next, span.first);
     for (; next < span.first + span.count; ++next) {
-      resample_row(rgb_row(image, next, scratch.data()), across, ring.data() + next % ring_rows * bytes);
+      resample_row(rgb_row(image, next, scratch), across, ring + next % ring_rows * bytes);
     }
-    for (Index i = 0; i < span.count; ++i) {
-      pointers[static_cast<std::size_t>(i)] = ring.data() + (span.first + i) % ring_rows * bytes;
-    }
-    resample_column(pointers.data(), down.of(static_cast<Index>(y)), span.count, bytes, out);
+    for (Index i = 0; i < span.count; ++i) rows[i] = ring + (span.first + i) % ring_rows * bytes;
+    resample_column(rows, down.of(y), span.count, bytes, out);
+    write(y, out);
   }
 }
 

@@ -1,123 +1,89 @@
-// The resize in strips of 16 rows: what the levels of vector instructions share.
-//
-// Pillow's two passes (across, rounded to bytes, then down), with 16 rows side by side in the vectors' lanes: no sum
-// is spread over lanes, and a tap's weight is one broadcast for 16 rows. A lane of 32 bits holds four bytes to be
-// weighed and added: four neighbouring pixels of one channel across, four neighbouring rows of one column down.
-//
-//   strip  (groups, 3, 16, 4) bytes: [g][c][r][t] is channel c of pixel 4 g + t, counted from the strip's first, in
-//          row r of the strip
-//   block  (columns, 16) bytes: [x][r] is column x, of the window's width * 3, of row r of the strip after the pass
-//          across
-//
-// Sums are exact modulo 2^32: weights are split into parts that the multiplication takes, parts may overflow, and
-// the whole fits, as it must in Pillow. A group of four taps may begin before an output's first; those weigh 0.
+// The resize in strips of 16 rows, by the steps of a level (kernels/strips.hpp).
 #pragma once
 
 #include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
-#include <new>
-#include <vector>
 
+#include <beit/core/arena.hpp>
 #include <beit/core/index.hpp>
 #include <beit/core/version.hpp>
+#include <beit/image/detail/row_writer.hpp>
 #include <beit/image/detail/taps.hpp>
 #include <beit/image/image.hpp>
+#include <beit/kernels/strips.hpp>
 
 namespace beit::inline BEIT_ABI {
 namespace detail {
 
-inline constexpr Index strip_rows = 16;
-inline constexpr Index group_bytes = 3 * strip_rows * 4;  // of a strip, for 4 pixels of 16 rows
-inline constexpr Index max_strip_pixels = 1024;           // 48 KiB: the strip stays in the nearer caches
-inline constexpr Index tap_parts = 4;                     // numbers of 32 bits that four taps are split into
+using kernels::strip_rows;
 
-/// What each level does in its own way; the rest is compiled once for all.
-struct StripFunctions {
-  void (*split)(const std::int32_t* weights,                    // (4)
-                std::int32_t* parts, Index stride);             // (tap_parts), so far apart
-  void (*gather)(const std::uint8_t* const* rows,               // (16) pointers to 16 bytes each group
-                 Index groups, Index step,                      // in bytes from one group to the next
-                 const std::uint8_t* shuffle,                   // (16), of group_shuffle
-                 std::uint8_t* strip);                          // (groups, 3, 16, 4)
-  void (*across)(const std::uint8_t* strip,                     // (groups, 3, 16, 4)
-                 const std::int32_t* weights,                   // (groups, tap_parts)
-                 Index groups, std::uint8_t* out);              // (3, 16): one output column of 16 rows
-  void (*down)(const std::uint8_t* const* blocks,               // (count) pointers to (columns, 16)
-               const std::int32_t* weights,                     // (count, tap_parts, 4)
-               Index count, Index columns, std::uint8_t* out);  // (columns): one output row
-};
-
-template <typename Level>
-inline constexpr StripFunctions strip_functions{&Level::split, &Level::gather, &Level::across, &Level::down};
+inline constexpr Index max_strip_pixels = 1024;                      // 48 KiB: the strip stays in the nearer caches
+inline constexpr Index max_strip_groups = max_strip_pixels / 4 + 1;  // where the first begins before the pixels
 
 /// Weights split into parts, in units of some groups of four taps each.
 struct PackedTaps {
-  std::vector<Taps::Span> spans;    // (window): which units, counted from the first pixel that any output needs
-  std::vector<std::int32_t> parts;  // (window, units, tap_parts, groups of a unit)
-  Index stride = 0;                 ///< Numbers of one output.
-  Index max_units = 0;              ///< Most units of one output.
+  Span* spans;          // (window): which units, counted from the first pixel that any output needs
+  std::int32_t* parts;  // (window, units, tap_parts, groups of a unit)
+  Index stride;         // numbers per output
+  Index max_units;      // most units of one output
 
-  const std::int32_t* of(Index output) const { return parts.data() + output * stride; }
+  const std::int32_t* of(Index output) const { return parts + output * stride; }
 };
 
-inline PackedTaps pack_taps(const StripFunctions& level, const Taps& taps, Index groups) {  // groups of a unit
-  const Index base = taps.spans.front().first, unit = 4 * groups;
-  PackedTaps packed;
-  packed.max_units = (taps.stride + unit - 2) / unit + 1;
-  packed.stride = packed.max_units * tap_parts * groups;
-  packed.spans.resize(taps.spans.size());
-  packed.parts.resize(taps.spans.size() * static_cast<std::size_t>(packed.stride));
-  std::vector<std::int32_t> aligned(static_cast<std::size_t>(packed.max_units * unit));
-  for (std::size_t i = 0; i < taps.spans.size(); ++i) {
+/// In the memory of `frame`.
+inline PackedTaps pack_taps(const kernels::StripKernels& level, const Taps& taps, Index groups,  // groups per unit
+                            Arena::Frame& frame) {
+  const Index base = taps.spans[0].first, unit = 4 * groups;
+  const Index max_units = (taps.stride + unit - 2) / unit + 1, stride = max_units * kernels::tap_parts * groups;
+  const PackedTaps packed{frame.take<Span>(taps.count), frame.take<std::int32_t>(taps.count * stride), stride,
+                          max_units};
+  std::int32_t* const aligned = frame.take<std::int32_t>(max_units * unit);
+  for (Index i = 0; i < taps.count; ++i) {
     const Index first = taps.spans[i].first - base, count = taps.spans[i].count;
     const Index first_unit = first / unit, units = (first + count - 1) / unit + 1 - first_unit;
     packed.spans[i] = {first_unit, units};
-    std::fill(aligned.begin(), aligned.end(), 0);
-    std::copy_n(taps.of(static_cast<Index>(i)), count, aligned.data() + (first - first_unit * unit));
-    std::int32_t* to = packed.parts.data() + static_cast<Index>(i) * packed.stride;
-    for (Index u = 0; u < units; ++u, to += tap_parts * groups) {
-      for (Index g = 0; g < groups; ++g) level.split(aligned.data() + u * unit + 4 * g, to + g, groups);
+    std::fill_n(aligned, max_units * unit, 0);
+    std::copy_n(taps.of(i), count, aligned + (first - first_unit * unit));
+    std::int32_t* to = packed.parts + i * stride;
+    for (Index u = 0; u < units; ++u, to += kernels::tap_parts * groups) {
+      for (Index g = 0; g < groups; ++g) level.split(aligned + u * unit + 4 * g, to + g, groups);
     }
   }
   return packed;
 }
 
-/// For 4 pixels in 16 bytes or fewer: the bytes of 4 red, 4 green, 4 blue; the highest bit set stands for 0.
-inline std::array<std::uint8_t, 16> group_shuffle(Index channels) {
-  std::array<std::uint8_t, 16> from;
-  from.fill(0x80);
-  for (Index c = 0; c < 3; ++c) {
-    for (Index t = 0; t < 4; ++t) {
-      from[static_cast<std::size_t>(4 * c + t)] = static_cast<std::uint8_t>(t * channels + (channels >= 3 ? c : 0));
-    }
-  }
-  return from;
-}
-
-/// Bytes that begin on a cache line, all 0.
-class AlignedBytes {
- public:
-  explicit AlignedBytes(Index size) : bytes_(static_cast<std::size_t>(size) + 63) {
-    void* begin = bytes_.data();
-    std::size_t space = bytes_.size();
-    begin_ = static_cast<std::uint8_t*>(std::align(64, static_cast<std::size_t>(size), begin, space));
-  }
-  std::uint8_t* data() { return begin_; }
-
- private:
-  std::vector<std::uint8_t> bytes_;
-  std::uint8_t* begin_;
+/// Output columns whose pixels have room in one strip.
+struct Chunk {
+  Index first, count;         // outputs
+  Index first_group, groups;  // of the strip, counted from the first pixel that any output needs
 };
 
+/// As many outputs to each chunk as a strip has room for: (returned,), in the memory of `frame`.
+inline Index cut_chunks(const Span* spans, Index count, Chunk* chunks) {
+  Index made = 0;
+  for (Index i = 0; i < count; ++i) {
+    const Index end = spans[i].first + spans[i].count;
+    if (made == 0 || end - chunks[made - 1].first_group > max_strip_groups) chunks[made++] = {i, 0, spans[i].first, 0};
+    ++chunks[made - 1].count;
+    chunks[made - 1].groups = end - chunks[made - 1].first_group;
+  }
+  return made;
+}
+
 /// The strip of 4 * groups pixels from `first` on. Beyond the rows' end there is anything.
-inline void gather_strip(const StripFunctions& level, const ImageView& image,
+inline void gather_strip(const kernels::StripKernels& level, const ImageView& image,
                          const std::uint8_t* const* rows,  // (16) pointers
                          Index first, Index groups,
                          std::uint8_t* strip) {  // (groups, 3, 16, 4)
-  const std::array<std::uint8_t, 16> shuffle = group_shuffle(image.channels);
+  // For 4 pixels in 16 bytes or fewer: the bytes of 4 red, 4 green, 4 blue; the highest bit set stands for 0.
+  std::array<std::uint8_t, 16> shuffle;
+  shuffle.fill(0x80);
+  const std::array<Index, 3> colours = image.colours();
+  for (std::size_t i = 0; i < 12; ++i) {
+    shuffle[i] = static_cast<std::uint8_t>(static_cast<Index>(i % 4) * image.channels + colours[i / 4]);
+  }
   const Index step = 4 * image.channels;
   // A group is read as 16 bytes, whatever it has.
   const Index begin = first * image.channels, left = image.width * image.channels - begin;
@@ -131,59 +97,49 @@ inline void gather_strip(const StripFunctions& level, const ImageView& image,
     std::copy_n(from[r] + whole * step, std::min<Index>(left - whole * step, 32), tails[r].data());
     from[r] = tails[r].data();
   }
-  level.gather(from.data(), groups - whole, step, shuffle.data(), strip + whole * group_bytes);
+  level.gather(from.data(), groups - whole, step, shuffle.data(), strip + whole * kernels::strip_group_bytes);
 }
 
-/// Both passes on one level. The taps' windows aren't empty, and across.stride is at most max_strip_pixels.
-inline void resize_by_strips(const StripFunctions& level, const ImageView& image, const Taps& across, const Taps& down,
-                             std::uint8_t* out) {  // (down's window, across' window, 3)
-  const PackedTaps across_packed = pack_taps(level, across, 1);
-  const PackedTaps down_packed = pack_taps(level, down, strip_rows / 4);
-  const Index first_column = across.spans.front().first, first_row = down.spans.front().first;
-  const Index last_row = down.spans.back().first + down.spans.back().count - 1;
-  const Index width = static_cast<Index>(across.spans.size()), bytes = width * 3;
+/// Both passes. The taps' windows aren't empty, and across.stride is at most max_strip_pixels.
+inline void resize_by_strips(const kernels::StripKernels& level, const ImageView& image, const Taps& across,
+                             const Taps& down, Arena& arena, RowWriter write) {
+  Arena::Frame frame(arena);
+  const PackedTaps across_packed = pack_taps(level, across, 1, frame);
+  const PackedTaps down_packed = pack_taps(level, down, strip_rows / 4, frame);
+  Chunk* const chunks = frame.take<Chunk>(across.count);
+  const Index chunk_count = cut_chunks(across_packed.spans, across.count, chunks);
+  const Index first_column = across.spans[0].first, first_row = down.spans[0].first;
+  const Index last_row = down.spans[down.count - 1].first + down.spans[down.count - 1].count - 1;
 
-  // As many outputs at a time as a strip has room for.
-  constexpr Index strip_groups = max_strip_pixels / 4 + 1;
-  struct Chunk {
-    Index first, count, first_group, groups;
-  };
-  std::vector<Chunk> chunks;
-  for (Index i = 0; i < width; ++i) {
-    const Taps::Span span = across_packed.spans[static_cast<std::size_t>(i)];
-    const Index end = span.first + span.count;
-    if (chunks.empty() || end - chunks.back().first_group > strip_groups) chunks.push_back({i, 0, span.first, 0});
-    ++chunks.back().count;
-    chunks.back().groups = end - chunks.back().first_group;
-  }
-
-  const Index block_bytes = (bytes + 15) / 16 * 16 * strip_rows;
+  const Index bytes = across.count * 3, block_bytes = round_up(bytes, 16) * strip_rows;
   const Index ring_blocks = down_packed.max_units;
-  AlignedBytes strip(strip_groups * group_bytes), ring(ring_blocks * block_bytes);
-  std::vector<const std::uint8_t*> blocks(static_cast<std::size_t>(ring_blocks));
+  std::uint8_t* const strip = frame.take<std::uint8_t>(max_strip_groups * kernels::strip_group_bytes);
+  std::uint8_t* const ring = frame.take<std::uint8_t>(ring_blocks * block_bytes);
+  std::uint8_t* const out = frame.take<std::uint8_t>(bytes);
+  const std::uint8_t** const blocks = frame.take<const std::uint8_t*>(ring_blocks);
   std::array<const std::uint8_t*, strip_rows> rows;
   Index next = 0;  // the first block that hasn't been made
-  for (std::size_t y = 0; y < down.spans.size(); ++y, out += bytes) {
-    const Taps::Span span = down_packed.spans[y];
+  for (Index y = 0; y < down.count; ++y) {
+    const Span span = down_packed.spans[y];
     next = std::max(next, span.first);
     for (; next < span.first + span.count; ++next) {
       for (Index r = 0; r < strip_rows; ++r) {
         rows[static_cast<std::size_t>(r)] = image.row(std::min(first_row + next * strip_rows + r, last_row));
       }
-      std::uint8_t* block = ring.data() + next % ring_blocks * block_bytes;
-      for (const Chunk& chunk : chunks) {
-        gather_strip(level, image, rows.data(), first_column + 4 * chunk.first_group, chunk.groups, strip.data());
+      std::uint8_t* const block = ring + next % ring_blocks * block_bytes;
+      for (Index c = 0; c < chunk_count; ++c) {
+        const Chunk& chunk = chunks[c];
+        gather_strip(level, image, rows.data(), first_column + 4 * chunk.first_group, chunk.groups, strip);
         for (Index i = chunk.first; i < chunk.first + chunk.count; ++i) {
-          const Taps::Span groups = across_packed.spans[static_cast<std::size_t>(i)];
-          level.across(strip.data() + (groups.first - chunk.first_group) * group_bytes, across_packed.of(i),
+          const Span groups = across_packed.spans[i];
+          level.across(strip + (groups.first - chunk.first_group) * kernels::strip_group_bytes, across_packed.of(i),
                        groups.count, block + i * 3 * strip_rows);
         }
       }
     }
-    for (Index i = 0; i < span.count; ++i) {
-      blocks[static_cast<std::size_t>(i)] = ring.data() + (span.first + i) % ring_blocks * block_bytes;
-    }
-    level.down(blocks.data(), down_packed.of(static_cast<Index>(y)), span.count, bytes, out);
+    for (Index i = 0; i < span.count; ++i) blocks[i] = ring + (span.first + i) % ring_blocks * block_bytes;
+    level.down(blocks, down_packed.of(y), span.count, bytes, out);
+    write(y, out);
   }
 }
 

@@ -7,25 +7,17 @@
 #include <cmath>
 #include <cstdint>
 #include <numbers>
-#include <vector>
 
+#include <beit/core/arena.hpp>
 #include <beit/core/index.hpp>
 #include <beit/core/version.hpp>
+#include <beit/image/image.hpp>
+#include <beit/image/interpolation.hpp>
+#include <beit/kernels/strips.hpp>
 
 namespace beit::inline BEIT_ABI {
 
-/// Pillow's filters, under the names that timm's `interpolation` has for them.
-enum class Interpolation { nearest, box, bilinear, hamming, bicubic, lanczos };
-
-/// `count` rows or columns from `first` on.
-struct Window {
-  Index first = 0;
-  Index count = 0;
-};
-
 namespace detail {
-
-inline constexpr int weight_bits = 22;  // 32, less 8 for a pixel, less 2 for sign and overshoot
 
 /// A product that no compiler fuses with a following sum: fused it would be rounded once where Pillow rounds twice.
 inline double product(double a, double b) {
@@ -83,64 +75,65 @@ inline double filter_value(Interpolation interpolation, double x) {
   return 0.0;
 }
 
-/// For each row (or column) of a window of the resized image: which source pixels it sums, with which weights.
-struct Taps {
-  struct Span {
-    Index first;  ///< The first source pixel.
-    Index count;  ///< How many.
-  };
-
-  Index stride = 0;                   ///< The weights of one output, padded.
-  std::vector<Span> spans;            // (window)
-  std::vector<std::int32_t> weights;  // (window, stride), fixed point: 1.0 is 1 << weight_bits
-
-  const std::int32_t* of(Index output) const { return weights.data() + output * stride; }
+/// The source pixels that one output sums.
+struct Span {
+  Index first;
+  Index count;
 };
 
-inline Taps make_taps(Index source, Index resized, Window window, Interpolation interpolation) {
+/// What each row (or column) of a window of the resized image sums, with which weights.
+struct Taps {
+  Span* spans;            // (count)
+  std::int32_t* weights;  // (count, stride), fixed point: 1.0 is 1 << kernels::weight_bits
+  Index count;            // outputs
+  Index stride;           // weights per output, those that pad it included
+
+  const std::int32_t* of(Index output) const { return weights + output * stride; }
+};
+
+/// In the memory of `frame`.
+inline Taps make_taps(Index source, Index resized, Window window, Interpolation interpolation, Arena::Frame& frame) {
   const double scale = static_cast<double>(source) / static_cast<double>(resized);
   const double filter_scale = std::max(scale, 1.0);
   const double support = filter_support(interpolation) * filter_scale;
   const double inverse = 1.0 / filter_scale;
 
-  Taps taps;
-  taps.stride = std::min(source, static_cast<Index>(std::ceil(support)) * 2 + 1);
-  taps.spans.resize(static_cast<std::size_t>(window.count));
-  taps.weights.assign(static_cast<std::size_t>(window.count * taps.stride), 0);
-  std::vector<double> exact(static_cast<std::size_t>(taps.stride));
+  const Index stride = std::min(source, static_cast<Index>(std::ceil(support)) * 2 + 1);
+  const Taps taps{frame.take<Span>(window.count), frame.take<std::int32_t>(window.count * stride), window.count,
+                  stride};
+  double* const exact = frame.take<double>(stride);
   for (Index i = 0; i < window.count; ++i) {
     const double center = product(static_cast<double>(window.first + i) + 0.5, scale);
     const Index first = std::max(static_cast<Index>(center - support + 0.5), Index{0});
     const Index last = std::min(static_cast<Index>(center + support + 0.5), source);
-    const Index count = std::min(last - first, taps.stride);
+    const Index count = std::min(last - first, stride);
     double sum = 0.0;
     for (Index x = 0; x < count; ++x) {
       const double position = static_cast<double>(x + first) - center + 0.5;
-      const double weight = filter_value(interpolation, product(position, inverse));
-      exact[static_cast<std::size_t>(x)] = weight;
-      sum += weight;
+      exact[x] = filter_value(interpolation, product(position, inverse));
+      sum += exact[x];
     }
-    std::int32_t* fixed = taps.weights.data() + i * taps.stride;
+    std::int32_t* const fixed = taps.weights + i * stride;
     for (Index x = 0; x < count; ++x) {
-      double weight = exact[static_cast<std::size_t>(x)];
-      if (sum != 0.0) weight /= sum;
+      const double weight = sum != 0.0 ? exact[x] / sum : exact[x];
       // Scaling by a power of two is exact, so fusing it with the sum changes nothing.
-      fixed[x] = static_cast<std::int32_t>(weight * (1 << weight_bits) + (weight < 0.0 ? -0.5 : 0.5));
+      fixed[x] = static_cast<std::int32_t>(weight * (1 << kernels::weight_bits) + (weight < 0.0 ? -0.5 : 0.5));
     }
-    taps.spans[static_cast<std::size_t>(i)] = {first, count};
+    std::fill(fixed + count, fixed + stride, 0);
+    taps.spans[i] = {first, count};
   }
   return taps;
 }
 
-/// Nearest: the source pixel of each output. Pillow steps by repeated addition, and the rounding of the sum shows.
-/// -1 where the sum steps past the last pixel: Pillow leaves it black.
-inline std::vector<Index> nearest_sources(Index source, Index resized, Window window) {
+/// Nearest: the source pixel of each output, in the memory of `frame`. Pillow steps by repeated addition, and the
+/// rounding of the sum shows. -1 where the sum steps past the last pixel: Pillow leaves it black.
+inline const Index* nearest_sources(Index source, Index resized, Window window, Arena::Frame& frame) {  // (window)
   const double step = static_cast<double>(source) / static_cast<double>(resized);
-  std::vector<Index> sources(static_cast<std::size_t>(window.count));
+  Index* const sources = frame.take<Index>(window.count);
   double position = step * 0.5;
   for (Index i = 0; i < window.first + window.count; ++i, position += step) {
     const Index pixel = static_cast<Index>(position);
-    if (i >= window.first) sources[static_cast<std::size_t>(i - window.first)] = pixel < source ? pixel : -1;
+    if (i >= window.first) sources[i - window.first] = pixel < source ? pixel : -1;
   }
   return sources;
 }
