@@ -1,8 +1,8 @@
-// The AVX2 and FMA level.
+// The level of AVX2 and FMA.
 //
-// Tile of 6 x 16: 12 registers of sums, 2 of the panel, 1 broadcast of a (and 1 product of integers): 16. Two loads of
-// the panel and six broadcasts feed twelve FMAs a step, within two loads and two FMAs a cycle (the shape that BLIS uses
-// on Haswell).
+// The tile is 6 x 16: 12 registers of sums, 2 of the panel, 1 broadcast of a (and 1 product of integers) = 15 or 16 of
+// 16. Two loads of the panel and six broadcasts feed twelve FMAs per step, within two loads and two FMAs per cycle
+// (BLIS has the same shape on Haswell).
 #pragma once
 
 #include <beit/cpu/target.hpp>
@@ -58,12 +58,12 @@ struct Avx2 {
 #include <beit/kernels/panel_tile.inl>
   };
 
-  /// Weights in bfloat16, arithmetic in float.
+  /// Weights are bfloat16, the arithmetic is float.
   struct Bfloat16 : Float {
     using Stored = std::uint16_t;
   };
 
-  /// Two products of 16 bits and their sum an instruction (vpmaddwd): exact, and twice float's rate. Products of bytes
+  /// One instruction (vpmaddwd) adds two products of 16 bits per lane: exact, and twice float's rate. Products of bytes
   /// (vpmaddubsw) would saturate.
   struct Int8 {
     using V = VectorAvx2;

@@ -1,8 +1,8 @@
-// The AVX-512 level (F, BW, DQ, VL).
+// The level of AVX-512 (F, BW, DQ, VL).
 //
-// Tile of 9 x 48: 27 registers of sums, 3 of the panel, 1 broadcast of a (and 1 product of integers): 32. Three loads
-// of the panel and nine broadcasts feed 27 FMAs a step, and 197 tokens make 22 row tiles with one row too many.
-// Attention's is 9 x 32: the 64 channels of a head are two panels.
+// The tile is 9 x 48: 27 registers of sums, 3 of the panel, 1 broadcast of a (and 1 product of integers) = 31 or 32 of
+// 32. Three loads of the panel and nine broadcasts feed 27 FMAs per step, and 197 tokens make 22 row tiles with only
+// one row to spare. Attention's tile is 9 x 32, because the 64 channels of a head are two panels.
 #pragma once
 
 #include <beit/cpu/target.hpp>
@@ -61,12 +61,12 @@ struct Avx512 {
 #include <beit/kernels/panel_tile.inl>
   };
 
-  /// Weights in bfloat16, arithmetic in float.
+  /// Weights are bfloat16, the arithmetic is float.
   struct Bfloat16 : Float<NR> {
     using Stored = std::uint16_t;
   };
 
-  /// As Avx2::Int8.
+  /// Multiplies like Avx2::Int8.
   struct Int8 {
     using V = VectorAvx512;
     using A = std::int16_t;

@@ -1,7 +1,8 @@
-// AVX-512 with BF16 (and VNNI): products of bfloat16, two and their sum an instruction (vdpbf16ps), twice float's rate.
+// The level of AVX-512 with BF16 (and VNNI): one instruction (vdpbf16ps) adds two products of bfloat16 per lane, twice
+// float's rate.
 //
-// The tiles are Avx512::Float's. Attention multiplies bfloat16, too: queries, keys and values as the product before
-// leaves them, the weights of the softmax rounded.
+// The tiles are Avx512::Float's. Attention multiplies bfloat16, too: queries, keys and values as the product before has
+// left them, and the rounded weights of the softmax.
 #pragma once
 
 #include <beit/cpu/target.hpp>

@@ -1,8 +1,8 @@
-// The NEON level, which every 64-bit ARM processor has.
+// The level of NEON, which every 64-bit ARM processor has.
 //
-// Tile of 6 x 16: 24 registers of sums, 4 of the panel, 2 of a: 30 of 32. Rows are multiplied by a lane of a register,
-// not broadcast: six loads feed 24 FMAs a step, which keep four units of a Neoverse V1 or an Apple core busy, and two
-// of a Cortex-A76, with room in their loads and decoders.
+// The tile is 6 x 16: 24 registers of sums, 4 of the panel, 2 of a = 30 of 32. The panel is multiplied by single lanes
+// of a, without broadcasts: six loads feed 24 FMAs per step, which keep the four units of a Neoverse V1 or an Apple
+// core busy, and the two of a Cortex-A76, with room to spare in loads and decoders.
 #pragma once
 
 #include <beit/cpu/target.hpp>
@@ -55,7 +55,7 @@ struct Neon {
     using Vector = float32x4_t;
     static constexpr Index MR = Neon::MR, NR = Neon::NR, chunk = 256;
 
-    /// A step of k: a (MR, 1), panel (NR, 1).
+    /// Multiplies one number along k: a (MR, 1), panel (NR, 1).
     template <Index columns>
     __attribute__((always_inline)) static void step(const float* a, const float* panel,
                                                     Array<Array<Vector, columns>, MR>& s) {
@@ -75,12 +75,12 @@ struct Neon {
 #include <beit/kernels/quad_tile.inl>
   };
 
-  /// Weights in bfloat16, arithmetic in float.
+  /// Weights are bfloat16, the arithmetic is float.
   struct Bfloat16 : Float {
     using Stored = std::uint16_t;
   };
 
-  /// Products of 16 bits, added to sums of 32: exact, at float's rate.
+  /// Adds products of 16 bits to sums of 32 bits: exact, at float's rate.
   struct Int8 {
     using V = VectorNeon;
     using A = std::int16_t;
@@ -90,7 +90,7 @@ struct Neon {
     using Vector = int32x4_t;
     static constexpr Index MR = Neon::MR, NR = Neon::NR, chunk = 256;
 
-    /// A step of two neighbours along k: a (MR, 2), panel (NR, 2).
+    /// Multiplies two consecutive numbers along k: a (MR, 2), panel (NR, 2).
     template <Index columns>
     __attribute__((always_inline)) static void step(const std::int16_t* a, const std::int16_t* panel,
                                                     Array<Array<Vector, columns>, MR>& s) {

@@ -1,4 +1,4 @@
-// Packing by AVX2, for every x86 level above portable: reading what is packed takes longer.
+// Packing by AVX2, for every x86 level above portable; reading the memory takes longer than this.
 #pragma once
 
 #include <beit/cpu/target.hpp>
@@ -19,7 +19,7 @@ namespace beit::inline BEIT_ABI {
 
 namespace kernels {
 
-/// As PortablePacking.
+/// Implements PortablePacking's functions by AVX2.
 struct Avx2Packing {
   template <Index group_bytes>
   BEIT_TARGET_AVX2 static void transpose(const std::byte* in, Index in_stride, std::byte* out, Index out_stride) {
@@ -40,13 +40,13 @@ struct Avx2Packing {
     store_column<group_bytes>(w.v7, 7, out, out_stride);
   }
 
-  /// Eight words of eight rows at a time; of more rows, the rest one by one.
+  /// Takes eight words of eight rows at a time; the rows beyond eight one by one.
   template <Index MR, Index group_bytes>
   BEIT_TARGET_AVX2 static void interleave(const std::byte* in, Index in_stride, Index words, std::byte* out) {
     static_assert(group_bytes == 4);
     constexpr Index row = MR * 4, together = std::min<Index>(MR, 8);
     Index i = 0;
-    // Where there are fewer than eight rows, what a word's store writes beyond is the next word's.
+    // With fewer than eight rows, a word's store runs into the next word's place, which is written later.
     for (; i + (MR < 8 ? 9 : 8) <= words; i += 8, in += 32, out += 8 * row) {
       Words w;
       transpose(in, in_stride, together, w);
@@ -80,7 +80,7 @@ struct Avx2Packing {
 
   BEIT_TARGET_AVX2 static std::int32_t quantise(const float* x, float inverse, std::int8_t* out) {
     const __m256 factor = _mm256_set1_ps(inverse);
-    const __m256i in_order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);  // packing works within halves
+    const __m256i in_order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);  // packing instructions work within halves
     __m256i sums = _mm256_setzero_si256();
     for (Index i = 0; i < 64; i += 32) {
       const __m256i q0 = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x + i), factor));
@@ -107,7 +107,7 @@ struct Avx2Packing {
   BEIT_TARGET_AVX2 static void zip(const Array<const std::uint16_t*, G>& rows, std::uint16_t* out) {
     static_assert(G == 2);
     const __m256i a = load(rows[0]), b = load(rows[1]);
-    const __m256i low = _mm256_unpacklo_epi16(a, b), high = _mm256_unpackhi_epi16(a, b);  // within halves
+    const __m256i low = _mm256_unpacklo_epi16(a, b), high = _mm256_unpackhi_epi16(a, b);  // these work within halves
     store(out, _mm256_permute2x128_si256(low, high, 0x20));
     store(out + 16, _mm256_permute2x128_si256(low, high, 0x31));
   }
@@ -116,7 +116,7 @@ struct Avx2Packing {
   BEIT_TARGET_AVX2 static __m256i load(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
   BEIT_TARGET_AVX2 static void store(void* p, __m256i x) { _mm256_storeu_si256(static_cast<__m256i*>(p), x); }
 
-  /// Four pairs of words of four rows: out (4, 4 pairs).
+  /// Transposes four pairs of words of four rows: out (4, 4 pairs).
   BEIT_TARGET_AVX2 static void transpose_pairs(const std::byte* in, Index stride, std::byte* out, Index out_stride) {
     const __m256i r0 = load(in), r1 = load(in + stride), r2 = load(in + 2 * stride), r3 = load(in + 3 * stride);
     const __m256i a0 = _mm256_unpacklo_epi64(r0, r1), a1 = _mm256_unpackhi_epi64(r0, r1);
@@ -127,18 +127,18 @@ struct Avx2Packing {
     store(out + 3 * out_stride, _mm256_permute2x128_si256(a1, a3, 0x31));
   }
 
-  /// Word number i of each of eight rows.
+  /// Each register holds one word of each of eight rows.
   struct Words {
     __m256i v0, v1, v2, v3, v4, v5, v6, v7;
   };
-  /// 32 bytes of 8 rows, of which `rows` exist; the last stands for the others.
+  /// Transposes 32 bytes of 8 rows, of which `rows` exist; the last one replaces the others.
   BEIT_TARGET_AVX2 static void transpose(const std::byte* in, Index stride, Index rows, Words& w) {
     const Index last = (rows - 1) * stride;
     const __m256i r0 = load(in), r1 = load(in + std::min(stride, last));
     const __m256i r2 = load(in + std::min(2 * stride, last)), r3 = load(in + std::min(3 * stride, last));
     const __m256i r4 = load(in + std::min(4 * stride, last)), r5 = load(in + std::min(5 * stride, last));
     const __m256i r6 = load(in + std::min(6 * stride, last)), r7 = load(in + std::min(7 * stride, last));
-    // Neighbours of two rows, of four, and of eight.
+    // Interleaves words of two rows, then of four, then of eight.
     const __m256i a0 = _mm256_unpacklo_epi32(r0, r1), a1 = _mm256_unpackhi_epi32(r0, r1);
     const __m256i a2 = _mm256_unpacklo_epi32(r2, r3), a3 = _mm256_unpackhi_epi32(r2, r3);
     const __m256i a4 = _mm256_unpacklo_epi32(r4, r5), a5 = _mm256_unpackhi_epi32(r4, r5);
@@ -170,7 +170,7 @@ struct Avx2Packing {
     }
   }
 
-  /// Eight numbers as round_to_bfloat16 rounds them, in words.
+  /// Rounds eight numbers as round_to_bfloat16 does, into words.
   BEIT_TARGET_AVX2 static __m256i upper_half(const float* x) {
     const __m256i bits = _mm256_castps_si256(_mm256_loadu_ps(x));
     const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));

@@ -1,7 +1,7 @@
 // The level of WebAssembly's vectors.
 //
-// Tile of 4 x 8: 8 registers of sums, 2 of the panel, one of a and one of products, of the 15 that engines have for it
-// on x86-64. There is no fused multiply-add, so that six loads stand beside 8 products and 8 sums.
+// The tile is 4 x 8: 8 registers of sums, 2 of the panel, 1 of a and 1 of products = 12 of the 15 that engines have on
+// x86-64. There is no fused multiply-add, so six loads go with 8 products and 8 sums.
 #pragma once
 
 #include <beit/cpu/target.hpp>
@@ -54,7 +54,7 @@ struct Simd128 {
     using Vector = V::Floats;
     static constexpr Index MR = Simd128::MR, NR = Simd128::NR, chunk = 256;
 
-    /// A step of k: a (MR, 1), panel (NR, 1).
+    /// Multiplies one number along k: a (MR, 1), panel (NR, 1).
     template <Index columns>
     __attribute__((always_inline)) static void step(const float* a, const float* panel,
                                                     Array<Array<Vector, columns>, MR>& s) {
@@ -68,12 +68,12 @@ struct Simd128 {
 #include <beit/kernels/quad_tile.inl>
   };
 
-  /// Weights in bfloat16, arithmetic in float.
+  /// Weights are bfloat16, the arithmetic is float.
   struct Bfloat16 : Float {
     using Stored = std::uint16_t;
   };
 
-  /// Products of 16 bits, added in pairs to sums of 32: exact.
+  /// Adds pairs of products of 16 bits to sums of 32 bits: exact.
   struct Int8 {
     using V = VectorSimd128;
     using A = std::int16_t;
@@ -83,7 +83,7 @@ struct Simd128 {
     using Vector = V::Integers;
     static constexpr Index MR = Simd128::MR, NR = Simd128::NR, chunk = 256;
 
-    /// A step of two neighbours along k: a (MR, 2), panel (NR, 2).
+    /// Multiplies two consecutive numbers along k: a (MR, 2), panel (NR, 2).
     template <Index columns>
     __attribute__((always_inline)) static void step(const std::int16_t* a, const std::int16_t* panel,
                                                     Array<Array<Vector, columns>, MR>& s) {

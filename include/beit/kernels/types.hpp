@@ -17,24 +17,25 @@ namespace beit::inline BEIT_ABI {
 
 namespace kernels {
 
-/// What a product does with a finished element `x` of a (m, n) result before it stores it.
+/// The work of a product on a finished element `x` of its (m, n) result before it stores it.
 enum class Epilogue {
   bias,           ///< out = x + bias
-  bias_gelu,      ///< out = gelu(x + bias), the form with erf; within 1e-4 where it is rounded to bfloat16 or int8 next
-  bias_residual,  ///< out += scale * (x + bias); layer scale and residual
+  bias_gelu,      ///< out = gelu(x + bias), the form with erf; within 1e-4 if the result is then rounded to bfloat16 or
+                  ///< int8
+  bias_residual,  ///< out += scale * (x + bias), for layer scale and the residual
 };
 
-/// out (m, n) = epilogue(a (m, k) x transpose(w (n, k))): timm's and torch's Linear. The result is floats, or what
-/// another kernel reads.
+/// The arguments of a product: out (m, n) = epilogue(a (m, k) x transpose(w (n, k))), timm's and torch's Linear. The
+/// result is floats, or activations in the layout of another kernel.
 struct GemmCall {
-  const Activations* a = nullptr;     // (m, k), complete, in the kernel's layout
-  const std::byte* packed = nullptr;  // what GemmKernel::pack made of w (n, k)
+  const Activations* a = nullptr;     // (m, k), encoded, in the kernel's layout
+  const std::byte* packed = nullptr;  // w (n, k) as packed by GemmKernel::pack
   const float* bias = nullptr;        // (n,), or null for zeros
   const float* scale = nullptr;       // (n,), or null for ones; with bias_residual only
-  const Activations* into = nullptr;  // (m, n), of a's segments; not with bias_residual
-  float* out = nullptr;               // where `into` is null: rows ldo apart, each of a's segments from its own row on
+  const Activations* into = nullptr;  // (m, n), with a's segments, or null; not with bias_residual
+  float* out = nullptr;               // the result if `into` is null: rows are ldo apart
   Index ldo = 0;
-  Index segment_stride = 0;  // elements of out from a segment's first row to the next one's
+  Index segment_stride = 0;  // elements of out from one segment's first row to the next one's
   Index n = 0;
   Epilogue epilogue = Epilogue::bias;
 
@@ -42,33 +43,33 @@ struct GemmCall {
 };
 
 /// A product in one precision. `run` computes row tiles [tile0, tile1) of a and columns [column0, column1) of the
-/// result, so that threads share one product; columns begin at multiples of column_tile.
-/// An element's bits depend on its row of a and its column of w alone, never on the block or on m.
+/// result, so that threads can share one product; columns begin at multiples of column_tile. An element's bits depend
+/// only on its row of a and its column of w, never on the division into calls or on m.
 struct GemmKernel {
   const Layout* layout;  // of a
-  Index tile_step;       // a call's row tiles begin at a multiple of it
+  Index tile_step;       // the row tiles of a call begin at a multiple of it
   Index column_tile;     // columns of a packed panel
   Index (*panel_bytes)(Index k);
   void (*pack)(const float* w, Index n, Index k, std::byte* packed);
-  /// Row tiles of a call that make the best use of the caches.
+  /// The number of row tiles per call that makes the best use of the caches.
   Index (*tiles_per_call)(Index k);
-  /// Bytes of scratch, aligned to 64, that a call of so many row tiles and columns needs.
+  /// The bytes of scratch memory, aligned to 64, that a call with so many row tiles and columns needs.
   Index (*scratch_bytes)(Index tiles, Index columns, Index k);
   void (*run)(const GemmCall& gemm, Index tile0, Index tile1, Index column0, Index column1, std::byte* scratch);
 
-  /// Where the panel of column `n`, a multiple of column_tile, begins in what pack writes for w (.., k).
+  /// The offset of the panel of column `n`, a multiple of column_tile, in the packed w (.., k).
   Index packed_offset(Index n, Index k) const { return n / column_tile * panel_bytes(k); }
-  /// Bytes that pack writes for w (n, k).
+  /// The bytes that pack writes for w (n, k).
   Index packed_bytes(Index n, Index k) const { return packed_offset(n + column_tile - 1, k); }
 };
 
-/// One head of one image: softmax(scale * q k^T + bias) v.
+/// The arguments of attention for one head of one image: softmax(scale * q k^T + bias) v.
 struct AttentionCall {
   const Activations* qkv = nullptr;  // (B*N, 3*A*D) in the kernel's layout: all queries, then keys, then values
   const Activations* out = nullptr;  // (B*N, A*D)
   Index segment = 0, head = 0, heads = 1;
   float scale = 1;
-  const float* bias_table = nullptr;  // (R,) of this head as nn/relative_position_bias.hpp keeps it, or null
+  const float* bias_table = nullptr;  // (R,), this head's table of nn/relative_position_bias.hpp, or null
   Size grid{};                        // patches; with bias_table, N = 1 + grid.area()
 
   Index tokens() const { return qkv->segment_rows; }
@@ -78,7 +79,7 @@ struct AttentionCall {
 
 struct AttentionKernel {
   const Layout* layout;  // of qkv
-  /// Bytes of scratch, aligned to 64, that `run` needs for N tokens of D.
+  /// The bytes of scratch memory, aligned to 64, that `run` needs for N tokens of D.
   Index (*scratch_bytes)(Index n, Index d);
   void (*run)(const AttentionCall& attention, std::byte* scratch);
 };
@@ -89,8 +90,7 @@ struct PrecisionKernels {
   AttentionKernel attention;
 };
 
-/// One level of kernels: its hot functions but those of PrecisionKernels, which differ by precision
-/// (precision_kernels_of).
+/// The kernels of one level, except those of PrecisionKernels, which differ by precision (precision_kernels_of).
 struct Kernels {
   Isa isa;
   /// out = (x - mean(x)) / sqrt(var(x) + eps) * weight + bias for each of `rows` rows of C; out may be x.
@@ -102,7 +102,7 @@ struct Kernels {
   const StripKernels* strips;
 };
 
-/// That of a level's steps of products which a precision takes.
+/// Selects a level's product for a precision.
 template <Precision precision, typename Float, typename Bfloat16, typename Int8>
 using StepFor = std::conditional_t<precision == Precision::bfloat16, Bfloat16,
                                    std::conditional_t<precision == Precision::int8, Int8, Float>>;

@@ -1,4 +1,4 @@
-// Eight floats in a register of AVX2, for arithmetic.inl and the levels' products.
+// Eight floats in a register of AVX2, for arithmetic.inl, strips.inl and the levels' products.
 #pragma once
 
 #include <beit/cpu/target.hpp>
@@ -19,22 +19,22 @@ namespace beit::inline BEIT_ABI {
 
 namespace kernels {
 
-/// What arithmetic.inl and panel_tile.inl ask of a vector. Where `count` is named only the first lanes exist in memory,
-/// none below 0 and all from `lanes` on.
+/// The interface that arithmetic.inl and panel_tile.inl require of a vector type. With a `count`, only that many lanes
+/// exist in memory: none if it is below 0, all from `lanes` on.
 struct VectorAvx2 {
   using Floats = __m256;
-  /// Not __m256i, which is of four: GCC 12 would keep members of that type in memory.
+  /// Not __m256i, a vector of four integers: GCC 12 would keep members of that type in memory.
   typedef std::int32_t Integers __attribute__((vector_size(32)));
   static constexpr Index lanes = 8;
 
   BEIT_TARGET_AVX2 static Floats zero() { return _mm256_setzero_ps(); }
   BEIT_TARGET_AVX2 static Floats set(float x) { return _mm256_set1_ps(x); }
   BEIT_TARGET_AVX2 static Floats load(const float* p) { return _mm256_loadu_ps(p); }
-  /// Zeros in the other lanes.
+  /// Loads the first lanes, with zeros in the others.
   BEIT_TARGET_AVX2 static Floats load(const float* p, Index count) { return _mm256_maskload_ps(p, first_lanes(count)); }
   BEIT_TARGET_AVX2 static void store(float* p, Floats x) { _mm256_storeu_ps(p, x); }
   BEIT_TARGET_AVX2 static void store(float* p, Floats x, Index count) { _mm256_maskstore_ps(p, first_lanes(count), x); }
-  /// The first lanes of x, the others of `rest`.
+  /// Takes the first lanes of x and the others of `rest`.
   BEIT_TARGET_AVX2 static Floats first(Floats x, Index count, Floats rest) {
     return _mm256_blendv_ps(rest, x, _mm256_castsi256_ps(first_lanes(count)));
   }
@@ -50,7 +50,7 @@ struct VectorAvx2 {
   BEIT_TARGET_AVX2 static Floats max(Floats a, Floats b) { return _mm256_max_ps(a, b); }
   BEIT_TARGET_AVX2 static Floats min(Floats a, Floats b) { return _mm256_min_ps(a, b); }
   BEIT_TARGET_AVX2 static Floats abs(Floats x) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), x); }
-  /// To the nearest integer, ties to even.
+  /// Rounds to the nearest integer, ties to even.
   BEIT_TARGET_AVX2 static Floats round(Floats x) {
     return _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
   }
@@ -58,7 +58,7 @@ struct VectorAvx2 {
   BEIT_TARGET_AVX2 static Floats times_power_of_two(Floats x, Floats n) {
     return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(x), _mm256_slli_epi32(_mm256_cvtps_epi32(n), 23)));
   }
-  /// Of all lanes.
+  /// The sum of all lanes.
   BEIT_TARGET_AVX2 static float sum(Floats x) {
     __m128 s = _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
     s = _mm_add_ps(s, _mm_movehl_ps(s, s));
@@ -74,7 +74,7 @@ struct VectorAvx2 {
   BEIT_TARGET_AVX2 static Floats difference(const std::int32_t* a, const std::int32_t* b) {
     return _mm256_cvtepi32_ps(_mm256_sub_epi32(load_bits(a), load_bits(b)));
   }
-  /// The nearest integers, of magnitudes up to 127; with 128 on top where they are unsigned.
+  /// Stores the nearest integers, of magnitudes up to 127; unsigned ones have 128 added.
   BEIT_TARGET_AVX2 static void store_integers(Floats x, Index count, std::int16_t* p) {
     store_first(to_int16(x), count, p);
   }
@@ -82,7 +82,7 @@ struct VectorAvx2 {
     const __m128i shifted = _mm_add_epi16(to_int16(x), _mm_set1_epi16(128));
     store_first(_mm_packus_epi16(shifted, shifted), count, p);
   }
-  /// The nearest bfloat16, ties to even; NaN stays NaN.
+  /// Stores the nearest bfloat16, ties to even; NaN stays NaN.
   BEIT_TARGET_AVX2 static void store_bfloat16(Floats x, Index count, std::uint16_t* p) {
     const __m256i bits = _mm256_castps_si256(x);
     const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
@@ -93,7 +93,7 @@ struct VectorAvx2 {
     const __m256i upper = _mm256_srli_epi32(_mm256_castps_si256(result), 16);
     store_first(_mm_packus_epi32(_mm256_castsi256_si128(upper), _mm256_extracti128_si256(upper, 1)), count, p);
   }
-  /// A vector's lanes of stored weights as what is multiplied.
+  /// Widens a vector's lanes of stored weights to the type that is multiplied.
   BEIT_TARGET_AVX2 static void widen(const std::uint16_t* in, float* out) {
     const __m256i bits = _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(in)));
     store(out, _mm256_castsi256_ps(_mm256_slli_epi32(bits, 16)));
@@ -103,17 +103,17 @@ struct VectorAvx2 {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(out), _mm_cvtepi8_epi16(bytes));
   }
 
-  // What panel_tile.inl asks for, by the types of memory.
+  // The functions that panel_tile.inl requires, by the types in memory.
 
   BEIT_TARGET_AVX2 static Floats zeros(const float*) { return zero(); }
   BEIT_TARGET_AVX2 static Integers zeros(const std::int32_t*) { return Integers{}; }
-  /// A vector's columns of a panel.
+  /// Loads a vector's columns of a panel.
   BEIT_TARGET_AVX2 static Floats factors(const float* panel) { return load(panel); }
   template <typename T>
   BEIT_TARGET_AVX2 static __m256i factors(const T* panel) {
     return load_bits(panel);
   }
-  /// Four bytes at any alignment, in every lane.
+  /// Repeats four bytes, of any alignment, in every lane.
   BEIT_TARGET_AVX2 static Floats broadcast(const float* p) { return set(*p); }
   template <typename T>
   BEIT_TARGET_AVX2 static __m256i broadcast(const T* p) {
@@ -124,7 +124,7 @@ struct VectorAvx2 {
   BEIT_TARGET_AVX2 static __m256i load_bits(const void* p) {
     return _mm256_loadu_si256(static_cast<const __m256i*>(p));
   }
-  /// p += x, and p = x, for sums of either type.
+  /// p += x and p = x, for sums of either type.
   BEIT_TARGET_AVX2 static void add_to(float* p, Floats x) { store(p, add(load(p), x)); }
   BEIT_TARGET_AVX2 static void add_to(std::int32_t* p, Integers x) {
     put(p, reinterpret_cast<Integers>(_mm256_add_epi32(load_bits(p), reinterpret_cast<__m256i>(x))));

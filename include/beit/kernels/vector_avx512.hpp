@@ -21,7 +21,7 @@ namespace beit::inline BEIT_ABI {
 
 namespace kernels {
 
-/// As VectorAvx2, which documents what arithmetic.inl asks of a vector.
+/// The interface that VectorAvx2 documents, on registers of AVX-512.
 struct VectorAvx512 {
   using Floats = __m512;
   /// Not __m512i, which is of eight: GCC 12 would keep members of that type in memory.

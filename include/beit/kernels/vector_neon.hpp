@@ -19,7 +19,7 @@ namespace beit::inline BEIT_ABI {
 
 namespace kernels {
 
-/// As VectorAvx2, which documents what arithmetic.inl asks of a vector. NEON is part of every 64-bit ARM processor.
+/// The interface that VectorAvx2 documents, on registers of NEON, which every 64-bit ARM processor has.
 struct VectorNeon {
   using Floats = float32x4_t;
   using Integers = int32x4_t;

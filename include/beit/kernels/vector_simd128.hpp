@@ -19,8 +19,7 @@ namespace beit::inline BEIT_ABI {
 
 namespace kernels {
 
-/// As VectorAvx2, which documents what arithmetic.inl asks of a vector. There is no fused multiply-add: fma rounds
-/// twice.
+/// The interface that VectorAvx2 documents, on WebAssembly's vectors. There is no fused multiply-add: fma rounds twice.
 struct VectorSimd128 {
   /// Types of their own for the two, where v128_t is one for all.
   typedef float Floats __attribute__((vector_size(16)));
