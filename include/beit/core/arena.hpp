@@ -1,4 +1,4 @@
-// Memory for temporaries that is taken again and again without a call to the system.
+// Memory for temporaries that is reused without calls to the system.
 #pragma once
 
 #include <algorithm>
@@ -13,10 +13,11 @@
 
 namespace beit::inline BEIT_ABI {
 
-/// Memory for temporaries: it grows to the most that was in use at a time and is then reused. For one thread at a time.
+/// Memory for temporaries: it grows to the most that was ever in use at a time and is then reused. Only one thread at a
+/// time may use it.
 class Arena {
  public:
-  /// Empty.
+  /// An arena without memory.
   Arena() = default;
   /// No frame may be open.
   Arena(Arena&&) = default;
@@ -80,7 +81,7 @@ class Arena {
   }
 
   std::vector<AlignedBuffer<std::byte>> slabs_;
-  std::size_t slab_ = 0;  // in use, up to used_
+  std::size_t slab_ = 0;  // the slab in use, up to used_
   Index used_ = 0;
   Index frames_ = 0;
 };

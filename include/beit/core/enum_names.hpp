@@ -1,4 +1,4 @@
-// Values of an enumeration by their names.
+// Finds the values of an enumeration by their names.
 #pragma once
 
 #include <cstddef>
@@ -13,8 +13,8 @@
 namespace beit::inline BEIT_ABI {
 namespace detail {
 
-/// The value of `all` whose name is `name`. ArgumentError, which begins with `what` and lists the names, if there is
-/// none.
+/// Returns the value of `all` whose name is `name`. ArgumentError, which begins with `what` and lists the names, if
+/// there is none.
 template <typename Enum, std::size_t count>
 BEIT_COLD Enum from_name(std::string_view what, std::string_view name, const Enum (&all)[count],
                          std::string_view (*name_of)(Enum)) {

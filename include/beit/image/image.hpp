@@ -1,4 +1,4 @@
-// Pixels in memory: a view of anybody's, and an owner.
+// Pixels in memory: a view of pixels, and an image that owns them.
 #pragma once
 
 #include <array>
@@ -24,23 +24,23 @@ namespace beit::inline BEIT_ABI {
 
 /// The order of the colours in a pixel.
 enum class PixelOrder {
-  rgb,  ///< Red, green, blue, and with 4 channels alpha: Pillow's.
-  bgr,  ///< Blue, green, red, and with 4 channels alpha: OpenCV's.
+  rgb,  ///< Red, green, blue, then alpha if there are 4 channels: Pillow's order.
+  bgr,  ///< Blue, green, red, then alpha if there are 4 channels: OpenCV's order.
 };
 
-/// Pixels that somebody else owns: 8 bits per channel, channels interleaved, rows from top to bottom.
+/// A view of pixels: 8 bits per channel, channels interleaved, rows from top to bottom.
 struct ImageView {
-  const std::uint8_t* data = nullptr;  ///< (height, width, channels), `stride` bytes from row to row
-  Index height = 0;                    ///< Pixels.
-  Index width = 0;                     ///< Pixels.
-  Index channels = 3;  ///< 1 grey, 2 grey and alpha, 3 colours, 4 colours and alpha; alpha is dropped, as by Pillow's
-                       ///< convert("RGB").
+  const std::uint8_t* data = nullptr;  ///< (height, width, channels), rows `stride` bytes apart.
+  Index height = 0;                    ///< In pixels.
+  Index width = 0;                     ///< In pixels.
+  Index channels = 3;  ///< 1: grey, 2: grey and alpha, 3: colours, 4: colours and alpha. Alpha is dropped, as by
+                       ///< Pillow's convert("RGB").
   Index stride = 0;    ///< Bytes from a row to the one below it, negative for a bottom-up image; 0 if rows are packed.
-  PixelOrder order = PixelOrder::rgb;  ///< Of 3 or 4 channels; says nothing of grey images.
+  PixelOrder order = PixelOrder::rgb;  ///< The order of 3 or 4 channels; grey images ignore it.
 
   /// (width, channels)
   const std::uint8_t* row(Index y) const { return data + y * (stride == 0 ? width * channels : stride); }
-  /// The channels that are the red, the green and the blue of a pixel: for a grey image three times the first one.
+  /// The indices of a pixel's red, green and blue channels; three times the first one for a grey image.
   std::array<Index, 3> colours() const {
     if (channels < 3) return {0, 0, 0};
     return order == PixelOrder::rgb ? std::array<Index, 3>{0, 1, 2} : std::array<Index, 3>{2, 1, 0};
@@ -55,8 +55,8 @@ struct Window {
 
 namespace detail {
 
-/// No side may be longer than this: Pillow's sizes are ints, and so no product of sizes below overflows. Where an Index
-/// has 32 bits itself, a square of three channels still fits one.
+/// The longest side of an image, because Pillow's sizes are ints; no product of sizes below then overflows. If an Index
+/// has only 32 bits, a square of three channels still fits.
 inline constexpr Index max_image_side = sizeof(Index) > 4 ? std::numeric_limits<std::int32_t>::max() : 26754;
 
 /// Throws ImageError unless the view can be read.
@@ -78,7 +78,7 @@ BEIT_COLD inline void require_readable(const ImageView& image) {
   }
 }
 
-/// Python's round(): halves go to the even neighbour, whatever the processor's rounding mode.
+/// Rounds as Python's round() does: halves go to the even neighbour, whatever the processor's rounding mode.
 inline double round_half_even(double x) {
   const double below = std::floor(x);
   const double rest = x - below;
@@ -93,11 +93,11 @@ using MallocPixels = std::unique_ptr<std::uint8_t[], Free>;
 
 }  // namespace detail
 
-/// An RGB image of 8 bits a channel, rows packed from top to bottom.
+/// An RGB image with 8 bits per channel, whose rows are packed from top to bottom.
 class Image {
  public:
   Image() = default;
-  /// Uninitialised. Throws ArgumentError for a negative side, std::bad_alloc when memory is short.
+  /// Allocates an uninitialised image. ArgumentError for a negative side, std::bad_alloc when memory is short.
   Image(Index height, Index width) : height_(height), width_(width) {
     if (height < 0 || width < 0 || height > detail::max_image_side || width > detail::max_image_side) {
       throw ArgumentError(detail::concat(
@@ -107,14 +107,14 @@ class Image {
     pixels_.reset(static_cast<std::uint8_t*>(std::malloc(static_cast<std::size_t>(size()))));
     if (pixels_ == nullptr && size() > 0) throw std::bad_alloc();
   }
-  /// Takes over (height, width, 3) bytes that std::malloc gave.
+  /// Takes over (height, width, 3) bytes from std::malloc.
   Image(Index height, Index width, detail::MallocPixels pixels)
       : pixels_(std::move(pixels)), height_(height), width_(width) {}
   /// Copies the pixels.
   Image(const Image& other) : Image(other.height_, other.width_) {
     if (size() > 0) std::memcpy(data(), other.data(), static_cast<std::size_t>(size()));
   }
-  /// The pixels stay where they are; `other` is left empty.
+  /// Takes over the pixels of `other`, which is left empty.
   Image(Image&& other) noexcept
       : pixels_(std::move(other.pixels_)),
         height_(std::exchange(other.height_, 0)),
@@ -127,9 +127,9 @@ class Image {
     return *this;
   }
 
-  Index height() const { return height_; }  ///< Pixels.
-  Index width() const { return width_; }    ///< Pixels.
-  /// Bytes: height * width * 3.
+  Index height() const { return height_; }  ///< In pixels.
+  Index width() const { return width_; }    ///< In pixels.
+  /// The number of bytes: height * width * 3.
   Index size() const { return height_ * width_ * 3; }
   std::uint8_t* data() { return pixels_.get(); }              ///< (height, width, 3)
   const std::uint8_t* data() const { return pixels_.get(); }  ///< (height, width, 3)
@@ -137,7 +137,7 @@ class Image {
   std::span<std::uint8_t> bytes() { return {data(), static_cast<std::size_t>(size())}; }
   /// (height, width, 3)
   std::span<const std::uint8_t> bytes() const { return {data(), static_cast<std::size_t>(size())}; }
-  /// The view that functions of the library take.
+  /// The view that the library's functions take.
   operator ImageView() const { return {data(), height_, width_, 3, width_ * 3}; }
 
  private:

@@ -8,7 +8,7 @@
 
 namespace beit::inline BEIT_ABI {
 
-/// Pillow's filters, under the names that timm's `interpolation` has for them.
+/// Pillow's filters, under timm's names for `interpolation`.
 enum class Interpolation {
   nearest,   ///< The nearest pixel.
   box,       ///< The mean of the pixels below an output pixel.
@@ -23,7 +23,7 @@ inline constexpr Interpolation interpolations[] = {Interpolation::nearest,  Inte
                                                    Interpolation::bilinear, Interpolation::hamming,
                                                    Interpolation::bicubic,  Interpolation::lanczos};
 
-/// "nearest", "box", "bilinear", "hamming", "bicubic" or "lanczos".
+/// The filter's name: "nearest", "box", "bilinear", "hamming", "bicubic" or "lanczos".
 constexpr std::string_view interpolation_name(Interpolation interpolation) {
   constexpr std::string_view names[] = {"nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"};
   return names[static_cast<int>(interpolation)];

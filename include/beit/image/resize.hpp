@@ -13,11 +13,11 @@
 
 namespace beit::inline BEIT_ABI {
 
-/// Writes what `Image.resize(resized, interpolation).crop(window)` gives in Pillow for the image as RGB.
+/// Writes the result of Pillow's `Image.resize(resized, interpolation).crop(window)` for the image as RGB.
 ///
-/// Only the window is computed, from only the source rows that it needs, a few rows in memory at a time: the resized
-/// image never exists. The bytes are the same on every level of kernels. ImageError for an image or a size that can't
-/// be; ArgumentError for a window that isn't inside `resized`, or another size of `out`.
+/// Computes only the window, only from the source rows that it needs, with a few rows in memory at a time: the resized
+/// image never exists. The bytes are the same on every level of kernels. ImageError for an impossible image or size;
+/// ArgumentError for a window outside `resized` or a wrong size of `out`.
 BEIT_INLINE void resize_window(const ImageView& image, Size resized, Window rows, Window cols,
                                Interpolation interpolation,
                                std::span<std::uint8_t> out,  // (rows.count, cols.count, 3)

@@ -1,4 +1,4 @@
-// How images are resampled.
+// The definitions of resize.hpp.
 #pragma once
 
 #include <algorithm>
@@ -25,7 +25,7 @@ namespace beit::inline BEIT_ABI {
 
 namespace detail {
 
-/// Throws unless there is such an image, and such a window of it when it is resized.
+/// Throws unless the image, the size and the window are possible.
 BEIT_COLD inline void require_resizable(const ImageView& image, Size resized, Window rows, Window cols) {
   require_readable(image);
   if (resized.height < 1 || resized.width < 1 || resized.height > max_image_side || resized.width > max_image_side) {
@@ -42,7 +42,7 @@ BEIT_COLD inline void require_resizable(const ImageView& image, Size resized, Wi
   }
 }
 
-/// Writes a window of the resized image, row by row. `strips` is a level's, or null for plain loops.
+/// Writes a window of the resized image, row by row. `strips` are a level's kernels, or null for plain loops.
 BEIT_INLINE void resize_rows(const ImageView& image, Size resized, Window rows, Window cols,
                              Interpolation interpolation, const kernels::StripKernels* strips, Arena& arena,
                              RowWriter write) {
@@ -52,7 +52,8 @@ BEIT_INLINE void resize_rows(const ImageView& image, Size resized, Window rows, 
     return resize_nearest(image, resized, rows, cols, arena, write);
   }
   Arena::Frame frame(arena);
-  // Pillow skips the pass over a side that keeps its size. Its taps are one pixel each, of weight 1: the same.
+  // Pillow skips the pass over a side that keeps its size. The result is the same, because each output has one tap of
+  // weight 1.
   const Taps across = make_taps(image.width, resized.width, cols, interpolation, frame);
   const Taps down = make_taps(image.height, resized.height, rows, interpolation, frame);
   if (strips != nullptr && across.stride <= max_strip_pixels) {

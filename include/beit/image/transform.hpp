@@ -21,15 +21,15 @@ namespace beit::inline BEIT_ABI {
 
 /// Which part of the image reaches the model; timm's `crop_mode`.
 enum class CropMode {
-  center,  ///< Shortest edge to input_size / crop_pct, then the centre: the longer edge loses its ends.
-  squash,  ///< Both edges to input_size / crop_pct, whatever the aspect ratio, then the centre.
-  border,  ///< Longest edge to input_size / crop_pct, padded with the mean's colour.
+  center,  ///< Resizes the shortest edge to input_size / crop_pct and crops the centre: the longer edge loses its ends.
+  squash,  ///< Resizes both edges to input_size / crop_pct, whatever the aspect ratio, and crops the centre.
+  border,  ///< Resizes the longest edge to input_size / crop_pct and pads with the colour of the mean.
 };
 
 /// Every crop mode.
 inline constexpr CropMode crop_modes[] = {CropMode::center, CropMode::squash, CropMode::border};
 
-/// "center", "squash" or "border".
+/// The name of a crop mode: "center", "squash" or "border".
 constexpr std::string_view crop_mode_name(CropMode mode) {
   constexpr std::string_view names[] = {"center", "squash", "border"};
   return names[static_cast<int>(mode)];
@@ -40,23 +40,24 @@ inline CropMode crop_mode_from_name(std::string_view name) {
   return detail::from_name("crop_mode", name, crop_modes, crop_mode_name);
 }
 
-/// The entries of timm's pretrained_cfg that say how an image becomes the model's input.
+/// The entries of timm's pretrained_cfg that describe how images become the model's input.
 struct Preprocessing {
   Size input_size{224, 224};                             ///< Height and width of the result.
-  Interpolation interpolation = Interpolation::bicubic;  ///< Between pixels.
-  double crop_pct = 0.9;                                 ///< Greater than 0; above 1 the image is padded.
-  CropMode crop_mode = CropMode::center;                 ///< Which part of the image is kept.
-  std::vector<float> mean{0.5f, 0.5f, 0.5f};             ///< (channels), of values in [0, 1]: red, green, blue
-  std::vector<float> std{0.5f, 0.5f, 0.5f};              ///< (channels), none is 0
-  /// Not 0 x 0: what transformers' image processors do instead of crop_mode and crop_pct. Both edges to this, at least
-  /// input_size, then the centre, whose odd pixel is left below and to the right.
+  Interpolation interpolation = Interpolation::bicubic;  ///< The filter of the resize.
+  double crop_pct =
+      0.9;  ///< The fraction of the resized image that is kept, greater than 0; above 1 the image is padded.
+  CropMode crop_mode = CropMode::center;      ///< Which part of the image is kept.
+  std::vector<float> mean{0.5f, 0.5f, 0.5f};  ///< (channels): red, green, blue, for values in [0, 1].
+  std::vector<float> std{0.5f, 0.5f, 0.5f};   ///< (channels), none is 0.
+  /// If not 0 x 0, replaces crop_mode and crop_pct by the way of transformers' image processors: resizes both edges to
+  /// this, which is at least input_size, and crops the centre; an odd pixel is left below and to the right.
   Size resize_to{};
-  double rescale_factor = 1.0 / 255;  ///< A byte times this is the value that mean and std are of; finite.
+  double rescale_factor = 1.0 / 255;  ///< A byte times this is the value to which mean and std apply; finite.
 };
 
-/// How the numbers of an image lie in memory.
+/// The order of an image's numbers in memory.
 enum class TensorLayout {
-  channels_first,  ///< (3, height, width): planes of red, green and blue, as models take them.
+  channels_first,  ///< (3, height, width): planes of red, green and blue, the input of models.
   channels_last,   ///< (height, width, 3): pixel by pixel.
 };
 
@@ -65,15 +66,16 @@ namespace detail {
 BEIT_INLINE void require_valid(const Preprocessing& config);
 }  // namespace detail
 
-/// Writes timm's `create_transform(**config, is_training=False)` of the image as RGB, bit for bit, on every level of
-/// kernels. Memory for temporaries is taken from `arena`.
+/// Writes the result of timm's `create_transform(**config, is_training=False)` for the image as RGB, bit for bit, on
+/// every level of kernels. Takes memory for temporaries from `arena`.
 ///
-/// ConfigError for values in `config` that can't be, or that aren't for three channels; ImageError for an empty image
-/// or one so long and narrow that Pillow couldn't resize it; ArgumentError unless `out` has 3 * height * width numbers.
+/// ConfigError for impossible values in `config`, or values for other than three channels; ImageError for an empty
+/// image or one so long and narrow that Pillow couldn't resize it; ArgumentError unless `out` has 3 * height * width
+/// numbers.
 BEIT_INLINE void preprocess(const Preprocessing& config, const ImageView& image, std::span<float> out,
                             TensorLayout layout, const Kernels& kernels, Arena& arena);
 
-/// The same on the default kernels, in memory of its own.
+/// Preprocesses on the default kernels, with its own memory for temporaries.
 inline void preprocess(const Preprocessing& config, const ImageView& image, std::span<float> out,
                        TensorLayout layout = TensorLayout::channels_first) {
   Arena arena;

@@ -1,4 +1,4 @@
-// How timm's eval transform is done.
+// The definitions of transform.hpp.
 #pragma once
 
 #include <algorithm>
@@ -58,7 +58,7 @@ BEIT_COLD BEIT_INLINE void require_valid(const Preprocessing& config) {
   }
 }
 
-/// A side that was computed in floating point; a side of 0 or one that is too long is the caller's to refuse.
+/// Converts a side computed in floating point; the caller refuses a side of 0 or one that is too long.
 inline Index to_side(double side) {
   return side < static_cast<double>(max_image_side) ? static_cast<Index>(side) : max_image_side + 1;
 }
@@ -86,23 +86,24 @@ inline Size resized_size(Size image, const Preprocessing& config) {
   return {to_side(round_half_even(height / ratio)), to_side(round_half_even(width / ratio))};
 }
 
-/// How one side of the resized image falls on the same side of the result.
+/// The position of the resized image on the result, along one side.
 struct Placement {
-  Window window;      ///< Of the resized image.
+  Window window;      ///< The part of the resized image that is kept.
   Index padding = 0;  ///< Pixels of the result before the window.
 };
 
-/// torchvision's center_crop, which is timm's CenterCropOrPad too: pads a side that is too short, crops one too long.
-/// transformers' rounds down.
+/// Computes torchvision's center_crop, which timm's CenterCropOrPad uses, too: it pads a side that is too short and
+/// crops one that is too long. transformers' crop rounds down.
 inline Placement place(Index resized, Index wanted, bool round_down) {
   if (resized <= wanted) return {{0, resized}, (wanted - resized) / 2};
   if (round_down) return {{(resized - wanted) / 2, wanted}, 0};
   return {{static_cast<Index>(round_half_even(static_cast<double>(resized - wanted) / 2.0)), wanted}, 0};
 }
 
-/// The colour of the border: round(255 * mean), clipped as Pillow clips a colour.
+/// The colour of the border: round(255 * mean), clipped as in Pillow.
 inline std::uint8_t border_value(float mean) {
-  // A mean of 0.3 in a config is a double to timm: 76.5 exactly, hence 76. Rounding to 7 decimals gives it back.
+  // In timm, a mean of 0.3 is a double, 255 times which is exactly 76.5, hence 76. Rounding to 7 decimals restores that
+  // double.
   const double decimal = round_half_even(static_cast<double>(mean) * 1e7) / 1e7;
   return static_cast<std::uint8_t>(std::clamp(round_half_even(255.0 * decimal), 0.0, 255.0));
 }
@@ -127,8 +128,8 @@ BEIT_INLINE void preprocess(const Preprocessing& config, const ImageView& image,
   const detail::Placement vertical = detail::place(resized.height, size.height, round_down);
   const detail::Placement horizontal = detail::place(resized.width, size.width, round_down);
 
-  // The normalised value of every byte, computed with torch's float operations, or numpy's. timm divides by 255: that
-  // gives the same floats.
+  // The normalised value of every byte, computed with the float operations of torch and numpy. timm divides by 255,
+  // which gives the same floats.
   std::array<std::array<float, 256>, 3> normalised;
   for (std::size_t c = 0; c < 3; ++c) {
     for (std::size_t value = 0; value < 256; ++value) {

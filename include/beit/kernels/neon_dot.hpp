@@ -124,12 +124,12 @@ struct NeonDot : Neon {
  private:
   // Inline assembly, because clang declares the intrinsics only if the whole program is compiled for them.
 
-  /// s + the products of each lane's four bytes.
+  /// Returns s + the products of the four bytes of each lane.
   BEIT_TARGET static int32x4_t dot(int32x4_t s, int8x16_t x, int8x16_t y) {
     asm("sdot %0.4s, %1.16b, %2.16b" : "+w"(s) : "w"(x), "w"(y));
     return s;
   }
-  /// The same with the four bytes of one lane of y.
+  /// Returns s + the products of each lane of x and one lane of y, four bytes each.
   template <int lane>
   BEIT_TARGET static int32x4_t dot(int32x4_t s, int8x16_t x, int8x16_t y) {
     asm("sdot %0.4s, %1.16b, %2.4b[%3]" : "+w"(s) : "w"(x), "w"(y), "i"(lane));

@@ -1,10 +1,10 @@
-// Four taps by products of 16 bits, for kernels/strips.inl.
+// Sums four taps by products of 16 bits, for kernels/strips.inl.
 //
 // This file doesn't compile alone: a level includes it where V and BEIT_TARGET are known. The instruction multiplies
 // pairs of numbers of 16 bits with signs and adds the two products. A weight is 2^16 high + low, both of 16 bits with
 // sign; a lane's even and odd bytes are two pairs. Registers: 6 sums across and 8 down, 4 weights, 3 of data, a mask.
 
-/// Low and high parts of the weights of taps 0 and 2, then of taps 1 and 3. See StripKernels.
+/// Implements StripKernels::split: low and high parts of the weights of taps 0 and 2, then of taps 1 and 3.
 static void split(const std::int32_t* weights, std::int32_t* parts, Index stride) {
   for (Index tap = 0; tap < 2; ++tap, parts += 2 * stride) {
     std::uint32_t low = 0, high = 0;

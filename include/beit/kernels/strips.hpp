@@ -1,17 +1,19 @@
-// What Pillow's resize of 8-bit images does in strips of 16 rows: the functions of a level, and their memory.
+// The steps of Pillow's resize of 8-bit images in strips of 16 rows: a level's functions, and the layout of their
+// memory.
 //
-// The image is resized across, rounded to bytes, and then down, with 16 rows side by side in the lanes of vectors: no
-// sum is spread over lanes, and a tap's weight is one broadcast for 16 rows. A lane of 32 bits holds the four bytes
-// that are weighed and added: four neighbouring pixels of one channel across, four neighbouring rows of one column
-// down.
+// The image is resized across, rounded to bytes, and then resized down, with 16 rows side by side in the lanes of
+// vectors: no sum is spread over lanes, and one broadcast of a tap's weight serves 16 rows. A lane of 32 bits holds
+// four bytes that are weighted and added: four neighbouring pixels of one channel across, or four neighbouring rows of
+// one column down.
 //
 //   strip  (groups, 3, 16, 4) bytes: [g][c][r][t] is channel c of pixel 4 g + t, counted from the strip's first, in
 //          row r of the strip
 //   block  (columns, 16) bytes: [x][r] is column x, of the window's width * 3, in row r of the strip after the pass
 //          across
 //
-// Sums are exact modulo 2^32: weights are split into parts that an instruction multiplies, parts may overflow, and the
-// whole fits, as it must in Pillow. A group of four taps may begin before an output's first; those weigh 0.
+// Sums are exact modulo 2^32: weights are split into parts that an instruction can multiply; parts may overflow, but
+// the total fits, as it must in Pillow. A group of four taps may begin before an output's first tap; the extra ones
+// have weight 0.
 #pragma once
 
 #include <cstdint>
@@ -35,8 +37,8 @@ struct StripKernels {
   /// Splits the weights of four taps into parts, `stride` numbers apart.
   void (*split)(const std::int32_t* weights,         // (4)
                 std::int32_t* parts, Index stride);  // (tap_parts)
-  /// Makes `groups` groups of a strip: group g of row r from the 16 bytes at rows[r] + g * step, of which `shuffle`
-  /// names those of four red, four green and four blue values.
+  /// Fills `groups` groups of a strip: group g of row r from the 16 bytes at rows[r] + g * step, of which `shuffle`
+  /// selects four red, four green and four blue values.
   void (*gather)(const std::uint8_t* const* rows,  // (16)
                  Index groups, Index step,         // in bytes
                  const std::uint8_t* shuffle,      // (16); 0x80 stands for a zero

@@ -1,7 +1,7 @@
 // The steps of the resize, written once for every instruction set.
 //
-// This file doesn't compile alone. A level includes it in a struct of its own, where BEIT_TARGET is its target
-// attribute. That struct has
+// This file doesn't compile alone. A level includes it in a separate struct, where BEIT_TARGET is its target attribute.
+// That struct has
 //   V, its vector (kernels/vector_avx2.hpp says what that offers);
 //   split, see StripKernels;
 //   Sums, four taps' sums in every lane, in parts, and total(sums), the whole, in Words;
@@ -16,14 +16,14 @@ using Bits = typename V::Bits;
 using Words = typename V::Words;
 using Integers = typename V::Integers;
 
-/// See StripKernels.
+/// Implements the step that StripKernels documents.
 BEIT_TARGET static void gather(const std::uint8_t* const* rows, Index groups, Index step, const std::uint8_t* shuffle,
                                std::uint8_t* strip) {
   const Bits order = V::repeat(shuffle);
   for (Index row = 0; row < strip_rows; row += V::lanes, rows += V::lanes, strip += V::lanes * 4) {
     std::uint8_t* to = strip;
     for (Index at = 0; at < groups * step; at += step, to += strip_group_bytes) {
-      // A block holds four red, four green and four blue values of a row; then one colour of four rows.
+      // A block first holds four red, four green and four blue values of a row, then one colour of four rows.
       const Bits a = V::shuffle(V::load_blocks(rows, at), order), b = V::shuffle(V::load_blocks(rows + 1, at), order);
       const Bits c = V::shuffle(V::load_blocks(rows + 2, at), order),
                  d = V::shuffle(V::load_blocks(rows + 3, at), order);
@@ -35,7 +35,7 @@ BEIT_TARGET static void gather(const std::uint8_t* const* rows, Index groups, In
   }
 }
 
-/// See StripKernels.
+/// Implements the step that StripKernels documents.
 BEIT_TARGET static void across(const std::uint8_t* strip, const std::int32_t* weights, Index groups,
                                std::uint8_t* out) {
   const Words half = half_and(offset(weights, groups, 1));
@@ -52,7 +52,7 @@ BEIT_TARGET static void across(const std::uint8_t* strip, const std::int32_t* we
   }
 }
 
-/// See StripKernels.
+/// Implements the step that StripKernels documents.
 BEIT_TARGET static void down(const std::uint8_t* const* blocks, const std::int32_t* weights, Index count, Index columns,
                              std::uint8_t* out) {
   constexpr Index vector = V::lanes * 4;  // bytes: 16 rows of a column fill a block
@@ -74,18 +74,18 @@ BEIT_TARGET static void down(const std::uint8_t* const* blocks, const std::int32
 static constexpr StripKernels kernels{&split, &gather, &across, &down};
 
 private:
-/// The half that rounds a sum, and `offset`, in every lane.
+/// Returns in every lane `offset` and the half that rounds a sum.
 BEIT_TARGET static Words half_and(std::int32_t offset) {
   const std::int32_t sum = offset + (1 << (weight_bits - 1));
   return reinterpret_cast<Words>(V::broadcast(&sum));
 }
 
-/// Sums as the nearest integers, not clamped to a byte.
+/// Rounds sums to the nearest integers, not clamped to a byte.
 BEIT_TARGET static Integers rounded(Words sums, Words half) {
   return reinterpret_cast<Integers>(sums + half) >> weight_bits;
 }
 
-/// In every block the sum of a's lanes, of b's, of c's and of d's.
+/// Returns in every block the sum of a's lanes, of b's, of c's and of d's.
 BEIT_TARGET static Words add_lanes(Words a, Words b, Words c, Words d) {
   const Words ab = words(V::zip_low(bits(a), bits(b))) + words(V::zip_high(bits(a), bits(b)));
   const Words cd = words(V::zip_low(bits(c), bits(d))) + words(V::zip_high(bits(c), bits(d)));

@@ -134,7 +134,7 @@ struct VectorAvx2 {
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), reinterpret_cast<__m256i>(x));
   }
 
-  // What strips.inl asks for. A register is lanes of 32 bits, and blocks of four lanes.
+  // The functions that strips.inl requires. A register consists of lanes of 32 bits, and of blocks of four lanes.
 
   using Bits = __m256i;
   typedef std::uint32_t Words __attribute__((vector_size(32)));
@@ -149,26 +149,26 @@ struct VectorAvx2 {
   BEIT_TARGET_AVX2 static Bits load_blocks(const std::uint8_t* const* p, Index at) {
     return _mm256_inserti128_si256(_mm256_castsi128_si256(load_block(p[0] + at)), load_block(p[4] + at), 1);
   }
-  /// The bytes of each block of x that `order` names; 0 where it names number 0x80.
+  /// Selects the bytes of each block of x that `order` names; 0x80 names a zero.
   BEIT_TARGET_AVX2 static Bits shuffle(Bits x, Bits order) { return _mm256_shuffle_epi8(x, order); }
-  /// The lanes of a and b in turn, of the lower or the upper half of each block; then the same for pairs of lanes.
+  /// Take lanes of a and b in turn, from the lower or the upper half of each block; the last two take pairs of lanes.
   BEIT_TARGET_AVX2 static Bits zip_low(Bits a, Bits b) { return _mm256_unpacklo_epi32(a, b); }
   BEIT_TARGET_AVX2 static Bits zip_high(Bits a, Bits b) { return _mm256_unpackhi_epi32(a, b); }
   BEIT_TARGET_AVX2 static Bits zip_low_pairs(Bits a, Bits b) { return _mm256_unpacklo_epi64(a, b); }
   BEIT_TARGET_AVX2 static Bits zip_high_pairs(Bits a, Bits b) { return _mm256_unpackhi_epi64(a, b); }
-  /// Bytes 0 and 2 of each lane, and bytes 1 and 3, as two numbers of 16 bits.
+  /// Bytes 0 and 2 of each lane, or bytes 1 and 3, as two numbers of 16 bits.
   BEIT_TARGET_AVX2 static Bits even_bytes(Bits x) { return _mm256_and_si256(x, _mm256_set1_epi16(0xff)); }
   BEIT_TARGET_AVX2 static Bits odd_bytes(Bits x) { return _mm256_srli_epi16(x, 8); }
-  /// sums + the products of 16-bit numbers with signs, each lane's two added, modulo 2^32. lane_sums then has them.
+  /// Adds to each lane of `sums` its two products of signed 16-bit numbers, modulo 2^32. lane_sums returns the results.
   BEIT_TARGET_AVX2 static PairSums add_products(PairSums sums, Bits x, Bits y) {
     return sums + reinterpret_cast<Words>(_mm256_madd_epi16(x, y));
   }
   BEIT_TARGET_AVX2 static Words lane_sums(PairSums sums) { return sums; }
-  /// Lanes of x, y and z, clamped to bytes, to out, out + 16 and out + 32.
+  /// Stores the lanes of x, y and z, clamped to bytes, at out, out + 16 and out + 32.
   BEIT_TARGET_AVX2 static void store_block(Integers x, Integers y, Integers z, std::uint8_t* out) {
     const __m256i xy = _mm256_packs_epi32(reinterpret_cast<__m256i>(x), reinterpret_cast<__m256i>(y));
     const __m256i z0 = _mm256_packs_epi32(reinterpret_cast<__m256i>(z), _mm256_setzero_si256());
-    // Each block: four bytes of x, of y and of z.
+    // Each block holds four bytes of x, of y and of z.
     const __m256i bytes =
         _mm256_permutevar8x32_epi32(_mm256_packus_epi16(xy, z0), _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
     const __m128i first = _mm256_castsi256_si128(bytes);
@@ -176,7 +176,7 @@ struct VectorAvx2 {
     _mm_storel_epi64(reinterpret_cast<__m128i*>(out + 16), _mm_unpackhi_epi64(first, first));
     _mm_storel_epi64(reinterpret_cast<__m128i*>(out + 32), _mm256_extracti128_si256(bytes, 1));
   }
-  /// The lanes clamped to bytes, lane l of block b at out[b + blocks * l], at most `count` of them.
+  /// Stores the lanes, clamped to bytes: lane l of block b at out[b + blocks * l], at most `count` of them.
   BEIT_TARGET_AVX2 static void store_transposed(Integers x, Index count, std::uint8_t* out) {
     const __m256i words = _mm256_packs_epi32(reinterpret_cast<__m256i>(x), reinterpret_cast<__m256i>(x));
     const __m256i bytes = _mm256_packus_epi16(words, words);
@@ -185,7 +185,7 @@ struct VectorAvx2 {
 
  private:
   BEIT_TARGET_AVX2 static __m128i load_block(const void* p) { return _mm_loadu_si128(static_cast<const __m128i*>(p)); }
-  /// All bits of the first `count` lanes.
+  /// A mask with all bits of the first `count` lanes.
   BEIT_TARGET_AVX2 static __m256i first_lanes(Index count) {
     return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(count)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
   }

@@ -1,4 +1,4 @@
-// From photographs to the input of a model.
+// Turns photographs into the input of a model.
 #pragma once
 
 #include <concepts>
@@ -19,13 +19,13 @@
 
 namespace beit::inline BEIT_ABI {
 
-/// std::vector<Image>, std::span<const ImageView>, std::array ...
+/// A contiguous range of images: std::vector<Image>, std::span<const ImageView>, std::array ...
 template <typename T>
 concept ImageRange = std::ranges::contiguous_range<T> && std::ranges::sized_range<T> &&
     std::convertible_to<std::ranges::range_reference_t<T>, ImageView>;
 
-/// Writes each image as timm's eval transform makes it, in parallel: out (B, 3*H*W), a row per image in this layout.
-/// After the first images of a size this allocates nothing. ArgumentError where the shape of `out` is wrong.
+/// Applies timm's eval transform to each image, in parallel: out (B, 3*H*W), one row per image in this layout. It
+/// allocates nothing after the first images of a size. ArgumentError for a wrong shape of `out`.
 template <ImageRange Images>
 void preprocess(const Preprocessing& preprocessing, const Images& images, Workspace& workspace, Rows out,
                 TensorLayout layout = TensorLayout::channels_first, const Kernels& kernels = default_kernels()) {
@@ -36,7 +36,7 @@ void preprocess(const Preprocessing& preprocessing, const Images& images, Worksp
   });
 }
 
-/// The same, in memory of its own: (B, 3*H*W).
+/// Applies timm's eval transform to each image and returns the result (B, 3*H*W).
 template <ImageRange Images>
 Matrix preprocess(const Preprocessing& preprocessing, const Images& images, Workspace& workspace,
                   TensorLayout layout = TensorLayout::channels_first, const Kernels& kernels = default_kernels()) {
@@ -45,7 +45,7 @@ Matrix preprocess(const Preprocessing& preprocessing, const Images& images, Work
   return x;
 }
 
-/// The input for images of the model that `config` describes: (B, in_chans*H*W).
+/// Turns images into the input of the model that `config` describes: (B, in_chans*H*W).
 template <ImageRange Images>
 Matrix preprocess(const TrunkConfig& config, const Images& images, Workspace& workspace,
                   const Kernels& kernels = default_kernels()) {
@@ -56,14 +56,14 @@ Matrix preprocess(const TrunkConfig& config, const Images& images, Workspace& wo
   return preprocess(config.preprocessing, images, workspace, TensorLayout::channels_first, kernels);
 }
 
-/// A model of images: Beit and its kin.
+/// A model that takes images: Beit and its kin.
 template <typename T>
 concept ImageModel = requires(const T& model) {
   { model.config() } -> std::convertible_to<const TrunkConfig&>;
   { model.isa() } -> std::convertible_to<Isa>;
 };
 
-/// The input for images of a model, made on the kernels that the model runs on: (B, in_chans*H*W).
+/// Turns images into the input of a model, on the model's kernels: (B, in_chans*H*W).
 template <ImageModel Model, ImageRange Images>
 Matrix preprocess(const Model& model, const Images& images, Workspace& workspace) {
   return preprocess(model.config(), images, workspace, kernels::kernels_of(model.isa()));

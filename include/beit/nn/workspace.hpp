@@ -54,8 +54,8 @@ class Workspace {
 
  private:
   Executor executor_;
-  Arena arena_;                // of frames
-  std::vector<Arena> arenas_;  // of tasks
+  Arena arena_;                // memory of frames
+  std::vector<Arena> arenas_;  // (slots,): memory of tasks
 };
 
 /// Encodes the rows of `x`, on all threads, if they were staged. What reads activations begins with this, so that what

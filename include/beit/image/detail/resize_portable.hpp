@@ -1,4 +1,4 @@
-// The resize in plain C++: for any processor and any size, and the oracle of the steps in kernels/strips.hpp.
+// The resize in plain C++, for any processor and any size. It is the oracle of the steps in kernels/strips.hpp.
 #pragma once
 
 #include <algorithm>
@@ -19,10 +19,10 @@ inline std::uint8_t to_byte(std::int32_t sum) {
   return static_cast<std::uint8_t>(std::clamp(sum >> kernels::weight_bits, 0, 255));
 }
 
-/// Half of a pixel's unit: a sum that begins with it is rounded to the nearest.
+/// Half of a pixel's unit: a sum that begins with it is rounded to the nearest number.
 inline constexpr std::int32_t half_pixel = 1 << (kernels::weight_bits - 1);
 
-/// The pass across of one row: out[i] is the weighted sum of the row's pixels that taps.spans[i] names.
+/// The pass across, for one row: out[i] is the weighted sum of the row's pixels in taps.spans[i].
 inline void resample_row(const std::uint8_t* row,  // (source width, 3)
                          const Taps& taps,
                          std::uint8_t* out) {  // (window, 3)
@@ -42,7 +42,7 @@ inline void resample_row(const std::uint8_t* row,  // (source width, 3)
   }
 }
 
-/// The pass down to one row: out is the weighted sum of `count` rows of `bytes` bytes.
+/// The pass down, for one output row: the weighted sum of `count` rows of `bytes` bytes.
 inline void resample_column(const std::uint8_t* const* rows,  // (count) pointers to (bytes)
                             const std::int32_t* weights,      // (count)
                             Index count, Index bytes,
@@ -61,7 +61,7 @@ inline void resample_column(const std::uint8_t* const* rows,  // (count) pointer
   }
 }
 
-/// One row of any view as RGB: the row itself, or `scratch` filled.
+/// Returns a row of any view as RGB: the row itself, or `scratch` filled with it.
 inline const std::uint8_t* rgb_row(const ImageView& image, Index y, std::uint8_t* scratch) {  // (width, 3)
   const std::uint8_t* pixel = image.row(y);
   const auto [red, green, blue] = image.colours();
@@ -94,14 +94,14 @@ inline void resize_nearest(const ImageView& image, Size resized, Window rows, Wi
   }
 }
 
-/// Both passes, row by row.
+/// Runs both passes, row by row.
 inline void resize_portable(const ImageView& image, const Taps& across, const Taps& down, Arena& arena,
                             RowWriter write) {
   Arena::Frame frame(arena);
   const Index bytes = across.count * 3;
   std::uint8_t* const scratch = frame.take<std::uint8_t>(image.width * 3);
   std::uint8_t* const out = frame.take<std::uint8_t>(bytes);
-  // The source rows of consecutive outputs overlap: a ring keeps as many as one output needs.
+  // The source rows of consecutive outputs overlap, so a ring keeps as many as one output needs.
   const Index ring_rows = down.stride;
   std::uint8_t* const ring = frame.take<std::uint8_t>(ring_rows * bytes);  // (ring_rows, window, 3)
   const std::uint8_t** const rows = frame.take<const std::uint8_t*>(ring_rows);

@@ -1,4 +1,4 @@
-// The resize in strips of 16 rows, by the steps of a level (kernels/strips.hpp).
+// The resize in strips of 16 rows, on a level's steps (kernels/strips.hpp).
 #pragma once
 
 #include <algorithm>
@@ -19,20 +19,21 @@ namespace detail {
 
 using kernels::strip_rows;
 
-inline constexpr Index max_strip_pixels = 1024;                      // 48 KiB: the strip stays in the nearer caches
-inline constexpr Index max_strip_groups = max_strip_pixels / 4 + 1;  // where the first begins before the pixels
+inline constexpr Index max_strip_pixels = 1024;  // 48 KiB, so that a strip stays in the nearer caches
+inline constexpr Index max_strip_groups =
+    max_strip_pixels / 4 + 1;  // one more, because the first group may begin before the pixels
 
-/// Weights split into parts, in units of some groups of four taps each.
+/// Weights that are split into parts, in units of some groups of four taps.
 struct PackedTaps {
-  Span* spans;          // (window): which units, counted from the first pixel that any output needs
+  Span* spans;          // (window): ranges of units, counted from the first pixel that any output needs
   std::int32_t* parts;  // (window, units, tap_parts, groups of a unit)
   Index stride;         // numbers per output
-  Index max_units;      // most units of one output
+  Index max_units;      // the largest number of units of an output
 
   const std::int32_t* of(Index output) const { return parts + output * stride; }
 };
 
-/// In the memory of `frame`.
+/// Packs taps in the memory of `frame`.
 inline PackedTaps pack_taps(const kernels::StripKernels& level, const Taps& taps, Index groups,  // groups per unit
                             Arena::Frame& frame) {
   const Index base = taps.spans[0].first, unit = 4 * groups;
@@ -54,13 +55,13 @@ inline PackedTaps pack_taps(const kernels::StripKernels& level, const Taps& taps
   return packed;
 }
 
-/// Output columns whose pixels have room in one strip.
+/// Output columns whose source pixels fit into one strip.
 struct Chunk {
   Index first, count;         // outputs
-  Index first_group, groups;  // of the strip, counted from the first pixel that any output needs
+  Index first_group, groups;  // groups of the strip, counted from the first pixel that any output needs
 };
 
-/// As many outputs to each chunk as a strip has room for: (returned,), in the memory of `frame`.
+/// Divides outputs into chunks, each with as many as fit into a strip: (returned,), in the memory of `frame`.
 inline Index cut_chunks(const Span* spans, Index count, Chunk* chunks) {
   Index made = 0;
   for (Index i = 0; i < count; ++i) {
@@ -72,12 +73,12 @@ inline Index cut_chunks(const Span* spans, Index count, Chunk* chunks) {
   return made;
 }
 
-/// The strip of 4 * groups pixels from `first` on. Beyond the rows' end there is anything.
+/// Fills the strip with 4 * groups pixels from `first` on; its contents beyond the rows' end are arbitrary.
 inline void gather_strip(const kernels::StripKernels& level, const ImageView& image,
                          const std::uint8_t* const* rows,  // (16) pointers
                          Index first, Index groups,
                          std::uint8_t* strip) {  // (groups, 3, 16, 4)
-  // For 4 pixels in 16 bytes or fewer: the bytes of 4 red, 4 green, 4 blue; the highest bit set stands for 0.
+  // The positions of 4 red, 4 green and 4 blue bytes in up to 16 bytes of 4 pixels; the highest bit means a zero.
   std::array<std::uint8_t, 16> shuffle;
   shuffle.fill(0x80);
   const std::array<Index, 3> colours = image.colours();
@@ -85,14 +86,14 @@ inline void gather_strip(const kernels::StripKernels& level, const ImageView& im
     shuffle[i] = static_cast<std::uint8_t>(static_cast<Index>(i % 4) * image.channels + colours[i / 4]);
   }
   const Index step = 4 * image.channels;
-  // A group is read as 16 bytes, whatever it has.
+  // A group is always read as 16 bytes.
   const Index begin = first * image.channels, left = image.width * image.channels - begin;
   const Index whole = left < 16 ? 0 : std::min(groups, (left - 16) / step + 1);
   std::array<const std::uint8_t*, strip_rows> from;
   for (std::size_t r = 0; r < from.size(); ++r) from[r] = rows[r] + begin;
   level.gather(from.data(), whole, step, shuffle.data(), strip);
   if (whole == groups) return;
-  std::array<std::array<std::uint8_t, 32>, strip_rows> tails{};  // fewer than 16 bytes are left
+  std::array<std::array<std::uint8_t, 32>, strip_rows> tails{};  // for groups with fewer than 16 bytes left
   for (std::size_t r = 0; r < from.size(); ++r) {
     std::copy_n(from[r] + whole * step, std::min<Index>(left - whole * step, 32), tails[r].data());
     from[r] = tails[r].data();
@@ -100,7 +101,7 @@ inline void gather_strip(const kernels::StripKernels& level, const ImageView& im
   level.gather(from.data(), groups - whole, step, shuffle.data(), strip + whole * kernels::strip_group_bytes);
 }
 
-/// Both passes. The taps' windows aren't empty, and across.stride is at most max_strip_pixels.
+/// Runs both passes. The taps' windows aren't empty, and across.stride is at most max_strip_pixels.
 inline void resize_by_strips(const kernels::StripKernels& level, const ImageView& image, const Taps& across,
                              const Taps& down, Arena& arena, RowWriter write) {
   Arena::Frame frame(arena);

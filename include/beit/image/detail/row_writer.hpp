@@ -1,4 +1,4 @@
-// Where the rows of a resized image go.
+// The destination of a resized image's rows.
 #pragma once
 
 #include <cstdint>

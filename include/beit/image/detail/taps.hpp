@@ -1,4 +1,4 @@
-// Which source pixels each pixel of a resized image sums, with which weights: Pillow's filters in fixed point.
+// The source pixels and weights that each pixel of a resized image sums: Pillow's filters in fixed point.
 //
 // Source: Pillow's src/libImaging/Resample.c (antialiased filters) and Geometry.c (nearest).
 #pragma once
@@ -19,7 +19,8 @@ namespace beit::inline BEIT_ABI {
 
 namespace detail {
 
-/// A product that no compiler fuses with a following sum: fused it would be rounded once where Pillow rounds twice.
+/// Returns a product that no compiler fuses with a following sum: a fused one would be rounded once, where Pillow
+/// rounds twice.
 inline double product(double a, double b) {
   volatile double rounded = a * b;
   return rounded;
@@ -31,7 +32,7 @@ inline double sinc(double x) {
   return std::sin(x) / x;
 }
 
-/// The filters' reach on either side, in pixels of the coarser grid.
+/// A filter's reach on either side, in pixels of the coarser grid.
 inline double filter_support(Interpolation interpolation) {
   switch (interpolation) {
     case Interpolation::box:
@@ -81,17 +82,17 @@ struct Span {
   Index count;
 };
 
-/// What each row (or column) of a window of the resized image sums, with which weights.
+/// The source pixels and weights for each row (or column) of a window of the resized image.
 struct Taps {
   Span* spans;            // (count)
   std::int32_t* weights;  // (count, stride), fixed point: 1.0 is 1 << kernels::weight_bits
   Index count;            // outputs
-  Index stride;           // weights per output, those that pad it included
+  Index stride;           // weights per output, including padding
 
   const std::int32_t* of(Index output) const { return weights + output * stride; }
 };
 
-/// In the memory of `frame`.
+/// Computes taps in the memory of `frame`.
 inline Taps make_taps(Index source, Index resized, Window window, Interpolation interpolation, Arena::Frame& frame) {
   const double scale = static_cast<double>(source) / static_cast<double>(resized);
   const double filter_scale = std::max(scale, 1.0);
@@ -116,7 +117,7 @@ inline Taps make_taps(Index source, Index resized, Window window, Interpolation 
     std::int32_t* const fixed = taps.weights + i * stride;
     for (Index x = 0; x < count; ++x) {
       const double weight = sum != 0.0 ? exact[x] / sum : exact[x];
-      // Scaling by a power of two is exact, so fusing it with the sum changes nothing.
+      // Scaling by a power of two is exact, so that fusing it with the sum changes nothing.
       fixed[x] = static_cast<std::int32_t>(weight * (1 << kernels::weight_bits) + (weight < 0.0 ? -0.5 : 0.5));
     }
     std::fill(fixed + count, fixed + stride, 0);
@@ -125,8 +126,8 @@ inline Taps make_taps(Index source, Index resized, Window window, Interpolation 
   return taps;
 }
 
-/// Nearest: the source pixel of each output, in the memory of `frame`. Pillow steps by repeated addition, and the
-/// rounding of the sum shows. -1 where the sum steps past the last pixel: Pillow leaves it black.
+/// The nearest source pixel of each output, in the memory of `frame`. Like Pillow, it steps by repeated addition, whose
+/// rounding matters. It is -1 if the sum steps past the last pixel, which Pillow leaves black.
 inline const Index* nearest_sources(Index source, Index resized, Window window, Arena::Frame& frame) {  // (window)
   const double step = static_cast<double>(source) / static_cast<double>(resized);
   Index* const sources = frame.take<Index>(window.count);
