@@ -16,8 +16,9 @@ int main(int argc, char** argv) {
     const cv::Mat frame = cv::imread(argv[2]);
     if (frame.empty()) throw beit::FileError(std::string(argv[2]) + ": OpenCV can't read it");
     // OpenCV stores blue first.
-    const beit::ImageView view{frame.data, frame.rows, frame.cols, frame.channels(),
-                               static_cast<beit::Index>(frame.step), beit::PixelOrder::bgr};
+    const beit::ImageView view{
+        frame.data,           frame.rows, frame.cols, frame.channels(), static_cast<beit::Index>(frame.step),
+        beit::PixelOrder::bgr};
     for (const auto& [index, label, score] : beit::classify(model, view, 5)) {
       std::cout << 100 * score << " % " << label << '\n';
     }

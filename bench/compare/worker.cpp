@@ -189,8 +189,7 @@ class Worker {
       const beit::Image image = beit::read_image(read_path(words));
       std::vector<std::uint8_t> pixels(static_cast<std::size_t>(height * width * 3));
       result = repeat(seconds, [&] {
-        beit::resize_window(image, {height, width}, {0, height}, {0, width}, beit::Interpolation::bicubic,
-                            pixels);
+        beit::resize_window(image, {height, width}, {0, height}, {0, width}, beit::Interpolation::bicubic, pixels);
       });
       beit::Matrix out(height, width * 3);
       for (beit::Index i = 0; i < out.size(); ++i) out.data()[i] = pixels[static_cast<std::size_t>(i)];

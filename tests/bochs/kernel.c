@@ -1,6 +1,6 @@
-// As much of an operating system as a statically linked test program needs, for processors that only an emulator has:
-// one program, one thread, memory, and a console. Begun by a multiboot loader, which puts the program in its first
-// module and its arguments and environment in that module's command line. The console is a port of Bochs's.
+// A minimal operating system for one statically linked test program, on processors that only an emulator has: it offers
+// one thread, memory and a console. A multiboot loader starts it; the first module is the program, and that module's
+// command line holds the program's arguments and environment. The console is a port of Bochs's.
 #include <asm/prctl.h>
 #include <elf.h>
 #include <errno.h>

@@ -29,8 +29,33 @@ case ${1-} in
     ! grep -nE 'INSTANTIATE_(TYPED_)?TEST_SUITE_P\([^,]' -r tests --include='*_test.cpp'
     ;;
 
+  # A comment begins with a verb or a plain noun phrase that says what it is about: not with a bare "Of", "What", "As",
+  # "That of", "Those of" or "The same".
+  comments)
+    sources | xargs awk '
+      FNR == 1 { continued = 0 }
+      {
+        text = ""
+        if (match($0, /^[ \t]*\/\/[\/<]*/)) {
+          text = substr($0, RLENGTH + 1)
+          begins = !continued
+          continued = text !~ /^[ \t]*$/
+        } else {
+          continued = 0
+          begins = match($0, /[^ \t].*[ \t]\/\/[\/<]* /)
+          if (begins) text = substr($0, RSTART + RLENGTH)
+        }
+        sub(/^[ \t]+/, "", text)
+        if (begins && text ~ /^(Of|What|As|That of|Those of|The same)([^A-Za-z]|$)/) {
+          print FILENAME ":" FNR ": " text
+          found = 1
+        }
+      }
+      END { exit found }'
+    ;;
+
   *)
-    echo "rules.sh: found '${1-}', wanted format, options or test_names" >&2
+    echo "rules.sh: found '${1-}', wanted format, options, test_names or comments" >&2
     exit 2
     ;;
 esac
