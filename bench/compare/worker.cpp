@@ -244,7 +244,7 @@ class Worker {
 
   static void write(const std::filesystem::path& path, const beit::Matrix& rows) {
     beit::NpyWriter file(path, {rows.cols()});
-    file.write(rows.data(), rows.rows());
+    file.write(rows);
     file.close();
   }
 

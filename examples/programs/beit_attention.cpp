@@ -4,6 +4,7 @@
 #include <charconv>
 #include <filesystem>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -78,10 +79,8 @@ std::string head_text(const Options& options, const beit::Config& config) {
 /// Writes numbers for --npy, in rows of `shape`.
 void write_npy(const std::string& path, const beit::Matrix& values, std::vector<Index> shape) {
   if (path.empty()) return;
-  Index row_size = 1;
-  for (const Index n : shape) row_size *= n;
   beit::NpyWriter file(programs::path_of(path), std::move(shape));
-  file.write(values.data(), values.size() / row_size);
+  file.write(std::span(values.data(), static_cast<std::size_t>(values.size())));
   file.close();
 }
 

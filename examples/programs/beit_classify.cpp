@@ -97,14 +97,13 @@ int classify(const CLI::App& app, const Options& options) {
     model.forward(x, workspace, logits);
     return logits;
   };
-  programs::run_batches(batches, progress, forward, [&](const programs::Item& item, const float* logits) {
-    if (logits == nullptr) {
+  programs::run_batches(batches, progress, forward, [&](const programs::Item& item, std::span<const float> logits) {
+    if (logits.empty()) {
       print_error(app, options, item);
       failed = true;
       return;
     }
-    const std::span classes(logits, static_cast<std::size_t>(config.num_classes));
-    print(options, item.path, beit::top_k(classes, options.top_k, config.labels));
+    print(options, item.path, beit::top_k(logits, options.top_k, config.labels));
     if (files) files->write(item.path, logits);
   });
   programs::print_skipped(app, skipped);

@@ -61,7 +61,7 @@ std::vector<beit::Index> row_shape(const beit::Config& config, const std::string
 programs::Json job_options(const Options& options) {
   std::string model = options.visual() && options.model.empty() ? programs::fingerprint(programs::demo_tokenizer())
                                                                 : programs::fingerprint(options.model);
-  if (options.image_size != beit::Size{}) model += " " + beit::detail::size_text(options.image_size);
+  if (options.image_size != beit::Size{}) model += " " + programs::size_text(options.image_size);
   return {{"program", "beit-embed " BEIT_VERSION},
           {"model", model},
           {"precision", options.precision},
@@ -101,8 +101,8 @@ class Embedder {
       model_ = programs::load_model(options.model, options.precision, pool_, options.image_size);
       config_ = model_->config();
     }
-    const std::string what = tokenizer_ ? "tokenizer: image " + beit::detail::size_text(config_.image_size) +
-                                              ", tokens " + beit::detail::size_text(tokenizer_->grid())
+    const std::string what = tokenizer_ ? "tokenizer: image " + programs::size_text(config_.image_size) + ", tokens " +
+                                              programs::size_text(tokenizer_->grid())
                                         : programs::model_text(config_);
     if (options.verbose) programs::describe(app, options, what, workspace_.executor());
   }
@@ -120,20 +120,27 @@ class Embedder {
 
   Counts run(programs::Batches& batches, programs::Output& output, programs::InputProgress& progress) {
     Counts counts;
+    std::size_t size = 1;
+    for (const beit::Index n : row_shape()) size *= static_cast<std::size_t>(n);
     // Patch tokens come after the class token.
-    const beit::Index first = options_.tokens == "patch" ? config_.embed_dim : 0;
-    programs::run_batches(
-        batches, progress, [this](const beit::ConstRows& x) { return forward(x); },
-        [&](const programs::Item& item, const float* features) {
-          if (features != nullptr) {
-            output.write(item, features + first);
-            ++counts.embedded;
-          } else {
-            programs::print_error(app_, item.path + ": " + item.error);
-            output.write(item, nullptr);
-            ++counts.failed;
-          }
-        });
+    const std::size_t first = options_.tokens == "patch" ? static_cast<std::size_t>(config_.embed_dim) : 0;
+    const auto write = [&](const programs::Item& item, auto numbers) {
+      if (!numbers.empty()) {
+        output.write(item, numbers.subspan(first, size));
+        ++counts.embedded;
+      } else {
+        programs::print_error(app_, item.path + ": " + item.error);
+        output.write(item, std::nullopt);
+        ++counts.failed;
+      }
+    };
+    if (tokenizer_) {
+      const auto encode = [this](const beit::ConstRows& x) { return tokenizer_->encode(x, workspace_); };
+      programs::run_batches(batches, progress, encode, write);
+    } else {
+      programs::run_batches(
+          batches, progress, [this](const beit::ConstRows& x) { return forward(x); }, write);
+    }
     output.close();
     return counts;
   }
@@ -143,15 +150,10 @@ class Embedder {
   }
 
  private:
-  beit::Index rows_per_image() const {
-    return options_.tokens == "pooled" || tokenizer_ ? 1 : model_->config().num_tokens();
-  }
-
-  /// Returns features (B * rows_per_image, C), or tokens (B, h*w).
+  /// Returns embeddings (B, C), or the features of all tokens (B*N, C).
   beit::Matrix forward(const beit::ConstRows& x) {
-    if (tokenizer_) return tokenizer_->encode(x, workspace_);
     if (options_.tokens == "pooled") return beit::embed(*model_, x, workspace_);
-    beit::Matrix features(x.rows() * rows_per_image(), model_->config().embed_dim);
+    beit::Matrix features(x.rows() * config_.num_tokens(), config_.embed_dim);
     model_->forward_features(x, workspace_, features);
     return features;
   }

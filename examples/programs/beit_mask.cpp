@@ -139,11 +139,10 @@ class Masker {
 };
 
 /// The numbers for --npy of one image, (3, h*w): its tokens, the predicted tokens, and the mask.
-beit::Matrix rows_of(const Result& result, const std::vector<std::uint8_t>& mask) {
-  beit::Matrix rows(3, static_cast<Index>(mask.size()));
-  std::copy(result.wanted.values.begin(), result.wanted.values.end(), rows.row(0));
-  std::copy(result.predicted.values.begin(), result.predicted.values.end(), rows.row(1));
-  std::copy(mask.begin(), mask.end(), rows.row(2));
+std::vector<std::int32_t> rows_of(const Result& result, const std::vector<std::uint8_t>& mask) {
+  std::vector<std::int32_t> rows(result.wanted.values);
+  rows.insert(rows.end(), result.predicted.values.begin(), result.predicted.values.end());
+  rows.insert(rows.end(), mask.begin(), mask.end());
   return rows;
 }
 
@@ -227,7 +226,7 @@ int mask_images(const CLI::App& app, const Options& options) {
     const Result result = masker.run(*image, x.data(), mask, workspace);
     all.add(result.score);
     print(options, item.path, result.score, seed);
-    if (npy) npy->write(item.path, rows_of(result, mask).data());
+    if (npy) npy->write(item.path, rows_of(result, mask));
     if (!picture_file) continue;
     const std::array<beit::Image, 4> images = panels(masker, x, result, mask, options.size, workspace);
     if (!picture) picture.emplace(beit::Size{images[0].height(), images[0].width()}, rows);

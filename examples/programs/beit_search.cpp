@@ -4,6 +4,7 @@
 #include <iomanip>
 #include <iostream>
 #include <map>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -76,10 +77,10 @@ Queries embed_queries(const CLI::App& app, const Options& options, const beit::A
   programs::Batches batches(list, config, options.decode, options.batch_size, workspace.executor().size());
   const auto forward = [&](const beit::ConstRows& x) { return beit::embed(model, x, workspace); };
   Queries queries;
-  programs::run_batches(batches, progress, forward, [&](const programs::Item& item, const float* row) {
-    if (row != nullptr) {
+  programs::run_batches(batches, progress, forward, [&](const programs::Item& item, std::span<const float> row) {
+    if (!row.empty()) {
       queries.results.push_back({item.path, {}});
-      queries.embeddings.insert(queries.embeddings.end(), row, row + config.embed_dim);
+      queries.embeddings.insert(queries.embeddings.end(), row.begin(), row.end());
     } else {
       programs::print_error(app, item.path + ": " + item.error);
       print_error(options, item.path, item.error);

@@ -133,10 +133,10 @@ void fill(programs::EmbeddingCache& cache, const CLI::App& app, const Options& o
   programs::Batches batches(list, model.config(), options.decode, options.batch_size, workspace.executor().size());
   const auto forward = [&](const beit::ConstRows& x) { return beit::embed(model, x, workspace); };
   auto place = places.begin();
-  programs::run_batches(batches, progress, forward, [&](const programs::Item& item, const float* row) {
+  programs::run_batches(batches, progress, forward, [&](const programs::Item& item, std::span<const float> row) {
     programs::EmbeddingCache::Key& key = keys[*place++];
-    if (row != nullptr) {
-      cache.add(key, row);
+    if (!row.empty()) {
+      cache.add(key, row.data());
     } else {
       programs::print_error(app, item.path + ": " + item.error);
       key.clear();

@@ -3,14 +3,17 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
 #include <iomanip>
 #include <iostream>
+#include <span>
 #include <sstream>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #if defined(_WIN32)
@@ -30,6 +33,13 @@ inline std::string one_line(std::string text) {
     if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = '?';
   }
   return text;
+}
+
+/// Cuts a text in UTF-8 that is longer than `limit` bytes, between two characters, and appends "...".
+inline std::string shortened(const std::string& text, std::size_t limit) {
+  if (text.size() <= limit) return text;
+  while (limit > 0 && (static_cast<unsigned char>(text[limit]) & 0xC0) == 0x80) --limit;
+  return text.substr(0, limit) + "...";
 }
 
 inline bool is_terminal(std::FILE* stream) {
@@ -104,6 +114,9 @@ class Progress {
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
+/// The numbers of one image: floats, or the int32 that visual tokens are.
+using NumberRow = std::variant<std::span<const float>, std::span<const std::int32_t>>;
+
 /// Writes OUT.npy with one row per image, and OUT.txt with the image's name for each row. Both files appear complete in
 /// close(); if the program ends earlier, files that were there before stay as they were.
 class RowFiles {
@@ -112,8 +125,8 @@ class RowFiles {
            beit::NpyType type = beit::NpyType::float32)
       : rows_(path, std::move(row_shape), type), names_(std::filesystem::path(path).replace_extension(".txt")) {}
 
-  void write(const std::string& name, const float* row) {
-    rows_.write(row, 1);
+  void write(const std::string& name, const NumberRow& row) {
+    std::visit([this](auto numbers) { rows_.write(numbers); }, row);
     names_.write(one_line(name) + '\n');
     empty_ = false;
   }

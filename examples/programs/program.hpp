@@ -136,12 +136,15 @@ inline void require_inputs(const std::vector<std::string>& images, const std::st
   }
 }
 
+/// "320x480": height, then width.
+inline std::string size_text(beit::Size size) { return std::to_string(size.height) + "x" + std::to_string(size.width); }
+
 /// Describes a model for --verbose: "beit_base_patch16_224: image 224x224, patch 16x16, ...".
 inline std::string model_text(const beit::TrunkConfig& config) {
-  const auto text = [](beit::Size size) { return std::to_string(size.height) + "x" + std::to_string(size.width); };
-  return one_line(config.architecture.empty() ? "beit" : config.architecture) + ": image " + text(config.image_size) +
-         ", patch " + text(config.patch_size) + ", width " + std::to_string(config.embed_dim) + ", depth " +
-         std::to_string(config.depth) + ", heads " + std::to_string(config.num_heads);
+  return one_line(config.architecture.empty() ? "beit" : config.architecture) + ": image " +
+         size_text(config.image_size) + ", patch " + size_text(config.patch_size) + ", width " +
+         std::to_string(config.embed_dim) + ", depth " + std::to_string(config.depth) + ", heads " +
+         std::to_string(config.num_heads);
 }
 inline std::string model_text(const beit::Config& config) {
   const beit::TrunkConfig& trunk = config;

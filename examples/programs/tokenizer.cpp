@@ -18,12 +18,10 @@ class TokenEncoderOf final : public TokenEncoder {
 
   const beit::Preprocessing& preprocessing() const override { return tokenizer_.preprocessing(); }
   beit::Size grid() const override { return tokenizer_.grid(); }
-  beit::Matrix encode(const beit::ConstRows& x, beit::Workspace& workspace) const override {
-    beit::Matrix result(x.rows(), grid().area());
-    std::vector<std::int32_t> tokens(static_cast<std::size_t>(result.size()));
+  std::vector<std::int32_t> encode(const beit::ConstRows& x, beit::Workspace& workspace) const override {
+    std::vector<std::int32_t> tokens(static_cast<std::size_t>(x.rows() * grid().area()));
     tokenizer_.encode(x, workspace, tokens);
-    std::copy(tokens.begin(), tokens.end(), result.data());
-    return result;
+    return tokens;
   }
 
  private:

@@ -1,9 +1,11 @@
 // Loads the tokenizer that a program runs, in any precision; compiled once for all programs.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <beit/beit.hpp>
 
@@ -16,8 +18,8 @@ class TokenEncoder {
   virtual const beit::Preprocessing& preprocessing() const = 0;
   /// Number of tokens down and across.
   virtual beit::Size grid() const = 0;
-  /// Encodes x (B, 3*H*W) as tokens (B, h*w).
-  virtual beit::Matrix encode(const beit::ConstRows& x, beit::Workspace& workspace) const = 0;
+  /// Encodes x (B, 3*H*W) as tokens (B*h*w,).
+  virtual std::vector<std::int32_t> encode(const beit::ConstRows& x, beit::Workspace& workspace) const = 0;
 };
 
 /// Loads the encoder at `path`, or the demo tokenizer's if that is empty, on the threads of `executor`. An `image_size`

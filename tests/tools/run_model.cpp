@@ -55,7 +55,7 @@ int main(int argc, char** argv) {
     const std::vector<std::string> arguments(argv + 1, argv + argc);
     const Matrix out = run(arguments);
     beit::NpyWriter file(arguments.back().ends_with(".npy") ? arguments.back() : arguments.at(3), {out.cols()});
-    file.write(out.data(), out.rows());
+    file.write(out);
     file.close();
     return 0;
   } catch (const std::exception& error) {

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include <beit/beit.hpp>
@@ -24,8 +25,8 @@ class Output {
   Output& operator=(const Output&) = delete;
   virtual ~Output() = default;
 
-  /// Takes the next image, in the order of the plan. `row` is null if the image has an error.
-  virtual void write(const Item& item, const float* row) = 0;
+  /// Takes the next image, in the order of the plan, and its row; no row if the image has an error.
+  virtual void write(const Item& item, const std::optional<NumberRow>& row) = 0;
   /// Must be called after the last image.
   virtual void close() {}
 };
@@ -35,8 +36,8 @@ class FileOutput : public Output {
   FileOutput(const std::string& path, std::vector<beit::Index> row_shape, beit::NpyType type)
       : files_(path_of(path), std::move(row_shape), type) {}
 
-  void write(const Item& item, const float* row) override {
-    if (row != nullptr) files_.write(item.path, row);
+  void write(const Item& item, const std::optional<NumberRow>& row) override {
+    if (row) files_.write(item.path, *row);
   }
   void close() override { files_.close(); }
 
@@ -51,12 +52,12 @@ class ShardOutput : public Output {
   ShardOutput(const ShardFolder& folder, Json job, std::vector<beit::Index> row_shape, beit::NpyType type)
       : folder_(folder), job_(std::move(job)), row_shape_(std::move(row_shape)), type_(type) {}
 
-  void write(const Item& item, const float* row) override {
+  void write(const Item& item, const std::optional<NumberRow>& row) override {
     const std::int64_t shard = item.index / job_.at("shard_size").get<std::int64_t>();
     if (!open_) open_.emplace(folder_, shard, row_shape_, type_);
     ++open_->images;
-    if (row != nullptr) {
-      open_->embeddings.write(row, 1);
+    if (row) {
+      std::visit([this](auto numbers) { open_->embeddings.write(numbers); }, *row);
       Json object{{"path", item.path}, {"width", item.width}, {"height", item.height}};
       if (!item.label.empty()) object["label"] = item.label;
       open_->metadata.write(json_line(object));

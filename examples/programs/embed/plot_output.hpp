@@ -5,13 +5,16 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include <beit/beit.hpp>
 
 #include "../inputs/item.hpp"
+#include "../output.hpp"
 #include "../paths.hpp"
 #include "../plot.hpp"
 #include "../row_lines.hpp"
@@ -77,9 +80,9 @@ class PlotOutput : public Output {
   PlotOutput(Output& next, const std::string& path, beit::Index dim)
       : next_(next), file_(path_of(path)), sample_(dim) {}
 
-  void write(const Item& item, const float* row) override {
+  void write(const Item& item, const std::optional<NumberRow>& row) override {
     next_.write(item, row);
-    if (row != nullptr) sample_.add([&item] { return item.label; }, row);
+    if (row) sample_.add([&item] { return item.label; }, std::get<std::span<const float>>(*row).data());
   }
   void close() override {
     next_.close();

@@ -5,14 +5,17 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
+#include <cstdint>
 #include <exception>
 #include <iostream>
 #include <mutex>
 #include <new>
 #include <optional>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -196,24 +199,29 @@ class Batches {
   std::vector<std::thread> threads_;
 };
 
-/// Runs a model on batch after batch. `forward` maps x (B, 3*H*W) to a matrix with the same number of rows for each
-/// image. `visit(item, row)` is called for each image in order, with its first row, or null if the image can't be read.
-/// The progress line is cleared before `visit` prints.
+/// The numbers of a model's result.
+inline std::span<const float> numbers_of(const beit::Matrix& out) {
+  return {out.data(), static_cast<std::size_t>(out.size())};
+}
+inline std::span<const std::int32_t> numbers_of(const std::vector<std::int32_t>& out) { return out; }
+
+/// Runs a model on batch after batch. `forward` maps x (B, 3*H*W) to a matrix, or a vector of tokens, with the same
+/// number of elements for each image. `visit(item, numbers)` is called for each image in order, with its numbers, or
+/// with none if the image can't be read. The progress line is cleared before `visit` prints.
 template <typename Forward, typename Visit>
 void run_batches(Batches& batches, InputProgress& progress, const Forward& forward, const Visit& visit) {
   std::size_t done = 0;
   while (const Batch* const batch = batches.next()) {
-    const beit::Matrix out =
-        batch->rows > 0 ? forward(beit::ConstRows(batch->x.map().topRows(batch->rows))) : beit::Matrix();
+    using Out = std::invoke_result_t<Forward, beit::ConstRows>;
+    const Out out = batch->rows > 0 ? forward(beit::ConstRows(batch->x.map().topRows(batch->rows))) : Out();
+    const auto numbers = numbers_of(out);
+    const std::size_t count = batch->rows > 0 ? numbers.size() / static_cast<std::size_t>(batch->rows) : 0;
     progress.clear();
-    beit::Index row = 0;
+    std::size_t begin = 0;
     for (const Item& item : batch->items) {
-      if (!item.error.empty()) {
-        visit(item, nullptr);
-        continue;
-      }
-      visit(item, out.row(row));
-      row += out.rows() / batch->rows;
+      const std::size_t own = item.error.empty() ? count : 0;
+      visit(item, numbers.subspan(begin, own));
+      begin += own;
     }
     std::cout.flush();
     if (stop_signal != 0) throw Interrupted();  // a closed pipe isn't worth an error message

@@ -10,6 +10,7 @@
 #include <cstring>
 #include <filesystem>
 #include <limits>
+#include <span>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -29,7 +30,7 @@ namespace beit::inline BEIT_ABI {
 
 static_assert(std::endian::native == std::endian::little, "numbers are written and read in place");
 
-/// The element type of a file. int32 is written from floats that are whole numbers; MappedNpy doesn't read it.
+/// The element type of a file. int32 is written, but MappedNpy doesn't read it.
 enum class NpyType { float32, float16, int32 };
 
 namespace detail {
@@ -142,24 +143,28 @@ class NpyWriter {
     file_.write(preamble);
   }
 
-  /// Appends `count` rows: (count,) + row_shape, row-major. float16 rounds to the nearest, ties to even, and to
-  /// infinity what is too large. Throws FileError when they can't be written, for example on a full disk.
-  void write(const float* rows, Index count) {
-    if (count < 0) {
-      throw ArgumentError(detail::concat({"NpyWriter: found ", count, " rows, wanted 0 or more"}));
-    }
-    const std::size_t size = static_cast<std::size_t>(count) * static_cast<std::size_t>(row_size_);
-    if (type_ == NpyType::float16) {
-      halves_.resize(size);
-      for (std::size_t i = 0; i < size; ++i) halves_[i] = Eigen::half(rows[i]);
-      file_.write(halves_.data(), size * sizeof(Eigen::half));
-    } else if (type_ == NpyType::int32) {
-      const std::vector<std::int32_t> numbers(rows, rows + size);
-      file_.write(numbers.data(), size * sizeof(std::int32_t));
-    } else {
-      file_.write(rows, size * sizeof(float));
-    }
-    rows_ += count;
+  /// Appends rows (n, numbers of a row) to a file of float32 or float16. float16 rounds to the nearest, ties to even,
+  /// and to infinity what is too large. ArgumentError for rows of another size, and for a file of int32; FileError when
+  /// they can't be written, for example on a full disk.
+  void write(const ConstRows& rows) {
+    require_shape(rows, rows.rows(), row_size_, "NpyWriter: rows");
+    require_type(type_ != NpyType::int32, "floats");
+    const bool apart = rows.outerStride() != row_size_;
+    for (Index i = 0; apart && i < rows.rows(); ++i) append(rows.data() + i * rows.outerStride(), row_size_);
+    if (!apart) append(rows.data(), rows.size());
+    rows_ += rows.rows();
+  }
+  /// Appends the row or rows that these numbers are, one after the other. ArgumentError unless they are whole rows.
+  void write(std::span<const float> numbers) {
+    const Index rows = whole_rows(numbers.size());
+    write(Eigen::Map<const RowMajorMatrix>(numbers.data(), rows, row_size_));
+  }
+  /// The same for a file of int32.
+  void write(std::span<const std::int32_t> numbers) {
+    const Index rows = whole_rows(numbers.size());
+    require_type(type_ == NpyType::int32, "int32");
+    file_.write(numbers.data(), numbers.size_bytes());
+    rows_ += rows;
   }
 
   /// Writes the number of rows into the header and renames the file, as AtomicFile::close does. Throws FileError.
@@ -184,13 +189,33 @@ class NpyWriter {
     return size;
   }
 
+  void require_type(bool fits, const char* found) const {
+    if (fits) return;
+    throw ArgumentError(detail::concat({"NpyWriter: found rows of ", found, ", wanted ",
+                                        type_ == NpyType::int32 ? "int32" : "floats", ", which the file is of"}));
+  }
+
+  Index whole_rows(std::size_t numbers) const {
+    const auto size = static_cast<std::size_t>(row_size_);
+    if (size == 0 ? numbers == 0 : numbers % size == 0) return static_cast<Index>(size == 0 ? 0 : numbers / size);
+    throw ArgumentError(detail::concat({"NpyWriter: found ", numbers, " numbers, wanted rows of ", row_size_}));
+  }
+
+  void append(const float* numbers, Index count) {
+    const auto size = static_cast<std::size_t>(count);
+    if (type_ == NpyType::float32) return file_.write(numbers, size * sizeof(float));
+    halves_.resize(size);
+    for (std::size_t i = 0; i < size; ++i) halves_[i] = Eigen::half(numbers[i]);
+    file_.write(halves_.data(), size * sizeof(Eigen::half));
+  }
+
   NpyType type_;
   Index row_size_;                // elements
   std::vector<Index> row_shape_;  // without the first dimension
   AtomicFile file_;
   std::size_t preamble_size_ = 0;
   Index rows_ = 0;
-  std::vector<Eigen::half> halves_;  // scratch of write()
+  std::vector<Eigen::half> halves_;  // scratch of append()
 };
 
 /// A two-dimensional array (rows, cols) of float32 or float16 in C order, mapped from its file: it may be larger than
@@ -238,7 +263,7 @@ class MappedNpy {
 
   /// Rows [begin, begin + count), within rows(), as floats (count, cols): in the file itself, or in `buffer` if they
   /// are float16. They are valid until the next call with that buffer.
-  Eigen::Map<const RowMajorMatrix> read(Index begin, Index count, AlignedBuffer<float>& buffer) const {
+  [[nodiscard]] Eigen::Map<const RowMajorMatrix> read(Index begin, Index count, AlignedBuffer<float>& buffer) const {
     const std::byte* const data = file_.bytes().data() + begin_ + static_cast<std::size_t>(begin * cols_) * element();
     if (type_ == NpyType::float32 && reinterpret_cast<std::uintptr_t>(data) % alignof(float) == 0) {
       return {reinterpret_cast<const float*>(data), count, cols_};
@@ -270,7 +295,7 @@ class MappedNpy {
 };
 
 /// Reads a two-dimensional array of float32 or float16 as floats (rows, cols). Throws FileError as MappedNpy does.
-inline Matrix read_npy(const std::filesystem::path& path) {
+[[nodiscard]] inline Matrix read_npy(const std::filesystem::path& path) {
   const MappedNpy file(path);
   AlignedBuffer<float> buffer;
   return Matrix(file.read(0, file.rows(), buffer));
