@@ -6,14 +6,15 @@
 #include <string>
 #include <string_view>
 
-#include <beit/core/path_text.hpp>
-
 namespace programs {
 
 inline std::filesystem::path path_of(std::string_view name) {
   return std::filesystem::path(std::u8string(name.begin(), name.end()));
 }
 
-inline std::string name_of(const std::filesystem::path& path) { return beit::detail::path_text(path); }
+inline std::string name_of(const std::filesystem::path& path) {
+  const std::u8string name = path.u8string();
+  return {name.begin(), name.end()};
+}
 
 }  // namespace programs

@@ -12,10 +12,10 @@
 #include <vector>
 
 #include <beit/beit.hpp>
-#include <beit/io/text.hpp>
 
 #include "colour_map.hpp"
 #include "markup.hpp"
+#include "output.hpp"
 #include "pca.hpp"
 
 namespace programs {
@@ -103,7 +103,7 @@ inline std::string plot_legend(const std::string& label, beit::Index which, beit
       .append("\" y=\"")
       .append(fixed_text(y + 4, 0))
       .append("\">");
-  return line + (label.empty() ? "no label" : escape_markup(beit::detail::printable(label, 30))) + "</text>\n";
+  return line + (label.empty() ? "no label" : escape_markup(one_line(shortened(label, 30)))) + "</text>\n";
 }
 
 }  // namespace detail

@@ -85,6 +85,9 @@ TEST(EmbeddingPlot, LabelsAreText) {
   EXPECT_THAT(svg, HasSubstr(">no label</text>"));
   const std::string long_label = programs::embedding_plot(corners(), std::vector<std::string>(4, std::string(99, 'x')));
   EXPECT_THAT(long_label, HasSubstr(">" + std::string(30, 'x') + "...</text>"));
+  const std::vector<std::string> umlauts(4,
+                                         std::string(29, 'x') + "\xc3\xa4\xc3\xb6");  // one is cut in two at 30 bytes
+  EXPECT_THAT(programs::embedding_plot(corners(), umlauts), HasSubstr(">" + std::string(29, 'x') + "...</text>"));
 }
 
 /// The relative luminance of an sRGB colour by WCAG 2.
