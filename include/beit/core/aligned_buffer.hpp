@@ -55,8 +55,8 @@ class AlignedBuffer {
   /// Takes over the memory of `other`, which is left empty.
   AlignedBuffer(AlignedBuffer&& other) noexcept
       : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
-  /// Exchanges the memory.
-  AlignedBuffer& operator=(AlignedBuffer&& other) noexcept {
+  /// Takes over the memory of `other`; what was here is freed.
+  AlignedBuffer& operator=(AlignedBuffer other) noexcept {
     std::swap(data_, other.data_);
     std::swap(size_, other.size_);
     return *this;

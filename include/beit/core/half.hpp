@@ -61,18 +61,18 @@ bool widen(const std::byte* in, Index count, float* out) {
 }  // namespace detail
 
 /// The exact value of an IEEE 754 binary16 pattern, including subnormals, infinities and NaNs.
-inline float float16_to_float(std::uint16_t value) {
+[[nodiscard]] inline float float16_to_float(std::uint16_t value) {
   return detail::bit_cast<float>(detail::float16_to_float_bits(value));
 }
 
 /// Rounds a finite number to the nearest bfloat16, ties to even.
-inline std::uint16_t round_to_bfloat16(float value) {
+[[nodiscard]] inline std::uint16_t round_to_bfloat16(float value) {
   const auto bits = detail::bit_cast<std::uint32_t>(value);
   return static_cast<std::uint16_t>((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
 }
 
 /// The exact value of a bfloat16 pattern.
-inline float bfloat16_to_float(std::uint16_t value) {
+[[nodiscard]] inline float bfloat16_to_float(std::uint16_t value) {
   return detail::bit_cast<float>(detail::bfloat16_to_float_bits(value));
 }
 

@@ -64,8 +64,8 @@ class MappedFile {
   /// Takes over the mapping; `other` is left empty.
   MappedFile(MappedFile&& other) noexcept
       : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
-  /// Exchanges the mappings.
-  MappedFile& operator=(MappedFile&& other) noexcept {
+  /// Takes over the mapping; what was mapped here is unmapped.
+  MappedFile& operator=(MappedFile other) noexcept {
     std::swap(data_, other.data_);
     std::swap(size_, other.size_);
     return *this;

@@ -85,7 +85,9 @@ class Matrix {
 };
 
 /// Writes a shape for a message: "(3, 4)".
-BEIT_COLD inline std::string shape_text(Index rows, Index cols) { return detail::concat({"(", rows, ", ", cols, ")"}); }
+[[nodiscard]] BEIT_COLD inline std::string shape_text(Index rows, Index cols) {
+  return detail::concat({"(", rows, ", ", cols, ")"});
+}
 
 /// Throws ArgumentError unless `x` has this shape; `name` begins the message.
 template <typename Dense>

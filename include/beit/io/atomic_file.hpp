@@ -64,8 +64,8 @@ class AtomicFile {
         target_(std::move(other.target_)),
         temporary_(std::exchange(other.temporary_, {})),
         stream_(std::exchange(other.stream_, nullptr)) {}
-  /// Exchanges the files.
-  AtomicFile& operator=(AtomicFile&& other) noexcept {
+  /// Takes over the file; what was written here is given up.
+  AtomicFile& operator=(AtomicFile other) noexcept {
     std::swap(path_, other.path_);
     std::swap(target_, other.target_);
     std::swap(temporary_, other.temporary_);
@@ -184,7 +184,7 @@ class AtomicFile {
 
 /// The PATH that an AtomicFile's temporary file, as a killed process leaves it behind, was to become; empty for any
 /// other file name.
-inline std::filesystem::path target_of_temporary(const std::filesystem::path& path) {
+[[nodiscard]] inline std::filesystem::path target_of_temporary(const std::filesystem::path& path) {
   constexpr std::string_view mark = ".tmp-";
   const std::string extension = detail::path_text(path.extension());
   const std::size_t dash = extension.rfind('-');

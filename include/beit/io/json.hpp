@@ -215,7 +215,7 @@ class JsonReader final : public StrictJsonEvents {
 
 /// Parses `text`. Throws ConfigError, whose message begins with `where` (a path), if it isn't valid JSON in UTF-8,
 /// repeats a key in one object, or nests deeper than 64 levels.
-inline nlohmann::json parse_json(std::string_view text, const std::string& where) {
+[[nodiscard]] inline nlohmann::json parse_json(std::string_view text, const std::string& where) {
   return detail::JsonReader(where).read(text);
 }
 

@@ -28,7 +28,7 @@ namespace beit::inline BEIT_ABI {
 class SafeTensors {
  public:
   /// Maps and checks a file. Throws FileError when it can't be read, WeightError when it isn't a valid file.
-  static SafeTensors open(const std::filesystem::path& path) {
+  [[nodiscard]] static SafeTensors open(const std::filesystem::path& path) {
     MappedFile file(path, "a safetensors file");
     SafeTensors result(file.bytes(), detail::path_text(path));
     result.file_ = std::move(file);
@@ -37,7 +37,7 @@ class SafeTensors {
 
   /// Checks a file that is in memory already. The bytes are not copied and must outlive the result; messages show
   /// `name` instead of a path. Throws WeightError.
-  static SafeTensors from_memory(std::span<const std::byte> bytes, std::string name) {
+  [[nodiscard]] static SafeTensors from_memory(std::span<const std::byte> bytes, std::string name) {
     return SafeTensors(bytes, std::move(name));
   }
 

@@ -60,10 +60,12 @@ inline constexpr std::array<DTypeInfo, 20> dtypes{
 }  // namespace detail
 
 /// The name of an element type in the file: "F32".
-inline std::string_view dtype_name(DType dtype) { return detail::dtypes[static_cast<std::size_t>(dtype)].name; }
+[[nodiscard]] inline std::string_view dtype_name(DType dtype) {
+  return detail::dtypes[static_cast<std::size_t>(dtype)].name;
+}
 
 /// The size of one element in bits: 32 for F32, 4 for F4.
-inline int dtype_bits(DType dtype) { return detail::dtypes[static_cast<std::size_t>(dtype)].bits; }
+[[nodiscard]] inline int dtype_bits(DType dtype) { return detail::dtypes[static_cast<std::size_t>(dtype)].bits; }
 
 /// One tensor of a file. `data` may have any alignment: read it with memcpy.
 struct Tensor {

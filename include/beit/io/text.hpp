@@ -14,7 +14,7 @@
 namespace beit::inline BEIT_ABI {
 
 /// Writes a shape as Python does: "(3, 4)", "(3,)" or "()"; "..." replaces all but the first 8 dimensions.
-BEIT_COLD inline std::string shape_text(std::span<const Index> shape) {
+[[nodiscard]] BEIT_COLD inline std::string shape_text(std::span<const Index> shape) {
   constexpr std::size_t shown = 8;
   std::string text = "(";
   for (std::size_t i = 0; i < shape.size() && i < shown; ++i) {

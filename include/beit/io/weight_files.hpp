@@ -35,7 +35,7 @@ BEIT_COLD inline bool file_exists(const std::filesystem::path& path) {
 /// Opens the weights at `path`: a safetensors file, an index of shards (`model.safetensors.index.json`), or a folder
 /// that holds `model.safetensors` or that index. Throws FileError, WeightError or ConfigError; the message names known
 /// formats that aren't safetensors.
-BEIT_INLINE std::vector<SafeTensors> open_weight_files(std::filesystem::path path);
+[[nodiscard]] BEIT_INLINE std::vector<SafeTensors> open_weight_files(std::filesystem::path path);
 
 }  // namespace beit::inline BEIT_ABI
 

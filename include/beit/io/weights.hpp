@@ -36,9 +36,9 @@ class WeightSource {
  public:
   virtual ~WeightSource() = default;
   /// Whether there is such a parameter.
-  virtual bool has(const std::string& name) const = 0;
+  [[nodiscard]] virtual bool has(const std::string& name) const = 0;
   /// The shape of a parameter. Throws WeightError if there is none of that name.
-  virtual std::vector<Index> shape(const std::string& name) const = 0;
+  [[nodiscard]] virtual std::vector<Index> shape(const std::string& name) const = 0;
   /// Reads elements [begin, begin + count) of the parameter, row-major, as floats to `out`. Throws WeightError if it is
   /// missing, has another shape, or isn't finite there.
   virtual void read(const std::string& name, std::span<const Index> shape, Index begin, Index count,
@@ -55,7 +55,7 @@ class WeightSource {
   }
 
   /// The scope of all names. Layers read and pack large parameters on the threads of `executor`.
-  WeightScope root(const Executor& executor = default_thread_pool()) const;
+  [[nodiscard]] WeightScope root(const Executor& executor = default_thread_pool()) const;
 };
 
 /// Reads parameters from a file, or from its shards, and keeps a list of those read. The files must outlive the reader,
@@ -77,14 +77,14 @@ class WeightReader final : public WeightSource {
   }
 
   /// Whether there is such a parameter.
-  bool has(const std::string& name) const override { return find(name).tensor != nullptr; }
+  [[nodiscard]] bool has(const std::string& name) const override { return find(name).tensor != nullptr; }
 
-  std::vector<Index> shape(const std::string& name) const override { return at(name).tensor->shape; }
+  [[nodiscard]] std::vector<Index> shape(const std::string& name) const override { return at(name).tensor->shape; }
 
   /// The path, for messages.
   const std::string& name() const { return name_; }
   /// The names of all tensors that end in `end`.
-  std::vector<std::string> names_ending_in(std::string_view end) const {
+  [[nodiscard]] std::vector<std::string> names_ending_in(std::string_view end) const {
     std::vector<std::string> names;
     for (const SafeTensors& file : shards_) {
       for (const auto& [name, tensor] : file.tensors()) {
@@ -238,16 +238,18 @@ class WeightScope {
       : source_(&source), prefix_(std::move(prefix)), executor_(executor) {}
 
   /// The scope of the names below `name`.
-  WeightScope scope(std::string_view name) const { return {*source_, detail::concat({prefix_, name, "."}), executor_}; }
+  [[nodiscard]] WeightScope scope(std::string_view name) const {
+    return {*source_, detail::concat({prefix_, name, "."}), executor_};
+  }
 
   /// The threads that read and pack large parameters.
   const Executor& executor() const { return executor_; }
 
   /// Whether this scope has such a parameter.
-  bool has(std::string_view name) const { return source_->has(path(name)); }
+  [[nodiscard]] bool has(std::string_view name) const { return source_->has(path(name)); }
 
   /// The shape of a parameter. Throws WeightError if there is none of that name.
-  std::vector<Index> shape(std::string_view name) const { return source_->shape(path(name)); }
+  [[nodiscard]] std::vector<Index> shape(std::string_view name) const { return source_->shape(path(name)); }
 
   /// Calls WeightSource::read with the whole name.
   void read(std::string_view name, std::initializer_list<Index> shape, Index begin, Index count, float* out) const {
@@ -260,7 +262,7 @@ class WeightScope {
   }
 
   /// The whole name, for messages.
-  std::string path(std::string_view name) const { return detail::concat({prefix_, name}); }
+  [[nodiscard]] std::string path(std::string_view name) const { return detail::concat({prefix_, name}); }
 
  private:
   const WeightSource* source_;

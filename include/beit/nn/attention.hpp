@@ -50,7 +50,7 @@ class Attention {
   }
 
   /// Takes memory for x (B*N, C) from the frame.
-  Activations input(Workspace::Frame& frame, Index batch, Index tokens) const {
+  [[nodiscard]] Activations input(Workspace::Frame& frame, Index batch, Index tokens) const {
     return qkv_.input(frame, batch, tokens);
   }
 

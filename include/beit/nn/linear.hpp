@@ -58,7 +58,7 @@ struct WeightTraits<std::int8_t> {
 
 /// The kernels of a level for a weight type.
 template <typename Weight>
-const kernels::PrecisionKernels& precision_kernels(const Kernels& kernels) {
+[[nodiscard]] const kernels::PrecisionKernels& precision_kernels(const Kernels& kernels) {
   return kernels::precision_kernels_of<WeightTraits<Weight>::precision>(kernels.isa);
 }
 

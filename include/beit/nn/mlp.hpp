@@ -28,7 +28,7 @@ class Mlp {
   }
 
   /// Takes memory for x (B*N, C) from the frame.
-  Activations input(Workspace::Frame& frame, Index batch, Index tokens) const {
+  [[nodiscard]] Activations input(Workspace::Frame& frame, Index batch, Index tokens) const {
     return fc1_.input(frame, batch, tokens);
   }
 

@@ -45,8 +45,8 @@ class Workspace {
     Rows rows(Index rows, Index cols) { return Eigen::Map<RowMajorMatrix>(floats(rows * cols), rows, cols); }
     /// Takes activations (segments * segment_rows, columns) of a layout. `partial_writes`: some writes won't have all
     /// columns.
-    Activations activations(const kernels::Layout& layout, Index segments, Index segment_rows, Index columns,
-                            bool partial_writes = false) {
+    [[nodiscard]] Activations activations(const kernels::Layout& layout, Index segments, Index segment_rows,
+                                          Index columns, bool partial_writes = false) {
       std::byte* const memory = bytes(Activations::bytes(layout, segments, segment_rows, columns, partial_writes));
       return Activations::on(layout, memory, segments, segment_rows, columns, partial_writes);
     }
