@@ -88,13 +88,13 @@ inline Matrix bicubic_weights(Index count, Index wanted) {
   const double support = filter_support(Interpolation::bicubic) * filter_scale;
   Matrix weights(wanted, count);
   for (Index i = 0; i < wanted; ++i) {
-    const double center = (static_cast<double>(i) + 0.5) * scale;
-    const Index first = std::max(static_cast<Index>(center - support + 0.5), Index{0});
-    const Index last = std::min(static_cast<Index>(center + support + 0.5), count);
+    const double centre = (static_cast<double>(i) + 0.5) * scale;
+    const Index first = std::max(static_cast<Index>(centre - support + 0.5), Index{0});
+    const Index last = std::min(static_cast<Index>(centre + support + 0.5), count);
     std::vector<double> exact(static_cast<std::size_t>(count), 0.0);
     double sum = 0;
     for (Index x = first; x < last; ++x) {
-      const double position = static_cast<double>(x) - center + 0.5;
+      const double position = static_cast<double>(x) - centre + 0.5;
       sum += exact[static_cast<std::size_t>(x)] = filter_value(Interpolation::bicubic, position / filter_scale);
     }
     for (Index x = 0; x < count; ++x) weights(i, x) = static_cast<float>(exact[static_cast<std::size_t>(x)] / sum);

@@ -104,13 +104,13 @@ inline Taps make_taps(Index source, Index resized, Window window, Interpolation 
                   stride};
   double* const exact = frame.take<double>(stride);
   for (Index i = 0; i < window.count; ++i) {
-    const double center = product(static_cast<double>(window.first + i) + 0.5, scale);
-    const Index first = std::max(static_cast<Index>(center - support + 0.5), Index{0});
-    const Index last = std::min(static_cast<Index>(center + support + 0.5), source);
+    const double centre = product(static_cast<double>(window.first + i) + 0.5, scale);
+    const Index first = std::max(static_cast<Index>(centre - support + 0.5), Index{0});
+    const Index last = std::min(static_cast<Index>(centre + support + 0.5), source);
     const Index count = std::min(last - first, stride);
     double sum = 0.0;
     for (Index x = 0; x < count; ++x) {
-      const double position = static_cast<double>(x + first) - center + 0.5;
+      const double position = static_cast<double>(x + first) - centre + 0.5;
       exact[x] = filter_value(interpolation, product(position, inverse));
       sum += exact[x];
     }
