@@ -19,6 +19,7 @@
 
 #include <beit/core/version.hpp>
 #include <beit/kernels/activations.hpp>
+#include <beit/kernels/avx512.hpp>
 #include <beit/kernels/packing.hpp>
 #include <beit/kernels/packing_avx2.hpp>
 
@@ -42,7 +43,7 @@ struct TilePanels {
   static Index panel_bytes(Index k) { return slices(k) * stored_step + (quantised ? NR * 8 : 0); }
 
   static void pack(const float* w, Index n, Index k, std::byte* packed) {
-    using Encoder = PanelEncoder<Avx2Packing, Stored, NR>;
+    using Encoder = PanelEncoder<Avx512, Stored, NR>;
     constexpr Index K = Encoder::strip, group_bytes = Product::group * static_cast<Index>(sizeof(Stored));
     for (Index p = 0; p < detail::ceil_div(n, NR); ++p, packed += panel_bytes(k)) {
       const float* columns = w + p * NR * k;

@@ -66,6 +66,8 @@ BEIT_TARGET static float softmax_row(float* x, Index n) {
 }
 
 /// out (n,) = exp(y - max(y)) as bfloat16 for y = scale * x + bias. Returns the reciprocal of the sum. Overwrites x.
+/// As round, only for levels that multiply bfloat16.
+template <typename Rounding = V>
 BEIT_TARGET static float softmax_rounded(float* x, float scale, const float* bias, Index n, std::uint16_t* out) {
   const Index whole = n / V::lanes * V::lanes, rest = n - whole;
   const Floats s = V::set(scale), lowest = V::set(-3.4e38f);
@@ -80,11 +82,11 @@ BEIT_TARGET static float softmax_rounded(float* x, float scale, const float* bia
   Floats sums = V::zero();
   for (Index i = 0; i < whole; i += V::lanes) {
     const Floats e = exp_rounded(V::sub(V::load(x + i), shift));
-    V::store_bfloat16(e, V::lanes, out + i);
+    Rounding::store_bfloat16(e, V::lanes, out + i);
     sums = V::add(sums, e);
   }
   const Floats e = V::first(exp_rounded(V::sub(tail, shift)), rest, V::zero());
-  V::store_bfloat16(e, rest, out + whole);
+  Rounding::store_bfloat16(e, rest, out + whole);
   return 1.0f / V::sum(V::add(sums, e));
 }
 
@@ -158,9 +160,14 @@ BEIT_TARGET static void dequantise(const std::int32_t* sum, Index rows, const fl
 
 /// The maximum of |x| over k numbers.
 BEIT_TARGET static float largest_magnitude(const float* x, Index k) {
-  Floats largest = V::zero();
-  for (Index i = 0; i < k; i += V::lanes) largest = V::max(largest, V::abs(V::load(x + i, k - i)));
-  return V::largest(largest);
+  Floats even = V::zero(), odd = even;  // two, so that one needn't wait for the other
+  Index i = 0;
+  for (; i + 2 * V::lanes <= k; i += 2 * V::lanes) {
+    even = V::max(even, V::abs(V::load(x + i)));
+    odd = V::max(odd, V::abs(V::load(x + i + V::lanes)));
+  }
+  for (; i < k; i += V::lanes) even = V::max(even, V::abs(V::load(x + i, k - i)));
+  return V::largest(V::max(even, odd));
 }
 
 /// Rounds `count` numbers times `inverse` to integers, and writes zeros after them up to `padded`, as `Integer` stores
@@ -168,14 +175,34 @@ BEIT_TARGET static float largest_magnitude(const float* x, Index k) {
 template <typename Integer>
 BEIT_TARGET static void quantise(const float* x, Index count, Index padded, float inverse, Integer* out) {
   const Floats factor = V::set(inverse);
-  for (Index i = 0; i < padded; i += V::lanes) {
+  Index i = 0;
+  for (; i + V::lanes <= count; i += V::lanes) V::store_integers(V::mul(V::load(x + i), factor), V::lanes, out + i);
+  for (; i < padded; i += V::lanes) {
     V::store_integers(V::mul(V::load(x + i, count - i), factor), padded - i, out + i);
   }
 }
 
-/// Rounds `count` numbers to bfloat16, and writes zeros after them up to `padded`.
+/// Rounds `count` numbers to bfloat16, and writes zeros after them up to `padded`. Only for levels that multiply
+/// bfloat16, whose vectors have an instruction for it.
+template <typename Rounding = V>
 BEIT_TARGET static void round(const float* x, Index count, Index padded, std::uint16_t* out) {
-  for (Index i = 0; i < padded; i += V::lanes) V::store_bfloat16(V::load(x + i, count - i), padded - i, out + i);
+  for (Index i = 0; i < padded; i += V::lanes) Rounding::store_bfloat16(V::load(x + i, count - i), padded - i, out + i);
+}
+
+/// Rounds weights times `inverse` to integers. Returns the sum of these. Compilers vectorise the loop because they know
+/// `count`.
+template <Index count>
+BEIT_TARGET static std::int32_t quantise_weights(const float* x, float inverse, std::int8_t* out) {
+  quantise(x, count, count, inverse, out);
+  std::int32_t sum = 0;
+  for (Index i = 0; i < count; ++i) sum += out[i];
+  return sum;
+}
+
+/// Rounds weights to bfloat16. Compilers vectorise the loop because they know `count`.
+template <Index count>
+BEIT_TARGET static void round_weights(const float* x, std::uint16_t* out) {
+  for (Index i = 0; i < count; ++i) out[i] = round_to_bfloat16(x[i]);
 }
 
 /// Widens stored weights to the type that is multiplied, in whole vectors.

@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include <beit/core/half.hpp>
 #include <beit/core/version.hpp>
 #include <beit/kernels/attention.hpp>
 #include <beit/kernels/avx512.hpp>
@@ -33,9 +34,8 @@ namespace kernels {
 
 /// Rounds to bfloat16 by an instruction; numbers below 2^-126 become zero.
 struct VectorAvx512Bf16 : VectorAvx512 {
-  BEIT_TARGET static __m256i to_bfloat16(Floats x) { return reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(x)); }
   BEIT_TARGET static void store_bfloat16(Floats x, Index count, std::uint16_t* p) {
-    _mm256_mask_storeu_epi16(p, first_lanes(count), to_bfloat16(x));
+    _mm256_mask_storeu_epi16(p, first_lanes(count), reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(x)));
   }
 };
 

@@ -72,7 +72,7 @@ struct PackedGemm {
 
   static void pack(const float* w, Index n, Index k, std::byte* packed) {
     using Packing = typename Level::Packing;
-    using Encoder = PanelEncoder<Packing, Stored, NR>;
+    using Encoder = PanelEncoder<Level, Stored, NR>;
     constexpr Index K = Encoder::strip, group_bytes = group * static_cast<Index>(sizeof(Stored));
     for (Index p = 0; p < detail::ceil_div(n, NR); ++p, packed += panel_bytes(k)) {
       const float* columns = w + p * NR * k;

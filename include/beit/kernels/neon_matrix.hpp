@@ -22,6 +22,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include <beit/core/half.hpp>
 #include <beit/core/version.hpp>
 #include <beit/kernels/approximations.hpp>
 #include <beit/kernels/attention.hpp>

@@ -17,7 +17,6 @@
 #endif
 
 #include <beit/core/bit_cast.hpp>
-#include <beit/core/half.hpp>
 #include <beit/core/version.hpp>
 #include <beit/kernels/types.hpp>
 
@@ -71,29 +70,6 @@ struct PortablePacking {
         std::memcpy(out, in + r * in_stride + i * group_bytes, group_bytes);
       }
     }
-  }
-
-  /// The maximum of |x| over k numbers.
-  static float largest_magnitude(const float* x, Index k) {
-    float largest = 0;
-    for (Index i = 0; i < k; ++i) largest = std::max(largest, std::abs(x[i]));
-    return largest;
-  }
-
-  /// Rounds 64 numbers times `inverse` to integers. Returns the sum of these.
-  static std::int32_t quantise(const float* x, float inverse, std::int8_t* out) {
-    std::int32_t sum = 0;
-    for (Index i = 0; i < 64; ++i) {
-      const std::int32_t q = round_to_int(x[i] * inverse);
-      out[i] = static_cast<std::int8_t>(q);
-      sum += q;
-    }
-    return sum;
-  }
-
-  /// Rounds 32 numbers to bfloat16.
-  static void round(const float* x, std::uint16_t* out) {
-    for (Index i = 0; i < 32; ++i) out[i] = round_to_bfloat16(x[i]);
   }
 
   /// Puts 16 numbers of G rows side by side: out (16, G).
@@ -176,8 +152,9 @@ void pack_columns(const T* x, Index ld, Index n, Index d, Index depth, T* out) {
   }
 }
 
-/// Encodes the NR columns of weights of a panel as numbers of type Stored. Integers have one scale per column.
-template <typename Packing, typename Stored, Index NR>
+/// Encodes the NR columns of weights of a panel as numbers of type Stored, by the Level's arithmetic. Integers have one
+/// scale per column.
+template <typename Level, typename Stored, Index NR>
 struct PanelEncoder {
   static constexpr Index strip = packed_strip_bytes / static_cast<Index>(sizeof(Stored));  // numbers per strip
 
@@ -185,7 +162,7 @@ struct PanelEncoder {
   PanelEncoder(const float* columns, Index count, Index k) {
     if constexpr (std::is_same_v<Stored, std::int8_t>) {
       for (Index j = 0; j < count; ++j) {
-        scale[j] = int8_weight_scale(Packing::largest_magnitude(columns + j * k, k));
+        scale[j] = int8_weight_scale(Level::largest_magnitude(columns + j * k, k));
         inverse[j] = scale[j] > 1e-30f ? 1 / scale[j] : 0;
       }
     }
@@ -201,9 +178,9 @@ struct PanelEncoder {
     if constexpr (std::is_same_v<Stored, float>) {
       std::copy_n(x, strip, out);
     } else if constexpr (std::is_same_v<Stored, std::int8_t>) {
-      sum[j] += Packing::quantise(x, inverse[j], out);
+      sum[j] += Level::template quantise_weights<strip>(x, inverse[j], out);
     } else {
-      Packing::round(x, out);
+      Level::template round_weights<strip>(x, out);
     }
   }
 

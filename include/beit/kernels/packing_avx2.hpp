@@ -65,44 +65,6 @@ struct Avx2Packing {
     PortablePacking::interleave<MR, group_bytes>(in, in_stride, words - i, out);
   }
 
-  BEIT_TARGET_AVX2 static float largest_magnitude(const float* x, Index k) {
-    const __m256 sign = _mm256_set1_ps(-0.0f);
-    __m256 even = _mm256_setzero_ps(), odd = even;
-    Index i = 0;
-    for (; i + 16 <= k; i += 16) {
-      even = _mm256_max_ps(even, _mm256_andnot_ps(sign, _mm256_loadu_ps(x + i)));
-      odd = _mm256_max_ps(odd, _mm256_andnot_ps(sign, _mm256_loadu_ps(x + i + 8)));
-    }
-    alignas(32) float lanes[8];
-    _mm256_store_ps(lanes, _mm256_max_ps(even, odd));
-    return std::max(PortablePacking::largest_magnitude(lanes, 8), PortablePacking::largest_magnitude(x + i, k - i));
-  }
-
-  BEIT_TARGET_AVX2 static std::int32_t quantise(const float* x, float inverse, std::int8_t* out) {
-    const __m256 factor = _mm256_set1_ps(inverse);
-    const __m256i in_order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);  // packing instructions work within halves
-    __m256i sums = _mm256_setzero_si256();
-    for (Index i = 0; i < 64; i += 32) {
-      const __m256i q0 = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x + i), factor));
-      const __m256i q1 = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x + i + 8), factor));
-      const __m256i q2 = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x + i + 16), factor));
-      const __m256i q3 = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x + i + 24), factor));
-      sums = _mm256_add_epi32(sums, _mm256_add_epi32(_mm256_add_epi32(q0, q1), _mm256_add_epi32(q2, q3)));
-      const __m256i bytes = _mm256_packs_epi16(_mm256_packs_epi32(q0, q1), _mm256_packs_epi32(q2, q3));
-      store(out + i, _mm256_permutevar8x32_epi32(bytes, in_order));
-    }
-    const __m128i four = _mm_add_epi32(_mm256_castsi256_si128(sums), _mm256_extracti128_si256(sums, 1));
-    const __m128i two = _mm_add_epi32(four, _mm_unpackhi_epi64(four, four));
-    return _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_shuffle_epi32(two, 1)));
-  }
-
-  BEIT_TARGET_AVX2 static void round(const float* x, std::uint16_t* out) {
-    for (Index i = 0; i < 32; i += 16) {
-      const __m256i both = _mm256_packus_epi32(upper_half(x + i), upper_half(x + i + 8));
-      store(out + i, _mm256_permute4x64_epi64(both, 0xD8));
-    }
-  }
-
   template <Index G>
   BEIT_TARGET_AVX2 static void zip(const Array<const std::uint16_t*, G>& rows, std::uint16_t* out) {
     static_assert(G == 2);
@@ -168,13 +130,6 @@ struct Avx2Packing {
       _mm_storeu_si128(reinterpret_cast<__m128i*>(out), _mm256_castsi256_si128(halves));
       _mm_storeu_si128(reinterpret_cast<__m128i*>(out + out_stride), _mm256_extracti128_si256(halves, 1));
     }
-  }
-
-  /// Rounds eight numbers as round_to_bfloat16 does, into words.
-  BEIT_TARGET_AVX2 static __m256i upper_half(const float* x) {
-    const __m256i bits = _mm256_castps_si256(_mm256_loadu_ps(x));
-    const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
-    return _mm256_srli_epi32(_mm256_add_epi32(_mm256_add_epi32(bits, _mm256_set1_epi32(0x7FFF)), odd), 16);
   }
 };
 

@@ -145,11 +145,31 @@ struct Portable {
     }
   }
 
-  static float largest_magnitude(const float* x, Index k) { return Packing::largest_magnitude(x, k); }
+  static float largest_magnitude(const float* x, Index k) {
+    float largest = 0;
+    for (Index i = 0; i < k; ++i) largest = std::max(largest, std::abs(x[i]));
+    return largest;
+  }
 
   static void quantise(const float* x, Index count, Index padded, float inverse, std::int16_t* out) {
     for (Index i = 0; i < count; ++i) out[i] = static_cast<std::int16_t>(round_to_int(x[i] * inverse));
     std::fill(out + count, out + padded, std::int16_t{0});
+  }
+
+  template <Index count>
+  static std::int32_t quantise_weights(const float* x, float inverse, std::int8_t* out) {
+    std::int32_t sum = 0;
+    for (Index i = 0; i < count; ++i) {
+      const std::int32_t number = round_to_int(x[i] * inverse);
+      out[i] = static_cast<std::int8_t>(number);
+      sum += number;
+    }
+    return sum;
+  }
+
+  template <Index count>
+  static void round_weights(const float* x, std::uint16_t* out) {
+    for (Index i = 0; i < count; ++i) out[i] = round_to_bfloat16(x[i]);
   }
 
   static void widen(const std::uint16_t* in, Index count, float* out) {

@@ -82,16 +82,9 @@ struct VectorAvx2 {
     const __m128i shifted = _mm_add_epi16(to_int16(x), _mm_set1_epi16(128));
     store_first(_mm_packus_epi16(shifted, shifted), count, p);
   }
-  /// Stores the nearest bfloat16, ties to even; NaN stays NaN.
-  BEIT_TARGET_AVX2 static void store_bfloat16(Floats x, Index count, std::uint16_t* p) {
-    const __m256i bits = _mm256_castps_si256(x);
-    const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
-    const __m256i rounded = _mm256_add_epi32(_mm256_add_epi32(bits, _mm256_set1_epi32(0x7FFF)), odd);
-    const __m256 is_nan = _mm256_cmp_ps(x, x, _CMP_UNORD_Q);
-    const __m256 result =
-        _mm256_blendv_ps(_mm256_castsi256_ps(rounded), _mm256_castsi256_ps(_mm256_set1_epi32(0x7FC00000)), is_nan);
-    const __m256i upper = _mm256_srli_epi32(_mm256_castps_si256(result), 16);
-    store_first(_mm_packus_epi32(_mm256_castsi256_si128(upper), _mm256_extracti128_si256(upper, 1)), count, p);
+  BEIT_TARGET_AVX2 static void store_integers(Floats x, Index count, std::int8_t* p) {
+    const __m128i integers = to_int16(x);
+    store_first(_mm_packs_epi16(integers, integers), count, p);
   }
   /// Widens a vector's lanes of stored weights to the type that is multiplied.
   BEIT_TARGET_AVX2 static void widen(const std::uint16_t* in, float* out) {

@@ -68,8 +68,8 @@ struct VectorAvx512 {
     const __m512i shifted = _mm512_add_epi32(_mm512_cvtps_epi32(x), _mm512_set1_epi32(128));
     _mm_mask_storeu_epi8(p, first_lanes(count), _mm512_cvtepi32_epi8(shifted));
   }
-  BEIT_TARGET_AVX512 static void store_bfloat16(Floats x, Index count, std::uint16_t* p) {
-    _mm256_mask_storeu_epi16(p, first_lanes(count), to_bfloat16(x));
+  BEIT_TARGET_AVX512 static void store_integers(Floats x, Index count, std::int8_t* p) {
+    _mm_mask_storeu_epi8(p, first_lanes(count), _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(x)));
   }
   BEIT_TARGET_AVX512 static void widen(const std::uint16_t* in, float* out) {
     const __m512i bits = _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(in)));
@@ -135,16 +135,6 @@ struct VectorAvx512 {
   BEIT_TARGET_AVX512 static void store_transposed(Integers x, Index count, std::uint8_t* out) {
     const __m128i order = _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
     _mm_mask_storeu_epi8(out, first_lanes(count), _mm_shuffle_epi8(to_bytes(x), order));
-  }
-
-  /// The nearest bfloat16, ties to even; NaN stays NaN.
-  BEIT_TARGET_AVX512 static __m256i to_bfloat16(Floats x) {
-    const __m512i bits = _mm512_castps_si512(x);
-    const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
-    const __m512i rounded = _mm512_add_epi32(_mm512_add_epi32(bits, _mm512_set1_epi32(0x7FFF)), odd);
-    const __mmask16 is_nan = _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q);
-    const __m512i result = _mm512_mask_mov_epi32(rounded, is_nan, _mm512_set1_epi32(0x7FC00000));
-    return _mm512_cvtepi32_epi16(_mm512_srli_epi32(result, 16));
   }
 
   /// The first `count` lanes: none below 0, all from 16 on.

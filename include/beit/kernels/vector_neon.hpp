@@ -66,13 +66,6 @@ struct VectorNeon {
     const int16x4_t integers = to_int16(x);
     store_first(vqmovn_s16(vcombine_s16(integers, integers)), count, p);
   }
-  static void store_bfloat16(Floats x, Index count, std::uint16_t* p) {
-    const uint32x4_t bits = vreinterpretq_u32_f32(x);
-    const uint32x4_t odd = vandq_u32(vshrq_n_u32(bits, 16), vdupq_n_u32(1));
-    const uint32x4_t rounded = vaddq_u32(vaddq_u32(bits, vdupq_n_u32(0x7FFF)), odd);
-    const uint32x4_t result = vbslq_u32(vceqq_f32(x, x), rounded, vdupq_n_u32(0x7FC00000));
-    store_first(vshrn_n_u32(result, 16), count, p);
-  }
   static void widen(const std::uint16_t* in, float* out) {
     store(out, vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(in), 16)));
   }

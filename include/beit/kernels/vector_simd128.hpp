@@ -64,12 +64,9 @@ struct VectorSimd128 {
     return floats(wasm_f32x4_convert_i32x4(wasm_i32x4_sub(wasm_v128_load(a), wasm_v128_load(b))));
   }
   static void store_integers(Floats x, Index count, std::int16_t* p) { store_first(to_int16(x), count, p); }
-  static void store_bfloat16(Floats x, Index count, std::uint16_t* p) {
-    const v128_t odd = wasm_v128_and(wasm_u32x4_shr(bits(x), 16), wasm_i32x4_const_splat(1));
-    const v128_t rounded = wasm_i32x4_add(wasm_i32x4_add(bits(x), wasm_i32x4_const_splat(0x7FFF)), odd);
-    const v128_t result =
-        wasm_v128_bitselect(rounded, wasm_i32x4_const_splat(0x7FC00000), wasm_f32x4_eq(bits(x), bits(x)));
-    store_first(wasm_i8x16_shuffle(result, result, 2, 3, 6, 7, 10, 11, 14, 15, 0, 0, 0, 0, 0, 0, 0, 0), count, p);
+  static void store_integers(Floats x, Index count, std::int8_t* p) {
+    const v128_t integers = to_int16(x);
+    store_first(wasm_i8x16_narrow_i16x8(integers, integers), count, p);
   }
   static void widen(const std::uint16_t* in, float* out) {
     store(out, floats(wasm_i32x4_shl(wasm_u32x4_load16x4(in), 16)));
