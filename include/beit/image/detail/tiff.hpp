@@ -94,8 +94,9 @@ class Tiff {
     if (TIFFGetField(tiff_, TIFFTAG_EXTRASAMPLES, &extras, &kinds) != 0 && extras > 0) {
       samples_.associated_alpha = kinds[0] == EXTRASAMPLE_ASSOCALPHA;
     }
-    if (!samples_.are_read())
+    if (!samples_.are_read()) {
       file_.fail(concat({"found a TIFF of ", samples_.description(), ", which isn't supported"}));
+    }
     if (samples_.photometric == PHOTOMETRIC_PALETTE) read_palette();
     Image image(height, width);
     TIFFIsTiled(tiff_) != 0 ? read_tiles(image) : read_strips(image);

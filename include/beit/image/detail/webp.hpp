@@ -47,8 +47,9 @@ inline Decoded decode_webp(const ImageFile& file, const DecodeOptions& options) 
   }
 
   WebPAnimDecoderOptions settings;
-  if (WebPAnimDecoderOptionsInit(&settings) == 0)
+  if (WebPAnimDecoderOptionsInit(&settings) == 0) {
     file.fail("found a version of libwebp other than the one compiled with");
+  }
   settings.color_mode = MODE_RGBA;
   const std::unique_ptr<WebPAnimDecoder, void (*)(WebPAnimDecoder*)> decoder(WebPAnimDecoderNew(&data, &settings),
                                                                              &WebPAnimDecoderDelete);
