@@ -176,7 +176,7 @@ TEST_F(NpyTest, WriterErrors) {
   EXPECT_EQ(message_of<ArgumentError>([&] { tokens.write(count(4)); }),
             "NpyWriter: found rows of floats, wanted int32, which the file is of");
   writer.close();
-  EXPECT_EQ(message_of<FileError>([&] { writer.write(count(4)); }), path_.string() + ": already closed or given up");
+  EXPECT_EQ(message_of<FileError>([&] { writer.write(count(4)); }), path_.string() + ": already closed or discarded");
 }
 
 TEST_F(NpyTest, ReaderRefusesOtherArrays) {
