@@ -146,7 +146,8 @@ class Embedder {
   }
 
   programs::Batches batches(programs::Plan& plan) {
-    return programs::Batches(plan, config_, options_.decode, options_.batch_size, workspace_.executor().size());
+    const auto layout = tokenizer_ ? beit::TensorLayout::channels_last : beit::TensorLayout::channels_first;
+    return programs::Batches(plan, config_, options_.decode, options_.batch_size, workspace_.executor().size(), layout);
   }
 
  private:

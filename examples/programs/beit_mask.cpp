@@ -106,7 +106,8 @@ class Masker {
              beit::Workspace& workspace) const {
     const Index patches = config().grid().area(), vocabulary = config().vocab_size;
     Result result{{config().grid(), std::vector<std::int32_t>(static_cast<std::size_t>(patches))}, {}, {}};
-    const beit::Matrix small = beit::preprocess(preprocessing_, std::span(&image, 1), workspace);
+    const beit::Matrix small =
+        beit::preprocess(preprocessing_, std::span(&image, 1), workspace, beit::TensorLayout::channels_last);
     tokenizer_.encode(small, workspace, result.wanted.values);
     result.predicted = result.wanted;
     beit::Matrix logits(patches, vocabulary);

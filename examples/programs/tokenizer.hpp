@@ -18,7 +18,7 @@ class TokenEncoder {
   virtual const beit::Preprocessing& preprocessing() const = 0;
   /// Number of tokens down and across.
   virtual beit::Size grid() const = 0;
-  /// Encodes x (B, 3*H*W) as tokens (B*h*w,).
+  /// Encodes x (B, H*W*3) as tokens (B*h*w,).
   virtual std::vector<std::int32_t> encode(const beit::ConstRows& x, beit::Workspace& workspace) const = 0;
 };
 

@@ -165,7 +165,8 @@ def tokenizer(folder):
                for key, value in module.state_dict().items()}
     safetensors.torch.save_file(tensors, folder / "dvae.safetensors")
     images = random_images(1, (112, 112), low=0.0)
-    ours = run_model(folder, "encode", folder / "dvae.safetensors", images.numpy(), texts=["112x112"])
+    pixels = images.permute(0, 2, 3, 1).numpy()
+    ours = run_model(folder, "encode", folder / "dvae.safetensors", pixels, texts=["112x112"])
     results = dvae.evaluate(encoder, decoder, images)
     logits = results["logits"].flatten(2)[0].T.numpy()
     bound = TOKENS_BOUND * logits.std()

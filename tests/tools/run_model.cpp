@@ -1,7 +1,7 @@
 // Runs a model on given numbers, for comparisons with other programs' arithmetic:
 //   beit_run_model beit WEIGHTS X.npy OUT.npy [HxW]         x (B, 3*H*W) -> logits (B, K)
 //   beit_run_model masked WEIGHTS X.npy MASK.npy OUT.npy    mask (B, patches) -> logits (B*patches, V)
-//   beit_run_model encode WEIGHTS X.npy HxW OUT.npy         values in [0, 1] -> logits of tokens (B*h*w, V)
+//   beit_run_model encode WEIGHTS X.npy HxW OUT.npy         x (B, H*W*3), in [0, 1] -> logits of tokens (B*h*w, V)
 //   beit_run_model decode WEIGHTS TOKENS.npy hxw OUT.npy    tokens (1, h*w) -> (H*W, 6)
 #include <cstdint>
 #include <iostream>

@@ -31,7 +31,8 @@ namespace programs {
 /// Images in the order of their source, and the model's input for those that could be read.
 struct Batch {
   std::vector<Item> items;
-  beit::Matrix x;  // (batch_size, 3*H*W); the first `rows` are used, one for each item without an error
+  beit::Matrix x;  // (batch_size, 3*H*W), in the layout of Batches; the first `rows` are used, one for each item
+                   // without an error
   beit::Index rows = 0;
 };
 
@@ -40,8 +41,12 @@ struct Batch {
 class Batches {
  public:
   Batches(ItemSource& source, const beit::Config& config, const beit::DecodeOptions& options, beit::Index batch_size,
-          beit::Index threads)
-      : source_(source), config_(config), options_(options), batch_size_(static_cast<std::size_t>(batch_size)) {
+          beit::Index threads, beit::TensorLayout layout = beit::TensorLayout::channels_first)
+      : source_(source),
+        config_(config),
+        options_(options),
+        layout_(layout),
+        batch_size_(static_cast<std::size_t>(batch_size)) {
     if (config.in_chans != 3) {
       throw beit::ConfigError("the model takes " + std::to_string(config.in_chans) +
                               " channels, wanted 3: photographs are red, green and blue");
@@ -162,7 +167,7 @@ class Batches {
       item.bytes.reset();
       item.height = image.height();
       item.width = image.width();
-      beit::preprocess(config_.preprocessing, image, row);
+      beit::preprocess(config_.preprocessing, image, row, layout_);
     } catch (const std::bad_alloc&) {
       throw;  // not the image's fault
     } catch (const std::exception& error) {
@@ -185,6 +190,7 @@ class Batches {
   ItemSource& source_;
   const beit::Config& config_;
   beit::DecodeOptions options_;
+  beit::TensorLayout layout_;
   std::size_t batch_size_;
   std::vector<Slot> ring_;
   std::mutex source_mutex_;  // taken before mutex_

@@ -11,6 +11,7 @@
 #include <beit/core/error.hpp>
 #include <beit/core/matrix.hpp>
 #include <beit/core/version.hpp>
+#include <beit/image/image.hpp>
 #include <beit/io/weights.hpp>
 #include <beit/model/config.hpp>
 #include <beit/model/dvae_config.hpp>
@@ -71,19 +72,24 @@ class DvaeDecoder {
     output_.forward(rows(x, channels), size, {.relu = true}, workspace, out);
   }
 
-  /// Decodes tokens to an image, with dall_e's unmap_pixels: out (3*H*W,), values in [0, 1], planes of red, green and
-  /// blue.
-  void decode(std::span<const std::int32_t> tokens, Size grid, Workspace& workspace, float* out) const {
-    const Index area = image_size(grid).area();
+  /// Decodes tokens to an image of image_size(grid), with dall_e's unmap_pixels. ArgumentError as forward.
+  [[nodiscard]] Image decode(std::span<const std::int32_t> tokens, Size grid, Workspace& workspace) const {
+    require(tokens, grid);
+    const Size size = image_size(grid);
     Workspace::Frame frame(workspace);
-    Rows logits = frame.rows(area, 6);
+    Rows logits = frame.rows(size.area(), 6);
     forward(tokens, grid, workspace, logits);
-    for (Index i = 0; i < area; ++i) {
-      for (Index c = 0; c < 3; ++c) {
-        const float mapped = 1 / (1 + std::exp(-logits(i, c)));
-        out[c * area + i] = std::clamp((mapped - 0.1f) / 0.8f, 0.0f, 1.0f);
+    Image image(size.height, size.width);
+    workspace.executor().for_each(size.height, [&](Index y, Index) {
+      for (Index i = y * size.width; i < (y + 1) * size.width; ++i) {
+        for (Index c = 0; c < 3; ++c) {
+          const float mapped = 1 / (1 + std::exp(-logits(i, c)));
+          const float value = std::clamp((mapped - 0.1f) / 0.8f, 0.0f, 1.0f);
+          image.data()[3 * i + c] = static_cast<std::uint8_t>(std::lround(255 * value));
+        }
       }
-    }
+    });
+    return image;
   }
 
  private:

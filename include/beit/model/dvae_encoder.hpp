@@ -43,9 +43,9 @@ class DvaeEncoder {
     return {image.height / stride, image.width / stride};
   }
 
-  /// Computes logits, one row per token, which is the row's argmax: x (B, 3*H*W), values in [0, 1], planes of red,
-  /// green and blue -> out (B*h*w, V), (h, w) = grid(size). It applies dall_e's map_pixels. It takes one image at a
-  /// time, so that memory doesn't grow with B. ArgumentError for a wrong shape.
+  /// Computes logits, one row per token, which is the row's argmax: x (B, H*W*3), values in [0, 1], pixel by pixel
+  /// (TensorLayout::channels_last) -> out (B*h*w, V), (h, w) = grid(size). It applies dall_e's map_pixels. It takes one
+  /// image at a time, so that memory doesn't grow with B. ArgumentError for a wrong shape.
   void forward(const ConstRows& x, Size size, Workspace& workspace, Rows out) const {
     const Size grid = this->grid(size);
     require_shape(x, x.rows(), 3 * size.area(), "DvaeEncoder: x");
@@ -56,14 +56,12 @@ class DvaeEncoder {
   }
 
  private:
-  /// Encodes one image: pixels (3, H, W) -> out (h*w, V).
+  /// Encodes one image: pixels (H*W, 3) -> out (h*w, V).
   void encode(const float* pixels, Size size, Workspace& workspace, Rows out) const {
     Workspace::Frame frame(workspace);
     Rows mapped = frame.rows(size.area(), 3);
     workspace.executor().for_each(size.height, [&](Index y, Index) {
-      for (Index i = y * size.width; i < (y + 1) * size.width; ++i) {
-        for (Index c = 0; c < 3; ++c) mapped(i, c) = 0.8f * pixels[c * size.area() + i] + 0.1f;
-      }
+      for (Index i = y * size.width * 3; i < (y + 1) * size.width * 3; ++i) mapped.data()[i] = 0.8f * pixels[i] + 0.1f;
     });
     Index channels = config_.n_hid;
     const auto rows = [&](float* data) { return Eigen::Map<RowMajorMatrix>(data, size.area(), channels); };

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -84,8 +83,9 @@ class Tokenizer {
   /// Returns this half. ArgumentError if it is missing.
   const DvaeDecoder<Weight>& decoder() const { return half(decoder_, "decoder"); }
 
-  /// Encodes preprocessed images: x (B, 3*H*W), values in [0, 1] -> out (B*h*w,), (h, w) = grid(). Among equal logits
-  /// the lowest token wins. ArgumentError for a wrong shape or without an encoder.
+  /// Encodes preprocessed images: x (B, H*W*3), values in [0, 1], pixel by pixel (TensorLayout::channels_last) -> out
+  /// (B*h*w,), (h, w) = grid(). Among equal logits the lowest token wins. ArgumentError for a wrong shape or without an
+  /// encoder.
   void encode(const ConstRows& x, Workspace& workspace, std::span<std::int32_t> out) const {
     const Index count = grid().area();
     if (static_cast<Index>(out.size()) != x.rows() * count) {
@@ -107,8 +107,8 @@ class Tokenizer {
 
   /// Preprocesses and encodes images. Returns the tokens of each.
   template <ImageRange Images>
-  std::vector<Tokens> encode(const Images& images, Workspace& workspace) const {
-    const Matrix x = preprocess(preprocessing_, images, workspace);
+  [[nodiscard]] std::vector<Tokens> encode(const Images& images, Workspace& workspace) const {
+    const Matrix x = preprocess(preprocessing_, images, workspace, TensorLayout::channels_last);
     const std::size_t count = static_cast<std::size_t>(grid().area());
     std::vector<std::int32_t> values(static_cast<std::size_t>(x.rows()) * count);
     encode(x, workspace, values);
@@ -119,28 +119,17 @@ class Tokenizer {
     return tokens;
   }
   /// Encodes one image, with a workspace of its own.
-  Tokens encode(const ImageView& image) const {
+  [[nodiscard]] Tokens encode(const ImageView& image) const {
     Workspace workspace;
     return encode(std::span<const ImageView>(&image, 1), workspace).front();
   }
 
   /// Decodes any grid of tokens to an image. ArgumentError without a decoder or for an unknown token.
-  Image decode(const Tokens& tokens, Workspace& workspace) const {
-    const DvaeDecoder<Weight>& decoder = this->decoder();
-    const Size size = decoder.image_size(tokens.grid);
-    Workspace::Frame frame(workspace);
-    float* const planes = frame.floats(3 * size.area());  // (3, H, W)
-    decoder.decode(tokens.values, tokens.grid, workspace, planes);
-    Image image(size.height, size.width);
-    for (Index i = 0; i < size.area(); ++i) {
-      for (Index c = 0; c < 3; ++c) {
-        image.data()[3 * i + c] = static_cast<std::uint8_t>(std::lround(255 * planes[c * size.area() + i]));
-      }
-    }
-    return image;
+  [[nodiscard]] Image decode(const Tokens& tokens, Workspace& workspace) const {
+    return decoder().decode(tokens.values, tokens.grid, workspace);
   }
   /// Decodes tokens, with a workspace of its own.
-  Image decode(const Tokens& tokens) const {
+  [[nodiscard]] Image decode(const Tokens& tokens) const {
     Workspace workspace;
     return decode(tokens, workspace);
   }
