@@ -10,7 +10,8 @@
 
 #include <beit/core/matrix.hpp>
 #include <beit/core/version.hpp>
-#include <beit/image/detail/taps.hpp>
+#include <beit/image/filters.hpp>
+#include <beit/image/interpolation.hpp>
 #include <beit/io/weights.hpp>
 #include <beit/kernels/relative_position.hpp>
 

@@ -1,4 +1,4 @@
-// Exact nearest neighbours by cosine: rows pass by in blocks, and the best of them are kept.
+// Exact nearest neighbours by cosine: rows pass by in batches, and the best of them are kept.
 #pragma once
 
 #include <algorithm>
@@ -46,10 +46,10 @@ class NearestRows {
     require_shape(rows, rows.rows(), dim_, "NearestRows: rows");
     const Index count = static_cast<Index>(best_.size());
     if (count == 0) return;
-    const Index block = std::clamp<Index>((Index{1} << 20) / count, 64, 4096);  // 4 MiB of products, or 64 rows
-    for (Index begin = 0; begin < rows.rows(); begin += block) {
-      const auto part = rows.middleRows(begin, std::min(block, rows.rows() - begin));
-      add_block(part);
+    const Index batch = std::clamp<Index>((Index{1} << 20) / count, 64, 4096);  // 4 MiB of products, or 64 rows
+    for (Index begin = 0; begin < rows.rows(); begin += batch) {
+      const auto part = rows.middleRows(begin, std::min(batch, rows.rows() - begin));
+      add_batch(part);
       seen_ += part.rows();
     }
   }
@@ -76,7 +76,7 @@ class NearestRows {
     return sum > 0 ? 1 / std::sqrt(sum) : 0;
   }
 
-  void add_block(const ConstRows& rows) {
+  void add_batch(const ConstRows& rows) {
     products_.resize(rows.rows(), static_cast<Index>(best_.size()));
     queries_.forward(rows, executor_, products_);
     norms_.resize(static_cast<std::size_t>(rows.rows()));
@@ -111,8 +111,8 @@ class NearestRows {
   Executor executor_;
   RowProducts queries_;                       // (Q, d), of unit length
   std::vector<std::vector<Neighbour>> best_;  // (Q,), each of at most k
-  RowMajorMatrix products_;                   // (rows of a block, Q)
-  std::vector<double> norms_;                 // (rows of a block,), inverse
+  RowMajorMatrix products_;                   // (rows of a batch, Q)
+  std::vector<double> norms_;                 // (rows of a batch,), inverse
   Index seen_ = 0;
 };
 
