@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "../random_weights.hpp"
+#include "reference.hpp"
 
 namespace beit_test::conv2d_test {
 
@@ -23,31 +24,10 @@ struct Case {
 };
 
 /// Computes y (H*W, outputs) by the definition.
-std::vector<double> convolution(const Matrix& x, const Case& c) {
-  const auto w = weights.get("c.w", std::vector<Index>{c.outputs, c.inputs, c.kernel, c.kernel});
-  const auto b = weights.get("c.b", std::vector<Index>{c.outputs});
-  std::vector<double> y;
-  for (Index row = 0; row < c.size.height; ++row) {
-    for (Index column = 0; column < c.size.width; ++column) {
-      for (Index out = 0; out < c.outputs; ++out) {
-        double sum = b[out];
-        for (Index i = 0; i < c.inputs; ++i) {
-          for (Index ky = 0; ky < c.kernel; ++ky) {
-            for (Index kx = 0; kx < c.kernel; ++kx) {
-              const Index from_row = row + ky - c.kernel / 2, from_column = column + kx - c.kernel / 2;
-              if (from_row < 0 || from_column < 0 || from_row >= c.size.height || from_column >= c.size.width) continue;
-              const double pixel =
-                  x(from_row / c.upsampling * (c.size.width / c.upsampling) + from_column / c.upsampling, i);
-              const double weight = w[((out * c.inputs + i) * c.kernel + ky) * c.kernel + kx];
-              sum += (c.relu ? std::max(pixel, 0.0) : pixel) * weight;
-            }
-          }
-        }
-        y.push_back(sum);
-      }
-    }
-  }
-  return y;
+reference::Doubles convolution(const Matrix& x, const Case& c) {
+  const reference::Doubles in = reference::upsampled(reference::doubles(x), c.size, c.upsampling);
+  return reference::convolution(c.relu ? reference::relu(in) : in, c.size, weights.root().scope("c"), c.outputs,
+                                c.kernel);
 }
 
 template <typename Weight>
@@ -61,7 +41,7 @@ void agrees(double tolerance) {
     const Matrix x = numbers(weights, "x", c.size.area() / c.upsampling / c.upsampling, c.inputs);
     const Matrix scale = numbers(weights, "scale", 1, c.outputs),
                  before = numbers(weights, "before", c.size.area(), c.outputs);
-    const std::vector<double> wanted = convolution(x, c);
+    const reference::Doubles wanted = convolution(x, c);
     for (const int threads : {1, 3}) {
       beit::ThreadPool pool(threads);
       beit::Workspace workspace(pool);
@@ -70,7 +50,7 @@ void agrees(double tolerance) {
       convolve.forward(x, c.size, input, workspace, plain);
       convolve.forward_residual(x, c.size, input, scale.data(), workspace, residual);
       for (Index i = 0; i < plain.size(); ++i) {
-        const double y = wanted[static_cast<std::size_t>(i)];
+        const double y = wanted.data()[i];
         ASSERT_NEAR(plain.data()[i], y, tolerance) << c.kernel << "x" << c.kernel << ", element " << i;
         ASSERT_NEAR(residual.data()[i], before.data()[i] + scale.data()[i % c.outputs] * y, tolerance);
       }

@@ -73,6 +73,44 @@ inline Doubles attention(const Doubles& qkv, Index heads, const Doubles& table, 
   return out;
 }
 
+/// The convolution of dall_e.utils.Conv2d by its definition, "w" and "b" under `weights`: x (H*W, inputs) -> (H*W,
+/// outputs), for an odd kernel and zeros around x.
+inline Doubles convolution(const Doubles& x, beit::Size size, const beit::WeightScope& weights, Index outputs,
+                           Index kernel) {
+  const Index inputs = x.cols();
+  const auto w = weights.get("w", {outputs, inputs, kernel, kernel}), b = weights.get("b", {outputs});
+  Doubles y(size.area(), outputs);
+  for (Index row = 0; row < size.height; ++row) {
+    for (Index column = 0; column < size.width; ++column) {
+      for (Index out = 0; out < outputs; ++out) {
+        double sum = b[out];
+        for (Index i = 0; i < inputs; ++i) {
+          for (Index ky = 0; ky < kernel; ++ky) {
+            for (Index kx = 0; kx < kernel; ++kx) {
+              const Index from_row = row + ky - kernel / 2, from_column = column + kx - kernel / 2;
+              if (from_row < 0 || from_column < 0 || from_row >= size.height || from_column >= size.width) continue;
+              sum += x(from_row * size.width + from_column, i) * w[((out * inputs + i) * kernel + ky) * kernel + kx];
+            }
+          }
+        }
+        y(row * size.width + column, out) = sum;
+      }
+    }
+  }
+  return y;
+}
+
+/// Each pixel of x (H*W / factor^2, C) as factor x factor pixels: (H*W, C).
+inline Doubles upsampled(const Doubles& x, beit::Size size, Index factor) {
+  Doubles y(size.area(), x.cols());
+  for (Index i = 0; i < size.area(); ++i) {
+    y.row(i) = x.row(i / size.width / factor * (size.width / factor) + i % size.width / factor);
+  }
+  return y;
+}
+
+inline Doubles relu(const Doubles& x) { return x.cwiseMax(0.0); }
+
 inline Doubles doubles(const beit::Matrix& x) { return x.map().cast<double>(); }
 
 inline double difference(const beit::Matrix& found, const Doubles& wanted) {
