@@ -85,13 +85,18 @@ void BeitOn::check_bits() {
       model.forward(x.map().row(b), workspace, alone);
       expect_equal(alone, Matrix(wanted.map().row(b)), "image " + std::to_string(b) + " alone");
     }
+    // Rows that begin one float after a cache line and lie apart.
+    Matrix far_x(5, x.cols() + 3), far_out(5, 37 + 4);
+    far_x.map().middleCols(1, x.cols()) = x.map();
+    model.forward(far_x.map().middleCols(1, x.cols()), workspace, far_out.map().middleCols(1, 37));
+    expect_equal(Matrix(far_out.map().middleCols(1, 37)), wanted, "memory that isn't aligned");
   }
 }
 
-TEST_P(BeitOn, FloatBitsDependOnNeitherThreadsNorBatch) { check_bits<float>(); }
-TEST_P(BeitOn, Bfloat16BitsDependOnNeitherThreadsNorBatch) { check_bits<Eigen::bfloat16>(); }
-TEST_P(BeitOn, Int8BitsDependOnNeitherThreadsNorBatch) { check_bits<std::int8_t>(); }
-TEST_P(BeitOn, FloatFastBitsDependOnNeitherThreadsNorBatch) { check_bits<beit::FloatFast>(); }
+TEST_P(BeitOn, FloatBitsDependOnNeitherThreadsNorBatchNorAlignment) { check_bits<float>(); }
+TEST_P(BeitOn, Bfloat16BitsDependOnNeitherThreadsNorBatchNorAlignment) { check_bits<Eigen::bfloat16>(); }
+TEST_P(BeitOn, Int8BitsDependOnNeitherThreadsNorBatchNorAlignment) { check_bits<std::int8_t>(); }
+TEST_P(BeitOn, FloatFastBitsDependOnNeitherThreadsNorBatchNorAlignment) { check_bits<beit::FloatFast>(); }
 
 /// The cosine of the logits of one model in two precisions.
 template <typename Weight>
