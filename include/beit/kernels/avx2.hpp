@@ -23,7 +23,6 @@
 #include <beit/kernels/attention.hpp>
 #include <beit/kernels/gemm.hpp>
 #include <beit/kernels/packing_avx2.hpp>
-#include <beit/kernels/portable.hpp>
 #include <beit/kernels/strips.hpp>
 #include <beit/kernels/types.hpp>
 #include <beit/kernels/vector_avx2.hpp>
@@ -80,7 +79,7 @@ struct Avx2 {
 #include <beit/kernels/panel_tile.inl>
   };
 
-  static constexpr Kernels table() { return {Isa::avx2, &layer_norm, &Portable::mean_rows, &Strips::kernels}; }
+  static constexpr Kernels table() { return {Isa::avx2, &layer_norm, &Strips::kernels}; }
 
   template <Precision precision>
   static constexpr PrecisionKernels precision_kernels() {

@@ -39,9 +39,7 @@ struct Avx2Vnni {
 #include <beit/kernels/panel_tile.inl>
   };
 
-  static constexpr Kernels table() {
-    return {Isa::avx2_vnni, &Avx2::layer_norm, &Portable::mean_rows, &Avx2::Strips::kernels};
-  }
+  static constexpr Kernels table() { return {Isa::avx2_vnni, &Avx2::layer_norm, &Avx2::Strips::kernels}; }
 
   template <Precision precision>
   static constexpr PrecisionKernels precision_kernels() {

@@ -23,7 +23,6 @@
 #include <beit/kernels/attention.hpp>
 #include <beit/kernels/gemm.hpp>
 #include <beit/kernels/packing_neon.hpp>
-#include <beit/kernels/portable.hpp>
 #include <beit/kernels/strips.hpp>
 #include <beit/kernels/types.hpp>
 #include <beit/kernels/vector_neon.hpp>
@@ -111,7 +110,7 @@ struct Neon {
 #include <beit/kernels/quad_tile.inl>
   };
 
-  static constexpr Kernels table() { return {Isa::neon, &layer_norm, &Portable::mean_rows, &Strips::kernels}; }
+  static constexpr Kernels table() { return {Isa::neon, &layer_norm, &Strips::kernels}; }
 
   template <Precision precision>
   static constexpr PrecisionKernels precision_kernels() {

@@ -12,7 +12,6 @@
 #include <beit/core/version.hpp>
 #include <beit/kernels/gemm.hpp>
 #include <beit/kernels/neon.hpp>
-#include <beit/kernels/portable.hpp>
 #include <beit/kernels/strips.hpp>
 #include <beit/kernels/types.hpp>
 
@@ -137,9 +136,7 @@ struct NeonDot : Neon {
   }
 
  public:
-  static constexpr Kernels table() {
-    return {Isa::neon_dot, &Neon::layer_norm, &Portable::mean_rows, &Strips::kernels};
-  }
+  static constexpr Kernels table() { return {Isa::neon_dot, &Neon::layer_norm, &Strips::kernels}; }
 
   template <Precision precision>
   static constexpr PrecisionKernels precision_kernels() {

@@ -213,19 +213,7 @@ struct Portable {
     }
   }
 
-  static void mean_rows(const float* x, Index ldx, Index rows, Index c, float* out) {
-    constexpr Index chunk = 64;
-    for (Index begin = 0; begin < c; begin += chunk) {
-      const Index width = std::min(chunk, c - begin);
-      double sums[chunk] = {};
-      for (Index row = 0; row < rows; ++row) {
-        for (Index i = 0; i < width; ++i) sums[i] += static_cast<double>(x[row * ldx + begin + i]);
-      }
-      for (Index i = 0; i < width; ++i) out[begin + i] = static_cast<float>(sums[i] / static_cast<double>(rows));
-    }
-  }
-
-  static constexpr Kernels table() { return {Isa::portable, &layer_norm, &mean_rows, nullptr}; }
+  static constexpr Kernels table() { return {Isa::portable, &layer_norm, nullptr}; }
 
   template <Precision precision>
   static constexpr PrecisionKernels precision_kernels() {

@@ -22,7 +22,6 @@
 #include <beit/kernels/attention.hpp>
 #include <beit/kernels/gemm.hpp>
 #include <beit/kernels/packing.hpp>
-#include <beit/kernels/portable.hpp>
 #include <beit/kernels/strips.hpp>
 #include <beit/kernels/types.hpp>
 #include <beit/kernels/vector_simd128.hpp>
@@ -100,7 +99,7 @@ struct Simd128 {
 #include <beit/kernels/quad_tile.inl>
   };
 
-  static constexpr Kernels table() { return {Isa::simd128, &layer_norm, &Portable::mean_rows, &Strips::kernels}; }
+  static constexpr Kernels table() { return {Isa::simd128, &layer_norm, &Strips::kernels}; }
 
   template <Precision precision>
   static constexpr PrecisionKernels precision_kernels() {

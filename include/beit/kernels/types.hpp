@@ -96,8 +96,6 @@ struct Kernels {
   /// out = (x - mean(x)) / sqrt(var(x) + eps) * weight + bias for each of `rows` rows of C; out may be x.
   void (*layer_norm)(const float* x, Index ldx, Index rows, Index c, const float* weight, const float* bias, float eps,
                      float* out, Index ldo);
-  /// out (C,) = mean of `rows` rows of x.
-  void (*mean_rows)(const float* x, Index ldx, Index rows, Index c, float* out);
   /// The steps of the resize; null if the level resizes by plain loops (image/detail/resize_portable.hpp).
   const StripKernels* strips;
 };

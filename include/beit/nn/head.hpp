@@ -8,6 +8,7 @@
 #include <beit/core/version.hpp>
 #include <beit/io/weights.hpp>
 #include <beit/kernels/kernels.hpp>
+#include <beit/kernels/mean_rows.hpp>
 #include <beit/nn/global_pool.hpp>
 #include <beit/nn/layer_norm.hpp>
 #include <beit/nn/linear.hpp>
@@ -23,7 +24,7 @@ class Head {
   /// head.
   Head(const Kernels& kernels, const WeightScope& weights, Index dim, Index classes, GlobalPool pool, bool fc_norm,
        float eps)
-      : kernels_(&kernels), pool_(pool) {
+      : pool_(pool) {
     if (fc_norm) fc_norm_.emplace(kernels, weights.scope("fc_norm"), dim, eps);
     if (classes > 0) head_.emplace(kernels, weights.scope("head"), classes, dim);
   }
@@ -35,7 +36,7 @@ class Head {
       const float* image = tokens.data() + b * count * stride;
       float* pooled = out.data() + b * out.outerStride();
       if (pool_ == GlobalPool::avg) {
-        kernels_->mean_rows(image + stride, stride, count - 1, tokens.cols(), pooled);
+        kernels::mean_rows(image + stride, stride, count - 1, tokens.cols(), pooled);
       } else {
         std::copy_n(image, tokens.cols(), pooled);
       }
@@ -55,7 +56,6 @@ class Head {
   }
 
  private:
-  const Kernels* kernels_;
   GlobalPool pool_;
   std::optional<LayerNorm> fc_norm_;
   std::optional<Linear<Weight>> head_;  // (K, C)
