@@ -10,6 +10,7 @@
 
 namespace beit_test::isa_test {
 
+using testing::StartsWith;
 using testing::ThrowsMessage;
 
 /// Changes BEIT_ISA, and restores it when destroyed.
@@ -158,11 +159,7 @@ TEST(Isa, NamesOfNoLevelOfThisBuildAreRefused) {
   for (const beit::Level& level : beit::levels) {
     if (!level.compiled) expect_refused(level.name);
   }
-#if BEIT_AMX_KERNELS
-  EXPECT_EQ(known(), "portable, avx2, avx2_vnni, avx512, avx512_vnni, avx512_bf16, amx");
-#elif BEIT_NEON_KERNELS
-  EXPECT_EQ(known(), "portable, neon, neon_dot, neon_matrix");
-#endif
+  EXPECT_THAT(known(), StartsWith(BEIT_X86_KERNELS ? "portable, avx2, " : "portable"));
 }
 
 }  // namespace beit_test::isa_test

@@ -71,7 +71,7 @@ using AllLevels = LevelTables<Portable, Simd128>;
 using AllLevels = LevelTables<Portable>;
 #endif
 
-static_assert(AllLevels::are_those_compiled());
+static_assert(AllLevels::are_those_compiled(), "these are other levels than the rows of beit::levels say");
 
 BEIT_INLINE const Kernels& kernels_of(Isa isa) { return AllLevels::kernels(isa); }
 
