@@ -123,13 +123,13 @@ int main(int argc, char** argv) {
   app.add_flag("--csv", options.csv, "Print comma-separated values: a header, then one line per class of each image")
       ->excludes(json);
   app.add_option("--logits", options.logits,
-                 "Also write the logits as float32 (images, classes), and OUT.txt with the image's name for\n"
-                 "each row")
+                 "Also write the logits as float32 (images, classes), and OUT.txt with the image's name\n"
+                 "for each row")
       ->option_text("OUT.npy")
       ->check(programs::name_in(".npy"));
   app.add_option("--list", options.list,
-                 "File that lists images and tar files, one path per line; anything after a tab is ignored;\n"
-                 "- for standard input")
+                 "File that lists images and tar files, one path per line; anything after a tab is\n"
+                 "ignored; - for standard input")
       ->option_text("FILE");
   programs::add_options(app, options);
   programs::add_image_size(app, options);

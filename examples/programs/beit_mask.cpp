@@ -281,8 +281,9 @@ int main(int argc, char** argv) {
   programs::add_image_size(app, options);
   for (const char* name : {"--precision", "--batch-size"}) app.remove_option(app.get_option(name));
   app.get_option("--model")->description(
-      "Masked-image model: a file that convert.py made from a pre-trained checkpoint, or a folder\n"
-      "with Hugging Face's BeitForMaskedImageModeling [a small demo model of ten kinds of clothes]");
+      "Masked-image model: a file that convert.py made from a pre-trained checkpoint, or a\n"
+      "folder with Hugging Face's BeitForMaskedImageModeling [a small demo model that knows\n"
+      "ten kinds of clothes]");
   options.batch_size = 1;
   return programs::run(app, argc, argv, [&] { return mask_images(app, options); });
 }
