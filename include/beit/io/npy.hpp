@@ -159,7 +159,7 @@ class NpyWriter {
     const Index rows = whole_rows(numbers.size());
     write(Eigen::Map<const RowMajorMatrix>(numbers.data(), rows, row_size_));
   }
-  /// The same for a file of int32.
+  /// Appends the row or rows that these numbers are to a file of int32. ArgumentError unless they are whole rows.
   void write(std::span<const std::int32_t> numbers) {
     const Index rows = whole_rows(numbers.size());
     require_type(type_ == NpyType::int32, "int32");
