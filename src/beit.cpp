@@ -5,13 +5,16 @@
 #include <cstdint>
 
 #include <beit/beit.hpp>
-#include <beit/model/any_beit.hpp>
+#include <beit/model/load_any.hpp>
 
 namespace beit::inline BEIT_ABI {
 
 #define BEIT_INSTANTIATE(Weight)                                                                                 \
   template const kernels::PrecisionKernels& kernels::precision_kernels_of<WeightTraits<Weight>::precision>(Isa); \
+  template class Trunk<Weight>;                                                                                  \
   template class Beit<Weight>;                                                                                   \
+  template class MaskedImageModel<Weight>;                                                                       \
+  template class Tokenizer<Weight>;                                                                              \
   template Beit<Weight> load(const Source&, const LoadOptions&);                                                 \
   template MaskedImageModel<Weight> load_masked_image_model(const Source&, const LoadOptions&);                  \
   template Tokenizer<Weight> load_tokenizer(const Source&, const LoadOptions&)

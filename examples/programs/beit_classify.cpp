@@ -76,7 +76,8 @@ void print_error(const CLI::App& app, const Options& options, const programs::It
 
 int classify(const CLI::App& app, const Options& options) {
   beit::ThreadPool pool(options.threads);
-  const auto model = programs::load_model(options.model, options.precision, pool, options.image_size);
+  const auto loaded = programs::load_model(options.model, options.precision, pool, options.image_size);
+  const beit::AnyBeit& model = *loaded;
   const beit::Config& config = model.config();
   if (config.num_classes == 0) throw beit::ConfigError("the model has no classifier: beit-embed takes its features");
 

@@ -135,7 +135,11 @@ class Embedder {
       }
     };
     if (tokenizer_) {
-      const auto encode = [this](const beit::ConstRows& x) { return tokenizer_->encode(x, workspace_); };
+      const auto encode = [this](const beit::ConstRows& x) {
+        std::vector<std::int32_t> tokens(static_cast<std::size_t>(x.rows() * tokenizer_->grid().area()));
+        tokenizer_->encode(x, workspace_, tokens);
+        return tokens;
+      };
       programs::run_batches(batches, progress, encode, write);
     } else {
       programs::run_batches(
@@ -162,9 +166,9 @@ class Embedder {
   const CLI::App& app_;
   const Options& options_;
   beit::ThreadPool pool_;
-  std::optional<beit::AnyBeit> model_;                       // either this
-  std::unique_ptr<const programs::TokenEncoder> tokenizer_;  // or this is set
-  beit::Config config_;                                      // the model's, or one with the tokenizer's preprocessing
+  std::unique_ptr<const beit::AnyBeit> model_;           // either this
+  std::unique_ptr<const beit::AnyTokenizer> tokenizer_;  // or this is set
+  beit::Config config_;                                  // the model's, or one with the tokenizer's preprocessing
   beit::Workspace workspace_{pool_};
 };
 

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <iostream>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -87,19 +88,22 @@ struct Result {
 class Masker {
  public:
   Masker(const Options& options, const beit::Executor& executor)
-      : model_(beit::load_masked_image_model<float>(source(options.model, programs::demo_masked_model(), "demo model"),
-                                                    {.image_size = options.image_size, .executor = executor})),
-        tokenizer_(beit::load_tokenizer<float>(source(options.tokenizer, programs::demo_tokenizer(), "demo tokenizer"),
-                                               {.grid = model_.config().grid(), .executor = executor})),
-        preprocessing_(tokenizer_.preprocessing_for(model_.config().preprocessing)) {
-    if (tokenizer_.vocab_size() == model_.config().vocab_size) return;
-    throw beit::ArgumentError("found a model with " + std::to_string(model_.config().vocab_size) +
-                              " visual tokens and a tokenizer with " + std::to_string(tokenizer_.vocab_size()) +
+      : model_(beit::load_any_masked_image_model(source(options.model, programs::demo_masked_model(), "demo model"),
+                                                 {.image_size = options.image_size,
+                                                  .executor = executor,
+                                                  .precision = beit::precision_from_name(options.precision)})),
+        tokenizer_(beit::load_any_tokenizer(
+            source(options.tokenizer, programs::demo_tokenizer(), "demo tokenizer"),
+            {.grid = config().grid(), .executor = executor, .precision = model_->precision()})),
+        preprocessing_(tokenizer_->preprocessing_for(model_->config().preprocessing)) {
+    if (tokenizer_->vocab_size() == model_->config().vocab_size) return;
+    throw beit::ArgumentError("found a model with " + std::to_string(model_->config().vocab_size) +
+                              " visual tokens and a tokenizer with " + std::to_string(tokenizer_->vocab_size()) +
                               ", wanted the tokenizer that the model was trained with");
   }
 
-  const beit::MaskedImageConfig& config() const { return model_.config(); }
-  const beit::Tokenizer<float>& tokenizer() const { return tokenizer_; }
+  const beit::MaskedImageConfig& config() const { return model_->config(); }
+  const beit::AnyTokenizer& tokenizer() const { return *tokenizer_; }
 
   /// Predicts the hidden tokens of one image. x (3*H*W,) is the image as the model sees it.
   Result run(const beit::Image& image, const float* x, const std::vector<std::uint8_t>& mask,
@@ -108,11 +112,11 @@ class Masker {
     Result result{{config().grid(), std::vector<std::int32_t>(static_cast<std::size_t>(patches))}, {}, {}};
     const beit::Matrix small =
         beit::preprocess(preprocessing_, std::span(&image, 1), workspace, beit::TensorLayout::channels_last);
-    tokenizer_.encode(small, workspace, result.wanted.values);
+    tokenizer_->encode(small, workspace, result.wanted.values);
     result.predicted = result.wanted;
     beit::Matrix logits(patches, vocabulary);
-    model_.forward(Eigen::Map<const beit::RowMajorMatrix>(x, 1, 3 * config().image_size.area()), mask, workspace,
-                   logits);
+    model_->forward(Eigen::Map<const beit::RowMajorMatrix>(x, 1, 3 * config().image_size.area()), mask, workspace,
+                    logits);
     for (Index i = 0; i < patches; ++i) {
       if (mask[static_cast<std::size_t>(i)] == 0) continue;
       const float* const row = logits.row(i);
@@ -134,8 +138,8 @@ class Masker {
     return programs::path_of(path);
   }
 
-  beit::MaskedImageModel<float> model_;
-  beit::Tokenizer<float> tokenizer_;
+  std::unique_ptr<const beit::AnyMaskedImageModel> model_;
+  std::unique_ptr<const beit::AnyTokenizer> tokenizer_;
   beit::Preprocessing preprocessing_;  // the tokenizer's, for the crop that the model sees
 };
 
@@ -279,7 +283,7 @@ int main(int argc, char** argv) {
       ->check(CLI::Range(160, 4096));
   programs::add_options(app, options);
   programs::add_image_size(app, options);
-  for (const char* name : {"--precision", "--batch-size"}) app.remove_option(app.get_option(name));
+  app.remove_option(app.get_option("--batch-size"));
   app.get_option("--model")->description(
       "Masked-image model: a file that convert.py made from a pre-trained checkpoint, or a\n"
       "folder with Hugging Face's BeitForMaskedImageModeling [a small demo model that knows\n"

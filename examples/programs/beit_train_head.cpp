@@ -284,7 +284,8 @@ int train_head(const CLI::App& app, const Options& options) {
   if (!options.knn) weights.emplace(open_weights(options));
 
   beit::ThreadPool threads(options.threads);
-  const auto model = programs::load_model(options.model, options.precision, threads);
+  const auto loaded = programs::load_model(options.model, options.precision, threads);
+  const beit::AnyBeit& model = *loaded;
   const beit::Config& config = model.config();
   InterruptiblePool pool{threads};
   beit::Workspace workspace(pool);

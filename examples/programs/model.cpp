@@ -5,8 +5,8 @@
 
 namespace programs {
 
-beit::AnyBeit load_model(const std::string& path, std::string_view precision, const beit::Executor& executor,
-                         beit::Size image_size) {
+std::unique_ptr<const beit::AnyBeit> load_model(const std::string& path, std::string_view precision,
+                                                const beit::Executor& executor, beit::Size image_size) {
   const beit::Source source =
       path.empty() ? beit::Source(beit::MemoryFiles{demo_model(), "demo model"}) : beit::Source(path_of(path));
   return beit::load_any(

@@ -18,7 +18,7 @@
 #include <nlohmann/json.hpp>
 
 #include <beit/beit.hpp>
-#include <beit/model/any_beit.hpp>
+#include <beit/model/load_any.hpp>
 
 #include "../programs/attention_map.hpp"
 #include "../programs/what_the_model_sees.hpp"
@@ -33,7 +33,7 @@ constexpr Index picture_side = 448;
 struct Page {
   std::unique_ptr<std::byte[]> buffer;  // the bytes that the page hands over
   std::size_t size = 0;
-  std::optional<beit::AnyBeit> model;
+  std::unique_ptr<const beit::AnyBeit> model;
   beit::Workspace workspace;
   beit::Matrix x;                     // (1, 3*H*W), for the photograph that was classified last
   std::vector<std::uint8_t> picture;  // RGBA
@@ -107,7 +107,7 @@ EMSCRIPTEN_KEEPALIVE std::byte* reserve(std::size_t size) {
 /// Loads the model in the file that was handed over. Returns {"name", "classes", "image": [height, width]}.
 EMSCRIPTEN_KEEPALIVE const char* load_model(const char* name, const char* precision) {
   return answer([&] {
-    std::optional<beit::AnyBeit> loaded(
+    std::unique_ptr<const beit::AnyBeit> loaded(
         beit::load_any(beit::MemoryFiles{handed_over(), name}, {.precision = beit::precision_from_name(precision)}));
     page.buffer.reset();
     page.size = 0;

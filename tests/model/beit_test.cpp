@@ -6,6 +6,7 @@
 #include <numeric>
 #include <string>
 #include <thread>
+#include <tuple>
 #include <vector>
 
 #include <beit/core/thread_pool.hpp>
@@ -149,7 +150,7 @@ void check_empty_batch() {
   const Matrix x(0, model.config().in_chans * model.config().image_size.area());
   Matrix logits(0, 37), features(0, 60);
   EXPECT_NO_THROW(model.forward(x, workspace, logits));
-  EXPECT_NO_THROW(model.forward(x, workspace, features, true));
+  EXPECT_NO_THROW(model.forward(x, workspace, features, beit::HeadOutput::pre_logits));
 }
 
 TEST(Beit, NoImagesAreABatch) {
@@ -163,8 +164,8 @@ TEST(Beit, ForwardStopsBeforeTheClassifier) {
   const Matrix x = images(model.config(), 2);
   Workspace workspace;
   Matrix features(2, 60);
-  model.forward(x, workspace, features, true);
-  expect_equal(features, model.forward_head(model.forward_features(x), true), "pre_logits");
+  model.forward(x, workspace, features, beit::HeadOutput::pre_logits);
+  expect_equal(features, model.forward_head(model.forward_features(x), beit::HeadOutput::pre_logits), "pre_logits");
 }
 
 TEST(Beit, IntermediatesAreChosenAsTimmChoosesThem) {
@@ -187,10 +188,10 @@ TEST(Beit, IntermediatesAreChosenAsTimmChoosesThem) {
   expect_equal(last_two.intermediates[0], all.intermediates[0], "last 2");
   const auto early = model.forward_intermediates(x, {.indices = {0}, .stop_early = true});
   expect_equal(early.intermediates[0], all.intermediates[0], "block 0");
-  EXPECT_THROW(model.forward_intermediates(x, {.indices = {2}}), beit::ArgumentError);
-  EXPECT_THROW(model.forward_intermediates(x, {.indices = {-3}}), beit::ArgumentError);
-  EXPECT_THROW(model.forward_intermediates(x, {.last = 3}), beit::ArgumentError);
-  EXPECT_THROW(model.forward_intermediates(x, {.indices = {0}, .last = 1}), beit::ArgumentError);
+  EXPECT_THROW(std::ignore = model.forward_intermediates(x, {.indices = {2}}), beit::ArgumentError);
+  EXPECT_THROW(std::ignore = model.forward_intermediates(x, {.indices = {-3}}), beit::ArgumentError);
+  EXPECT_THROW(std::ignore = model.forward_intermediates(x, {.last = 3}), beit::ArgumentError);
+  EXPECT_THROW(std::ignore = model.forward_intermediates(x, {.indices = {0}, .last = 1}), beit::ArgumentError);
 }
 
 template <typename Weight>
@@ -227,23 +228,24 @@ TEST(Beit, AttentionOfChosenBlocks) {
   expect_equal(both[1], all[1], "block 1");
   expect_equal(model.forward_attention(x, {0})[0], all[0], "block 0 alone");
   EXPECT_GT((all[0].map() - all[1].map()).cwiseAbs().maxCoeff(), 0.001f);
-  EXPECT_THROW(model.forward_attention(x, {2}), beit::ArgumentError);
-  EXPECT_THROW(model.forward_attention(x, {0, -3}), beit::ArgumentError);
-  EXPECT_THROW(model.forward_attention(Matrix(1, 100)), beit::ArgumentError);
+  EXPECT_THROW(std::ignore = model.forward_attention(x, {2}), beit::ArgumentError);
+  EXPECT_THROW(std::ignore = model.forward_attention(x, {0, -3}), beit::ArgumentError);
+  EXPECT_THROW(std::ignore = model.forward_attention(Matrix(1, 100)), beit::ArgumentError);
   EXPECT_EQ(model.forward_attention(x.map().topRows(0))[1].rows(), 0);
 }
 
 TEST(Beit, WrongShapesAreErrors) {
   const auto model = make_model<float>();
-  EXPECT_THROW(model.forward(Matrix(1, 100)), beit::ArgumentError);
+  EXPECT_THROW(std::ignore = model.forward(Matrix(1, 100)), beit::ArgumentError);
   const Matrix x = images(model.config(), 1);
   Workspace workspace;
   Matrix out(1, 36), rows(2, 37), tokens(193, 61);
   EXPECT_THROW(model.forward(x, workspace, out), beit::ArgumentError);
   EXPECT_THROW(model.forward(x, workspace, rows), beit::ArgumentError);
   EXPECT_THROW(model.forward_features(x, workspace, tokens), beit::ArgumentError);
-  EXPECT_THROW(model.forward_head(Matrix(192, 60)), beit::ArgumentError);
-  EXPECT_THROW(model.forward_features(Matrix(1000000000, 0)), beit::ArgumentError) << "before memory is taken";
+  EXPECT_THROW(std::ignore = model.forward_head(Matrix(192, 60)), beit::ArgumentError);
+  EXPECT_THROW(std::ignore = model.forward_features(Matrix(1000000000, 0)), beit::ArgumentError)
+      << "before memory is taken";
 }
 
 TEST(Beit, ConfigsThatMakeNoModelAreErrors) {
@@ -283,10 +285,10 @@ TEST(TopK, SortsAndSumsToOne) {
   EXPECT_NEAR(best[0].score, std::exp(3.0) / sum, 1e-7);
   EXPECT_NEAR(best[3].score, std::exp(1.0) / sum, 1e-7);
   EXPECT_TRUE(beit::top_k(logits, 1, {})[0].label.empty());
-  EXPECT_THROW(beit::top_k(logits, 0, labels), beit::ArgumentError);
-  EXPECT_THROW(beit::top_k({}, 1, {}), beit::ArgumentError);
-  EXPECT_THROW(beit::top_k(logits, 1, {"a", "b"}), beit::ArgumentError);
-  EXPECT_THROW(beit::top_k(std::vector<float>{1, std::nanf("")}, 1, {}), beit::ArgumentError);
+  EXPECT_THROW(std::ignore = beit::top_k(logits, 0, labels), beit::ArgumentError);
+  EXPECT_THROW(std::ignore = beit::top_k({}, 1, {}), beit::ArgumentError);
+  EXPECT_THROW(std::ignore = beit::top_k(logits, 1, {"a", "b"}), beit::ArgumentError);
+  EXPECT_THROW(std::ignore = beit::top_k(std::vector<float>{1, std::nanf("")}, 1, {}), beit::ArgumentError);
 }
 
 TEST(TopK, HasTheOrderOfAStableSort) {

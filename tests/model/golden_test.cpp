@@ -28,7 +28,9 @@ TEST_P(Golden, AgreesWithTimmInDoublePrecision) {
 
   const Matrix tokens = model.forward_features(x);
   EXPECT_LE(largest_difference(tokens, expected(reader, "features", batch * model.config().num_tokens())), tolerance);
-  EXPECT_LE(largest_difference(model.forward_head(tokens, true), expected(reader, "pre_logits", batch)), tolerance);
+  EXPECT_LE(largest_difference(model.forward_head(tokens, beit::HeadOutput::pre_logits),
+                               expected(reader, "pre_logits", batch)),
+            tolerance);
   EXPECT_LE(largest_difference(model.forward(x), expected(reader, "logits", batch)), tolerance);
 
   const beit::Intermediates maps = model.forward_intermediates(x);

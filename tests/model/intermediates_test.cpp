@@ -73,8 +73,7 @@ class Intermediates : public testing::Test {
     const beit::Trunk<float> trunk(config(), weights_.root(), beit::default_kernels());
     Matrix tokens(batch * count, dim);
     trunk.embed(x_, workspace_, tokens);
-    auto each = trunk.blocks().begin();
-    for (Index i = 0; i <= block; ++i, ++each) each->forward(batch, workspace_, tokens);
+    for (Index i = 0; i <= block; ++i) trunk.forward_block(i, batch, workspace_, tokens);
     if (norm) trunk.norm(tokens, workspace_, tokens);
     return tokens;
   }

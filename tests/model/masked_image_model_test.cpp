@@ -98,7 +98,7 @@ TEST(MaskedImageModel, ReadsTimmsNames) {
   EXPECT_EQ(model.config().vocab_size, 30);
   const std::vector<std::uint8_t> mask(15);
   const Matrix x(Eigen::MatrixXf::Zero(1, 3 * 16 * 16));
-  EXPECT_THAT([&] { model.forward(x, mask); },
+  EXPECT_THAT([&] { return model.forward(x, mask); },
               ThrowsMessage<beit::ArgumentError>(HasSubstr("found a mask of 15 patches, wanted 16")));
   file.tensors.erase("mask_token");
   const std::string without = file.bytes();

@@ -155,21 +155,21 @@ TEST(Tokenizer, LoadsHalvesAndOtherSizes) {
   EXPECT_EQ(encoder.grid(), (Size{4, 1}));
   EXPECT_THAT(
       [&] {
-        (void)encoder.decode({{1, 1}, {0}});
+        return encoder.decode({{1, 1}, {0}});
       },
       ThrowsMessage<beit::ArgumentError>(HasSubstr("no decoder")));
   const auto decoder = beit::load_tokenizer<float>(golden("dvae_four.safetensors"), {.encoder = false});
   EXPECT_EQ(decoder.decode({{1, 2}, {0, 36}}).width(), 16);
-  EXPECT_THAT([&] { (void)decoder.encode(beit::Image(8, 8)); },
+  EXPECT_THAT([&] { return decoder.encode(beit::Image(8, 8)); },
               ThrowsMessage<beit::ArgumentError>(HasSubstr("no encoder")));
   EXPECT_THAT(
       [&] {
-        (void)decoder.decode({{1, 2}, {0, 37}});
+        return decoder.decode({{1, 2}, {0, 37}});
       },
       ThrowsMessage<beit::ArgumentError>(HasSubstr("found token 37, wanted 0 to 36")));
   EXPECT_THAT(
       [&] {
-        (void)decoder.decode({{1, 3}, {0, 1}});
+        return decoder.decode({{1, 3}, {0, 1}});
       },
       ThrowsMessage<beit::ArgumentError>(HasSubstr("found 2 tokens, wanted a grid of 1x3")));
 }

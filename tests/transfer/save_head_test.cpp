@@ -49,7 +49,7 @@ TEST_P(SaveWithHead, KeepsTheBackboneAndItsConfiguration) {
 
   beit::Matrix x(2, config.in_chans * config.image_size.area());
   for (Index i = 0; i < x.size(); ++i) x.data()[i] = std::sin(static_cast<float>(3 * i));
-  const beit::Matrix features = model.forward_head(model.forward_features(x), true), logits = loaded.forward(x);
+  const beit::Matrix features = model.forward(x, beit::HeadOutput::pre_logits), logits = loaded.forward(x);
   for (Index i = 0; i < 2; ++i) {
     for (Index k = 0; k < 3; ++k) {
       double wanted = static_cast<double>(bias[static_cast<std::size_t>(k)]);

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <concepts>
 #include <numeric>
 #include <span>
 #include <string>
@@ -15,7 +14,7 @@
 #include <beit/core/matrix.hpp>
 #include <beit/core/version.hpp>
 #include <beit/image/image.hpp>
-#include <beit/model/beit.hpp>
+#include <beit/model/any_beit.hpp>
 #include <beit/model/preprocess.hpp>
 #include <beit/nn/workspace.hpp>
 
@@ -31,7 +30,8 @@ struct Prediction {
 /// Returns the `k` most probable classes by softmax of one image's logits (K,), best first (the lower index first among
 /// equals). `labels` has K names or none. ArgumentError unless k >= 1 and the logits are finite; a k of more than K
 /// means K.
-inline std::vector<Prediction> top_k(std::span<const float> logits, Index k, const std::vector<std::string>& labels) {
+[[nodiscard]] inline std::vector<Prediction> top_k(std::span<const float> logits, Index k,
+                                                   const std::vector<std::string>& labels) {
   if (k < 1) throw ArgumentError(detail::concat({"top_k: found k = ", k, ", wanted at least 1"}));
   if (logits.empty()) throw ArgumentError("top_k: found no logits: the model has no classifier");
   if (!labels.empty() && labels.size() != logits.size()) {
@@ -64,17 +64,10 @@ inline std::vector<Prediction> top_k(std::span<const float> logits, Index k, con
   return best;
 }
 
-/// A Beit of any weight type, or an AnyBeit.
-template <typename T>
-concept BeitModel = requires(const T& model, const ConstRows& x, Workspace& workspace, Rows out) {
-  { model.config() } -> std::same_as<const Config&>;
-  model.forward(x, workspace, out, true);
-};
-
 /// Returns the `k` most probable classes of each image, best first; x (B, 3*H*W) as preprocess makes it. ArgumentError
 /// if the model has no classifier.
-template <BeitModel Model>
-std::vector<std::vector<Prediction>> classify(const Model& model, const ConstRows& x, Index k, Workspace& workspace) {
+[[nodiscard]] inline std::vector<std::vector<Prediction>> classify(const AnyBeit& model, const ConstRows& x, Index k,
+                                                                   Workspace& workspace) {
   const Config& config = model.config();
   if (config.num_classes == 0) throw ArgumentError("classify: the model has no classifier (num_classes is 0)");
   Matrix logits(x.rows(), config.num_classes);
@@ -87,60 +80,56 @@ std::vector<std::vector<Prediction>> classify(const Model& model, const ConstRow
 }
 
 /// Preprocesses and classifies images as one batch: memory grows with their number.
-template <BeitModel Model, ImageRange Images>
-std::vector<std::vector<Prediction>> classify(const Model& model, const Images& images, Index k, Workspace& workspace) {
+template <ImageRange Images>
+[[nodiscard]] std::vector<std::vector<Prediction>> classify(const AnyBeit& model, const Images& images, Index k,
+                                                            Workspace& workspace) {
   return classify(model, preprocess(model, images, workspace), k, workspace);
 }
-/// Does so in a workspace of its own.
-template <BeitModel Model, ImageRange Images>
-std::vector<std::vector<Prediction>> classify(const Model& model, const Images& images, Index k = 5) {
-  Workspace workspace;
+/// Does so without a workspace, on the model's executor.
+template <ImageRange Images>
+[[nodiscard]] std::vector<std::vector<Prediction>> classify(const AnyBeit& model, const Images& images, Index k = 5) {
+  Workspace workspace(model.executor());
   return classify(model, images, k, workspace);
 }
 
 /// Returns the `k` most probable classes of one image, best first.
-template <BeitModel Model>
-std::vector<Prediction> classify(const Model& model, const ImageView& image, Index k, Workspace& workspace) {
+[[nodiscard]] inline std::vector<Prediction> classify(const AnyBeit& model, const ImageView& image, Index k,
+                                                      Workspace& workspace) {
   return std::move(classify(model, std::span<const ImageView>(&image, 1), k, workspace).front());
 }
-/// Does so in a workspace of its own.
-template <BeitModel Model>
-std::vector<Prediction> classify(const Model& model, const ImageView& image, Index k = 5) {
-  Workspace workspace;
+/// Does so without a workspace, on the model's executor.
+[[nodiscard]] inline std::vector<Prediction> classify(const AnyBeit& model, const ImageView& image, Index k = 5) {
+  Workspace workspace(model.executor());
   return classify(model, image, k, workspace);
 }
 
 /// Returns the pooled features (B, C), which small classifiers are trained on: timm's forward_head(...,
 /// pre_logits=True); x (B, 3*H*W) as preprocess makes it.
-template <BeitModel Model>
-Matrix embed(const Model& model, const ConstRows& x, Workspace& workspace) {
+[[nodiscard]] inline Matrix embed(const AnyBeit& model, const ConstRows& x, Workspace& workspace) {
   Matrix out(x.rows(), model.config().embed_dim);
-  constexpr bool pre_logits = true;
-  model.forward(x, workspace, out, pre_logits);
+  model.forward(x, workspace, out, HeadOutput::pre_logits);
   return out;
 }
 /// Returns the pooled features (B, C) of images, which are one batch.
-template <BeitModel Model, ImageRange Images>
-Matrix embed(const Model& model, const Images& images, Workspace& workspace) {
+template <ImageRange Images>
+[[nodiscard]] Matrix embed(const AnyBeit& model, const Images& images, Workspace& workspace) {
   return embed(model, preprocess(model, images, workspace), workspace);
 }
-/// Does so in a workspace of its own.
-template <BeitModel Model, ImageRange Images>
-Matrix embed(const Model& model, const Images& images) {
-  Workspace workspace;
+/// Does so without a workspace, on the model's executor.
+template <ImageRange Images>
+[[nodiscard]] Matrix embed(const AnyBeit& model, const Images& images) {
+  Workspace workspace(model.executor());
   return embed(model, images, workspace);
 }
 
 /// Returns the pooled features (C,) of one image.
-template <BeitModel Model>
-std::vector<float> embed(const Model& model, const ImageView& image, Workspace& workspace) {
+[[nodiscard]] inline std::vector<float> embed(const AnyBeit& model, const ImageView& image, Workspace& workspace) {
   const Matrix row = embed(model, std::span<const ImageView>(&image, 1), workspace);
   return {row.data(), row.data() + row.size()};
 }
-/// Does so in a workspace of its own.
-template <BeitModel Model>
-std::vector<float> embed(const Model& model, const ImageView& image) {
-  Workspace workspace;
+/// Does so without a workspace, on the model's executor.
+[[nodiscard]] inline std::vector<float> embed(const AnyBeit& model, const ImageView& image) {
+  Workspace workspace(model.executor());
   return embed(model, image, workspace);
 }
 

@@ -35,8 +35,8 @@ struct DvaeConfig {
     return widths;
   }
 
-  /// Returns *this. ConfigError unless it describes a possible model.
-  const DvaeConfig& checked() const {
+  /// Throws ConfigError unless a model can be made of this.
+  void check() const {
     for (const auto& [name, value, least, most] :
          {Field{"group_count", group_count, 1, 16}, Field{"n_blk_per_group", n_blk_per_group, 1, 1024},
           Field{"n_hid", n_hid, 4, 65536}, Field{"n_init", n_init, 1, 65536},
@@ -45,7 +45,6 @@ struct DvaeConfig {
       throw ConfigError(detail::concat({"dVAE: found ", name, " ", value, ", wanted ", least, " to ", most}));
     }
     if (n_hid % 4 != 0) throw ConfigError(detail::concat({"dVAE: found n_hid ", n_hid, ", wanted a multiple of 4"}));
-    return *this;
   }
 
  private:

@@ -29,7 +29,7 @@ class DvaeDecoder {
   /// Reads the parameters below "blocks", under dall_e's names. WeightError if one is missing, mis-shaped or not
   /// finite; ConfigError if `config` describes no possible model.
   DvaeDecoder(DvaeConfig config, const WeightScope& weights, const Kernels& kernels = default_kernels())
-      : config_(config.checked()),
+      : config_(detail::checked(config)),
         embeddings_(read_embeddings(weights.scope("blocks").scope("input"), config)),
         output_(kernels, weights.scope("blocks").scope("output").scope("conv"), 6, config.n_hid, 1) {
     std::vector<Index> widths = config.widths();

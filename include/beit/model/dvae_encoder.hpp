@@ -23,7 +23,7 @@ class DvaeEncoder {
   /// Reads the parameters below "blocks", under dall_e's names. WeightError if one is missing, mis-shaped or not
   /// finite; ConfigError if `config` describes no possible model.
   DvaeEncoder(DvaeConfig config, const WeightScope& weights, const Kernels& kernels = default_kernels())
-      : config_(config.checked()),
+      : config_(detail::checked(config)),
         input_(kernels, weights.scope("blocks").scope("input"), config.n_hid, 3, 7),
         output_(kernels, weights.scope("blocks").scope("output").scope("conv"), config.vocab_size,
                 config.n_hid * config.stride(), 1),

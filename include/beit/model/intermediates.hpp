@@ -116,11 +116,10 @@ inline void copy_patches(const ConstRows& tokens, Index count, OutputFormat form
   });
 }
 
-/// Implements Beit::forward_intermediates with results in the caller's memory.
-template <typename Weight>
-void forward_intermediates(const Trunk<Weight>& trunk, const ConstRows& x, const IntermediatesOptions& options,
-                           Workspace& workspace, Rows features, std::span<Rows> intermediates,
-                           std::span<Rows> prefix_tokens) {
+/// Implements AnyBeit::forward_intermediates with results in the caller's memory.
+inline void forward_intermediates(const AnyTrunk& trunk, const ConstRows& x, const IntermediatesOptions& options,
+                                  Workspace& workspace, Rows features, std::span<Rows> intermediates,
+                                  std::span<Rows> prefix_tokens) {
   const TrunkConfig& config = trunk.config();
   const BlockChoice chosen(options, config.depth);
   const auto require_count = [&](std::span<Rows> found, Index wanted, const char* name) {
@@ -137,9 +136,8 @@ void forward_intermediates(const Trunk<Weight>& trunk, const ConstRows& x, const
   trunk.embed(x, workspace, features);
   const Index end = options.stop_early ? chosen.end() : config.depth;
   std::size_t next = 0;
-  auto block = trunk.blocks().begin();
-  for (Index i = 0; i < end; ++i, ++block) {
-    block->forward(x.rows(), workspace, features);
+  for (Index i = 0; i < end; ++i) {
+    trunk.forward_block(i, x.rows(), workspace, features);
     if (!chosen.contains(i)) continue;
     Workspace::Frame frame(workspace);
     const bool norm = options.norm && trunk.has_norm();
@@ -154,10 +152,9 @@ void forward_intermediates(const Trunk<Weight>& trunk, const ConstRows& x, const
   trunk.norm(features, workspace, features);
 }
 
-/// Implements Beit::forward_intermediates.
-template <typename Weight>
-Intermediates forward_intermediates(const Trunk<Weight>& trunk, const ConstRows& x, const IntermediatesOptions& options,
-                                    Workspace& workspace) {
+/// Implements AnyBeit::forward_intermediates.
+inline Intermediates forward_intermediates(const AnyTrunk& trunk, const ConstRows& x,
+                                           const IntermediatesOptions& options, Workspace& workspace) {
   const TrunkConfig& config = trunk.config();
   const Index batch = x.rows(), count = BlockChoice(options, config.depth).size();
   const auto [rows, cols] = intermediates_shape(config, batch, options.output_fmt);
@@ -172,22 +169,20 @@ Intermediates forward_intermediates(const Trunk<Weight>& trunk, const ConstRows&
   return result;
 }
 
-/// Implements Beit::forward_attention.
-template <typename Weight>
-std::vector<Matrix> forward_attention(const Trunk<Weight>& trunk, const ConstRows& x, std::span<const Index> indices,
-                                      Workspace& workspace) {
+/// Implements AnyBeit::forward_attention.
+inline std::vector<Matrix> forward_attention(const AnyTrunk& trunk, const ConstRows& x, std::span<const Index> indices,
+                                             Workspace& workspace) {
   const TrunkConfig& config = trunk.config();
   const BlockChoice chosen(indices, config.depth, "forward_attention");
   Matrix tokens(x.rows() * config.num_tokens(), config.embed_dim);
   trunk.embed(x, workspace, tokens);
   std::vector<Matrix> weights;
-  auto block = trunk.blocks().begin();
-  for (Index i = 0, last = chosen.end() - 1; i <= last; ++i, ++block) {
+  for (Index i = 0, last = chosen.end() - 1; i <= last; ++i) {
     if (chosen.contains(i)) {
       weights.emplace_back(tokens.rows() * config.num_heads, config.num_tokens());
-      block->forward_attention(tokens, x.rows(), workspace, weights.back());
+      trunk.block_attention(i, x.rows(), tokens, workspace, weights.back());
     }
-    if (i < last) block->forward(x.rows(), workspace, tokens);
+    if (i < last) trunk.forward_block(i, x.rows(), workspace, tokens);
   }
   return weights;
 }

@@ -82,7 +82,7 @@ class Loading {
     }
     reader_.finish();
     const Index stride = encoder ? encoder->config().stride() : decoder ? decoder->config().stride() : 1;
-    return {tokenizer_preprocessing(stride), std::move(encoder), std::move(decoder)};
+    return {tokenizer_preprocessing(stride), std::move(encoder), std::move(decoder), executor_};
   }
 
  private:
