@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include <beit/beit.hpp>
+#include <beit/image/resize.hpp>
 
 namespace programs {
 

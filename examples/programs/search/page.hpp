@@ -13,6 +13,7 @@
 #include <vector>
 
 #include <beit/beit.hpp>
+#include <beit/image/resize.hpp>
 
 #include "../markup.hpp"
 #include "../paths.hpp"
