@@ -28,17 +28,14 @@ class StrictJsonEvents : public nlohmann::json_sax<nlohmann::json> {
   /// `where` begins every message.
   explicit StrictJsonEvents(std::string where) : where_(std::move(where)) {}
 
-  /// Parses `text` and calls the handlers. json::sax_parse would do the same, but also compile nlohmann's readers of
-  /// CBOR, BSON and the like, which are twice as much code as the parser.
+  /// Parses `text` and calls the handlers.
   void parse(std::string_view text) {
     // The lexer takes a NUL for the end of the input and would ignore everything after it.
     if (const std::size_t nul = text.find('\0'); nul != std::string_view::npos) {
       fail_json(concat({where_, ": not valid JSON: NUL byte at offset ", nul}));
     }
-    auto input = nlohmann::detail::input_adapter(text.begin(), text.end());
-    nlohmann::json_sax<nlohmann::json>* const events =
-        this;  // the base, so that the parser is compiled once for all handlers
-    nlohmann::detail::parser<nlohmann::json, decltype(input)>(std::move(input)).sax_parse(events);
+    nlohmann::json_sax<nlohmann::json>* const events = this;  // so that the parser is compiled once for all handlers
+    nlohmann::json::sax_parse(text.begin(), text.end(), events);
   }
 
   /// Call it when an object or array begins.
