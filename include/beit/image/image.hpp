@@ -49,8 +49,8 @@ struct ImageView {
 
 /// `count` rows or columns of an image, from `first` on.
 struct Window {
-  Index first = 0;
-  Index count = 0;
+  Index first = 0;  ///< The first row or column, from 0.
+  Index count = 0;  ///< The number of rows or columns.
 };
 
 namespace detail {

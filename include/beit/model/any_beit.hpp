@@ -91,8 +91,11 @@ class AnyBeit {
                                                                   Workspace& workspace) const;
 
  protected:
+  /// For the class template that derives from this.
   BEIT_INLINE AnyBeit(Config config, Precision precision, const Executor& executor);
+  /// Moves the base of a model.
   AnyBeit(AnyBeit&&) = default;
+  /// Moves the base of a model.
   AnyBeit& operator=(AnyBeit&&) = default;
 
  private:

@@ -71,9 +71,12 @@ class AnyMaskedImageModel {
   [[nodiscard]] BEIT_INLINE Matrix forward_features(const ConstRows& x, std::span<const std::uint8_t> mask) const;
 
  protected:
+  /// For the class template that derives from this.
   BEIT_INLINE AnyMaskedImageModel(MaskedImageConfig config, const WeightScope& weights, const Kernels& kernels,
                                   Precision precision);
+  /// Moves the base of a model.
   AnyMaskedImageModel(AnyMaskedImageModel&&) = default;
+  /// Moves the base of a model.
   AnyMaskedImageModel& operator=(AnyMaskedImageModel&&) = default;
 
  private:

@@ -132,7 +132,9 @@ class AnyTokenizer {
     throw ConfigError(
         detail::concat({"tokenizer: found image size ", detail::size_text(size), ", wanted multiples of ", stride}));
   }
+  /// Moves the base of a model.
   AnyTokenizer(AnyTokenizer&&) = default;
+  /// Moves the base of a model.
   AnyTokenizer& operator=(AnyTokenizer&&) = default;
 
  private:

@@ -52,8 +52,11 @@ class AnyTrunk {
   [[nodiscard]] BEIT_INLINE std::span<const float> position(Index token) const;
 
  protected:
+  /// For the class template that derives from this.
   BEIT_INLINE AnyTrunk(TrunkConfig config, const WeightScope& weights, const Kernels& kernels);
+  /// Moves the base of a model.
   AnyTrunk(AnyTrunk&&) = default;
+  /// Moves the base of a model.
   AnyTrunk& operator=(AnyTrunk&&) = default;
 
  private:
