@@ -13,21 +13,7 @@ float sum_of(const beit::ConstRows& x) { return x.sum(); }
 void fill(beit::Rows x, float value) { x.setConstant(value); }
 
 TEST(Matrix, IsAlignedToACacheLine) {
-  for (int i = 1; i < 20; ++i) {
-    const Matrix m(i, 3);
-    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(m.data()) % 64, 0u);
-  }
-}
-
-TEST(Matrix, IsAlignedToAHugePageThatItFills) {
-  for (const beit::Index rows : {511, 512, 513, 1300}) {  // rows of 4 KB
-    Matrix m(rows, 1024);
-    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(m.data()) % (rows < 512 ? 64 : 1 << 21), 0u);
-    fill(m, 1);
-    EXPECT_EQ(sum_of(m), static_cast<float>(rows * 1024));
-    const Matrix copy = m;
-    EXPECT_EQ(sum_of(copy), static_cast<float>(rows * 1024));
-  }
+  for (int i = 1; i < 20; ++i) EXPECT_EQ(reinterpret_cast<std::uintptr_t>(Matrix(i, 3).data()) % 64, 0u);
 }
 
 TEST(Matrix, RefusesSizesThatOverflow) {
@@ -50,6 +36,13 @@ TEST(Matrix, CopiesAndMoves) {
   EXPECT_EQ(b.rows(), 0);  // NOLINT: a moved-from matrix is empty
   a = c;
   EXPECT_EQ(a(1, 2), 7);
+}
+
+TEST(Matrix, CopiesWhatFillsHugePages) {
+  Matrix m(513, 1024);  // rows of 4 KB
+  fill(m, 1);
+  const Matrix copy = m;
+  EXPECT_EQ(sum_of(copy), 513.0f * 1024);
 }
 
 TEST(Matrix, PassesAsAViewWithoutACopy) {

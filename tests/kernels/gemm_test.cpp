@@ -253,6 +253,40 @@ TEST(Gemm, BlocksOfAnySizeGiveTheSameBits) {
   }
 }
 
+// A caller's rows begin anywhere: those that are written into activations, and those of the result.
+TEST(Gemm, NothingOfTheCallersNeedsToBeAligned) {
+  using reference::Shifted;
+  const Index m = 19, n = 37, k = 45, ldo = n + 1;
+  const std::vector<float> a = normal(m * k, 1), w = normal(n * k, 2), before = normal(m * ldo, 5);
+  for (const reference::Level& level : all_levels()) {
+    for (const Precision precision : reference::precisions) {
+      const GemmKernel& kernel = level.of(precision).gemm;
+      const auto packed = pack(kernel, w, n, k);
+      const auto run = [&](Index shift) {
+        Shifted rows(a, shift), bias(normal(n, 3), shift + 1), scale(normal(n, 4), shift + 2), out(before, shift + 3);
+        const Owned x(*kernel.layout, 1, m, k);
+        for (Index t = 0; t < x.view.tiles(); ++t) {
+          const auto tile = x.view.tile(t);
+          x.view.write(tile, rows.data() + tile.row * k, k);
+        }
+        run_blocks(kernel, GemmCall{.a = &x.view,
+                                    .packed = packed.data(),
+                                    .bias = bias.data(),
+                                    .scale = scale.data(),
+                                    .out = out.data(),
+                                    .ldo = ldo,
+                                    .n = n,
+                                    .epilogue = Epilogue::bias_residual});
+        return out.values();
+      };
+      const std::vector<float> wanted = run(0);
+      for (const Index shift : {1, 2, 3, 4, 7, 12, 15}) {
+        ASSERT_EQ(run(shift), wanted) << name(level, precision) << " shifted by " << shift;
+      }
+    }
+  }
+}
+
 TEST(Gemm, QuantisesTheSameOnEveryLevel) {
   const Index m = 20, n = 30, k = 77;
   const std::vector<float> a = normal(m * k, 1), w = normal(n * k, 2);

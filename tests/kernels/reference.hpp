@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include <beit/core/aligned_buffer.hpp>
 #include <beit/core/half.hpp>
 #include <beit/core/matrix.hpp>
 #include <beit/cpu/isa.hpp>
@@ -61,6 +62,22 @@ inline std::vector<float> normal(Index count, unsigned seed, float deviation = 1
   for (float& x : values) x = distribution(generator);
   return values;
 }
+
+/// A copy of `values` that begins so many floats after a cache line.
+class Shifted {
+ public:
+  Shifted(const std::vector<float>& values, Index floats)
+      : memory_(static_cast<Index>(values.size()) + floats), begin_(memory_.data() + floats), size_(values.size()) {
+    std::copy(values.begin(), values.end(), begin_);
+  }
+  float* data() { return begin_; }
+  std::vector<float> values() const { return {begin_, begin_ + size_}; }
+
+ private:
+  beit::AlignedBuffer<float> memory_;
+  float* begin_;
+  std::size_t size_;
+};
 
 inline double gelu(double x) { return 0.5 * x * (1 + std::erf(x / std::sqrt(2.0))); }
 

@@ -71,6 +71,30 @@ TEST(MeanRows, AgreesWithDoubleLoop) {
   }
 }
 
+// Rows of a caller's matrix begin anywhere.
+TEST(Rowwise, NothingNeedsToBeAligned) {
+  using reference::Shifted;
+  for (const reference::Level& level : all_levels()) {
+    SCOPED_TRACE(beit::isa_name(level.isa));
+    for (const Index c : {Index{1}, Index{7}, Index{64}, Index{131}}) {
+      const Index rows = 3, ld = c + 1;
+      const auto run = [&](Index shift) {
+        Shifted x(normal(rows * ld, 1), shift), weight(normal(c, 2), shift + 1), bias(normal(c, 3), shift + 2);
+        Shifted out(std::vector<float>(static_cast<std::size_t>(rows * ld), -7.0f), shift + 3);
+        level.layer_norm(x.data(), ld, rows, c, weight.data(), bias.data(), 1e-6f, out.data(), ld);
+        std::vector<float> results = out.values();
+        Shifted mean(std::vector<float>(static_cast<std::size_t>(ld), -7.0f), shift + 3);
+        beit::kernels::mean_rows(x.data(), ld, rows, c, mean.data());
+        const std::vector<float> means = mean.values();
+        results.insert(results.end(), means.begin(), means.end());
+        return results;
+      };
+      const std::vector<float> wanted = run(0);
+      for (const Index shift : {1, 2, 3, 4, 7, 12, 15}) ASSERT_EQ(run(shift), wanted) << c << " shifted by " << shift;
+    }
+  }
+}
+
 TEST(Gelu, IsWithinAFewRoundingsOfErf) {
   for (int i = -12000; i <= 12000; ++i) {
     const float x = static_cast<float>(i) / 1000;

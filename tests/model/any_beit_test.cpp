@@ -60,15 +60,6 @@ TEST(AnyBeit, IsTheModelOfThatWeightType) {
   is_the_same<std::int8_t>(beit::Precision::int8);
 }
 
-TEST(AnyBeit, NamesGoBothWays) {
-  for (const beit::Precision precision : beit::precisions) {
-    EXPECT_EQ(beit::precision_from_name(beit::precision_name(precision)), precision);
-  }
-  EXPECT_THAT([] { beit::precision_from_name("half"); },
-              testing::ThrowsMessage<beit::ArgumentError>(
-                  "precision: found 'half', wanted one of float, float-fast, bfloat16, int8"));
-}
-
 TEST(AnyBeit, TakesTheOptionsOfLoad) {
   const auto model =
       beit::load_any(golden("model_standard.safetensors"),
