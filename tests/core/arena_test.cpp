@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-namespace {
+namespace beit_test::arena_test {
 
 using beit::Index;
 
@@ -43,4 +43,4 @@ TEST(Arena, FindsTheSameMemoryAgain) {
   EXPECT_EQ(call(), again);
 }
 
-}  // namespace
+}  // namespace beit_test::arena_test

@@ -12,6 +12,35 @@ case ${1-} in
     sources | xargs "$formatter" --dry-run -Werror
     ;;
 
+  # Every header has tests at its own path, include/beit/nn/mlp.hpp in tests/nn/mlp_test.cpp, or a line in covered_by.txt.
+  headers)
+    failed=0
+    complain() { echo "$1"; failed=1; }
+    list=tests/strict/covered_by.txt
+    patterns=()
+    while read -r pattern tests; do
+      [[ -n $pattern && $pattern != \#* ]] || continue
+      patterns+=("$pattern")
+      compgen -G "include/beit/$pattern" >/dev/null || complain "$list: there is no include/beit/$pattern"
+      own=tests/${pattern%.hpp}_test.cpp
+      [[ $pattern == *\** || ! -e $own ]] || complain "$list: $pattern has tests of its own, $own"
+      for test in $tests; do
+        [[ -e tests/$test ]] || complain "$list: there is no tests/$test"
+      done
+    done <"$list"
+    while read -r header; do
+      declaring=${header/%_impl.hpp/.hpp}
+      own=tests/${declaring%.hpp}_test.cpp
+      [[ ! -e $own ]] || continue
+      for pattern in "${patterns[@]}"; do
+        # shellcheck disable=SC2053  # a pattern
+        [[ $declaring != $pattern ]] || continue 2
+      done
+      complain "include/beit/$header: found neither $own nor a line in $list"
+    done < <(cd include/beit && find . -name '*.hpp' | sed 's|^\./||' | sort)
+    exit "$failed"
+    ;;
+
   # docs/building.md lists every option of CMake.
   options)
     {
@@ -55,7 +84,7 @@ case ${1-} in
     ;;
 
   *)
-    echo "rules.sh: found '${1-}', wanted format, options, test_names or comments" >&2
+    echo "rules.sh: found '${1-}', wanted format, headers, options, test_names or comments" >&2
     exit 2
     ;;
 esac
