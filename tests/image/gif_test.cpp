@@ -60,7 +60,7 @@ TEST(Gif, TheTransparentColourIsAroundASmallerFrame) {
   const Bytes colour_1_is_transparent{0x21, 0xf9, 4, 1, 0, 0, 1, 0};
   EXPECT_EQ(decoded(Gif{.canvas_width = 3, .left = 1, .extension = colour_1_is_transparent}.bytes()),
             "1x3 40 50 60 40 50 60 10 20 30");
-  // As Pillow does, the canvas grows to hold the frame.
+  // The canvas grows to hold the frame, as in Pillow.
   EXPECT_EQ(decoded(Gif{.canvas_width = 1, .canvas_height = 1, .top = 1}.bytes()),
             "2x2 10 20 30 10 20 30 40 50 60 10 20 30");
 }

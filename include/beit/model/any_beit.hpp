@@ -17,7 +17,7 @@
 
 namespace beit::inline BEIT_ABI {
 
-/// What a forward pass ends in.
+/// The result of a forward pass.
 enum class HeadOutput {
   logits,      ///< The classifier's result; the pooled features where the model has no classifier.
   pre_logits,  ///< The pooled features, on which the classifier stands: timm's pre_logits=True.
@@ -36,9 +36,9 @@ class AnyBeit {
   AnyBeit& operator=(const AnyBeit&) = delete;
   virtual ~AnyBeit() = default;
 
-  /// What the model is made from.
+  /// The model's configuration.
   [[nodiscard]] const Config& config() const { return config_; }
-  /// What its matrices are stored and multiplied in.
+  /// The precision in which its matrices are stored and multiplied.
   [[nodiscard]] Precision precision() const { return precision_; }
   /// The level of the kernels that it runs on.
   [[nodiscard]] Isa isa() const { return trunk().kernels().isa; }

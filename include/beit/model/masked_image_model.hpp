@@ -25,7 +25,7 @@
 
 namespace beit::inline BEIT_ABI {
 
-/// What a MaskedImageModel is made from: a trunk and a classifier of visual tokens.
+/// The configuration of a MaskedImageModel: a trunk and a classifier of visual tokens.
 struct MaskedImageConfig : TrunkConfig {
   Index vocab_size = 8192;  ///< V: visual tokens that are told apart.
 
@@ -48,9 +48,9 @@ class AnyMaskedImageModel {
   AnyMaskedImageModel& operator=(const AnyMaskedImageModel&) = delete;
   virtual ~AnyMaskedImageModel() = default;
 
-  /// What the model is made from.
+  /// The model's configuration.
   [[nodiscard]] const MaskedImageConfig& config() const { return config_; }
-  /// What its matrices are stored and multiplied in.
+  /// The precision in which its matrices are stored and multiplied.
   [[nodiscard]] Precision precision() const { return precision_; }
   /// The level of the kernels that it runs on.
   [[nodiscard]] Isa isa() const { return trunk().kernels().isa; }

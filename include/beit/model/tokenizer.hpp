@@ -62,7 +62,7 @@ class AnyTokenizer {
   [[nodiscard]] Size grid() const {
     return {preprocessing_.input_size.height / stride_, preprocessing_.input_size.width / stride_};
   }
-  /// What its weights are stored and multiplied in.
+  /// The precision in which its weights are stored and multiplied.
   [[nodiscard]] Precision precision() const { return precision_; }
   /// The threads that calls without a workspace run on.
   [[nodiscard]] const Executor& executor() const { return executor_; }

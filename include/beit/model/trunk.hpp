@@ -1,4 +1,4 @@
-// What all of BEiT's heads stand on: timm.models.beit.Beit without its classifier.
+// The trunk, on which all of BEiT's heads stand: timm.models.beit.Beit without its classifier.
 #pragma once
 
 #include <deque>
@@ -27,7 +27,7 @@ class AnyTrunk {
   AnyTrunk& operator=(const AnyTrunk&) = delete;
   virtual ~AnyTrunk() = default;
 
-  /// What it is made from.
+  /// Its configuration.
   [[nodiscard]] const TrunkConfig& config() const { return config_; }
   /// The kernels that it runs on.
   [[nodiscard]] const Kernels& kernels() const { return *kernels_; }
@@ -48,7 +48,7 @@ class AnyTrunk {
 
   /// The attention weights of block `i`: tokens (B*N, C), as the block reads them -> out (B*A*N, N).
   virtual void block_attention(Index i, Index batch, const ConstRows& tokens, Workspace& workspace, Rows out) const = 0;
-  /// What embed adds to token i for its position, (C,); empty where the model has no absolute positions.
+  /// The numbers that embed adds to token i for its position, (C,); empty where the model has no absolute positions.
   [[nodiscard]] BEIT_INLINE std::span<const float> position(Index token) const;
 
  protected:
