@@ -102,7 +102,7 @@ BEIT_COLD inline TrunkConfig infer_from_shapes(const WeightScope& weights) {
 }
 
 BEIT_COLD inline GlobalPool global_pool_from(const JsonField& field) {
-  const std::string name = field.string();
+  const std::string& name = field.string();
   if (name == "avg") return GlobalPool::avg;
   if (name == "token") return GlobalPool::token;
   field.fail("\"avg\" or \"token\"");
