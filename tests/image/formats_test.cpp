@@ -12,6 +12,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <beit/core/concat.hpp>
 #include <beit/image/decode.hpp>
 
 #include "golden.hpp"
@@ -126,7 +127,7 @@ TEST(Formats, ImageNames) {
     EXPECT_FALSE(beit::is_image_name(name)) << name;
   }
   for (const ImageFormat& format : beit::detail::image_format_table) {
-    const std::string name = "a" + std::string(format.extensions[0]);
+    const std::string name = beit::detail::concat({"a", format.extensions[0]});
     EXPECT_EQ(beit::is_image_name(name), format.decode != nullptr) << name;
   }
 }
