@@ -12,7 +12,9 @@ namespace beit_test::foreign_format_test {
 
 using testing::HasSubstr;
 
-std::string_view found(std::string_view text) { return beit::detail::foreign_format(std::as_bytes(std::span(text))); }
+std::string_view found(std::string_view text) {
+  return beit::detail::foreign_format(std::as_bytes(std::span(text.data(), text.size())));
+}
 
 TEST(ForeignFormat, IsRecognised) {
   using namespace std::string_view_literals;

@@ -154,10 +154,12 @@ class NpyWriter {
     if (!apart) append(rows.data(), rows.size());
     rows_ += rows.rows();
   }
+  /// Appends rows. An exact match: some standard libraries make spans of matrices, too.
+  void write(const Matrix& rows) { write(ConstRows(rows)); }
   /// Appends the row or rows that these numbers are, one after the other. ArgumentError unless they are whole rows.
   void write(std::span<const float> numbers) {
     const Index rows = whole_rows(numbers.size());
-    write(Eigen::Map<const RowMajorMatrix>(numbers.data(), rows, row_size_));
+    write(ConstRows(Eigen::Map<const RowMajorMatrix>(numbers.data(), rows, row_size_)));
   }
   /// Appends the row or rows that these numbers are to a file of int32. ArgumentError unless they are whole rows.
   void write(std::span<const std::int32_t> numbers) {
