@@ -193,7 +193,8 @@ def demo_tokens(count, folder):
                         for x in images.split(100)])
     best = logits.topk(2).values
     gaps = ((best[:, 0] - best[:, 1]) / logits.std()).numpy()
-    wrong = run_model(folder, "encode", path, images.numpy(), texts=["28x28"]).argmax(1) != logits.argmax(1).numpy()
+    ours = run_model(folder, "encode", path, images.permute(0, 2, 3, 1).numpy(), texts=["28x28"])
+    wrong = ours.argmax(1) != logits.argmax(1).numpy()
     return int(wrong.sum()), len(wrong), gaps[wrong].max(initial=0.0)
 
 
