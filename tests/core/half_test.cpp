@@ -52,6 +52,35 @@ TEST(HalfTest, Bfloat16IsExactForEveryPattern) {
   }
 }
 
+/// The value of a number of 8 bits with this bias: without infinities, and with NaN in the place of `nan`.
+float float8_by_definition(int pattern, int fraction_bits, int bias, bool is_nan) {
+  if (is_nan) return std::numeric_limits<float>::quiet_NaN();
+  const int exponent = (pattern & 0x7F) >> fraction_bits, fraction = pattern & ((1 << fraction_bits) - 1);
+  const double value = exponent == 0 ? std::ldexp(fraction, 1 - bias - fraction_bits)
+                                     : std::ldexp(fraction + (1 << fraction_bits), exponent - bias - fraction_bits);
+  return static_cast<float>((pattern & 0x80) != 0 ? -value : value);
+}
+
+TEST(HalfTest, Float8IsExactForEveryPattern) {
+  const auto value = beit::detail::bit_cast<float, std::uint32_t>;
+  for (int i = 0; i < 256; ++i) {
+    const auto pattern = static_cast<std::uint8_t>(i);
+    expect_same(value(beit::detail::float8_e5m2_to_float_bits(pattern)),
+                by_definition(static_cast<std::uint16_t>(i << 8), 5, 10), i);
+    expect_same(value(beit::detail::float8_e4m3_to_float_bits(pattern)),
+                float8_by_definition(i, 3, 7, (i & 0x7F) == 0x7F), i);
+    expect_same(value(beit::detail::float8_e4m3fnuz_to_float_bits(pattern)), float8_by_definition(i, 3, 8, i == 0x80),
+                i);
+    expect_same(value(beit::detail::float8_e5m2fnuz_to_float_bits(pattern)), float8_by_definition(i, 2, 16, i == 0x80),
+                i);
+  }
+  // The largest values that torch.finfo says.
+  EXPECT_EQ(value(beit::detail::float8_e4m3_to_float_bits(0x7E)), 448.0f);
+  EXPECT_EQ(value(beit::detail::float8_e5m2_to_float_bits(0x7B)), 57344.0f);
+  EXPECT_EQ(value(beit::detail::float8_e4m3fnuz_to_float_bits(0x7F)), 240.0f);
+  EXPECT_EQ(value(beit::detail::float8_e5m2fnuz_to_float_bits(0x7F)), 57344.0f);
+}
+
 TEST(HalfTest, NanKeepsSignAndPayload) {
   EXPECT_EQ(beit::detail::bit_cast<std::uint32_t>(beit::float16_to_float(0xFE03)), 0xFFC06000U);
   EXPECT_EQ(beit::detail::bit_cast<std::uint32_t>(beit::bfloat16_to_float(0xFFC1)), 0xFFC10000U);

@@ -42,9 +42,10 @@ std::string entry_error(const std::string& dtype, const std::string& shape, cons
 TEST(SafeTensorsTest, NamesAndSizesOfTheFormatsTypes) {
   // From the list in the format's reference implementation.
   const std::vector<std::pair<std::string, int>> wanted = {
-      {"BOOL", 8},    {"U8", 8},      {"I8", 8},   {"F8_E5M2", 8}, {"F8_E4M3", 8}, {"F8_E8M0", 8}, {"F4", 4},
-      {"F6_E2M3", 6}, {"F6_E3M2", 6}, {"I16", 16}, {"U16", 16},    {"F16", 16},    {"BF16", 16},   {"I32", 32},
-      {"U32", 32},    {"F32", 32},    {"C64", 64}, {"F64", 64},    {"I64", 64},    {"U64", 64}};
+      {"BOOL", 8},        {"U8", 8},          {"I8", 8},    {"F8_E5M2", 8}, {"F8_E4M3", 8}, {"F8_E8M0", 8},
+      {"F8_E4M3FNUZ", 8}, {"F8_E5M2FNUZ", 8}, {"F4", 4},    {"F6_E2M3", 6}, {"F6_E3M2", 6}, {"I16", 16},
+      {"U16", 16},        {"F16", 16},        {"BF16", 16}, {"I32", 32},    {"U32", 32},    {"F32", 32},
+      {"C64", 64},        {"F64", 64},        {"I64", 64},  {"U64", 64}};
   ASSERT_EQ(wanted.size(), beit::detail::dtypes.size());
   for (std::size_t i = 0; i < wanted.size(); ++i) {
     const auto dtype = static_cast<DType>(i);
@@ -111,8 +112,11 @@ TEST(SafeTensorsTest, OrderOfTheHeaderAndPaddingDoNotMatter) {
 }
 
 TEST(SafeTensorsTest, NoTensors) {
-  const std::string text = safetensors_text("{}");
-  EXPECT_TRUE(SafeTensors::from_memory(as_bytes(text), "m").tensors().empty());
+  for (const std::string header : {"{}", " \t\r\n{}", R"({"__metadata__":null})"}) {
+    const std::string text = safetensors_text(header);
+    const SafeTensors file = SafeTensors::from_memory(as_bytes(text), "m");
+    EXPECT_TRUE(file.tensors().empty() && file.metadata().empty()) << header;
+  }
 }
 
 TEST(SafeTensorsTest, FileProblemsAreFileErrors) {
@@ -137,17 +141,11 @@ TEST(SafeTensorsTest, HeaderLength) {
             "m: file ends inside its header: found 10 bytes, wanted at least 11 (a truncated download?)");
 }
 
-TEST(SafeTensorsTest, HeaderIsNoLongerThanTheTensorsThereCanBeNeed) {
-  // The limit is 8 MB for metadata, and 256 bytes per tensor for as many tensors as there are bytes of data, or 65,536.
-  const auto padded = [](std::size_t length) { return "{" + std::string(length - 2, ' ') + "}"; };
-  const auto refusal = [&](std::size_t length, std::size_t data_size) { return error_of(padded(length), data_size); };
-  EXPECT_EQ(refusal(8'000'001, 0), "m: header length is 8000001, wanted at most 8000000 before 0 bytes of tensor data");
-  EXPECT_EQ(refusal(8'000'257, 1), "m: header length is 8000257, wanted at most 8000256 before 1 byte of tensor data");
-  EXPECT_EQ(refusal(99'000'000, 1'000'000),
-            "m: header length is 99000000, wanted at most 24777216 before 1000000 bytes of tensor data");
-  EXPECT_EQ(refusal(8'000'256, 1), "m: file is longer than its header says: found 1 byte of tensor data, wanted 0");
-  const std::string longest = safetensors_text(padded(8'000'000));
-  EXPECT_NO_THROW((void)SafeTensors::from_memory(as_bytes(longest), "m"));
+// Metadata may be as long as the format's limit allows, whatever the data.
+TEST(SafeTensorsTest, LongMetadata) {
+  const std::string value(12'000'000, 'y');
+  const std::string text = safetensors_text(R"({"__metadata__":{"x":")" + value + R"("}})");
+  EXPECT_EQ(SafeTensors::from_memory(as_bytes(text), "m").metadata().at("x"), value);
 }
 
 /// An object's members "0":VALUE to "N-1":VALUE.
@@ -175,7 +173,8 @@ TEST(SafeTensorsTest, HeaderHasNoMoreNamesThanTheTensorsThereCanBeNeed) {
 
 TEST(SafeTensorsTest, HeaderIsNoJsonObject) {
   EXPECT_EQ(error_of("[]", 0), "m: header doesn't begin with '{': not a safetensors file");
-  EXPECT_EQ(error_of(" {}", 0), "m: header doesn't begin with '{': not a safetensors file");
+  EXPECT_EQ(error_of(" \n[]", 0), "m: header doesn't begin with '{': not a safetensors file");
+  EXPECT_EQ(error_of("  ", 0), "m: header doesn't begin with '{': not a safetensors file");
   EXPECT_EQ(error_of("\xEF\xBB\xBF{}", 0), "m: header doesn't begin with '{': not a safetensors file");
   EXPECT_THAT(error_of("{\"a\":", 0), StartsWith("m: header: not valid JSON: parse error at line 1, column 6"));
   EXPECT_THAT(error_of("{}x", 0), StartsWith("m: header: not valid JSON: "));
@@ -208,6 +207,7 @@ TEST(SafeTensorsTest, DeepNesting) {
 
 TEST(SafeTensorsTest, Metadata) {
   EXPECT_EQ(error_of(R"({"__metadata__":[]})", 0), "m: __metadata__: found array, wanted object of strings");
+  EXPECT_EQ(error_of(R"({"a":null})", 0), "m: a: found null, wanted object with dtype, shape, data_offsets");
   EXPECT_EQ(error_of(R"({"__metadata__":"k"})", 0), "m: __metadata__: found string, wanted object of strings");
   EXPECT_EQ(error_of(R"({"__metadata__":{"k":1}})", 0), "m: __metadata__: \"k\" is number, wanted string");
   EXPECT_EQ(error_of(R"({"__metadata__":{"k":{"l":"1"}}})", 0), "m: __metadata__: \"k\" is object, wanted string");

@@ -92,7 +92,18 @@ TEST_F(GoldenWeightsTest, AnotherShape) {
 
 TEST_F(GoldenWeightsTest, AnotherType) {
   EXPECT_EQ(message_of<WeightError>([&] { root_.get("bool", {3}); }),
-            name_ + ": bool: found dtype BOOL, wanted F32, F16, BF16 or I8");
+            name_ + ": bool: found dtype BOOL, wanted F32, F16, BF16, I8, F8_E4M3 or F8_E5M2");
+}
+
+TEST(WeightReaderTest, NumbersOf8Bits) {
+  const std::pair<std::string, float> rows[] = {
+      {"F8_E4M3", 1.5f}, {"F8_E5M2", 6.0f}, {"F8_E4M3FNUZ", 0.75f}, {"F8_E5M2FNUZ", 3.0f}};
+  for (const auto& [dtype, wanted] : rows) {
+    const std::string text = safetensors_text(R"({"w":{"dtype":")" + dtype + R"(","shape":[1],"data_offsets":[0,1]}})",
+                                              dtype.starts_with("F8_E5") ? "\x46" : "\x3C");
+    const SafeTensors file = SafeTensors::from_memory(as_bytes(text), "m");
+    EXPECT_EQ(WeightReader(file).get("w", std::vector<Index>{1})[0], wanted) << dtype;
+  }
 }
 
 TEST_F(GoldenWeightsTest, UnexpectedTensors) {

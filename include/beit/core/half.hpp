@@ -1,4 +1,4 @@
-// Converts float16 and bfloat16 to float, exactly, on any processor.
+// Converts float16, bfloat16 and the types of 8 bits to float, exactly, on any processor.
 #pragma once
 
 #include <cstddef>
@@ -34,6 +34,33 @@ inline std::uint32_t float16_to_float_bits(std::uint16_t value) {
 }
 
 inline std::uint32_t float_to_float_bits(std::uint32_t value) { return value; }
+
+/// The bits of the float with the value of this F8_E5M2, which is the upper half of a float16.
+inline std::uint32_t float8_e5m2_to_float_bits(std::uint8_t value) {
+  return float16_to_float_bits(static_cast<std::uint16_t>(value << 8));
+}
+
+/// The bits of the float with the value of a number of 8 bits: a sign, the exponent plus `bias`, `mantissa` bits. It
+/// has no infinity and, of both signs or of the negative one only, the pattern `nan` as its NaN.
+template <int mantissa, int bias, unsigned nan>
+std::uint32_t float8_to_float_bits(std::uint8_t value) {
+  const std::uint32_t sign = static_cast<std::uint32_t>(value & 0x80) << 24, magnitude = value & 0x7FU;
+  if (value == nan || (nan < 0x80 && magnitude == nan)) return sign | 0x7FC00000;
+  if (magnitude >> mantissa == 0) {  // a subnormal: its magnitude times the smallest one, both exact in float
+    constexpr float smallest = 1.0f / static_cast<float>(1 << (bias + mantissa - 1));
+    return sign | detail::bit_cast<std::uint32_t>(static_cast<float>(magnitude) * smallest);
+  }
+  return sign | ((magnitude << (23 - mantissa)) + (static_cast<std::uint32_t>(127 - bias) << 23));
+}
+
+// The other types, after their formats' papers: FN has a NaN of each sign, FNUZ a single one in the place of -0.
+inline std::uint32_t float8_e4m3_to_float_bits(std::uint8_t value) { return float8_to_float_bits<3, 7, 0x7F>(value); }
+inline std::uint32_t float8_e4m3fnuz_to_float_bits(std::uint8_t value) {
+  return float8_to_float_bits<3, 8, 0x80>(value);
+}
+inline std::uint32_t float8_e5m2fnuz_to_float_bits(std::uint8_t value) {
+  return float8_to_float_bits<2, 16, 0x80>(value);
+}
 
 /// Widens `count` elements at `in`, of any alignment, to floats. Returns true if all are finite.
 template <typename Stored, std::uint32_t (*to_bits)(Stored)>

@@ -22,7 +22,7 @@
 
 namespace beit::inline BEIT_ABI {
 
-/// A safetensors file that has been checked from end to end. The header may be as long as 8 MB of metadata and 65,536
+/// A safetensors file that has been checked from end to end. The header may have 100 MB, and as many names as 65,536
 /// tensors need (or as many tensors as there are bytes of data, if that is less); a tensor has at most 64 dimensions.
 /// Moving the object keeps the tensors' bytes in place.
 class SafeTensors {

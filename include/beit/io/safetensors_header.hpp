@@ -36,20 +36,13 @@ BEIT_COLD inline std::string range_text(std::uint64_t begin, std::uint64_t end) 
   return concat({"[", begin, ", ", end, "]"});
 }
 
-/// Limits on a header. Without them, a hostile one could make its reader take many times its own length in memory.
-struct HeaderLimits {
-  std::uint64_t length;  ///< Bytes of JSON.
-  std::uint64_t names;   ///< Keys in all of its objects.
-};
-
-/// The limits for a file with `data_size` bytes of data, of which each tensor that isn't empty has at least one. They
-/// leave room for metadata, such as the names of ImageNet's 21,841 classes (2 MB).
-inline HeaderLimits header_limits(std::uint64_t data_size) {
+/// The largest number of keys in all objects of a header before `data_size` bytes of data, of which each tensor that
+/// isn't empty has at least one. Without it, a hostile header could make its reader take many times its own length in
+/// memory: a key may have a single character.
+inline std::uint64_t most_header_names(std::uint64_t data_size) {
   constexpr std::uint64_t most_tensors = 65'536;  // the largest BEiT has fewer than a thousand
-  constexpr std::uint64_t entry_length = 256;     // twice as long as BEiT's
   constexpr std::uint64_t entry_names = 4;        // the tensor's, dtype, shape and data_offsets
-  const std::uint64_t tensors = std::min(data_size, most_tensors);
-  return {8'000'000 + entry_length * tensors, 4096 + entry_names * tensors};
+  return 4096 + entry_names * std::min(data_size, most_tensors);
 }
 
 /// Builds the tensors and the metadata from the parser's events, without a tree of the JSON. Throws WeightError.
@@ -57,14 +50,13 @@ class HeaderReader final : public StrictJsonEvents {
  public:
   /// `data` follows the header in the file; `file` is the path for messages and must outlive this.
   HeaderReader(const std::string& file, std::span<const std::byte> data)
-      : StrictJsonEvents(concat({file, ": header"})), file_(file), data_(data), limits_(header_limits(data.size())) {}
+      : StrictJsonEvents(concat({file, ": header"})),
+        file_(file),
+        data_(data),
+        most_names_(most_header_names(data.size())) {}
 
-  /// Reads the JSON, which begins with '{', and checks everything.
+  /// Reads the JSON, which is an object, and checks everything.
   BEIT_COLD void read(std::string_view json) {
-    if (json.size() > limits_.length) {
-      fail(concat({"header length is ", json.size(), ", wanted at most ", limits_.length, " before ",
-                   count_text(data_.size()), " of tensor data"}));
-    }
     parse(json);
     check_extents();
     for (const Extent& extent : extents_) {
@@ -89,8 +81,8 @@ class HeaderReader final : public StrictJsonEvents {
 
   bool key(std::string& key) override {
     add_key(key);
-    if (++names_ > limits_.names) {
-      fail(concat({"header has more than ", limits_.names, " names, which is too many for ", count_text(data_.size()),
+    if (++names_ > most_names_) {
+      fail(concat({"header has more than ", most_names_, " names, which is too many for ", count_text(data_.size()),
                    " of tensor data"}));
     }
     if (nesting() == top_depth) {
@@ -111,6 +103,7 @@ class HeaderReader final : public StrictJsonEvents {
   using Json = nlohmann::json;
   // The nesting of the header's members, of a tensor's members, and of the elements of its lists.
   static constexpr std::size_t top_depth = 1, member_depth = 2, element_depth = 3;
+  static constexpr std::string_view metadata_name = "__metadata__";
   static constexpr std::size_t max_rank = 64;      // as in NumPy
   static constexpr std::size_t shown_length = 60;  // characters of a value that messages show
   static constexpr auto max_index = static_cast<std::uint64_t>(std::numeric_limits<Index>::max());
@@ -149,7 +142,10 @@ class HeaderReader final : public StrictJsonEvents {
 
   BEIT_COLD bool scalar(const Json& json) {
     const std::size_t depth = nesting();
-    if (depth == top_depth) fail_value(json.type_name());
+    if (depth == top_depth) {
+      if (json.is_null() && name_ == metadata_name) return true;  // as if it weren't there
+      fail_value(json.type_name());
+    }
     if (value_ == Value::metadata && depth == member_depth) {
       const std::string* const text = string_in(json);
       if (text == nullptr) fail_metadata(json.type_name());
@@ -176,7 +172,7 @@ class HeaderReader final : public StrictJsonEvents {
     const std::size_t depth = nesting();
     const bool is_array = *bracket == '[';
     if (depth == top_depth) {
-      value_ = is_array ? Value::wrong : name_ == "__metadata__" ? Value::metadata : Value::entry;
+      value_ = is_array ? Value::wrong : name_ == metadata_name ? Value::metadata : Value::entry;
       list_ = nullptr;
       entry_ = {};
     } else if (list_ != nullptr) {
@@ -296,7 +292,7 @@ class HeaderReader final : public StrictJsonEvents {
     throw WeightError(concat({file_, ": ", reason}));
   }
   [[noreturn]] BEIT_COLD void fail_value(const char* found) const {
-    const bool is_metadata = name_ == "__metadata__";
+    const bool is_metadata = name_ == metadata_name;
     fail(concat({printable(name_), ": found ", found, ", wanted object ",
                  is_metadata ? "of strings" : "with dtype, shape, data_offsets"}));
   }
@@ -306,8 +302,7 @@ class HeaderReader final : public StrictJsonEvents {
 
   const std::string& file_;
   std::span<const std::byte> data_;
-  HeaderLimits limits_;
-  std::uint64_t names_ = 0;
+  std::uint64_t most_names_, names_ = 0;
   std::string name_, member_;  // the keys that lead to the parser's position
   Value value_ = Value::wrong;
   Entry entry_;

@@ -37,7 +37,9 @@ BEIT_COLD BEIT_INLINE SafeTensors::SafeTensors(std::span<const std::byte> bytes,
   }
   const std::size_t header_size = length;  // within the file
   const std::string_view header(reinterpret_cast<const char*>(bytes.data()) + length_bytes, header_size);
-  if (header.front() != '{') fail("header doesn't begin with '{': not a safetensors file");
+  if (const std::size_t first = header.find_first_not_of(" \t\n\r"); first == header.npos || header[first] != '{') {
+    fail("header doesn't begin with '{': not a safetensors file");
+  }
   detail::HeaderReader reader(name_, bytes.subspan(length_bytes + header_size));
   reader.read(header);
   tensors_ = std::move(reader.tensors);

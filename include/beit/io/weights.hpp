@@ -103,8 +103,9 @@ class WeightReader final : public WeightSource {
     }
   }
 
-  /// Reads an F32, F16 or BF16 tensor, or an I8 tensor, each row of which is multiplied by its number in NAME_scale
-  /// (shape[0],), of F32; then releases the pages of the file. WeightError for another dtype, too.
+  /// Reads an F32, F16, BF16, F8_E4M3, F8_E5M2, F8_E4M3FNUZ or F8_E5M2FNUZ tensor, or an I8 tensor, each row of which
+  /// is multiplied by its number in NAME_scale (shape[0],), of F32; then releases the pages of the file. WeightError
+  /// for another dtype, too.
   void read(const std::string& name, std::span<const Index> shape, Index begin, Index count,
             float* out) const override {
     const auto [found, file] = at(name);
@@ -179,8 +180,17 @@ class WeightReader final : public WeightSource {
         return detail::widen<std::uint16_t, detail::float16_to_float_bits>(in, count, out);
       case DType::BF16:
         return detail::widen<std::uint16_t, detail::bfloat16_to_float_bits>(in, count, out);
+      case DType::F8_E4M3:
+        return detail::widen<std::uint8_t, detail::float8_e4m3_to_float_bits>(in, count, out);
+      case DType::F8_E5M2:
+        return detail::widen<std::uint8_t, detail::float8_e5m2_to_float_bits>(in, count, out);
+      case DType::F8_E4M3FNUZ:
+        return detail::widen<std::uint8_t, detail::float8_e4m3fnuz_to_float_bits>(in, count, out);
+      case DType::F8_E5M2FNUZ:
+        return detail::widen<std::uint8_t, detail::float8_e5m2fnuz_to_float_bits>(in, count, out);
       default:
-        fail(name, detail::concat({"found dtype ", dtype_name(tensor.dtype), ", wanted F32, F16, BF16 or I8"}));
+        fail(name, detail::concat(
+                       {"found dtype ", dtype_name(tensor.dtype), ", wanted F32, F16, BF16, I8, F8_E4M3 or F8_E5M2"}));
     }
   }
 

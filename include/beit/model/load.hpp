@@ -20,10 +20,10 @@ namespace beit::inline BEIT_ABI {
 ///   a file that weights_tools/convert.py wrote;
 ///   a bare safetensors file with timm's names, whose architecture then follows from its shapes.
 /// Names may stand under a prefix (`model.`, `module.`, `backbone.`). A file called model.safetensors is read with the
-/// config.json beside it, if there is one. Weights in the file may be float32, float16, bfloat16 or int8 with scales,
-/// whatever Weight is: they are rounded or quantised here, on the threads of LoadOptions::executor. Nothing of `source`
-/// is needed afterwards. Throws FileError, WeightError or ConfigError, whose message names the file and says what is
-/// wrong; ArgumentError for an option that doesn't fit the model.
+/// config.json beside it, if there is one. Weights in the file may be float32, float16, bfloat16, of 8 bits (E4M3,
+/// E5M2) or int8 with scales, whatever Weight is: they are rounded or quantised here, on the threads of
+/// LoadOptions::executor. Nothing of `source` is needed afterwards. Throws FileError, WeightError or ConfigError, whose
+/// message names the file and says what is wrong; ArgumentError for an option that doesn't fit the model.
 template <typename Weight = float>
 [[nodiscard]] Beit<Weight> load(const Source& source, const LoadOptions& options = {});
 
