@@ -35,6 +35,11 @@ BEIT_STB_MACROS(BEIT_STB_PUSH)
 
 #define STB_IMAGE_IMPLEMENTATION
 #define STB_IMAGE_STATIC
+#if defined(__GNUC__)
+// stb_image declares its functions extern "C". GCC then gives a static function its plain name even in a namespace,
+// which would clash with the program's own static copy in the same file. A function that is always inlined has no name.
+#define STBIDEF static inline __attribute__((always_inline))
+#endif
 #define STBI_NO_STDIO
 #define STBI_NO_HDR
 #define STBI_NO_LINEAR
@@ -77,14 +82,20 @@ static stbi_uc* load_within(unsigned long long limit, const stbi_io_callbacks* c
   return pixels;
 }
 
+static int info(const stbi_io_callbacks* callbacks, void* user, int* width, int* height, int* channels_in_file) {
+  return stbi_info_from_callbacks(callbacks, user, width, height, channels_in_file);
+}
+
+static const char* failure_reason() { return stbi_failure_reason(); }
+
 /// The functions that other headers call. Each unit of a program has its own copy of stb_image's functions, so an
 /// inline function that named one would differ between units.
 struct Functions {
   decltype(&load_within) load;
-  decltype(&stbi_info_from_callbacks) info;
-  decltype(&stbi_failure_reason) failure_reason;
+  decltype(&stb::info) info;
+  decltype(&stb::failure_reason) failure_reason;
 };
-inline const Functions functions{&load_within, &stbi_info_from_callbacks, &stbi_failure_reason};
+inline const Functions functions{&load_within, &stb::info, &stb::failure_reason};
 
 }  // namespace detail::stb
 }  // namespace beit::inline BEIT_ABI
