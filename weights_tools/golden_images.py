@@ -110,8 +110,11 @@ def write_optional():
 
     # Pixels encoded without loss come back unchanged. The HEIC is grey, because its RGB isn't exact.
     large = picture(32, 48)
+    transparent = large.copy()
+    transparent.putalpha(picture(32, 48, seed=7).convert("L"))
     with tempfile.TemporaryDirectory() as folder:
         for name, image, command in (("lossless.avif", large, ["avifenc", "--lossless"]),
+                                     ("alpha.avif", transparent, ["avifenc", "--lossless"]),
                                      ("lossless.heic", large.convert("L"), ["heif-enc", "-L", "-o"])):
             image.save(f"{folder}/in.png")
             files = [f"{folder}/in.png", FOLDER / name] if name.endswith("avif") else [FOLDER / name, f"{folder}/in.png"]

@@ -8,11 +8,13 @@
 #include <beit/image/detail/iso_brands.hpp>
 
 #if BEIT_USE_LIBAVIF
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <new>
 #include <utility>
+#include <vector>
 
 #include <avif/avif.h>
 
@@ -65,13 +67,17 @@ inline Decoded decode_avif(const ImageFile& file, const DecodeOptions& options) 
   }
 
   Image image(height, width);
+  // Where there is alpha, the library multiplies RGB by it, but not RGBA.
+  const Index channels = decoder->image->alphaPlane != nullptr ? 4 : 3;
+  std::vector<std::uint8_t> rgba(static_cast<std::size_t>(channels == 4 ? height * width * 4 : 0));
   avifRGBImage rgb{};
   avifRGBImageSetDefaults(&rgb, decoder->image);
-  rgb.format = AVIF_RGB_FORMAT_RGB;
+  rgb.format = channels == 4 ? AVIF_RGB_FORMAT_RGBA : AVIF_RGB_FORMAT_RGB;
   rgb.depth = 8;
-  rgb.pixels = image.data();
-  rgb.rowBytes = static_cast<std::uint32_t>(width * 3);
+  rgb.pixels = channels == 4 ? rgba.data() : image.data();
+  rgb.rowBytes = static_cast<std::uint32_t>(width * channels);
   require(avifImageYUVToRGB(decoder->image, &rgb));
+  for (std::size_t i = 0; i * 4 < rgba.size(); ++i) std::copy_n(rgba.data() + i * 4, 3, image.data() + i * 3);
   return {std::move(image), avif_orientation(*decoder->image)};
 }
 
