@@ -3,7 +3,8 @@
     python weights_tools/golden_images.py
 
 Made with Pillow 9.4.0, timm 1.0.31, torch 1.13.1 and torchvision 0.14.1, and the avifenc 0.11.1 and heif-enc 1.15.1 of
-Debian 12. decode.txt has one line per image: name, height, width, and CRC-32 of Pillow's RGB bytes. decode_optional.txt
+Debian 12. decode.txt has one line per image: name, height, width, and CRC-32 of Pillow's RGB bytes;
+those of short_palette.png are Pillow 13.0.0's, since indices beyond a palette are black from version 10.1 on. decode_optional.txt
 has the same for formats that need a library; for AVIF and HEIC the bytes are the pixels that were encoded without loss.
 preprocess.txt has one line per tensor: name, height, width, crop_pct, crop_mode, interpolation, mean, std, and CRC-32 of
 timm's float32 bytes.

@@ -73,6 +73,21 @@ TEST(Decode, ScalesPnmByItsLargestValue) {
   EXPECT_EQ(pixels_of(decode(bytes_of("P5 1 1 10\n\xff"))), (std::vector<std::uint8_t>{255, 255, 255}));
 }
 
+TEST(Decode, ClipsTheFloatsOfPfmFromTheBottomUp) {
+  // 1, 300, -1 and 7.9, the lowest byte first; and 7.9 the other way.
+  const std::string values("\0\0\x80\x3f\0\0\x96\x43\0\0\x80\xbf\xcd\xcc\xfc\x40", 16);
+  EXPECT_EQ(pixels_of(decode(bytes_of("Pf # comment\n2 2\n-1.0\n" + values))),
+            (std::vector<std::uint8_t>{0, 0, 0, 7, 7, 7, 1, 1, 1, 255, 255, 255}));
+  EXPECT_EQ(pixels_of(decode(bytes_of("Pf 1 1 1e0\n\x40\xfc\xcc\xcd"))), (std::vector<std::uint8_t>{7, 7, 7}));
+  for (const char* scale : {"0", "-0.0", "one", "inf", "-", "0e9"}) {
+    EXPECT_THAT(message_of([&] { decode(bytes_of(std::string("Pf 1 1 ") + scale + "\nabcd")); }),
+                HasSubstr("found no number other than 0 for its scale"))
+        << scale;
+  }
+  EXPECT_THAT(message_of([] { decode(bytes_of("Pf 1 1 -1\nabc")); }), HasSubstr("truncated"));
+  EXPECT_THAT(message_of([] { decode(bytes_of("Pfm 1 1 -1\nabcd")); }), HasSubstr("found no space"));
+}
+
 TEST(Decode, ReadsPnmInText) {
   EXPECT_EQ(pixels_of(decode(bytes_of("P2 # a comment\n2 1 2\n1 # one\n2"))),
             (std::vector<std::uint8_t>{128, 128, 128, 255, 255, 255}));
@@ -123,10 +138,9 @@ TEST(Decode, RefusesTruncatedFiles) {
   for (const char* name : {"orientation_1.jpg", "landscape.png", "color3_depth8.png", "mode_RGB.bmp", "mode_P.bmp",
                            "small.gif", "transparent.gif", "small.ppm", "small.pgm", "small.pbm"}) {
     const std::vector<std::uint8_t> whole = read_bytes(image_path(name));
-    // GIF's trailer and the padding of BMP's last row aren't needed.
-    const std::size_t needed = whole.size() - (std::string(name).ends_with("gif")   ? 1
-                                               : std::string(name).ends_with("bmp") ? 2
-                                                                                    : 0);
+    // The end of a GIF's blocks, its trailer and the padding of BMP's last row aren't needed.
+    const std::size_t needed =
+        whole.size() - (std::string(name).ends_with("gif") || std::string(name).ends_with("bmp") ? 2 : 0);
     ASSERT_NO_THROW(decode(whole)) << name;
     for (std::size_t size = 0; size < needed; ++size) {
       const std::vector<std::uint8_t> part(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size));

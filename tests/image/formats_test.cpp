@@ -51,6 +51,8 @@ TEST(Formats, AreKnownByTheirFirstBytes) {
   for (const char* magic : {"P1", "P4"}) EXPECT_EQ(name_of(magic), "PBM");
   for (const char* magic : {"P2", "P5"}) EXPECT_EQ(name_of(magic), "PGM");
   for (const char* magic : {"P3", "P6"}) EXPECT_EQ(name_of(magic), "PPM");
+  EXPECT_EQ(name_of("Pf"), "PFM");
+  EXPECT_EQ(name_of("qoif"), "QOI");
   EXPECT_EQ(name_of("RIFF\4\0\0\0WEBP"s), "WebP");
   EXPECT_EQ(name_of("RIFF\4\0\0\0WAVE"s), "TGA");
   for (const std::string& magic : {"II*\0"s, "MM\0*"s, "II+\0"s, "MM\0+"s}) EXPECT_EQ(name_of(magic), "TIFF");
@@ -133,8 +135,8 @@ TEST(Formats, ImageNames) {
 }
 
 TEST(Formats, NamesThoseThatAreRead) {
-  std::string wanted = "JPEG, PNG, BMP, GIF, TGA, PBM, PGM";
-  std::string last = "PPM";
+  std::string wanted = "JPEG, PNG, BMP, GIF, TGA, PBM, PGM, PPM, PFM";
+  std::string last = "QOI";
   for (const ImageFormat& format : beit::detail::image_format_table) {
     if (format.library.empty() || format.decode == nullptr) continue;
     wanted += ", " + last;

@@ -9,6 +9,7 @@ import subprocess
 import zlib
 
 import numpy as np
+import PIL
 import pytest
 from PIL import Image, ImageFile, ImageOps
 from test_jpeg_turbo import encode, marker
@@ -101,6 +102,135 @@ def test_pnm(tmp_path):
         colours = "\n".join(" ".join(map(str, row)) for row in np.asarray(image).reshape(height, -1).astype(int) * 257)
         files[f"{size}.ppm"] = f"P3\n{width} {height}\n65535\n{colours}".encode()
     assert assert_pillows(files, tmp_path, PLAIN) == len(files)
+
+
+# BMP, TGA, GIF, QOI and PFM, of which older versions of Pillow read less
+
+
+def bmp(pixels, bits, size, header=40, compression=0, palette=b"", masks=b"", gap=0, planes=1):
+    """A BMP of these bytes of pixels; size is (height, width)."""
+    info = struct.pack("<IiiHHIIiiII", header, size[1], size[0], planes, bits, compression, len(pixels), 0, 0, len(palette) // 4, 0)
+    info = info + masks if header == 40 else (info + masks).ljust(header, b"\0")
+    offset = 14 + len(info) + len(palette) + gap
+    return b"BM" + struct.pack("<IHHI", offset + len(pixels), 0, 0, offset) + info + palette + bytes(gap) + pixels
+
+
+def runs(indices, nibbles, rng):
+    """Run-length encodes (height, width) palette indices for BMP, some of them without runs."""
+    data = b""
+    for row in indices[::-1]:
+        at = 0
+        while at < len(row):
+            count = min(int(rng.integers(1, 9)), len(row) - at)
+            part, at = row[at : at + count], at + count
+            if count >= 3 and rng.integers(2):
+                packed = bytes(a << 4 | b for a, b in zip(part[::2], [*part[1::2], 0])) if nibbles else part.tobytes()
+                data += bytes([0, count]) + packed + bytes(len(packed) % 2)
+            else:
+                data += b"".join(bytes([1, value << 4 if nibbles else value]) for value in part)
+        data += b"\0\0"
+    return data + b"\0\1"
+
+
+def lzw(indices, first_clear, clear_when_full):
+    """Compresses bytes for GIF, as Lempel, Ziv and Welch do."""
+    codes, table, bits, known = ([(256, 9)] if first_clear else []), {bytes([i]): i for i in range(256)}, 9, 258
+    run = b""
+    for value in indices:
+        if run + bytes([value]) in table:
+            run += bytes([value])
+            continue
+        codes.append((table[run], bits))
+        if known < 4096:
+            table[run + bytes([value])] = known
+            bits += known == 1 << bits and bits < 12
+            known += 1
+        elif clear_when_full:
+            codes.append((256, bits))
+            table, bits, known = {bytes([i]): i for i in range(256)}, 9, 258
+        run = bytes([value])
+    codes += [(table[run], bits), (257, bits)]
+    number, used = 0, 0
+    for code, size in codes:
+        number, used = number | code << used, used + size
+    data = number.to_bytes((used + 7) // 8, "little")
+    return b"\x08" + b"".join(bytes([len(data[i : i + 255])]) + data[i : i + 255] for i in range(0, len(data), 255)) + b"\0"
+
+
+def unusual_files():
+    rng = np.random.default_rng(6)
+    files = {}
+    for height, width in [(1, 1), (7, 9), (24, 33)]:
+        name = f"{height}x{width}"
+        indices = rng.integers(0, 16, (height, width), np.uint8) // 5 * 3
+        palette = rng.integers(0, 256, 64, np.uint8).tobytes()
+        for nibbles in (False, True):
+            files[f"{name}-rle{8 - 4 * nibbles}.bmp"] = bmp(runs(indices, nibbles, rng), 8 - 4 * nibbles, (height, width),
+                                                            compression=1 + nibbles, palette=palette)
+        short = np.pad(rng.integers(0, 256, (height, width), np.uint8), ((0, 0), (0, -width % 4))).tobytes()
+        files[f"{name}-short.bmp"] = bmp(short, 8, (height, width), palette=palette)
+        greys = bytes(value for i in range(16) for value in (i, i, i, 0))
+        files[f"{name}-greys.bmp"] = bmp(short, 8, (height, width), palette=greys)
+        for header in (40, 52, 56, 64, 108, 124):
+            for bits, masks in [(16, (0xF800, 0x7E0, 0x1F)), (16, (0x7C00, 0x3E0, 0x1F)), (32, (0xFF0000, 0xFF00, 0xFF)),
+                                (32, (0xFF000000, 0xFF0000, 0xFF00))]:
+                files[f"{name}-{header}-{bits}-{masks[0]}.bmp"] = bmp(
+                    rng.integers(0, 256, height * (-width * bits // 32 * -4), np.uint8).tobytes(), bits, (height, width),
+                    header=header, compression=3, masks=struct.pack("<III", *masks), gap=3 * (header == 56))
+        for bits in (16, 24, 32):
+            data = rng.integers(0, 256, height * (-width * bits // 32 * -4), np.uint8).tobytes()
+            files[f"{name}-{bits}.bmp"] = bmp(data, bits, (height, width))
+            files[f"{name}-{bits}-palette.bmp"] = bmp(data, bits, (height, width), palette=palette, gap=5, planes=7)
+
+        for descriptor in (0, 0x10, 0x20, 0x30):
+            for kind, bits in ((2, 16), (2, 24), (2, 32), (3, 1), (3, 8), (3, 16), (1, 8)):
+                colours = rng.integers(0, 256, 30, np.uint8).tobytes() if kind == 1 else b""
+                header = struct.pack("<BBBHHBHHHHBB", 0, kind == 1, kind, 2 * (kind == 1), 10 * (kind == 1), 24 * (kind == 1),
+                                     0, 0, width, height, bits, descriptor)
+                files[f"{name}-{descriptor}-{kind}-{bits}.tga"] = header + colours + rng.integers(
+                    0, 16, height * (-width * bits // 8 * -1), np.uint8).tobytes() + bytes(26)  # room for a footer
+
+        for first_clear in (False, True):
+            for clear_when_full in (False, True):
+                noise = rng.integers(0, 256, (8 * height, 8 * width), np.uint8)
+                whole = (b"GIF89a" + struct.pack("<HHBBB", 8 * width, 8 * height, 0x83, 0, 0) + palette[:48] + b"," +
+                         struct.pack("<HHHHB", 0, 0, 8 * width, 8 * height, 0) + lzw(noise.tobytes(), first_clear, clear_when_full))
+                files[f"{name}-{first_clear}-{clear_when_full}.gif"] = whole
+                files[f"{name}-{first_clear}-{clear_when_full}-cut.gif"] = whole[:-1]
+
+        for mode in ("RGB", "RGBA"):
+            for largest in (2, 40, 256):
+                pixels = rng.integers(0, largest, (height, width, len(mode)), np.uint8)
+                files[f"{name}-{mode}-{largest}.qoi"] = saved(Image.fromarray(pixels), "QOI")
+        floats = rng.uniform(-50, 300, (height, width))
+        for scale, kind in (("-1.0", "<f4"), ("2", ">f4")):
+            files[f"{name}{scale}.pfm"] = f"Pf\n{width} {height}\n{scale}\n".encode() + floats.astype(kind).tobytes()
+    return files
+
+
+@pytest.mark.skipif(int(PIL.__version__.split(".")[0]) < 13, reason="needs Pillow 13")
+def test_unusual_files(tmp_path):
+    files = unusual_files()
+    assert assert_pillows(files, tmp_path, PLAIN) == len(files) > 200
+
+    # Damages: what Pillow still reads looks as there. We may read a little more.
+    rng = np.random.default_rng(7)
+    damaged = {}
+    for name, whole in list(files.items())[: len(files) // 3 * 2]:  # but the largest
+        for i in range(3):
+            data = bytearray(whole if i else whole[: rng.integers(1, len(whole))])
+            data[rng.integers(0, min(len(data), 80))] ^= 1 << int(rng.integers(8))
+            damaged[f"{i}-{name}"] = bytes(data)
+    count = 0
+    for path, found in zip(paths := written(damaged, tmp_path), decode(paths, tmp_path, program=PLAIN), strict=True):
+        try:
+            wanted = pillow(path)
+        except Exception:  # any: Pillow's readers raise many types
+            continue
+        assert not isinstance(found, str), found
+        np.testing.assert_array_equal(found, wanted, err_msg=path.name)
+        count += 1
+    assert count > 100
 
 
 # Formats of optional libraries
@@ -307,7 +437,7 @@ def test_libraries_own_pixels(encode_command, decode_command, ending, library, t
     for path, found in zip(paths, decode(paths, tmp_path, program=PLAIN), strict=True):
         assert found == (f"{path}: found a file in the format {ending.upper()}, which this build can't read without "
                          f"{library}; wanted JPEG, PNG, BMP, GIF, TGA, PBM, "
-                         "PGM or PPM")
+                         "PGM, PPM, PFM or QOI")
 
 
 # Truncated JPEGs, allowed

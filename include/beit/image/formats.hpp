@@ -10,7 +10,7 @@
 
 namespace beit::inline BEIT_ABI {
 
-/// The names of the formats that decode_image reads: "JPEG, PNG, BMP, GIF, TGA, PBM, PGM, PPM or WebP".
+/// The names of the formats that decode_image reads: "JPEG, PNG, BMP, GIF, TGA, PBM, PGM, PPM, PFM, QOI or WebP".
 BEIT_INLINE std::string image_formats();
 
 /// Whether decode_image reads files with this name's extension, in letters of either case.

@@ -21,6 +21,7 @@
 #include <beit/image/detail/jpeg.hpp>
 #include <beit/image/detail/png.hpp>
 #include <beit/image/detail/pnm.hpp>
+#include <beit/image/detail/qoi.hpp>
 #include <beit/image/detail/tga.hpp>
 #include <beit/image/detail/tiff.hpp>
 #include <beit/image/detail/webp.hpp>
@@ -48,6 +49,8 @@ inline constexpr std::array image_format_table{
     ImageFormat{"PBM", "", {".pbm"}, &is_pbm, decode_pnm},
     ImageFormat{"PGM", "", {".pgm"}, &is_pgm, decode_pnm},
     ImageFormat{"PPM", "", {".ppm", ".pnm"}, &is_ppm, decode_pnm},
+    ImageFormat{"PFM", "", {".pfm"}, &is_pfm, decode_pfm},
+    ImageFormat{"QOI", "", {".qoi"}, &is_qoi, decode_qoi},
     ImageFormat{"WebP", "libwebp", {".webp"}, &is_webp, decode_webp},
     ImageFormat{"TIFF", "libtiff", {".tif", ".tiff"}, &is_tiff, decode_tiff},
     ImageFormat{"AVIF", "libavif", {".avif"}, &is_avif, decode_avif},

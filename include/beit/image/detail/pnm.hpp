@@ -1,11 +1,13 @@
-// Reads PBM, PGM and PPM, in text (P1 to P3) and binary (P4 to P6), without stb_image, which knows only P5 and P6 and
-// ignores the largest value.
+// Reads PBM, PGM and PPM, in text (P1 to P3) and binary (P4 to P6), and grey PFM (Pf), without stb_image, which knows
+// only P5 and P6 and ignores the largest value.
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <beit/core/cold.hpp>
@@ -33,6 +35,7 @@ struct PnmHeader {
 inline bool is_pbm(Bytes bytes) { return has_one_of(bytes, 0, {"P1", "P4"}); }
 inline bool is_pgm(Bytes bytes) { return has_one_of(bytes, 0, {"P2", "P5"}); }
 inline bool is_ppm(Bytes bytes) { return has_one_of(bytes, 0, {"P3", "P6"}); }
+inline bool is_pfm(Bytes bytes) { return starts_with(bytes, "Pf"); }
 
 /// Reads a PNM file's numbers in text, which spaces and comments separate.
 class PnmText {
@@ -65,6 +68,25 @@ class PnmText {
     return value;
   }
 
+  /// Reads a number with a sign and a fraction, and returns whether it is negative. Throws ImageError for zero.
+  bool is_negative(const char* what) {
+    skip_spaces(what);
+    const Bytes bytes = file_.bytes;
+    const bool negative = bytes[at_] == '-';
+    if (negative || bytes[at_] == '+') ++at_;
+    bool is_number = true, is_zero = true, has_exponent = false;
+    for (; at_ < bytes.size() && !is_space(bytes[at_]); ++at_) {
+      const char c = static_cast<char>(bytes[at_]);
+      if (c == 'e' || c == 'E') has_exponent = true;
+      is_number = is_number && (c == '.' || (c >= '0' && c <= '9') || has_exponent);
+      is_zero = is_zero && (has_exponent || c == '0' || c == '.');
+    }
+    if (!is_number || is_zero) {
+      file_.fail(std::string("damaged PNM: found no number other than 0 for its ") + what);
+    }
+    return negative;
+  }
+
   static bool is_space(std::uint8_t c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
  private:
@@ -84,15 +106,19 @@ class PnmText {
   std::size_t at_;
 };
 
+inline void require_space_after_letters(const ImageFile& file) {
+  if (file.bytes.size() > 2 && !PnmText::is_space(file.bytes[2])) {
+    file.fail("damaged PNM: found no space after its first two letters");
+  }
+}
+
 BEIT_COLD inline PnmHeader read_pnm_header(const ImageFile& file) {
   const Bytes bytes = file.bytes;
   PnmHeader header;
   header.text = bytes[1] <= '3';
   header.bits = bytes[1] == '1' || bytes[1] == '4';
   header.channels = bytes[1] == '3' || bytes[1] == '6' ? 3 : 1;
-  if (bytes.size() > 2 && !PnmText::is_space(bytes[2])) {
-    file.fail("damaged PNM: found no space after its first two letters");
-  }
+  require_space_after_letters(file);
   PnmText text(file, 2);
   header.size.width = text.number("width");
   header.size.height = text.number("height");
@@ -163,6 +189,29 @@ inline Decoded decode_pnm(const ImageFile& file, const DecodeOptions& options) {
   const PnmHeader header = read_pnm_header(file);
   check_size(file, header.size.height, header.size.width, options.max_pixels);
   return {header.bits ? read_pbm(file, header) : read_pgm_or_ppm(file, header)};
+}
+
+/// Reads PFM: floats of a grey image, whose rows go from the bottom to the top, clipped to 0 and 255 and rounded down,
+/// as in Pillow. A negative scale means that the lowest byte comes first.
+inline Decoded decode_pfm(const ImageFile& file, const DecodeOptions& options) {
+  require_space_after_letters(file);
+  PnmText text(file, 2);
+  const Index width = text.number("width"), height = text.number("height");
+  const bool little = text.is_negative("scale");
+  const std::size_t data = text.position() + 1;
+  check_size(file, height, width, options.max_pixels);
+  file.require(data, static_cast<std::size_t>(width * height) * 4, "pixels");
+  Image image(height, width);
+  std::size_t at = data;
+  for (Index y = height - 1; y >= 0; --y) {
+    std::uint8_t* out = image.data() + y * width * 3;
+    for (Index x = 0; x < width; ++x, at += 4, out += 3) {
+      const auto value = std::bit_cast<float>(little ? little32(file.bytes, at) : big32(file.bytes, at));
+      // Not a number becomes 0.
+      std::fill_n(out, 3, value >= 255.0f ? std::uint8_t{255} : static_cast<std::uint8_t>(value > 0.0f ? value : 0.0f));
+    }
+  }
+  return {std::move(image)};
 }
 
 }  // namespace detail

@@ -43,6 +43,9 @@ BEIT_STB_MACROS(BEIT_STB_PUSH)
 #define STBI_NO_STDIO
 #define STBI_NO_HDR
 #define STBI_NO_LINEAR
+#define STBI_NO_BMP
+#define STBI_NO_GIF
+#define STBI_NO_TGA
 #define STBI_NO_PIC
 #define STBI_NO_PNM
 #define STBI_NO_PSD
