@@ -1,22 +1,25 @@
 """Make tests/golden/image: small images, and the results of Pillow and timm for them.
 
-    python weights_tools/golden_images.py
+    python weights_tools/golden_images.py               # all, by Pillow up to 12.1
+    python weights_tools/golden_images.py preprocessed  # only the tensors, by any version of Pillow
 
 Made with Pillow 9.4.0, timm 1.0.31, torch 1.13.1 and torchvision 0.14.1, and the avifenc 0.11.1 and heif-enc 1.15.1 of
 Debian 12. decode.txt has one line per image: name, height, width, and CRC-32 of Pillow's RGB bytes;
 those of short_palette.png are Pillow 13.0.0's, since indices beyond a palette are black from version 10.1 on. decode_optional.txt
 has the same for formats that need a library; for AVIF and HEIC the bytes are the pixels that were encoded without loss.
-preprocess.txt has one line per tensor: name, height, width, crop_pct, crop_mode, interpolation, mean, std, and CRC-32 of
-timm's float32 bytes.
+preprocess_across_first.txt has one line per tensor: name, height, width, crop_pct, crop_mode, interpolation, mean, std,
+and CRC-32 of timm's float32 bytes. preprocess_pillow_13.txt has the same as made with Pillow 13.0.0 and torch 2.15.0.
 """
 import struct
 import subprocess
+import sys
 import tempfile
 import zlib
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from PIL import __version__ as pillow_version
 from timm.data import create_transform
 
 FOLDER = Path(__file__).resolve().parent.parent / "tests" / "golden" / "image"
@@ -147,6 +150,14 @@ def write_jpegs():
         Image.fromarray(blocks).save(FOLDER / f"orientation_{orientation}.jpg", quality=100, exif=exif)
 
 
+def pass_order():
+    """Return the library's name for the order in which the installed Pillow resizes."""
+    version = tuple(map(int, pillow_version.split(".")[:2]))
+    if (12, 2) <= version < (13, 0):
+        raise SystemExit(f"found Pillow {pillow_version}, wanted up to 12.1 or from 13.0: those between have their own order")
+    return "pillow_13" if version >= (13, 0) else "across_first"
+
+
 def write_preprocessed():
     lines = []
     for name in ("landscape", "portrait", "column", "row", "dot"):
@@ -166,13 +177,14 @@ def write_preprocessed():
                     numbers = " ".join(map(str, mean + std))
                     lines.append(f"{name}.png {height} {width} {crop_pct} {crop_mode} {interpolation} {numbers} "
                                  f"{zlib.crc32(tensor.tobytes())}")
-    (FOLDER / "preprocess.txt").write_text("\n".join(lines) + "\n")
+    (FOLDER / f"preprocess_{pass_order()}.txt").write_text("\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":
     FOLDER.mkdir(parents=True, exist_ok=True)
-    write_images()
-    write_jpegs()
-    write_optional()
-    write_decoded()
+    if sys.argv[1:] != ["preprocessed"]:
+        write_images()
+        write_jpegs()
+        write_optional()
+        write_decoded()
     write_preprocessed()

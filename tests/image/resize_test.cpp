@@ -16,6 +16,7 @@
 namespace beit_test::resize_test {
 
 using beit::Interpolation;
+using beit::PassOrder;
 
 std::vector<std::uint8_t> random_bytes(beit::Index count) {
   std::mt19937 generator(3);
@@ -36,17 +37,23 @@ std::vector<std::uint8_t> resize(const beit::ImageView& image, beit::Size size, 
 }
 
 std::vector<std::uint8_t> resize_on(beit::Isa isa, const beit::ImageView& image, beit::Size size, beit::Window rows,
-                                    beit::Window cols, Interpolation interpolation) {
+                                    beit::Window cols, Interpolation interpolation,
+                                    PassOrder order = PassOrder::pillow_13) {
   std::vector<std::uint8_t> out(static_cast<std::size_t>(rows.count * cols.count * 3));
-  beit::resize_window(image, size, rows, cols, interpolation, out, beit::kernels::kernels_of(isa));
+  beit::resize_window(image, size, rows, cols, interpolation, out, beit::kernels::kernels_of(isa), order);
   return out;
+}
+
+std::vector<std::uint8_t> resize_in_order(const beit::ImageView& image, beit::Size size, PassOrder order) {
+  return resize_on(beit::default_kernels().isa, image, size, {0, size.height}, {0, size.width}, Interpolation::bicubic,
+                   order);
 }
 
 TEST(Resize, AWindowIsThatPartOfTheWhole) {
   const std::vector<std::uint8_t> bytes = random_bytes(41 * 57 * 3);
   const beit::ImageView image{bytes.data(), 41, 57, 3};
   for (const Interpolation interpolation : beit::interpolations) {
-    for (const beit::Size size : {beit::Size{13, 19}, {90, 11}, {41, 80}, {20, 57}, {41, 57}, {120, 130}}) {
+    for (const beit::Size size : {beit::Size{13, 19}, {90, 11}, {41, 80}, {20, 57}, {41, 57}, {120, 130}, {5, 50}}) {
       const std::vector<std::uint8_t> whole = resize(image, size, interpolation);
       const beit::Window rows{size.height / 3, size.height / 2}, cols{size.width / 4, size.width / 3};
       const std::vector<std::uint8_t> part = resize(image, size, rows, cols, interpolation);
@@ -76,7 +83,7 @@ TEST(Resize, ReadsAnyViewAsItsRgb) {
     const beit::ImageView view{bytes.data(), height, width, channels, stride};
     const beit::ImageView packed{rgb.data(), height, width, 3};
     for (const Interpolation interpolation : beit::interpolations) {
-      for (const beit::Size size : {beit::Size{7, 30}, {12, 9}, {5, 17}, {12, 17}}) {
+      for (const beit::Size size : {beit::Size{7, 30}, {12, 9}, {5, 17}, {12, 17}, {3, 15}}) {
         EXPECT_EQ(resize(view, size, interpolation), resize(packed, size, interpolation)) << channels << " channels";
       }
     }
@@ -131,12 +138,17 @@ std::vector<std::uint8_t> extremes(beit::Index count) {
 }
 
 void expect_levels_agree(const beit::ImageView& image, beit::Size size, beit::Window rows, beit::Window cols) {
+  const bool orders_differ = beit::detail::goes_down_first({image.height, image.width}, size, PassOrder::pillow_13);
   for (const Interpolation interpolation : beit::interpolations) {
-    const auto wanted = resize_on(beit::Isa::portable, image, size, rows, cols, interpolation);
-    for (const beit::Isa isa : available_levels()) {
-      ASSERT_EQ(resize_on(isa, image, size, rows, cols, interpolation), wanted)
-          << beit::isa_name(isa) << ", " << image.height << " x " << image.width << " x " << image.channels << " to "
-          << size.height << " x " << size.width << ", " << beit::interpolation_name(interpolation);
+    for (const PassOrder order : beit::pass_orders) {
+      if (order == PassOrder::across_first && !orders_differ) continue;
+      const auto wanted = resize_on(beit::Isa::portable, image, size, rows, cols, interpolation, order);
+      for (const beit::Isa isa : available_levels()) {
+        ASSERT_EQ(resize_on(isa, image, size, rows, cols, interpolation, order), wanted)
+            << beit::isa_name(isa) << ", " << image.height << " x " << image.width << " x " << image.channels << " to "
+            << size.height << " x " << size.width << ", " << beit::interpolation_name(interpolation) << ", "
+            << beit::pass_order_name(order);
+      }
     }
   }
 }
@@ -177,6 +189,41 @@ TEST(Resize, LevelsAgreeOnLargeImages) {
     const beit::ImageView wide{bytes.data(), 70, 4000, 3}, tall{bytes.data(), 4000, 70, 3};
     expect_levels_agree(wide, size, {0, size.height}, {size.width / 5, size.width / 2});
     expect_levels_agree(tall, size, {size.height / 5, size.height / 2}, {0, size.width});
+  }
+}
+
+TEST(Resize, LevelsAgreeOnEveryWidthOfAStack) {
+  // Rows of 1 to 150 bytes are resized down in stacks of 48, and the last one ends with the allocation.
+  for (beit::Index width = 1; width <= 50; ++width) {
+    for (const beit::Index channels : {1, 3}) {
+      const std::vector<std::uint8_t> bytes = random_bytes(61 * width * channels);
+      const beit::ImageView image{bytes.data(), 61, width, channels};
+      expect_levels_agree(image, {19, width}, {1, 17}, {0, width});
+      expect_levels_agree(image, {20, 60}, {0, 20}, {37, 20});
+    }
+  }
+}
+
+// Pillow 13 goes down first if the height shrinks by more than twice as many pixels as the width.
+TEST(Resize, GoesDownFirstWhereTheHeightShrinksFarMore) {
+  struct Case {
+    beit::Size from, to;
+    bool down_first;
+  };
+  const Case cases[] = {{{100, 40}, {60, 21}, true},  {{100, 40}, {60, 20}, false},  {{100, 40}, {61, 21}, true},
+                        {{100, 40}, {63, 21}, false}, {{100, 40}, {101, 70}, false}, {{100, 40}, {99, 70}, true},
+                        {{40, 100}, {20, 50}, false}};
+  const std::vector<std::uint8_t> bytes = random_bytes(100 * 100 * 3);
+  for (const auto& [from, to, down_first] : cases) {
+    const beit::ImageView image{bytes.data(), from.height, from.width, 3};
+    // Two resizes of one side each go in the order in which they are called.
+    const beit::Size half = down_first ? beit::Size{to.height, from.width} : beit::Size{from.height, to.width};
+    const std::vector<std::uint8_t> between = resize_in_order(image, half, PassOrder::across_first);
+    const beit::ImageView other{between.data(), half.height, half.width, 3};
+    EXPECT_EQ(resize_in_order(image, to, PassOrder::pillow_13), resize_in_order(other, to, PassOrder::across_first))
+        << from.height << " x " << from.width << " to " << to.height << " x " << to.width;
+    EXPECT_EQ(resize_in_order(image, to, PassOrder::pillow_13) == resize_in_order(image, to, PassOrder::across_first),
+              !down_first);
   }
 }
 

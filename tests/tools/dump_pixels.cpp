@@ -2,7 +2,7 @@
 //
 // beit_dump_pixels JOBS OUT: JOBS has one job a line, of fields separated by tabs:
 //   decode      PATH  upright|as_stored|truncated
-//   preprocess  PATH  HEIGHT  WIDTH  CROP_PCT  CROP_MODE  INTERPOLATION  MEAN,MEAN,MEAN  STD,STD,STD
+//   preprocess  PATH  HEIGHT  WIDTH  CROP_PCT  CROP_MODE  INTERPOLATION  MEAN,MEAN,MEAN  STD,STD,STD  PASS_ORDER
 // OUT gets one record per job: int32 status (0 done, 1 error), int64 size, and that many bytes: for decode int32
 // height, int32 width and the RGB bytes; for preprocess (3, height, width) float32; for an error its message.
 #include <cstdint>
@@ -47,7 +47,7 @@ std::string run(const std::vector<std::string>& job) {
     const std::int32_t size[2] = {static_cast<std::int32_t>(image.height()), static_cast<std::int32_t>(image.width())};
     append(result, size, 2);
     append(result, image.data(), image.size());
-  } else if (job.size() == 9 && job[0] == "preprocess") {
+  } else if (job.size() == 10 && job[0] == "preprocess") {
     beit::Preprocessing config;
     config.input_size = {std::stol(job[2]), std::stol(job[3])};
     config.crop_pct = std::stod(job[4]);
@@ -55,6 +55,7 @@ std::string run(const std::vector<std::string>& job) {
     config.interpolation = beit::interpolation_from_name(job[6]);
     config.mean = floats(job[7]);
     config.std = floats(job[8]);
+    config.pass_order = beit::pass_order_from_name(job[9]);
     std::vector<float> pixels(static_cast<std::size_t>(config.input_size.area() * 3));
     beit::preprocess(config, beit::read_image(job[1]), pixels);
     append(result, pixels.data(), static_cast<beit::Index>(pixels.size()));

@@ -15,6 +15,7 @@
 #include <beit/core/version.hpp>
 #include <beit/image/image.hpp>
 #include <beit/image/interpolation.hpp>
+#include <beit/image/pass_order.hpp>
 #include <beit/kernels/kernels.hpp>
 
 namespace beit::inline BEIT_ABI {
@@ -52,6 +53,8 @@ struct Preprocessing {
   /// If not 0 x 0, replaces crop_mode and crop_pct by the way of transformers' image processors: resizes both edges to
   /// this, which is at least input_size, and crops the centre; an odd pixel is left below and to the right.
   Size resize_to{};
+  PassOrder pass_order =
+      PassOrder::pillow_13;           ///< The order of the resize's passes, in which versions of Pillow differ.
   double rescale_factor = 1.0 / 255;  ///< A byte times this is the value to which mean and std apply; finite.
 };
 
@@ -66,8 +69,8 @@ namespace detail {
 BEIT_INLINE void require_valid(const Preprocessing& config);
 }  // namespace detail
 
-/// Writes the result of timm's `create_transform(**config, is_training=False)` for the image as RGB, bit for bit, on
-/// every level of kernels. Takes memory for temporaries from `arena`.
+/// Writes the result of timm's `create_transform(**config, is_training=False)` for the image as RGB, bit for bit as
+/// with the Pillow that pass_order names, on every level of kernels. Takes memory for temporaries from `arena`.
 ///
 /// ConfigError for impossible values in `config`, or values for other than three channels; ImageError for an empty
 /// image or one so long and narrow that Pillow couldn't resize it; ArgumentError unless `out` has 3 * height * width

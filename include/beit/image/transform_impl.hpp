@@ -148,8 +148,8 @@ BEIT_INLINE void preprocess(const Preprocessing& config, const ImageView& image,
       for (Index i = 0; i < size.area(); ++i) to[i * pixel_step] = normalised[c][border];
     }
   }
-  detail::resize_rows(image, resized, vertical.window, horizontal.window, config.interpolation, kernels.strips, arena,
-                      [&](Index y, const std::uint8_t* row) {
+  detail::resize_rows(image, resized, vertical.window, horizontal.window, config.interpolation, config.pass_order,
+                      kernels.strips, arena, [&](Index y, const std::uint8_t* row) {
                         const Index first = (vertical.padding + y) * size.width + horizontal.padding;
                         float* const red = out.data() + first * pixel_step;
                         float *const green = red + channel_step, *const blue = green + channel_step;

@@ -21,11 +21,17 @@ namespace beit::inline BEIT_ABI {
 
 namespace kernels {
 
-/// Strips and blocks that hold pixels less 128, as bytes with signs.
+/// Strips, stacks and blocks that hold pixels less 128, as bytes with signs.
 struct VectorSignedPixels : VectorNeon {
-  static void store_strip(std::uint8_t* p, Bits x) { vst1q_u8(p, veorq_u8(x, vdupq_n_u8(0x80))); }
+  static constexpr std::uint8_t bias = 0x80;
+  static Bits biased(Bits x) { return veorq_u8(x, vdupq_n_u8(bias)); }
+  static void store_strip(std::uint8_t* p, Bits x) { vst1q_u8(p, biased(x)); }
+  static void store_interleaved(const std::uint8_t* const* p, Index at, std::uint8_t* out) {
+    vst4q_u8(out, {{biased(vld1q_u8(p[0] + at)), biased(vld1q_u8(p[1] + at)), biased(vld1q_u8(p[2] + at)),
+                    biased(vld1q_u8(p[3] + at))}});
+  }
   static void store_block(Integers x, Integers y, Integers z, std::uint8_t* out) {
-    const uint8x8_t sign = vdup_n_u8(0x80);
+    const uint8x8_t sign = vdup_n_u8(bias);
     VectorNeon::store_block(veor_u8(to_bytes(x, y), sign), veor_u8(to_bytes(z, z), sign), out);
   }
 };

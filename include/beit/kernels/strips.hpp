@@ -6,8 +6,12 @@
 // four bytes that are weighted and added: four neighbouring pixels of one channel across, or four neighbouring rows of
 // one column down.
 //
+// Where Pillow resizes down first, the step across weighs four rows instead of four pixels: of a stack, which holds 48
+// neighbouring bytes of each row, whatever their channels. The rows that result are resized across as above.
+//
 //   strip  (groups, 3, 16, 4) bytes: [g][c][r][t] is channel c of pixel 4 g + t, counted from the strip's first, in
 //          row r of the strip
+//   stack  (groups, 48, 4) bytes: [g][i][t] is byte i, counted from the stack's first, of row 4 g + t
 //   block  (columns, 16) bytes: [x][r] is column x, of the window's width * 3, in row r of the strip after the pass
 //          across
 //
@@ -43,7 +47,11 @@ struct StripKernels {
                  Index groups, Index step,         // in bytes
                  const std::uint8_t* shuffle,      // (16); 0x80 stands for a zero
                  std::uint8_t* strip);             // (groups, 3, 16, 4)
-  /// Computes one output column of a strip's rows.
+  /// Fills one group of `count` stacks, side by side, from 48 bytes for each at `rows`.
+  void (*stack)(const std::uint8_t* const* rows,  // (4) pointers to (count, 48)
+                Index count, Index stride,        // in bytes, from a stack to the next
+                std::uint8_t* stacks);            // (count) groups (48, 4)
+  /// Computes one output column of a strip's rows, or 48 bytes of one output row from a stack.
   void (*across)(const std::uint8_t* strip,         // (groups, 3, 16, 4)
                  const std::int32_t* weights,       // (groups, tap_parts)
                  Index groups, std::uint8_t* out);  // (3, 16)
@@ -51,6 +59,7 @@ struct StripKernels {
   void (*down)(const std::uint8_t* const* blocks,               // (count) pointers to (columns, 16)
                const std::int32_t* weights,                     // (count, tap_parts, 4)
                Index count, Index columns, std::uint8_t* out);  // (columns)
+  std::uint8_t bias;  ///< A byte of a strip, a stack or a block is a pixel's xor this.
 };
 
 }  // namespace kernels

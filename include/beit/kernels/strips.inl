@@ -36,6 +36,13 @@ BEIT_TARGET static void gather(const std::uint8_t* const* rows, Index groups, In
 }
 
 /// Implements the step that StripKernels documents.
+BEIT_TARGET static void stack(const std::uint8_t* const* rows, Index count, Index stride, std::uint8_t* stacks) {
+  for (Index from = 0; count > 0; --count, stacks += stride) {
+    for (Index i = 0; i < 3; ++i, from += 16) V::store_interleaved(rows, from, stacks + i * 64);
+  }
+}
+
+/// Implements the step that StripKernels documents.
 BEIT_TARGET static void across(const std::uint8_t* strip, const std::int32_t* weights, Index groups,
                                std::uint8_t* out) {
   const Words half = half_and(offset(weights, groups, 1));
@@ -71,7 +78,7 @@ BEIT_TARGET static void down(const std::uint8_t* const* blocks, const std::int32
   }
 }
 
-static constexpr StripKernels kernels{&split, &gather, &across, &down};
+static constexpr StripKernels kernels{&split, &gather, &stack, &across, &down, V::bias};
 
 private:
 /// Returns in every lane `offset` and the half that rounds a sum.

@@ -132,6 +132,8 @@ struct VectorAvx2 {
   using Bits = __m256i;
   typedef std::uint32_t Words __attribute__((vector_size(32)));
   using PairSums = Words;
+  /// A byte of a strip, a stack or a block is a pixel's xor this.
+  static constexpr std::uint8_t bias = 0;
 
   BEIT_TARGET_AVX2 static void store_strip(std::uint8_t* p, Bits x) {
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), x);
@@ -141,6 +143,18 @@ struct VectorAvx2 {
   /// Block b holds 16 bytes from p[4 * b] + at.
   BEIT_TARGET_AVX2 static Bits load_blocks(const std::uint8_t* const* p, Index at) {
     return _mm256_inserti128_si256(_mm256_castsi128_si256(load_block(p[0] + at)), load_block(p[4] + at), 1);
+  }
+  /// Stores 16 bytes from each p[t] + at, t < 4: byte i of p[t] at out[4 * i + t].
+  BEIT_TARGET_AVX2 static void store_interleaved(const std::uint8_t* const* p, Index at, std::uint8_t* out) {
+    const __m128i a = load_block(p[0] + at), b = load_block(p[1] + at);
+    const __m128i c = load_block(p[2] + at), d = load_block(p[3] + at);
+    const __m128i ab_low = _mm_unpacklo_epi8(a, b), cd_low = _mm_unpacklo_epi8(c, d);
+    const __m128i ab_high = _mm_unpackhi_epi8(a, b), cd_high = _mm_unpackhi_epi8(c, d);
+    __m128i* const to = reinterpret_cast<__m128i*>(out);
+    _mm_storeu_si128(to, _mm_unpacklo_epi16(ab_low, cd_low));
+    _mm_storeu_si128(to + 1, _mm_unpackhi_epi16(ab_low, cd_low));
+    _mm_storeu_si128(to + 2, _mm_unpacklo_epi16(ab_high, cd_high));
+    _mm_storeu_si128(to + 3, _mm_unpackhi_epi16(ab_high, cd_high));
   }
   /// Selects the bytes of each block of x that `order` names; 0x80 names a zero.
   BEIT_TARGET_AVX2 static Bits shuffle(Bits x, Bits order) { return _mm256_shuffle_epi8(x, order); }

@@ -107,6 +107,7 @@ struct VectorAvx512 {
   using Bits = __m512i;
   typedef std::uint32_t Words __attribute__((vector_size(64)));
   using PairSums = Words;
+  static constexpr std::uint8_t bias = 0;
 
   BEIT_TARGET_AVX512 static void store_strip(std::uint8_t* p, Bits x) { _mm512_storeu_si512(p, x); }
   BEIT_TARGET_AVX512 static Bits repeat(const void* p) { return _mm512_broadcast_i32x4(load_block(p)); }
@@ -115,6 +116,17 @@ struct VectorAvx512 {
     blocks = _mm512_inserti32x4(blocks, load_block(p[4] + at), 1);
     blocks = _mm512_inserti32x4(blocks, load_block(p[8] + at), 2);
     return _mm512_inserti32x4(blocks, load_block(p[12] + at), 3);
+  }
+  BEIT_TARGET_AVX512 static void store_interleaved(const std::uint8_t* const* p, Index at, std::uint8_t* out) {
+    const __m128i a = load_block(p[0] + at), b = load_block(p[1] + at);
+    const __m128i c = load_block(p[2] + at), d = load_block(p[3] + at);
+    const __m128i ab_low = _mm_unpacklo_epi8(a, b), cd_low = _mm_unpacklo_epi8(c, d);
+    const __m128i ab_high = _mm_unpackhi_epi8(a, b), cd_high = _mm_unpackhi_epi8(c, d);
+    __m128i* const to = reinterpret_cast<__m128i*>(out);
+    _mm_storeu_si128(to, _mm_unpacklo_epi16(ab_low, cd_low));
+    _mm_storeu_si128(to + 1, _mm_unpackhi_epi16(ab_low, cd_low));
+    _mm_storeu_si128(to + 2, _mm_unpacklo_epi16(ab_high, cd_high));
+    _mm_storeu_si128(to + 3, _mm_unpackhi_epi16(ab_high, cd_high));
   }
   BEIT_TARGET_AVX512 static Bits shuffle(Bits x, Bits order) { return _mm512_shuffle_epi8(x, order); }
   BEIT_TARGET_AVX512 static Bits zip_low(Bits a, Bits b) { return _mm512_unpacklo_epi32(a, b); }

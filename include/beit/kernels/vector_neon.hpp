@@ -88,11 +88,15 @@ struct VectorNeon {
     int32x4_t low, high;
   };
 
+  static constexpr std::uint8_t bias = 0;
   static Bits load_bits(const void* p) { return vld1q_u8(static_cast<const std::uint8_t*>(p)); }
   static void store_strip(std::uint8_t* p, Bits x) { vst1q_u8(p, x); }
   static Bits broadcast(const std::int32_t* p) { return vreinterpretq_u8_s32(vld1q_dup_s32(p)); }
   static Bits repeat(const void* p) { return load_bits(p); }
   static Bits load_blocks(const std::uint8_t* const* p, Index at) { return load_bits(p[0] + at); }
+  static void store_interleaved(const std::uint8_t* const* p, Index at, std::uint8_t* out) {
+    vst4q_u8(out, {{vld1q_u8(p[0] + at), vld1q_u8(p[1] + at), vld1q_u8(p[2] + at), vld1q_u8(p[3] + at)}});
+  }
   static Bits shuffle(Bits x, Bits order) { return vqtbl1q_u8(x, order); }
   static Bits zip_low(Bits a, Bits b) { return vreinterpretq_u8_u32(vzip1q_u32(words(a), words(b))); }
   static Bits zip_high(Bits a, Bits b) { return vreinterpretq_u8_u32(vzip2q_u32(words(a), words(b))); }

@@ -88,12 +88,21 @@ struct VectorSimd128 {
   using Bits = v128_t;
   typedef std::uint32_t Words __attribute__((vector_size(16)));
   using PairSums = Words;
+  static constexpr std::uint8_t bias = 0;
 
   static Bits load_bits(const void* p) { return wasm_v128_load(p); }
   static void store_strip(std::uint8_t* p, Bits x) { wasm_v128_store(p, x); }
   static Bits broadcast(const std::int32_t* p) { return wasm_v128_load32_splat(p); }
   static Bits repeat(const void* p) { return load_bits(p); }
   static Bits load_blocks(const std::uint8_t* const* p, Index at) { return load_bits(p[0] + at); }
+  static void store_interleaved(const std::uint8_t* const* p, Index at, std::uint8_t* out) {
+    const v128_t ab_low = zip_bytes(p[0] + at, p[1] + at), ab_high = zip_bytes(p[0] + at + 8, p[1] + at + 8);
+    const v128_t cd_low = zip_bytes(p[2] + at, p[3] + at), cd_high = zip_bytes(p[2] + at + 8, p[3] + at + 8);
+    wasm_v128_store(out, wasm_i16x8_shuffle(ab_low, cd_low, 0, 8, 1, 9, 2, 10, 3, 11));
+    wasm_v128_store(out + 16, wasm_i16x8_shuffle(ab_low, cd_low, 4, 12, 5, 13, 6, 14, 7, 15));
+    wasm_v128_store(out + 32, wasm_i16x8_shuffle(ab_high, cd_high, 0, 8, 1, 9, 2, 10, 3, 11));
+    wasm_v128_store(out + 48, wasm_i16x8_shuffle(ab_high, cd_high, 4, 12, 5, 13, 6, 14, 7, 15));
+  }
   static Bits shuffle(Bits x, Bits order) { return wasm_i8x16_swizzle(x, order); }
   static Bits zip_low(Bits a, Bits b) { return wasm_i32x4_shuffle(a, b, 0, 4, 1, 5); }
   static Bits zip_high(Bits a, Bits b) { return wasm_i32x4_shuffle(a, b, 2, 6, 3, 7); }
@@ -117,6 +126,11 @@ struct VectorSimd128 {
   }
 
  private:
+  /// Takes 8 bytes at a and 8 at b in turn.
+  static v128_t zip_bytes(const std::uint8_t* a, const std::uint8_t* b) {
+    return wasm_i8x16_shuffle(wasm_v128_load64_zero(a), wasm_v128_load64_zero(b), 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5,
+                              21, 6, 22, 7, 23);
+  }
   static v128_t narrow(Integers x, Integers y) {
     return wasm_i16x8_narrow_i32x4(reinterpret_cast<v128_t>(x), reinterpret_cast<v128_t>(y));
   }

@@ -94,7 +94,26 @@ inline void resize_nearest(const ImageView& image, Size resized, Window rows, Wi
   }
 }
 
-/// Runs both passes, row by row.
+/// Resizes down, then across, row by row.
+inline void resize_portable_down_first(const ImageView& image, const Taps& across, const Taps& down, Arena& arena,
+                                       RowWriter write) {
+  Arena::Frame frame(arena);
+  const Index bytes = image.width * image.channels;
+  std::uint8_t* const row = frame.take<std::uint8_t>(bytes);
+  std::uint8_t* const scratch = frame.take<std::uint8_t>(image.width * 3);
+  std::uint8_t* const out = frame.take<std::uint8_t>(across.count * 3);
+  const std::uint8_t** const rows = frame.take<const std::uint8_t*>(down.stride);
+  const ImageView resized{row, 1, image.width, image.channels, bytes, image.order};
+  for (Index y = 0; y < down.count; ++y) {
+    const Span span = down.spans[y];
+    for (Index i = 0; i < span.count; ++i) rows[i] = image.row(span.first + i);
+    resample_column(rows, down.of(y), span.count, bytes, row);
+    resample_row(rgb_row(resized, 0, scratch), across, out);
+    write(y, out);
+  }
+}
+
+/// Resizes across, then down, row by row.
 inline void resize_portable(const ImageView& image, const Taps& across, const Taps& down, Arena& arena,
                             RowWriter write) {
   Arena::Frame frame(arena);

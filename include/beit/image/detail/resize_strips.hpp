@@ -1,4 +1,4 @@
-// The resize in strips of 16 rows, on a level's steps (kernels/strips.hpp).
+// The resize across and then down, in strips of 16 rows, on a level's steps (kernels/strips.hpp).
 #pragma once
 
 #include <algorithm>
@@ -101,21 +101,56 @@ inline void gather_strip(const kernels::StripKernels& level, const ImageView& im
   level.gather(from.data(), groups - whole, step, shuffle.data(), strip + whole * kernels::strip_group_bytes);
 }
 
-/// Runs both passes. The taps' windows aren't empty, and across.stride is at most max_strip_pixels.
+/// The pass across, 16 rows at a time, for a window of columns that isn't empty. `taps.stride` is at most
+/// max_strip_pixels.
+class AcrossPass {
+ public:
+  /// Keeps its tables in the memory of `frame`.
+  AcrossPass(const kernels::StripKernels& level, const Taps& taps, Arena::Frame& frame)
+      : level_(level),
+        taps_(pack_taps(level, taps, 1, frame)),
+        chunks_(frame.take<Chunk>(taps.count)),
+        chunk_count_(cut_chunks(taps_.spans, taps.count, chunks_)),
+        first_column_(taps.spans[0].first),
+        block_bytes_(round_up(taps.count * 3, 16) * strip_rows),
+        strip_(frame.take<std::uint8_t>(max_strip_groups * kernels::strip_group_bytes)) {}
+
+  Index block_bytes() const { return block_bytes_; }
+
+  /// Computes a block from rows of `image`'s width, channels and order.
+  void run(const ImageView& image, const std::array<const std::uint8_t*, strip_rows>& rows, std::uint8_t* block) const {
+    for (Index c = 0; c < chunk_count_; ++c) {
+      const Chunk& chunk = chunks_[c];
+      gather_strip(level_, image, rows.data(), first_column_ + 4 * chunk.first_group, chunk.groups, strip_);
+      for (Index i = chunk.first; i < chunk.first + chunk.count; ++i) {
+        const Span groups = taps_.spans[i];
+        level_.across(strip_ + (groups.first - chunk.first_group) * kernels::strip_group_bytes, taps_.of(i),
+                      groups.count, block + i * 3 * strip_rows);
+      }
+    }
+  }
+
+ private:
+  const kernels::StripKernels& level_;
+  PackedTaps taps_;
+  Chunk* chunks_;
+  Index chunk_count_;
+  Index first_column_;
+  Index block_bytes_;
+  std::uint8_t* strip_;
+};
+
+/// Resizes across, then down. The taps' windows aren't empty, and across.stride is at most max_strip_pixels.
 inline void resize_by_strips(const kernels::StripKernels& level, const ImageView& image, const Taps& across,
                              const Taps& down, Arena& arena, RowWriter write) {
   Arena::Frame frame(arena);
-  const PackedTaps across_packed = pack_taps(level, across, 1, frame);
+  const AcrossPass pass(level, across, frame);
   const PackedTaps down_packed = pack_taps(level, down, strip_rows / 4, frame);
-  Chunk* const chunks = frame.take<Chunk>(across.count);
-  const Index chunk_count = cut_chunks(across_packed.spans, across.count, chunks);
-  const Index first_column = across.spans[0].first, first_row = down.spans[0].first;
+  const Index first_row = down.spans[0].first;
   const Index last_row = down.spans[down.count - 1].first + down.spans[down.count - 1].count - 1;
 
-  const Index bytes = across.count * 3, block_bytes = round_up(bytes, 16) * strip_rows;
-  const Index ring_blocks = down_packed.max_units;
-  std::uint8_t* const strip = frame.take<std::uint8_t>(max_strip_groups * kernels::strip_group_bytes);
-  std::uint8_t* const ring = frame.take<std::uint8_t>(ring_blocks * block_bytes);
+  const Index bytes = across.count * 3, ring_blocks = down_packed.max_units;
+  std::uint8_t* const ring = frame.take<std::uint8_t>(ring_blocks * pass.block_bytes());
   std::uint8_t* const out = frame.take<std::uint8_t>(bytes);
   const std::uint8_t** const blocks = frame.take<const std::uint8_t*>(ring_blocks);
   std::array<const std::uint8_t*, strip_rows> rows;
@@ -127,18 +162,9 @@ inline void resize_by_strips(const kernels::StripKernels& level, const ImageView
       for (Index r = 0; r < strip_rows; ++r) {
         rows[static_cast<std::size_t>(r)] = image.row(std::min(first_row + next * strip_rows + r, last_row));
       }
-      std::uint8_t* const block = ring + next % ring_blocks * block_bytes;
-      for (Index c = 0; c < chunk_count; ++c) {
-        const Chunk& chunk = chunks[c];
-        gather_strip(level, image, rows.data(), first_column + 4 * chunk.first_group, chunk.groups, strip);
-        for (Index i = chunk.first; i < chunk.first + chunk.count; ++i) {
-          const Span groups = across_packed.spans[i];
-          level.across(strip + (groups.first - chunk.first_group) * kernels::strip_group_bytes, across_packed.of(i),
-                       groups.count, block + i * 3 * strip_rows);
-        }
-      }
+      pass.run(image, rows, ring + next % ring_blocks * pass.block_bytes());
     }
-    for (Index i = 0; i < span.count; ++i) blocks[i] = ring + (span.first + i) % ring_blocks * block_bytes;
+    for (Index i = 0; i < span.count; ++i) blocks[i] = ring + (span.first + i) % ring_blocks * pass.block_bytes();
     level.down(blocks, down_packed.of(y), span.count, bytes, out);
     write(y, out);
   }
