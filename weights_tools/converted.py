@@ -73,8 +73,10 @@ def model_args(model):
     ratio = mlp_ratio(model.embed_dim, block.mlp.fc1.out_features)
     if is_beit3(model):
         return {**arguments, "mlp_ratio": ratio}
-    if not isinstance(block.mlp, timm.layers.Mlp) or not isinstance(block.mlp.norm, torch.nn.Identity):
-        raise ConversionError("a BEiT model with swiglu_mlp or scale_mlp is not supported")
+    if not isinstance(block.mlp, timm.layers.Mlp):
+        raise ConversionError("a BEiT model with swiglu_mlp is not supported")
+    if not isinstance(block.mlp.norm, torch.nn.Identity):
+        arguments["scale_mlp"] = True
     recorded = getattr(block, "init_values", None) or 0.0
     return {
         **arguments,
@@ -102,10 +104,10 @@ def make_config(model, architecture, preprocessing, label_names=(), label_descri
         "pretrained_cfg": {
             "input_size": [model.patch_embed.proj.in_channels, int(height), int(width)],
             "interpolation": preprocessing.get("interpolation") or "bicubic",
-            "crop_pct": preprocessing.get("crop_pct") or 0.9,
+            "crop_pct": preprocessing.get("crop_pct") or 0.875,
             "crop_mode": preprocessing.get("crop_mode") or "center",
-            "mean": [float(x) for x in preprocessing.get("mean") or (0.5, 0.5, 0.5)],
-            "std": [float(x) for x in preprocessing.get("std") or (0.5, 0.5, 0.5)],
+            "mean": [float(x) for x in preprocessing.get("mean") or (0.485, 0.456, 0.406)],
+            "std": [float(x) for x in preprocessing.get("std") or (0.229, 0.224, 0.225)],
             "license": preprocessing.get("license") or "unknown",
         },
     }

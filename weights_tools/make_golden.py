@@ -47,6 +47,7 @@ VARIANTS = {
     "odd": (dict(embed_dim=40, num_heads=5, mlp_ratio=2.5, num_classes=7), "f16"),
     "both": (dict(use_shared_rel_pos_bias=True), "f32"),
     "bf16": (dict(img_size=21, patch_size=7, num_heads=2, depth=3), "bf16"),
+    "scale_mlp": (dict(scale_mlp=True), "f32"),
     "beit3": (dict(), "f32"),
     "beit3_odd": (dict(img_size=(12, 20), embed_dim=20, num_heads=5, mlp_ratio=2.5, num_classes=0), "f32"),
 }
@@ -104,7 +105,7 @@ def make(name, folder):
     tensors = converted.convert_tensors(model.state_dict(), dtype)
     labels = [f"class {i}" for i in range(model.num_classes)]
     descriptions = {label: f"the {label} of the golden model {name}" for label in labels}
-    preprocessing = dict(crop_pct=0.9, license="apache-2.0")
+    preprocessing = dict(crop_pct=0.9, mean=[0.5] * 3, std=[0.5] * 3, license="apache-2.0")
     config = converted.make_config(model, architecture_of(name), preprocessing, labels, descriptions)
     results = expected(model, make_input(model, seed_of(name) + 1))
     converted.write(folder / f"model_{name}.safetensors", tensors, config)

@@ -47,22 +47,27 @@ void print_csv(const std::string& name, const std::vector<beit::Prediction>& pre
   }
 }
 
-void print_text(const std::string& name, const std::vector<beit::Prediction>& predictions) {
-  std::cout << programs::one_line(name) << '\n';
+void print_text(const std::string& name, const std::vector<beit::Prediction>& predictions, bool probabilities) {
+  std::cout << programs::one_line(name) << '\n' << std::fixed;
   for (const auto& [index, label, score] : predictions) {
-    std::cout << std::fixed << std::setprecision(2) << std::setw(8) << 100 * score << " %  "
-              << (label.empty() ? "class " + std::to_string(index) : programs::one_line(label)) << '\n';
+    if (probabilities) {
+      std::cout << std::setprecision(2) << std::setw(8) << 100 * score << " %  ";
+    } else {
+      std::cout << std::setprecision(4) << std::setw(10) << score << "  ";
+    }
+    std::cout << (label.empty() ? "class " + std::to_string(index) : programs::one_line(label)) << '\n';
   }
 }
 
 /// Prints the line or lines of one image.
-void print(const Options& options, const std::string& name, const std::vector<beit::Prediction>& predictions) {
+void print(const Options& options, const std::string& name, const std::vector<beit::Prediction>& predictions,
+           bool probabilities) {
   if (options.json) {
     print_json(name, predictions);
   } else if (options.csv) {
     print_csv(name, predictions);
   } else {
-    print_text(name, predictions);
+    print_text(name, predictions, probabilities);
   }
 }
 
@@ -76,7 +81,7 @@ void print_error(const CLI::App& app, const Options& options, const programs::It
 
 int classify(const CLI::App& app, const Options& options) {
   beit::ThreadPool pool(options.threads);
-  const auto loaded = programs::load_model(options.model, options.precision, pool, options.image_size);
+  const auto loaded = programs::load_model(options, pool);
   const beit::AnyBeit& model = *loaded;
   const beit::Config& config = model.config();
   if (config.num_classes == 0) throw beit::ConfigError("the model has no classifier: beit-embed takes its features");
@@ -104,7 +109,8 @@ int classify(const CLI::App& app, const Options& options) {
       failed = true;
       return;
     }
-    print(options, item.path, beit::top_k(logits, options.top_k, config.labels));
+    print(options, item.path, beit::top_k(logits, options.top_k, config.labels, config.score_function),
+          config.score_function != beit::ScoreFunction::identity);
     if (files) files->write(item.path, logits);
   });
   programs::print_skipped(app, skipped);

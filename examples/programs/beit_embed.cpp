@@ -13,6 +13,7 @@
 
 #include <beit/beit.hpp>
 
+#include "demo_model.hpp"
 #include "demo_tokenizer.hpp"
 #include "embed/folder_lock.hpp"
 #include "embed/hash.hpp"
@@ -59,8 +60,8 @@ std::vector<beit::Index> row_shape(const beit::Config& config, const std::string
 
 /// The options on which the numbers depend. The number of tasks and threads and the batch size aren't among them.
 programs::Json job_options(const Options& options) {
-  std::string model = options.visual() && options.model.empty() ? programs::fingerprint(programs::demo_tokenizer())
-                                                                : programs::fingerprint(options.model);
+  std::string model =
+      programs::fingerprint(options, options.visual() ? programs::demo_tokenizer() : programs::demo_model());
   if (options.image_size != beit::Size{}) model += " " + programs::size_text(options.image_size);
   return {{"program", "beit-embed " BEIT_VERSION},
           {"model", model},
@@ -94,11 +95,11 @@ class Embedder {
  public:
   Embedder(const CLI::App& app, const Options& options) : app_(app), options_(options), pool_(options.threads) {
     if (options.visual()) {
-      tokenizer_ = programs::load_token_encoder(options.model, options.precision, pool_, options.image_size);
+      tokenizer_ = programs::load_token_encoder(options, pool_);
       config_.preprocessing = tokenizer_->preprocessing();
       config_.image_size = config_.preprocessing.input_size;
     } else {
-      model_ = programs::load_model(options.model, options.precision, pool_, options.image_size);
+      model_ = programs::load_model(options, pool_);
       config_ = model_->config();
     }
     const std::string what = tokenizer_ ? "tokenizer: image " + programs::size_text(config_.image_size) + ", tokens " +

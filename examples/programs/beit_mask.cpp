@@ -89,9 +89,7 @@ class Masker {
  public:
   Masker(const Options& options, const beit::Executor& executor)
       : model_(beit::load_any_masked_image_model(source(options.model, programs::demo_masked_model(), "demo model"),
-                                                 {.image_size = options.image_size,
-                                                  .executor = executor,
-                                                  .precision = beit::precision_from_name(options.precision)})),
+                                                 options.load_options(executor))),
         tokenizer_(beit::load_any_tokenizer(
             source(options.tokenizer, programs::demo_tokenizer(), "demo tokenizer"),
             {.grid = config().grid(), .executor = executor, .precision = model_->precision()})),

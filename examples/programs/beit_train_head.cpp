@@ -213,8 +213,8 @@ beit::LinearProbe train(const Embedded& data, Index classes, const Options& opti
 
 /// Everything that embeddings depend on, except the image.
 std::string cache_identity(const Options& options) {
-  return programs::fingerprint(options.model) + " " + options.precision + " " + std::string(programs::kernels_name()) +
-         (options.decode.apply_exif_orientation ? " upright" : "") +
+  return programs::fingerprint(options, programs::demo_model()) + " " + options.precision + " " +
+         std::string(programs::kernels_name()) + (options.decode.apply_exif_orientation ? " upright" : "") +
          (options.decode.allow_truncated ? " truncated" : "") + " max_pixels " +
          std::to_string(options.decode.max_pixels) + (BEIT_USE_LIBJPEG_TURBO ? " libjpeg-turbo" : "");
 }
@@ -284,7 +284,7 @@ int train_head(const CLI::App& app, const Options& options) {
   if (!options.knn) weights.emplace(open_weights(options));
 
   beit::ThreadPool threads(options.threads);
-  const auto loaded = programs::load_model(options.model, options.precision, threads);
+  const auto loaded = programs::load_model(options, threads);
   const beit::AnyBeit& model = *loaded;
   const beit::Config& config = model.config();
   InterruptiblePool pool{threads};

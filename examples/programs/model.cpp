@@ -1,16 +1,29 @@
 #include "model.hpp"
 
+#include <beit/core/mapped_file.hpp>
+#include <beit/io/json.hpp>
+#include <beit/model/preprocessing_file.hpp>
+
 #include "demo_model.hpp"
 #include "paths.hpp"
 
 namespace programs {
 
-std::unique_ptr<const beit::AnyBeit> load_model(const std::string& path, std::string_view precision,
-                                                const beit::Executor& executor, beit::Size image_size) {
-  const beit::Source source =
-      path.empty() ? beit::Source(beit::MemoryFiles{demo_model(), "demo model"}) : beit::Source(path_of(path));
-  return beit::load_any(
-      source, {.image_size = image_size, .executor = executor, .precision = beit::precision_from_name(precision)});
+beit::LoadOptions ModelOptions::load_options(const beit::Executor& executor) const {
+  beit::LoadOptions result{
+      .image_size = image_size, .executor = executor, .precision = beit::precision_from_name(precision)};
+  if (!preprocessing.empty()) {
+    const beit::MappedFile file(path_of(preprocessing));
+    const std::string text(reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size());
+    result.preprocessing = beit::preprocessing_from_json(beit::parse_json(text, preprocessing), preprocessing);
+  }
+  return result;
+}
+
+std::unique_ptr<const beit::AnyBeit> load_model(const ModelOptions& options, const beit::Executor& executor) {
+  const beit::Source source = options.model.empty() ? beit::Source(beit::MemoryFiles{demo_model(), "demo model"})
+                                                    : beit::Source(path_of(options.model));
+  return beit::load_any(source, options.load_options(executor));
 }
 
 std::string_view kernels_name() { return beit::isa_name(beit::default_kernels().isa); }

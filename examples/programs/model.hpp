@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -10,10 +11,20 @@
 
 namespace programs {
 
-/// Loads the model at `path`, or the demo model if that is empty, in the named precision, on the threads of `executor`.
-/// An `image_size` of 0 x 0 means the size that the model was trained for.
-std::unique_ptr<const beit::AnyBeit> load_model(const std::string& path, std::string_view precision,
-                                                const beit::Executor& executor, beit::Size image_size = {});
+/// The options that say which model a program runs, and how.
+struct ModelOptions {
+  std::string model;                // empty: the demo model
+  std::string precision = "float";  // the name of a beit::Precision
+  beit::Size image_size;            // 0 x 0: the model's
+  std::string preprocessing;        // a JSON file that replaces the model's preprocessing; empty: none
+
+  /// The options of beit::load_any and its kin, to load on the threads of `executor`. Throws beit::FileError or
+  /// beit::ConfigError if the file of the preprocessing can't be read.
+  beit::LoadOptions load_options(const beit::Executor& executor) const;
+};
+
+/// Loads the model, on the threads of `executor`.
+std::unique_ptr<const beit::AnyBeit> load_model(const ModelOptions& options, const beit::Executor& executor);
 
 /// The level of kernels in use, for example "avx2".
 std::string_view kernels_name();

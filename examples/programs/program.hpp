@@ -34,10 +34,7 @@
 
 namespace programs {
 
-struct Options {
-  std::string model;
-  std::string precision = "float";
-  beit::Size image_size;  // 0 x 0: the model's
+struct Options : ModelOptions {
   int threads = 0;
   beit::Index batch_size = 8;
   beit::DecodeOptions decode;
@@ -101,6 +98,10 @@ inline void add_options(CLI::App& app, Options& options, bool takes_images = tru
       ->check(CLI::Validator(
           [](const std::string& path) { return path.empty() ? std::string("found '', wanted a path") : std::string(); },
           ""));
+  app.add_option("--preprocessing", options.preprocessing,
+                 "JSON file that says how images become the model's input, in place of the model's own: as\n"
+                 "Hugging Face's preprocessor_config.json with image_processor_type, or timm's config.json")
+      ->option_text("FILE");
   app.add_option("--precision", options.precision,
                  "Number type in which matrices are stored and multiplied [float]:\n"
                  "float       single precision\n"
@@ -119,7 +120,8 @@ inline void add_options(CLI::App& app, Options& options, bool takes_images = tru
       ->option_text("N")
       ->check(CLI::Range(std::int64_t{1}, std::numeric_limits<std::int64_t>::max()));
   app.add_flag("--apply-exif-orientation", options.decode.apply_exif_orientation,
-               "Turn photographs upright as their EXIF data says (timm doesn't)");
+               "Turn photographs upright as their EXIF data says; timm doesn't, and Hugging Face's\n"
+               "pipeline does");
   app.add_flag("--allow-truncated", options.decode.allow_truncated,
                "Accept truncated JPEGs, as Pillow does with LOAD_TRUNCATED_IMAGES");
   app.add_flag("--verbose", options.verbose, "Print the model, the kernels and the threads in use to standard error");
@@ -177,6 +179,7 @@ inline std::string for_users(std::string text) {
       {"load_tokenizer reads", "beit-mask --tokenizer reads"},
       {"load reads", "beit-embed reads"},
       {": LoadOptions::features_only reads its trunk", ""},
+      {"LoadOptions::preprocessing", "--preprocessing"},
   };
   for (const auto& [library, programs] : rows) {
     if (const std::size_t at = text.find(library); at != text.npos) text.replace(at, library.size(), programs);

@@ -7,14 +7,14 @@
 
 namespace programs {
 
-std::unique_ptr<const beit::AnyTokenizer> load_token_encoder(const std::string& path, std::string_view precision,
-                                                             const beit::Executor& executor, beit::Size image_size) {
-  const beit::Source source =
-      path.empty() ? beit::Source(beit::MemoryFiles{demo_tokenizer(), "demo tokenizer"}) : beit::Source(path_of(path));
-  return beit::load_any_tokenizer(source, {.image_size = image_size,
-                                           .executor = executor,
-                                           .precision = beit::precision_from_name(precision),
-                                           .decoder = false});
+std::unique_ptr<const beit::AnyTokenizer> load_token_encoder(const ModelOptions& options,
+                                                             const beit::Executor& executor) {
+  const beit::Source source = options.model.empty()
+                                  ? beit::Source(beit::MemoryFiles{demo_tokenizer(), "demo tokenizer"})
+                                  : beit::Source(path_of(options.model));
+  beit::LoadOptions load = options.load_options(executor);
+  load.decoder = false;
+  return beit::load_any_tokenizer(source, load);
 }
 
 }  // namespace programs

@@ -2,17 +2,16 @@
 #pragma once
 
 #include <memory>
-#include <string>
-#include <string_view>
 
 #include <beit/beit.hpp>
 
+#include "model.hpp"
+
 namespace programs {
 
-/// The encoder of the tokenizer at `path`, or of the demo tokenizer if the path is empty, in the precision of that
-/// name, loaded on the threads of `executor`, for images of `image_size`; 0 x 0: the size that the file says.
+/// The encoder of the tokenizer that `options` name, or of the demo tokenizer, loaded on the threads of `executor`.
 /// ConfigError if the file has no encoder.
-std::unique_ptr<const beit::AnyTokenizer> load_token_encoder(const std::string& path, std::string_view precision,
-                                                             const beit::Executor& executor, beit::Size image_size);
+std::unique_ptr<const beit::AnyTokenizer> load_token_encoder(const ModelOptions& options,
+                                                             const beit::Executor& executor);
 
 }  // namespace programs

@@ -74,10 +74,10 @@ Json classify(const beit::ImageView& image) {
   model().forward(page.x, page.workspace, logits);
   Json classes = Json::array();
   const std::span<const float> row(logits.data(), static_cast<std::size_t>(logits.cols()));
-  for (const auto& [index, label, score] : beit::top_k(row, 5, config.labels)) {
+  for (const auto& [index, label, score] : beit::top_k(row, 5, config.labels, config.score_function)) {
     classes.push_back({{"label", label.empty() ? "class " + std::to_string(index) : label}, {"score", score}});
   }
-  return {{"classes", classes}};
+  return {{"classes", classes}, {"probabilities", config.score_function != beit::ScoreFunction::identity}};
 }
 
 Json picture_of(const beit::Image& image) {
@@ -119,7 +119,8 @@ EMSCRIPTEN_KEEPALIVE const char* load_model(const char* name, const char* precis
   });
 }
 
-/// Classifies the photograph in the file that was handed over. Returns {"classes": [{"label", "score"}]}, best first.
+/// Classifies the photograph in the file that was handed over. Returns {"classes": [{"label", "score"}],
+/// "probabilities"}, best first; without probabilities, scores are the numbers of a regression.
 EMSCRIPTEN_KEEPALIVE const char* classify_file(const char* name) {
   return answer([&] { return classify(beit::decode_image(handed_over(), {}, name)); });
 }

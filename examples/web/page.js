@@ -63,15 +63,15 @@ function paint(canvas, image) {
   canvas.getContext("2d").putImageData(image, 0, 0);
 }
 
-function list(classes) {
+function list({classes, probabilities}) {
   $("classes").replaceChildren(...classes.map(({label, score}) => {
     const item = document.createElement("li");
     item.innerHTML = `<div class="name"><span></span><span class="number"></span></div>
                       <div class="bar"><div></div></div>`;
     const [name, number] = item.querySelectorAll("span");
     name.textContent = label;
-    number.textContent = `${(100 * score).toFixed(2)} %`;
-    item.querySelector(".bar div").style.width = `${100 * score}%`;
+    number.textContent = probabilities ? `${(100 * score).toFixed(2)} %` : score.toFixed(4);
+    item.querySelector(".bar div").style.width = probabilities ? `${100 * score}%` : 0;
     return item;
   }));
 }
@@ -79,7 +79,7 @@ function list(classes) {
 async function classify() {
   await during("Classifying …", async () => {
     const result = await ask(photograph.file ? "classifyFile" : "classifyPixels", photograph);
-    list(result.classes);
+    list(result);
     paint($("input"), (await ask("drawInput")).image);
     say(`Classified in ${seconds(result.milliseconds)}; drawing its attention …`);
     const attention = await ask("drawAttention");

@@ -39,6 +39,20 @@ TEST(TopK, SortsAndSumsToOne) {
   EXPECT_THROW(std::ignore = beit::top_k(std::vector<float>{1, std::nanf("")}, 1, {}), beit::ArgumentError);
 }
 
+TEST(TopK, ScoresAreWhatTheFunctionMakesOfLogits) {
+  const std::vector<float> logits{-1.0f, 3.0f, 800.0f, -800.0f};
+  const auto sigmoids = beit::top_k(logits, 4, {}, beit::ScoreFunction::sigmoid);
+  EXPECT_EQ(sigmoids[0].score, 1.0f);
+  EXPECT_EQ(sigmoids[1].index, 1);
+  EXPECT_NEAR(sigmoids[1].score, 1 / (1 + std::exp(-3.0)), 1e-7);
+  EXPECT_NEAR(sigmoids[2].score, 1 / (1 + std::exp(1.0)), 1e-7);
+  EXPECT_EQ(sigmoids[3].score, 0.0f);
+  EXPECT_EQ(beit::top_k(std::vector{0.5f}, 1, {})[0].score, 1.0f);
+  for (const beit::Prediction& found : beit::top_k(logits, 4, {}, beit::ScoreFunction::identity)) {
+    EXPECT_EQ(found.score, logits[static_cast<std::size_t>(found.index)]);
+  }
+}
+
 TEST(TopK, HasTheOrderOfAStableSort) {
   std::vector<float> logits;
   for (int i = 0; i < 1000; ++i) logits.push_back(static_cast<float>(i * 7919 % 311));  // each value about three times

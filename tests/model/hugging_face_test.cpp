@@ -4,6 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <beit/model/classify.hpp>
+#include <beit/model/config_reader.hpp>
+#include <beit/model/config_writer.hpp>
+#include <beit/model/json_field.hpp>
 #include <beit/model/load.hpp>
 #include <cstdint>
 #include <cstring>
@@ -127,30 +130,111 @@ TEST(HuggingFace, ConfigsThatContradictTheWeightsAreErrors) {
   EXPECT_THAT(error("id2label", {{"0", "a"}}), HasSubstr("wanted a name for each of the 5 classes"));
   EXPECT_THAT(error("id2label", {{"0", "a"}, {"1", "a"}, {"2", "a"}, {"3", "a"}, {"5", "a"}}),
               HasSubstr("wanted a name for class 4"));
+  EXPECT_THAT(error("problem_type", "ranking"), HasSubstr("problem_type: found \"ranking\", wanted \"regression\""));
   const char* const processor = "preprocessor_config.json";
   EXPECT_THAT(error("do_resize", false, processor), HasSubstr("do_resize: found false"));
   EXPECT_THAT(error("resample", 6, processor), HasSubstr("wanted Pillow's number of a filter"));
-  EXPECT_THAT(error("size", {{"shortest_edge", 16}}, processor), HasSubstr("wanted a number, or height and width"));
-  EXPECT_THAT(error("size", 20, processor), HasSubstr("found input_size 20x20, wanted the image size 16x16"));
-  EXPECT_THAT(error("do_center_crop", true, processor), HasSubstr("found input_size 224x224"));
-  EXPECT_THAT(error("use_mean_pooling", false), HasSubstr("wanted true as the weights have it (pooler.layernorm)"));
-  const Copy small("sharded");
-  small.edit(processor, [](json& config) { config["size"] = 15; });
-  EXPECT_THAT(small.error<beit::ConfigError>(), HasSubstr("resize_to: found 15 x 15, wanted sides of input_size's to"));
+  EXPECT_THAT(error("size", {{"shortest_edge", 16}}, processor),
+              HasSubstr("size: found a shorter edge without do_center_crop, wanted do_center_crop"));
+  EXPECT_THAT(error("size", {{"longest_edge", 16}}, processor), HasSubstr("wanted a number, height and width, or"));
+  EXPECT_THAT(error("size", 20, processor),
+              HasSubstr("preprocessor_config.json: size: found 20x20, wanted 16x16, the model's image_size"));
+  EXPECT_THAT(error("size", 0, processor), HasSubstr("size: found 0, wanted sides of at least 1"));
+  EXPECT_THAT(error("size", nullptr, processor), HasSubstr("size: found null, wanted"));
+  EXPECT_THAT(error("use_mean_pooling", false), AllOf(HasSubstr("wanted true as the weights have it ("),
+                                                      HasSubstr("model.safetensors: beit.pooler.layernorm.weight)")));
   EXPECT_THAT(error("image_std", {1, 0, 1}, processor), HasSubstr("std: found"));
   EXPECT_THAT(error("size", 16, processor), HasSubstr("no error")) << "the older form";
 }
 
-TEST(HuggingFace, WithoutItsConfigurationsShapesDecide) {
+TEST(HuggingFace, TheProblemTypeChoosesTheScores) {
+  using enum beit::ScoreFunction;
+  const auto function = [](const json& problem, Index classes) {
+    ModelFile file = ModelFile::read("hugging_face/classifier/model.safetensors");
+    file.reshape("classifier.weight", {classes, 24});
+    file.reshape("classifier.bias", {classes});
+    const Copy folder("classifier");
+    folder.write("model.safetensors", file.bytes());
+    folder.edit("config.json", [&](json& config) {
+      config.erase("id2label");
+      config["problem_type"] = problem;
+    });
+    const auto model = beit::load<float>(folder.path());
+    beit::Config config;
+    config.score_function = model.config().score_function;
+    const json written = json::parse(beit::config_json(config).dump());
+    const std::string where = "written";
+    const beit::detail::JsonField field(written, where);
+    EXPECT_EQ(beit::detail::read_score_function(field["problem_type"], 5), config.score_function);
+    return config.score_function;
+  };
+  EXPECT_EQ(function(nullptr, 5), softmax);
+  EXPECT_EQ(function("single_label_classification", 5), softmax);
+  EXPECT_EQ(function("multi_label_classification", 5), sigmoid);
+  EXPECT_EQ(function("regression", 5), identity);
+  EXPECT_EQ(function(nullptr, 1), sigmoid);
+  EXPECT_EQ(function("single_label_classification", 1), sigmoid);
+  EXPECT_EQ(function("regression", 1), identity);
+}
+
+TEST(HuggingFace, WithoutItsConfigurationShapesDecide) {
   const Copy folder("classifier");
   std::filesystem::remove(folder.path() / "config.json");
-  std::filesystem::remove(folder.path() / "preprocessor_config.json");
-  const auto model = beit::load<float>(folder.path());
-  EXPECT_EQ(model.config().num_heads, 3);
-  EXPECT_EQ(model.config().preprocessing.resize_to, (beit::Size{16, 16}));
+  EXPECT_EQ(beit::load<float>(folder.path()).config().num_heads, 3);
   const Copy other("absolute");
   std::filesystem::remove(other.path() / "config.json");
   EXPECT_THAT(other.error<beit::ConfigError>(), HasSubstr("found no num_attention_heads"));
+}
+
+TEST(HuggingFace, WithoutAnImageProcessorTheCallerGivesThePreprocessing) {
+  const Copy folder("classifier");
+  std::filesystem::remove(folder.path() / "preprocessor_config.json");
+  EXPECT_THAT(folder.error<beit::ConfigError>(),
+              AllOf(HasSubstr(folder.path().filename().string()),
+                    HasSubstr("found neither preprocessor_config.json nor image_processor in processor_config.json, "
+                              "wanted one of them beside the weights, or LoadOptions::preprocessing")));
+  const beit::LoadOptions options{.preprocessing = beit::Preprocessing{.input_size = {16, 16}, .crop_pct = 0.5}};
+  EXPECT_EQ(beit::load<float>(folder.path(), options).config().preprocessing.crop_pct, 0.5);
+  folder.write("preprocessor_config.json", R"({"image_processor_type": "SamImageProcessor"})");
+  EXPECT_THAT(folder.error<beit::ConfigError>(), HasSubstr("found \"SamImageProcessor\""));
+  EXPECT_EQ(beit::load<float>(folder.path(), options).config().preprocessing.crop_pct, 0.5);
+}
+
+TEST(HuggingFace, TheProcessorsFileGoesBeforeThePreprocessors) {
+  const Copy folder("classifier");
+  const auto filter = [&] { return beit::load<float>(folder.path()).config().preprocessing.interpolation; };
+  EXPECT_EQ(filter(), beit::Interpolation::bilinear);
+  folder.write("processor_config.json", R"({"processor_class": "Other"})");
+  EXPECT_EQ(filter(), beit::Interpolation::bilinear);
+  folder.write("processor_config.json", R"({"image_processor": {"size": 16, "resample": 5}})");
+  EXPECT_EQ(filter(), beit::Interpolation::hamming);
+  folder.edit("config.json", [](json& config) { config["image_processor_type"] = "ViTImageProcessor"; });
+  folder.write("processor_config.json", R"({"image_processor": {"size": 16}})");
+  EXPECT_EQ(filter(), beit::Interpolation::bilinear) << "the class that config.json names";
+  folder.write("processor_config.json", R"({"image_processor": {"size": 17}})");
+  EXPECT_THAT(folder.error<beit::ConfigError>(),
+              HasSubstr("processor_config.json: image_processor: size: found 17x17"));
+}
+
+TEST(HuggingFace, MessagesNameTheFileAndItsNames) {
+  const ModelFile plain = ModelFile::read("hugging_face/classifier/model.safetensors");
+  const auto error = [&](const std::string& name, std::vector<Index> shape) {
+    ModelFile file = plain;
+    file.tensors.erase(name);
+    if (!shape.empty()) file.reshape(name, std::move(shape));
+    const Copy folder("classifier");
+    folder.write("model.safetensors", file.bytes());
+    return message_of<beit::WeightError>([&] { return beit::load<float>(folder.path()); });
+  };
+  const std::string layer = "beit.encoder.layer.0.";
+  EXPECT_THAT(error(layer + "layernorm_before.weight", {}),
+              HasSubstr("model.safetensors: beit.encoder.layer.0.layernorm_before.weight: tensor is missing"));
+  EXPECT_THAT(
+      error(layer + "intermediate.dense.weight", {48}),
+      HasSubstr("model.safetensors: beit.encoder.layer.0.intermediate.dense.weight: found shape (48,), wanted 2"));
+  EXPECT_THAT(error(layer + "output.dense.weight", {24, 47}),
+              HasSubstr("model.safetensors: beit.encoder.layer.0.output.dense.weight: found shape (24, 47), wanted"));
+  EXPECT_THAT(error("classifier.bias", {}), HasSubstr("model.safetensors: classifier.bias: tensor is missing"));
 }
 
 TEST(HuggingFace, NamesUnderAPrefixAndBuffersAreRead) {
@@ -165,6 +249,7 @@ TEST(HuggingFace, NamesUnderAPrefixAndBuffersAreRead) {
   const Copy folder;
   folder.write("model.safetensors", file.bytes());
   folder.write("config.json", config.dump());
+  std::filesystem::copy(variant("data2vec") / "preprocessor_config.json", folder.path());
   const auto model = beit::load<float>(folder.path());
   const auto same = beit::load<float>(variant("data2vec"));
   Matrix x(1, 3 * 16 * 16);

@@ -144,7 +144,8 @@ TEST(Load, ContradictionsNameBothSides) {
   EXPECT_THAT(with("/model_args/init_values", 0), HasSubstr("init_values: found 0"));
   EXPECT_THAT(with("/model_args/use_abs_pos_emb", true), HasSubstr("use_abs_pos_emb: found true, wanted false"));
   EXPECT_THAT(with("/model_args/swiglu_mlp", true), HasSubstr("swiglu_mlp: found true, wanted false"));
-  EXPECT_THAT(with("/pretrained_cfg/input_size", json({3, 24, 24})), HasSubstr("input_size 24x24"));
+  EXPECT_THAT(with("/pretrained_cfg/input_size", json({3, 24, 24})),
+              HasSubstr("input_size: found [3,24,24], wanted 20x20, the model's img_size"));
   EXPECT_THAT(with("/global_pool", "max"), HasSubstr("global_pool: found \"max\", wanted \"avg\" or \"token\""));
   EXPECT_THAT(with("/model_args/global_pool", "token"), HasSubstr("global_pool: found \"avg\""));
   EXPECT_THAT(with("/pretrained_cfg/interpolation", "cubic\n"),
@@ -184,6 +185,98 @@ TEST(Load, LabelsMayHaveGaps) {
   EXPECT_EQ(labels[0], "");
   EXPECT_EQ(labels[1], "one");
   EXPECT_EQ(labels[9], "the last");
+}
+
+TEST(Load, NamesOfClassesMayBeNumbers) {
+  ModelFile file = ModelFile::read("model_standard.safetensors");
+  json config = file.config();
+  config["label_names"] = {0, 1, 2.5, 3, 4, 5, 6, 7, 8, "nine"};
+  config["label_descriptions"] = {{"1", 11}};
+  file.set_config(config);
+  const std::vector<std::string> labels = load(file).config().labels;
+  EXPECT_EQ(labels[0], "0");
+  EXPECT_EQ(labels[1], "11");
+  EXPECT_EQ(labels[2], "2.5");
+  EXPECT_EQ(labels[9], "nine");
+}
+
+TEST(Load, MissingPreprocessingIsTimmsDefaults) {
+  ModelFile file = ModelFile::read("model_standard.safetensors");
+  json config = file.config();
+  config["pretrained_cfg"] = {{"input_size", {3, 20, 20}}};
+  file.set_config(config);
+  const auto model = load(file);
+  const beit::Preprocessing& found = model.config().preprocessing;
+  EXPECT_EQ(found.crop_pct, 0.875);
+  EXPECT_EQ(found.mean, (std::vector<float>{0.485f, 0.456f, 0.406f}));
+  EXPECT_EQ(found.std, (std::vector<float>{0.229f, 0.224f, 0.225f}));
+}
+
+TEST(Load, OtherChannelsThanThreeHaveAsManyMeans) {
+  ModelFile file = ModelFile::read("model_standard.safetensors");
+  json config = file.config();
+  const auto load_with = [&](Index channels, const json& mean) {
+    file.reshape("patch_embed.proj.weight", {24, channels, 4, 4});
+    config["model_args"]["in_chans"] = channels;
+    config["pretrained_cfg"]["mean"] = config["pretrained_cfg"]["std"] = mean;
+    file.set_config(config);
+    return load(file).config().preprocessing.mean;
+  };
+  EXPECT_EQ(load_with(1, {0.25}), std::vector<float>{0.25f})
+      << "though input_size has 3 channels, as timm's older files";
+  EXPECT_EQ(load_with(4, {0.25}), std::vector<float>(4, 0.25f));
+  EXPECT_EQ(load_with(2, {0.25, 0.5}), (std::vector<float>{0.25f, 0.5f}));
+  EXPECT_EQ(load_with(1, {0.25, 0.5, 0.75}).size(), 3u) << "those of the model that this one was made from";
+  config["pretrained_cfg"]["mean"] = {1, 2};
+  file.set_config(config);
+  EXPECT_THAT(error_of<beit::ConfigError>(file), HasSubstr("mean: found [1,2], wanted 1 number"));
+  config["model_args"].erase("in_chans");
+  file.set_config(config);
+  EXPECT_THAT(error_of<beit::ConfigError>(file), HasSubstr("input_size: found [3,20,20], wanted 1 channels"));
+}
+
+TEST(Load, TheFixedInputSizeIsTheModels) {
+  ModelFile file = ModelFile::read("model_standard.safetensors");
+  json config = file.config();
+  config["pretrained_cfg"]["input_size"] = {3, 24, 24};
+  config["pretrained_cfg"]["fixed_input_size"] = true;
+  file.set_config(config);
+  EXPECT_EQ(load(file).config().image_size, (beit::Size{20, 20}));
+}
+
+TEST(Load, ATrunkThatTransformersWrappedHasNoClasses) {
+  ModelFile file = ModelFile::read("model_standard.safetensors");
+  std::erase_if(file.tensors, [](const auto& tensor) { return tensor.first.starts_with("head."); });
+  EXPECT_THAT(error_of<beit::ConfigError>(file), HasSubstr("num_classes: found 10, wanted 0"));
+  json config = file.config();
+  config["architectures"] = {"TimmWrapperModel"};
+  file.set_config(config);
+  const auto model = load(file);
+  EXPECT_EQ(model.config().num_classes, 0);
+  EXPECT_TRUE(model.config().labels.empty());
+}
+
+TEST(Load, Beit3HasItsEpsilonWithoutItsNorms) {
+  ModelFile file = ModelFile::read("model_absolute.safetensors");
+  json config = file.config();
+  EXPECT_EQ(load(file).config().layer_norm_eps, 1e-6f);
+  config["architecture"] = "beit3_base_patch16_224";
+  file.set_config(config);
+  EXPECT_EQ(load(file).config().layer_norm_eps, 1e-5f);
+}
+
+TEST(Load, MessagesNameTheFileAndItsNames) {
+  ModelFile file = ModelFile::read("model_standard.safetensors");
+  ModelFile prefixed;
+  prefixed.metadata = file.metadata;
+  for (const auto& [name, tensor] : file.tensors) prefixed.tensors["module." + name] = tensor;
+  prefixed.tensors.erase("module.blocks.0.norm1.weight");
+  EXPECT_THAT(error_of<beit::WeightError>(prefixed),
+              HasSubstr("m.safetensors: module.blocks.0.norm1.weight: tensor is missing"));
+  json config = file.config();
+  config["model_args"]["depth"] = 3;
+  file.set_config(config);
+  EXPECT_THAT(error_of<beit::ConfigError>(file), HasSubstr("m.safetensors: blocks.1.norm1.weight)"));
 }
 
 TEST(Load, OlderConfigsOfTimmAreFlat) {

@@ -91,10 +91,12 @@ TEST(Source, MemoryIsNotNeededOnceAModelIsLoaded) {
   const std::filesystem::path folder = golden("hugging_face") / "classifier";
   std::string weights = file_text(folder / "model.safetensors");
   std::string config = file_text(folder / "config.json");
-  const auto model = beit::load<float>(MemoryFiles{.weights = as_bytes(weights), .name = "m", .config = config});
+  std::string preprocessor = file_text(folder / "preprocessor_config.json");
+  const auto model = beit::load<float>(
+      MemoryFiles{.weights = as_bytes(weights), .name = "m", .config = config, .preprocessor = preprocessor});
   std::string tokens = file_text(golden("dvae_one.safetensors"));
   const auto tokenizer = beit::load_tokenizer<float>(MemoryFiles{as_bytes(tokens), "t"});
-  for (std::string* text : {&weights, &config, &tokens}) std::fill(text->begin(), text->end(), '\xFF');
+  for (std::string* text : {&weights, &config, &preprocessor, &tokens}) std::fill(text->begin(), text->end(), '\xFF');
   EXPECT_EQ(logits_of(model).map(), logits_of(beit::load<float>(folder)).map());
   EXPECT_EQ(model.config().labels[3], "LABEL_3");
   const beit::Image image(tokenizer.preprocessing().input_size.height, tokenizer.preprocessing().input_size.width);

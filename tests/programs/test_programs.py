@@ -174,6 +174,57 @@ def test_version_and_help(program):
         assert option in result.stdout.decode()
 
 
+# What images become, and what logits become
+
+
+def hugging_face_folder(tmp_path, problem_type=None, processor=True):
+    """A classifier of 16 x 16 pixels and 5 classes, as transformers saves it."""
+    folder = tmp_path / f"folder_{problem_type}"
+    shutil.copytree(GOLDEN / "hugging_face" / "classifier", folder)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "problem_type": problem_type}))
+    if not processor:
+        (folder / "preprocessor_config.json").unlink()
+    return folder
+
+
+def test_scores_by_the_type_of_problem(images, tmp_path):
+    for problem in (None, "multi_label_classification", "regression"):
+        folder = hugging_face_folder(tmp_path, problem)
+        arguments = ["--model", folder, "--logits", tmp_path / "logits.npy", images / "00.png"]
+        found, = classify_json(*arguments)
+        scores = {prediction["index"]: prediction["score"] for prediction in found["predictions"]}
+        logits = np.load(tmp_path / "logits.npy")[0].astype(np.float64)
+        softmax = np.exp(logits) / np.exp(logits).sum()
+        wanted = {None: softmax, "regression": logits}.get(problem, 1 / (1 + np.exp(-logits)))
+        assert [scores[i] for i in range(5)] == pytest.approx(wanted, abs=1e-6)
+        text = lines(run("beit-classify", *arguments).stdout)[1:]
+        assert all((" %  LABEL_" in line) == (problem != "regression") for line in text), text
+        if problem == "regression":
+            assert float(text[0].split()[0]) == pytest.approx(logits.max(), abs=5.1e-5)
+
+
+def test_preprocessing_from_a_file(images, tmp_path):
+    folder = hugging_face_folder(tmp_path, processor=False)
+    result = run("beit-classify", "--model", folder, images / "00.png")
+    assert result.returncode == 1
+    assert b"found neither preprocessor_config.json nor image_processor in processor_config.json" in result.stderr
+    assert result.stderr.endswith(b"or --preprocessing\n")
+    own = GOLDEN / "hugging_face" / "classifier" / "preprocessor_config.json"
+    same = classify_json("--model", folder, "--preprocessing", own, images)
+    assert same == classify_json("--model", GOLDEN / "hugging_face" / "classifier", images)
+    other = tmp_path / "other.json"
+    other.write_text(json.dumps({"input_size": [3, 16, 16], "crop_pct": 0.5}))
+    assert same != classify_json("--model", folder, "--preprocessing", other, images)
+    # Shards of one preprocessing aren't continued with another.
+    embed = ["beit-embed", "--model", folder, "--output", tmp_path / "out", images]
+    assert run(*embed, "--preprocessing", own).returncode == 0
+    assert run(*embed, "--preprocessing", other).returncode == 1
+    other.write_text(json.dumps({"input_size": [3, 24, 24]}))
+    result = run("beit-classify", "--model", folder, "--preprocessing", other, images / "00.png")
+    assert b"found preprocessing for an input_size of 24x24, wanted the model's image size 16x16" in result.stderr
+
+
 # Which images, in which order
 
 

@@ -18,7 +18,7 @@
 #include <beit/beit.hpp>
 #include <beit/io/weight_files.hpp>
 
-#include "../demo_model.hpp"
+#include "../model.hpp"
 #include "../paths.hpp"
 
 namespace programs {
@@ -63,25 +63,27 @@ inline void add_file(Hash& hash, const std::filesystem::path& path) {
   }
 }
 
-inline std::string fingerprint(std::span<const std::byte> bytes) {
-  Hash hash;
-  hash.add(bytes.data(), bytes.size());
-  return "xxh3:" + hash.hex();
-}
-
-/// Hashes everything that load_model(path) depends on: the weight files, and the configuration files beside them if
-/// beit::load reads any.
-inline std::string fingerprint(const std::string& path) {
-  if (path.empty()) return fingerprint(demo_model());
+/// Hashes all files on which the model of `options` depends: the weights, or the `demo` that stands for no weights; the
+/// configuration files beside them if beit::load reads any; and the preprocessing.
+inline std::string fingerprint(const ModelOptions& options, std::span<const std::byte> demo) {
   Hash hash;
   std::error_code ignored;
-  const bool folder = std::filesystem::is_directory(path_of(path), ignored);
-  const std::filesystem::path given = path_of(path), beside = folder ? given : given.parent_path();
-  for (const beit::SafeTensors& file : beit::open_weight_files(given)) add_file(hash, path_of(file.name()));
+  const std::filesystem::path given = path_of(options.model);
+  const bool folder = std::filesystem::is_directory(given, ignored);
+  const std::filesystem::path beside = folder ? given : given.parent_path();
+  if (options.model.empty()) {
+    hash.add(demo.data(), demo.size());
+  } else {
+    for (const beit::SafeTensors& file : beit::open_weight_files(given)) add_file(hash, path_of(file.name()));
+  }
   if (folder || given.filename() == "model.safetensors" || given.extension() == ".json") {
-    for (const char* name : {"config.json", "preprocessor_config.json"}) {
+    for (const char* name : {"config.json", "preprocessor_config.json", "processor_config.json"}) {
       if (std::filesystem::exists(beside / name, ignored)) add_file(hash, beside / name);
     }
+  }
+  if (!options.preprocessing.empty()) {
+    hash.add("--preprocessing");
+    add_file(hash, path_of(options.preprocessing));
   }
   return "xxh3:" + hash.hex();
 }

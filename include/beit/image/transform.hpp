@@ -51,7 +51,8 @@ struct Preprocessing {
   std::vector<float> mean{0.5f, 0.5f, 0.5f};  ///< (channels): red, green, blue, for values in [0, 1].
   std::vector<float> std{0.5f, 0.5f, 0.5f};   ///< (channels), none is 0.
   /// If not 0 x 0, replaces crop_mode and crop_pct by the way of transformers' image processors: resizes both edges to
-  /// this, which is at least input_size, and crops the centre; an odd pixel is left below and to the right.
+  /// this, or, if its width is 0, the shorter edge to its height; and crops the centre, or puts black around an image
+  /// that is too small. An odd pixel is left below and to the right, and an odd pixel of black above and to the left.
   Size resize_to{};
   PassOrder pass_order =
       PassOrder::pillow_13;           ///< The order of the resize's passes, in which versions of Pillow differ.

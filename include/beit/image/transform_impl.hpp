@@ -36,10 +36,10 @@ BEIT_COLD BEIT_INLINE void require_valid(const Preprocessing& config) {
         concat({"crop_pct: found ", std::to_string(config.crop_pct), ", wanted a number greater than 0"}));
   }
   if (config.resize_to != Size{} &&
-      (config.resize_to.height < size.height || config.resize_to.width < size.width ||
-       config.resize_to.height > max_image_side || config.resize_to.width > max_image_side)) {
+      (config.resize_to.height < 1 || config.resize_to.width < 0 || config.resize_to.height > max_image_side ||
+       config.resize_to.width > max_image_side)) {
     throw ConfigError(concat({"resize_to: found ", config.resize_to.height, " x ", config.resize_to.width,
-                              ", wanted sides of input_size's to ", max_image_side}));
+                              ", wanted sides of 1 to ", max_image_side, ", or a width of 0"}));
   }
   if (!std::isfinite(config.rescale_factor)) throw ConfigError("rescale_factor: found a number that isn't finite");
   if (config.mean.empty() || config.mean.size() != config.std.size()) {
@@ -63,21 +63,28 @@ inline Index to_side(double side) {
   return side < static_cast<double>(max_image_side) ? static_cast<Index>(side) : max_image_side + 1;
 }
 
+/// The size of an image whose shorter edge is resized to `edge`: torchvision's Resize(int).
+inline Size with_shorter_edge(Size image, Index edge) {
+  const double length = static_cast<double>(edge), height = static_cast<double>(image.height);
+  const double width = static_cast<double>(image.width);
+  if (image.width <= image.height) return {to_side(length * height / width), edge};
+  return {edge, to_side(length * width / height)};
+}
+
 /// The size to which timm resizes an image before it crops; a side may be 0 or more than max_image_side.
 inline Size resized_size(Size image, const Preprocessing& config) {
-  if (config.resize_to != Size{}) return config.resize_to;
+  if (config.resize_to != Size{}) {
+    return config.resize_to.width > 0 ? config.resize_to : with_shorter_edge(image, config.resize_to.height);
+  }
   const Size scaled{to_side(std::floor(static_cast<double>(config.input_size.height) / config.crop_pct)),
                     to_side(std::floor(static_cast<double>(config.input_size.width) / config.crop_pct))};
   const bool impossible = scaled.height < 1 || scaled.width < 1;
   if (config.crop_mode == CropMode::squash || impossible) return scaled;
-
+  if (config.crop_mode == CropMode::center && scaled.height == scaled.width) {
+    return with_shorter_edge(image, scaled.height);
+  }
   const double height = static_cast<double>(image.height);
   const double width = static_cast<double>(image.width);
-  if (config.crop_mode == CropMode::center && scaled.height == scaled.width) {  // torchvision's Resize(int)
-    const double edge = static_cast<double>(scaled.height);
-    if (image.width <= image.height) return {to_side(edge * height / width), scaled.width};
-    return {scaled.height, to_side(edge * width / height)};
-  }
   // timm's ResizeKeepRatio with longest=1 for border, longest=0 for center.
   const double height_ratio = height / static_cast<double>(scaled.height);
   const double width_ratio = width / static_cast<double>(scaled.width);
@@ -93,9 +100,9 @@ struct Placement {
 };
 
 /// Computes torchvision's center_crop, which timm's CenterCropOrPad uses, too: it pads a side that is too short and
-/// crops one that is too long. transformers' crop rounds down.
+/// crops one that is too long. transformers' crop rounds down, and its padding up.
 inline Placement place(Index resized, Index wanted, bool round_down) {
-  if (resized <= wanted) return {{0, resized}, (wanted - resized) / 2};
+  if (resized <= wanted) return {{0, resized}, (wanted - resized + (round_down ? 1 : 0)) / 2};
   if (round_down) return {{(resized - wanted) / 2, wanted}, 0};
   return {{static_cast<Index>(round_half_even(static_cast<double>(resized - wanted) / 2.0)), wanted}, 0};
 }

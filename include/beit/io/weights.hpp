@@ -44,6 +44,10 @@ class WeightSource {
   virtual void read(const std::string& name, std::span<const Index> shape, Index begin, Index count,
                     float* out) const = 0;
 
+  /// The place of a parameter in messages, whether there is one or not: the file, and the name that the file has for
+  /// it.
+  [[nodiscard]] virtual std::string where(const std::string& name) const { return name; }
+
   /// Reads the whole parameter. Throws as read does.
   AlignedBuffer<float> get(const std::string& name, std::span<const Index> shape) const {
     read(name, shape, 0, 0, nullptr);  // checks the shape before allocating memory for it
@@ -80,6 +84,10 @@ class WeightReader final : public WeightSource {
   [[nodiscard]] bool has(const std::string& name) const override { return find(name).tensor != nullptr; }
 
   [[nodiscard]] std::vector<Index> shape(const std::string& name) const override { return at(name).tensor->shape; }
+
+  [[nodiscard]] std::string where(const std::string& name) const override {
+    return detail::concat({name_, ": ", detail::printable(name)});
+  }
 
   /// The path, for messages.
   const std::string& name() const { return name_; }
@@ -230,7 +238,7 @@ class WeightReader final : public WeightSource {
   }
 
   [[noreturn]] BEIT_COLD void fail(const std::string& name, const std::string& reason) const {
-    throw WeightError(detail::concat({name_, ": ", detail::printable(name), ": ", reason}));
+    throw WeightError(detail::concat({where(name), ": ", reason}));
   }
 
   std::string name_;
@@ -271,7 +279,9 @@ class WeightScope {
     return source_->get(path(name), {shape.begin(), shape.size()});
   }
 
-  /// The whole name, for messages.
+  /// The place of a parameter in messages.
+  [[nodiscard]] std::string where(std::string_view name) const { return source_->where(path(name)); }
+  /// The whole name.
   [[nodiscard]] std::string path(std::string_view name) const { return detail::concat({prefix_, name}); }
 
  private:

@@ -15,6 +15,7 @@
 #include <beit/core/version.hpp>
 #include <beit/image/image.hpp>
 #include <beit/model/any_beit.hpp>
+#include <beit/model/config.hpp>
 #include <beit/model/preprocess.hpp>
 #include <beit/nn/workspace.hpp>
 
@@ -24,14 +25,39 @@ namespace beit::inline BEIT_ABI {
 struct Prediction {
   Index index = 0;    ///< The number of the class, 0 to K - 1.
   std::string label;  ///< The name of the class; empty if the model has none.
-  float score = 0;    ///< The probability of the class, 0 to 1.
+  float score = 0;    ///< The probability of the class, 0 to 1; the logit for ScoreFunction::identity.
 };
 
-/// Returns the `k` most probable classes by softmax of one image's logits (K,), best first (the lower index first among
+namespace detail {
+
+/// Returns the function that makes a score of one of these finite logits, the largest of which is `largest`.
+inline auto score_of(std::span<const float> logits, double largest, ScoreFunction function) {
+  double sum = 0;
+  if (function == ScoreFunction::softmax) {
+    for (const float x : logits) sum += std::exp(static_cast<double>(x) - largest);
+  }
+  return [=](float logit) {
+    const double x = static_cast<double>(logit);
+    switch (function) {
+      case ScoreFunction::sigmoid:
+        return static_cast<float>(1 / (1 + std::exp(-x)));
+      case ScoreFunction::identity:
+        return logit;
+      case ScoreFunction::softmax:
+        break;
+    }
+    return static_cast<float>(std::exp(x - largest) / sum);
+  };
+}
+
+}  // namespace detail
+
+/// Returns the `k` classes of one image's logits (K,) with the highest scores, best first (the lower index first among
 /// equals). `labels` has K names or none. ArgumentError unless k >= 1 and the logits are finite; a k of more than K
 /// means K.
 [[nodiscard]] inline std::vector<Prediction> top_k(std::span<const float> logits, Index k,
-                                                   const std::vector<std::string>& labels) {
+                                                   const std::vector<std::string>& labels,
+                                                   ScoreFunction function = ScoreFunction::softmax) {
   if (k < 1) throw ArgumentError(detail::concat({"top_k: found k = ", k, ", wanted at least 1"}));
   if (logits.empty()) throw ArgumentError("top_k: found no logits: the model has no classifier");
   if (!labels.empty() && labels.size() != logits.size()) {
@@ -52,20 +78,19 @@ struct Prediction {
   };
   std::make_heap(order.begin(), order.end(), below);
   const double largest = static_cast<double>(logits[static_cast<std::size_t>(order[0])]);
-  double sum = 0;
-  for (const float x : logits) sum += std::exp(static_cast<double>(x) - largest);
+  const auto score_of = detail::score_of(logits, largest, function);
   std::vector<Prediction> best;
   for (Index i = 0; i < k; ++i) {
     const std::size_t index = static_cast<std::size_t>(order[0]);
     std::pop_heap(order.begin(), order.end() - i, below);
-    best.push_back({static_cast<Index>(index), labels.empty() ? std::string() : labels[index],
-                    static_cast<float>(std::exp(static_cast<double>(logits[index]) - largest) / sum)});
+    best.push_back(
+        {static_cast<Index>(index), labels.empty() ? std::string() : labels[index], score_of(logits[index])});
   }
   return best;
 }
 
-/// Returns the `k` most probable classes of each image, best first; x (B, 3*H*W) as preprocess makes it. ArgumentError
-/// if the model has no classifier.
+/// Returns the `k` classes of each image with the highest scores, which Config::score_function makes of the logits,
+/// best first; x (B, 3*H*W) as preprocess makes it. ArgumentError if the model has no classifier.
 [[nodiscard]] inline std::vector<std::vector<Prediction>> classify(const AnyBeit& model, const ConstRows& x, Index k,
                                                                    Workspace& workspace) {
   const Config& config = model.config();
@@ -74,7 +99,8 @@ struct Prediction {
   model.forward(x, workspace, logits);
   std::vector<std::vector<Prediction>> results;
   for (Index b = 0; b < logits.rows(); ++b) {
-    results.push_back(top_k({logits.row(b), static_cast<std::size_t>(logits.cols())}, k, config.labels));
+    results.push_back(
+        top_k({logits.row(b), static_cast<std::size_t>(logits.cols())}, k, config.labels, config.score_function));
   }
   return results;
 }

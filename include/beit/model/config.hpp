@@ -99,12 +99,20 @@ struct TrunkConfig {
   }
 };
 
+/// The function that turns the logits of an image into scores.
+enum class ScoreFunction {
+  softmax,   ///< Probabilities of classes that exclude each other; their sum is 1.
+  sigmoid,   ///< A probability of each class by itself, for several labels per image, or for a single logit.
+  identity,  ///< The logits themselves, for regression.
+};
+
 /// The configuration of a Beit: a trunk, the pooling of its tokens, and the classifier.
 struct Config : TrunkConfig {
   GlobalPool global_pool = GlobalPool::avg;  ///< How tokens are pooled.
   Index num_classes = 1000;                  ///< K; 0 for features only.
   /// The names of the K classes (descriptions if the source has some), or none.
   std::vector<std::string> labels{};
+  ScoreFunction score_function = ScoreFunction::softmax;  ///< Makes scores of logits in classify.
 
   /// Throws ConfigError unless this describes a possible model.
   BEIT_COLD void check() const {

@@ -1,9 +1,11 @@
 // Reads the Config of a model from a weights file and timm's JSON.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -21,16 +23,25 @@
 #include <beit/model/config.hpp>
 #include <beit/model/json_field.hpp>
 #include <beit/model/presets.hpp>
+#include <beit/model/timm_arguments.hpp>
 
 namespace beit::inline BEIT_ABI {
 
 namespace detail {
 
-/// Throws ConfigError if `field` exists and contradicts the shapes.
+/// Throws ConfigError if `field` exists and contradicts the shapes, which a parameter tells.
 template <typename Value>
-void require_agreement(const JsonField& field, Value said, Value shapes, const char* tensor) {
+void require_agreement(const JsonField& field, Value said, Value shapes, const WeightScope& weights,
+                       std::string_view parameter) {
   if (said == shapes) return;
-  field.fail(concat({json_text(shapes), " as the weights have it (", tensor, ")"}));
+  const auto text = [&] {
+    if constexpr (std::is_same_v<Value, Size>) {
+      return size_text(shapes);
+    } else {
+      return json_text(shapes);
+    }
+  };
+  field.fail(concat({text(), " as the weights have it (", weights.where(parameter), ")"}));
 }
 
 /// The shape of a parameter that must have `rank` dimensions.
@@ -38,7 +49,7 @@ BEIT_COLD inline std::vector<Index> shape_of_rank(const WeightScope& weights, co
   std::vector<Index> shape = weights.shape(name);
   if (shape.size() != rank) {
     throw WeightError(
-        concat({weights.path(name), ": found shape ", shape_text(shape), ", wanted ", rank, " dimensions"}));
+        concat({weights.where(name), ": found shape ", shape_text(shape), ", wanted ", rank, " dimensions"}));
   }
   return shape;
 }
@@ -72,14 +83,17 @@ BEIT_COLD inline TrunkConfig infer_from_shapes(const WeightScope& weights) {
   config.patch_size = {patch[2], patch[3]};
   config.depth = 0;
   while (weights.has(concat({"blocks.", config.depth, ".norm1.weight"}))) ++config.depth;
-  if (config.depth == 0) throw WeightError(concat({weights.path("blocks.0.norm1.weight"), ": tensor is missing"}));
+  if (config.depth == 0) throw WeightError(concat({weights.where("blocks.0.norm1.weight"), ": tensor is missing"}));
   config.mlp_hidden = shape_of_rank(weights, "blocks.0.mlp.fc1.weight", 2)[0];
   config.qkv_bias = weights.has("blocks.0.attn.qkv.bias") ? QkvBias::all
                     : weights.has("blocks.0.attn.q_bias") ? QkvBias::query_value
                                                           : QkvBias::none;
   config.scale_attn_norm = weights.has("blocks.0.attn.norm.weight");
   config.scale_mlp_norm = weights.has("blocks.0.mlp.norm.weight");
-  if (config.scale_attn_norm || config.scale_mlp_norm) config.layer_norm_eps = beit3_eps;
+  // timm's Beit has a norm in the MLP if scale_mlp is set, and BEiT-3 one in attention, too, and a bias for keys.
+  if (config.scale_attn_norm || (config.scale_mlp_norm && config.qkv_bias == QkvBias::all)) {
+    config.layer_norm_eps = beit3_eps;
+  }
   config.layer_scale = weights.has("blocks.0.gamma_1");
   config.use_abs_pos_emb = weights.has("pos_embed");
   config.use_rel_pos_bias = weights.has("blocks.0.attn.relative_position_bias_table");
@@ -118,9 +132,9 @@ BEIT_COLD inline std::vector<std::string> read_labels(const JsonField& json, Ind
   if (!names.present() || names.value().empty()) return {};
   std::vector<std::string> labels(static_cast<std::size_t>(classes));
   const auto set = [&](std::size_t index, const nlohmann::json& value) {
-    const std::string name = names.at(value).string();
+    const std::string name = names.at(value).text();
     const JsonField description = descriptions[name];
-    labels[index] = description.present() ? description.string() : name;
+    labels[index] = description.present() ? description.text() : name;
   };
   if (const auto* const list = array_in(names.value())) {
     if (list->size() != labels.size()) {
@@ -142,58 +156,85 @@ BEIT_COLD inline std::vector<std::string> read_labels(const JsonField& json, Ind
   return labels;
 }
 
-/// Fields of an object, each of which must agree with the shapes or be missing.
+/// Reads the function for scores of `classes` logits, as transformers' pipeline for image classification chooses it.
+BEIT_COLD inline ScoreFunction read_score_function(const JsonField& problem_type, Index classes) {
+  const std::string_view type =
+      problem_type.present() ? std::string_view(problem_type.string()) : "single_label_classification";
+  if (type == "regression") return ScoreFunction::identity;
+  if (type == "multi_label_classification") return ScoreFunction::sigmoid;
+  if (type == "single_label_classification") return classes == 1 ? ScoreFunction::sigmoid : ScoreFunction::softmax;
+  problem_type.fail("\"regression\", \"single_label_classification\" or \"multi_label_classification\"");
+}
+
+/// Fields of an object, each of which must agree with the shapes or be missing. Each has a parameter that tells.
 struct FieldsAgainstShapes {
   JsonField object;
+  const WeightScope& weights;
 
-  BEIT_COLD void integer(const char* key, Index shapes, const char* tensor) const {
-    if (const JsonField f = object[key]; f.present()) require_agreement(f, f.integer(), shapes, tensor);
+  BEIT_COLD void integer(const char* key, Index shapes, std::string_view parameter) const {
+    if (const JsonField f = object[key]; f.present()) require_agreement(f, f.integer(), shapes, weights, parameter);
   }
-  BEIT_COLD void boolean(const char* key, bool shapes, const char* tensor) const {
-    if (const JsonField f = object[key]; f.present()) require_agreement(f, f.boolean(), shapes, tensor);
+  BEIT_COLD void boolean(const char* key, bool shapes, std::string_view parameter) const {
+    if (const JsonField f = object[key]; f.present()) require_agreement(f, f.boolean(), shapes, weights, parameter);
+  }
+  BEIT_COLD void size(const char* key, Size shapes, std::string_view parameter) const {
+    if (const JsonField f = object[key]; f.present()) require_agreement(f, f.size(), shapes, weights, parameter);
   }
 };
 
+/// The names of parameters that tell the depth and the heads.
+inline std::string last_block(const TrunkConfig& config) {
+  return concat({"blocks.", config.depth - 1, ".norm1.weight"});
+}
+inline std::string_view heads_of(const TrunkConfig& config) {
+  const char* const table = relative_position_table(config);
+  return table != nullptr ? table : "blocks.0.attn.qkv.weight";
+}
+
 /// Checks timm's model_args of the trunk. ConfigError if they contradict the shapes.
-BEIT_COLD inline void check_against_shapes(const JsonField& args, const TrunkConfig& config) {
-  const FieldsAgainstShapes fields{args};
+BEIT_COLD inline void check_against_shapes(const JsonField& args, const WeightScope& weights,
+                                           const TrunkConfig& config) {
+  const FieldsAgainstShapes fields{args, weights};
   fields.integer("embed_dim", config.embed_dim, "patch_embed.proj.weight");
   fields.integer("in_chans", config.in_chans, "patch_embed.proj.weight");
-  fields.integer("depth", config.depth, "blocks");
-  fields.integer("num_heads", config.num_heads, "relative_position_bias_table");
-  fields.boolean("qkv_bias", config.qkv_bias != QkvBias::none, "attn.q_bias or attn.qkv.bias");
-  fields.boolean("scale_attn_norm", config.scale_attn_norm, "attn.norm");
-  fields.boolean("scale_mlp_norm", config.scale_mlp_norm, "mlp.norm");
+  fields.size("patch_size", config.patch_size, "patch_embed.proj.weight");
+  fields.integer("depth", config.depth, last_block(config));
+  fields.integer("num_heads", config.num_heads, heads_of(config));
+  fields.boolean("qkv_bias", config.qkv_bias != QkvBias::none,
+                 config.qkv_bias == QkvBias::all ? "blocks.0.attn.qkv.bias" : "blocks.0.attn.q_bias");
+  fields.boolean("scale_attn_norm", config.scale_attn_norm, "blocks.0.attn.norm.weight");
+  for (const char* key : {"scale_mlp_norm", "scale_mlp"}) {
+    fields.boolean(key, config.scale_mlp_norm, "blocks.0.mlp.norm.weight");
+  }
   fields.boolean("use_abs_pos_emb", config.use_abs_pos_emb, "pos_embed");
-  fields.boolean("use_rel_pos_bias", config.use_rel_pos_bias, "attn.relative_position_bias_table");
-  fields.boolean("use_shared_rel_pos_bias", config.use_shared_rel_pos_bias, "rel_pos_bias");
-  fields.boolean("use_fc_norm", config.use_fc_norm, "fc_norm.weight");
-  fields.boolean("swiglu_mlp", false, "mlp.fc1");
-  fields.boolean("scale_mlp", false, "mlp.fc1");
+  fields.boolean("use_rel_pos_bias", config.use_rel_pos_bias, "blocks.0.attn.relative_position_bias_table");
+  fields.boolean("use_shared_rel_pos_bias", config.use_shared_rel_pos_bias,
+                 "rel_pos_bias.relative_position_bias_table");
+  for (const char* key : {"use_fc_norm", "fc_norm"}) fields.boolean(key, config.use_fc_norm, "fc_norm.weight");
   if (const JsonField field = args["init_values"]; field.present()) {
-    require_agreement(field, field.number() != 0, config.layer_scale, "gamma_1");
+    require_agreement(field, field.number() != 0, config.layer_scale, weights, "blocks.0.gamma_1");
   }
   if (const JsonField field = args["mlp_ratio"]; field.present()) {
     const double hidden = static_cast<double>(config.embed_dim) * field.number();
     if (!(hidden >= 0 && hidden < 1e9)) field.fail("a ratio such as 4");
-    require_agreement(field, static_cast<Index>(hidden) == config.mlp_hidden, true, "mlp.fc1.weight");
-  }
-  if (const JsonField field = args["patch_size"]; field.present() && field.size() != config.patch_size) {
-    field.fail(concat({size_text(config.patch_size), " as the weights have it (patch_embed.proj.weight)"}));
+    if (static_cast<Index>(hidden) != config.mlp_hidden) {
+      field.fail(concat({std::to_string(static_cast<double>(config.mlp_hidden) / static_cast<double>(config.embed_dim)),
+                         " as the weights have it (", weights.where("blocks.0.mlp.fc1.weight"), ")"}));
+    }
   }
 }
 
-/// Reads [channels, height, width]; the channels must be those of the weights.
-BEIT_COLD inline Size read_input_size(const JsonField& field, Index channels) {
+/// Reads [channels, height, width]; the channels must be those of the weights, unless they are given elsewhere, too.
+BEIT_COLD inline Size read_input_size(const JsonField& field, Index channels, bool also_elsewhere = false) {
   const auto* const array = array_in(field.value());
   if (array == nullptr || array->size() != 3) field.fail("[channels, height, width]");
   const auto at = [&](std::size_t i) { return field.at((*array)[i]).integer(); };
-  if (at(0) != channels) field.fail(concat({channels, " channels (patch_embed.proj.weight)"}));
+  if (at(0) != channels && !also_elsewhere) field.fail(concat({channels, " channels"}));
   return {at(1), at(2)};
 }
 
+/// Reads what `cfg` says of the preprocessing, but for the size, of images with so many channels.
 BEIT_COLD inline void read_preprocessing(const JsonField& cfg, Index channels, Preprocessing& preprocessing) {
-  if (const JsonField f = cfg["input_size"]; f.present()) preprocessing.input_size = read_input_size(f, channels);
   const auto named = [&](const JsonField& f, auto from_name) {
     try {
       return from_name(printable(f.string(), 60));
@@ -206,8 +247,17 @@ BEIT_COLD inline void read_preprocessing(const JsonField& cfg, Index channels, P
   }
   if (const JsonField f = cfg["crop_mode"]; f.present()) preprocessing.crop_mode = named(f, crop_mode_from_name);
   if (const JsonField f = cfg["crop_pct"]; f.present()) preprocessing.crop_pct = f.number();
-  if (const JsonField f = cfg["mean"]; f.present()) preprocessing.mean = f.three_numbers();
-  if (const JsonField f = cfg["std"]; f.present()) preprocessing.std = f.three_numbers();
+  if (const JsonField f = cfg["mean"]; f.present()) preprocessing.mean = f.numbers(channels);
+  if (const JsonField f = cfg["std"]; f.present()) preprocessing.std = f.numbers(channels);
+}
+
+/// The preprocessing of a pretrained_cfg without any fields. Source: timm/data/config.py, resolve_data_config.
+BEIT_COLD inline Preprocessing timm_preprocessing() {
+  Preprocessing result;
+  result.crop_pct = 0.875;
+  result.mean = {0.485f, 0.456f, 0.406f};
+  result.std = {0.229f, 0.224f, 0.225f};
+  return result;
 }
 
 /// Reads the configuration of a model of timm's, without the fields of its classifier.
@@ -215,6 +265,7 @@ BEIT_COLD inline Config read_timm_features(const WeightScope& weights, const Jso
   const JsonField args = root["model_args"];
   // timm's older files have the fields of pretrained_cfg at the top level.
   const JsonField cfg = root["pretrained_cfg"].present() ? root["pretrained_cfg"] : root;
+  check_timm_arguments(args);
   Config config{infer_from_shapes(weights)};
   config.num_classes = 0;
 
@@ -225,6 +276,7 @@ BEIT_COLD inline Config read_timm_features(const WeightScope& weights, const Jso
       field.fail("a BEiT: a name that starts with beit_, beitv2_ or beit3_");
     }
   }
+  if (config.architecture.starts_with("beit3_")) config.layer_norm_eps = beit3_eps;
   const Preset* const known = find_preset(config.architecture);
   const bool same_width = known != nullptr && known->embed_dim == config.embed_dim;
   if (config.num_heads == 0) {
@@ -239,10 +291,18 @@ BEIT_COLD inline Config read_timm_features(const WeightScope& weights, const Jso
            "bias"}));
     }
   }
-  if (const JsonField field = args["img_size"]; field.present()) {
-    config.image_size = field.size();
-  } else if (cfg["input_size"].present()) {
-    config.image_size = read_input_size(cfg["input_size"], config.in_chans);
+  // timm's older files repeat the input_size of the model that theirs was made from.
+  const JsonField img_size = args["img_size"], input_size = cfg["input_size"];
+  const Size input =
+      input_size.present() ? read_input_size(input_size, config.in_chans, args["in_chans"].present()) : Size{};
+  if (img_size.present()) {
+    config.image_size = img_size.size();
+    const JsonField fixed = cfg["fixed_input_size"];
+    if (input != Size{} && input != config.image_size && !(fixed.present() && fixed.boolean())) {
+      input_size.fail(concat({size_text(config.image_size), ", the model's img_size"}));
+    }
+  } else if (input_size.present()) {
+    config.image_size = input;
   } else if (config.image_size.area() == 0 && same_width) {
     config.image_size = {known->image_size, known->image_size};
   } else if (config.image_size.area() == 0) {
@@ -251,7 +311,7 @@ BEIT_COLD inline Config read_timm_features(const WeightScope& weights, const Jso
                 ": found no image size, wanted model_args.img_size, because the weights don't determine the "
                 "grid of patches"}));
   }
-  check_against_shapes(args, config);
+  check_against_shapes(args, weights, config);
 
   config.global_pool = config.use_fc_norm ? GlobalPool::avg : GlobalPool::token;
   if (const JsonField field = args["global_pool"]; field.present()) config.global_pool = global_pool_from(field);
@@ -260,19 +320,27 @@ BEIT_COLD inline Config read_timm_features(const WeightScope& weights, const Jso
     if (args["global_pool"].present() && said != config.global_pool) field.fail("the same as model_args.global_pool");
     config.global_pool = said;
   }
-  if (known != nullptr) config.preprocessing = known->preprocessing();
+  if (root.present()) config.preprocessing = timm_preprocessing();
   config.preprocessing.input_size = config.image_size;
   read_preprocessing(cfg, config.in_chans, config.preprocessing);
   return config;
 }
 
+/// Whether transformers saved the trunk alone: its TimmWrapperModel has the configuration of a classifier.
+BEIT_COLD inline bool is_bare_wrapper(const JsonField& architectures) {
+  const auto* const names = array_in(architectures.value());
+  return names != nullptr && std::find(names->begin(), names->end(), "TimmWrapperModel") != names->end();
+}
+
 /// Reads the fields of the classifier in timm's config.json.
 BEIT_COLD inline void read_timm_classes(const WeightScope& weights, const JsonField& root, Config& config) {
   config.num_classes = rows_of(weights, "head.weight");
+  if (config.num_classes == 0 && is_bare_wrapper(root["architectures"])) return;
   for (const JsonField& json : {root, root["model_args"]}) {
-    FieldsAgainstShapes{json}.integer("num_classes", config.num_classes, "head.weight");
+    FieldsAgainstShapes{json, weights}.integer("num_classes", config.num_classes, "head.weight");
   }
   config.labels = read_labels(root, config.num_classes);
+  config.score_function = read_score_function(root["problem_type"], config.num_classes);
 }
 
 }  // namespace detail
@@ -281,10 +349,11 @@ BEIT_COLD inline void read_timm_classes(const WeightScope& weights, const JsonFi
 ///
 /// `json` is timm's config.json (or a converted file's `beit.config`, which has the same fields), or null for a bare
 /// file; messages call it `where`. The shapes of the weights decide whatever they can; the JSON may repeat but not
-/// contradict them. A preset supplies what neither states. It reads the fields architecture, num_classes, global_pool,
-/// label_names, label_descriptions, model_args, and pretrained_cfg's input_size, interpolation, crop_pct, crop_mode,
-/// mean and std. ConfigError for a contradiction, a value of the wrong kind, or a number of heads or an image size that
-/// nothing determines; WeightError if a parameter that determines the architecture is missing.
+/// contradict them. A preset supplies the heads and the image size that neither states; for preprocessing, timm's
+/// defaults do. It reads the fields architecture, num_classes, global_pool, problem_type, label_names,
+/// label_descriptions, model_args, and pretrained_cfg's input_size, interpolation, crop_pct, crop_mode, mean and std.
+/// ConfigError for a contradiction, a value of the wrong kind, or a number of heads or an image size that nothing
+/// determines; WeightError if a parameter that determines the architecture is missing.
 [[nodiscard]] BEIT_COLD inline Config read_config(const WeightScope& weights, const nlohmann::json& json,
                                                   const std::string& where) {
   const detail::JsonField root(json, where);

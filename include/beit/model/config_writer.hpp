@@ -34,7 +34,7 @@ inline double shortest_double(float x) {
 /// without a name is called beit_base_patch16_224 or beit3_base_patch16_224: model_args state all differences.
 inline nlohmann::ordered_json config_json(const Config& config, const std::string& license = "unknown") {
   using Json = nlohmann::ordered_json;
-  const bool beit3 = config.scale_attn_norm;
+  const bool beit3 = config.scale_attn_norm || config.architecture.starts_with("beit3_");
   const float eps = beit3 ? detail::beit3_eps : Config{}.layer_norm_eps;
   if (config.layer_norm_eps != eps || config.preprocessing.resize_to != Size{}) {
     throw ArgumentError("config_json: found a Hugging Face model, wanted one that timm's configuration can describe");
@@ -65,22 +65,28 @@ inline nlohmann::ordered_json config_json(const Config& config, const std::strin
     args["use_rel_pos_bias"] = config.use_rel_pos_bias;
     args["use_shared_rel_pos_bias"] = config.use_shared_rel_pos_bias;
     args["use_fc_norm"] = config.use_fc_norm;
+    if (config.scale_mlp_norm) args["scale_mlp"] = true;
   }
   const std::string fallback = beit3 ? "beit3_base_patch16_224" : "beit_base_patch16_224";
-  return {{"architecture", config.architecture.empty() ? fallback : config.architecture},
-          {"num_classes", config.num_classes},
-          {"num_features", config.embed_dim},
-          {"global_pool", pool},
-          {"model_args", args},
-          {"label_names", config.labels},
-          {"pretrained_cfg",
-           {{"input_size", {config.in_chans, config.image_size.height, config.image_size.width}},
-            {"interpolation", interpolation_name(config.preprocessing.interpolation)},
-            {"crop_pct", config.preprocessing.crop_pct},
-            {"crop_mode", crop_mode_name(config.preprocessing.crop_mode)},
-            {"mean", mean},
-            {"std", std},
-            {"license", license}}}};
+  Json json = {{"architecture", config.architecture.empty() ? fallback : config.architecture},
+               {"num_classes", config.num_classes},
+               {"num_features", config.embed_dim},
+               {"global_pool", pool},
+               {"model_args", args},
+               {"label_names", config.labels},
+               {"pretrained_cfg",
+                {{"input_size", {config.in_chans, config.image_size.height, config.image_size.width}},
+                 {"interpolation", interpolation_name(config.preprocessing.interpolation)},
+                 {"crop_pct", config.preprocessing.crop_pct},
+                 {"crop_mode", crop_mode_name(config.preprocessing.crop_mode)},
+                 {"mean", mean},
+                 {"std", std},
+                 {"license", license}}}};
+  if (config.score_function != ScoreFunction::softmax) {  // transformers' key
+    json["problem_type"] =
+        config.score_function == ScoreFunction::identity ? "regression" : "multi_label_classification";
+  }
+  return json;
 }
 
 }  // namespace beit::inline BEIT_ABI

@@ -1,4 +1,4 @@
-// Reads the Config of a model of Hugging Face's transformers: config.json and preprocessor_config.json.
+// Reads the Config of a model of Hugging Face's transformers: config.json and its image processor.
 #pragma once
 
 #include <cmath>
@@ -14,11 +14,11 @@
 #include <beit/core/error.hpp>
 #include <beit/core/index.hpp>
 #include <beit/core/version.hpp>
-#include <beit/image/transform.hpp>
 #include <beit/io/text.hpp>
 #include <beit/io/weights.hpp>
 #include <beit/model/config.hpp>
 #include <beit/model/config_reader.hpp>
+#include <beit/model/image_processor.hpp>
 #include <beit/model/json_field.hpp>
 
 namespace beit::inline BEIT_ABI {
@@ -26,83 +26,45 @@ namespace beit::inline BEIT_ABI {
 namespace detail {
 
 /// Reads the class names of config.json: {"0": "tench", ...}, one for each class, or none.
-BEIT_COLD inline std::vector<std::string> read_id2label(const JsonField& field, Index classes) {
+BEIT_COLD inline std::vector<std::string> read_id2label(const JsonField& field, const WeightScope& weights,
+                                                        Index classes) {
   if (!field.present() || classes == 0) return {};
   if (!field.value().is_object() || static_cast<Index>(field.value().size()) != classes) {
-    field.fail(concat({"a name for each of the ", classes, " classes of the weights (classifier.weight)"}));
+    field.fail(
+        concat({"a name for each of the ", classes, " classes of the weights (", weights.where("head.weight"), ")"}));
   }
   std::vector<std::string> labels;
   for (Index i = 0; i < classes; ++i) {
     const JsonField name = field[std::to_string(i)];
     if (!name.present()) field.fail(concat({"a name for class ", i}));
-    labels.push_back(name.string());
+    labels.push_back(name.text());
   }
   return labels;
 }
 
 /// Checks the trunk in transformers' config.json. ConfigError if it contradicts the shapes.
-BEIT_COLD inline void check_hugging_face(const JsonField& json, const TrunkConfig& config) {
-  const FieldsAgainstShapes fields{json};
-  fields.integer("hidden_size", config.embed_dim, "patch_embeddings.projection.weight");
-  fields.integer("num_channels", config.in_chans, "patch_embeddings.projection.weight");
-  fields.integer("num_hidden_layers", config.depth, "encoder.layer");
-  fields.integer("num_attention_heads", config.num_heads, "relative_position_bias_table");
-  fields.integer("intermediate_size", config.mlp_hidden, "intermediate.dense.weight");
-  fields.boolean("use_absolute_position_embeddings", config.use_abs_pos_emb, "position_embeddings");
-  fields.boolean("use_relative_position_bias", config.use_rel_pos_bias, "attention.relative_position_bias_table");
-  fields.boolean("use_shared_relative_position_bias", config.use_shared_rel_pos_bias, "encoder.relative_position_bias");
+BEIT_COLD inline void check_hugging_face(const JsonField& json, const WeightScope& weights, const TrunkConfig& config) {
+  const FieldsAgainstShapes fields{json, weights};
+  fields.integer("hidden_size", config.embed_dim, "patch_embed.proj.weight");
+  fields.integer("num_channels", config.in_chans, "patch_embed.proj.weight");
+  fields.size("patch_size", config.patch_size, "patch_embed.proj.weight");
+  fields.integer("num_hidden_layers", config.depth, last_block(config));
+  fields.integer("num_attention_heads", config.num_heads, heads_of(config));
+  fields.integer("intermediate_size", config.mlp_hidden, "blocks.0.mlp.fc1.weight");
+  fields.boolean("use_absolute_position_embeddings", config.use_abs_pos_emb, "pos_embed");
+  fields.boolean("use_relative_position_bias", config.use_rel_pos_bias, "blocks.0.attn.relative_position_bias_table");
+  fields.boolean("use_shared_relative_position_bias", config.use_shared_rel_pos_bias,
+                 "rel_pos_bias.relative_position_bias_table");
   if (const JsonField f = json["layer_scale_init_value"]; f.present()) {
-    require_agreement(f, f.number() > 0, config.layer_scale, "lambda_1");
-  }
-  if (const JsonField f = json["patch_size"]; f.present() && f.size() != config.patch_size) {
-    f.fail(concat({size_text(config.patch_size), " as the weights have it (patch_embeddings.projection.weight)"}));
+    require_agreement(f, f.number() > 0, config.layer_scale, weights, "blocks.0.gamma_1");
   }
   if (const JsonField f = json["hidden_act"]; f.present() && f.string() != "gelu") f.fail("\"gelu\"");
-}
-
-/// Reads a size: a number for both sides, or {"height": 224, "width": 224}.
-BEIT_COLD inline Size read_size(const JsonField& field) {
-  if (!field.value().is_object()) return field.size();
-  const JsonField height = field["height"], width = field["width"];
-  if (!height.present() || !width.present()) field.fail("a number, or height and width");
-  return {height.integer(), width.integer()};
-}
-
-/// Reads the arguments of BeitImageProcessor; missing ones have the class's defaults.
-BEIT_COLD inline Preprocessing read_preprocessor(const JsonField& json) {
-  const auto flag = [&](const char* key) { return !json[key].present() || json[key].boolean(); };
-  if (!flag("do_resize")) json["do_resize"].fail("true: images come in any size");
-  Preprocessing result;
-  const JsonField size = json["size"], crop = json["crop_size"];
-  result.resize_to = size.present() ? read_size(size) : Size{256, 256};
-  result.input_size = !flag("do_center_crop") ? result.resize_to : crop.present() ? read_size(crop) : Size{224, 224};
-  result.crop_mode = CropMode::squash;
-  result.crop_pct = 1;
-  if (const JsonField f = json["resample"]; f.present()) {
-    constexpr Interpolation pillow[]{Interpolation::nearest, Interpolation::lanczos, Interpolation::bilinear,
-                                     Interpolation::bicubic, Interpolation::box,     Interpolation::hamming};
-    if (f.integer() >= std::ssize(pillow)) f.fail("Pillow's number of a filter, 0 to 5");
-    result.interpolation = pillow[f.integer()];
-  }
-  if (!flag("do_rescale")) {
-    result.rescale_factor = 1;
-  } else if (const JsonField f = json["rescale_factor"]; f.present()) {
-    result.rescale_factor = f.number();
-  }
-  if (!flag("do_normalize")) {
-    result.mean.assign(3, 0.0f);
-    result.std.assign(3, 1.0f);
-    return result;
-  }
-  if (const JsonField f = json["image_mean"]; f.present()) result.mean = f.three_numbers();
-  if (const JsonField f = json["image_std"]; f.present()) result.std = f.three_numbers();
-  return result;
 }
 
 /// Reads the configuration of a model of transformers (BeitForImageClassification, BeitModel and their Data2VecVision
 /// kin), without the fields of its classifier. `weights` has timm's names (TimmNames).
 ///
-/// Without preprocessor_config.json, images are resized to the model's size, bicubic, and normalised by 0.5. As in
+/// Without `preprocessor`, the arguments of an image processor, the preprocessing is left to the caller. As in
 /// read_config, shapes decide and the JSON may not contradict them. ConfigError for a contradiction, for another type
 /// of model, or for missing information.
 BEIT_COLD inline Config read_hugging_face_features(const WeightScope& weights, const JsonField& root,
@@ -128,31 +90,30 @@ BEIT_COLD inline Config read_hugging_face_features(const WeightScope& weights, c
     throw ConfigError(concat(
         {root.where(), ": found no image_size, wanted one, because the weights don't determine the grid of patches"}));
   }
-  check_hugging_face(root, config);
+  check_hugging_face(root, weights, config);
   config.global_pool = config.use_fc_norm ? GlobalPool::avg : GlobalPool::token;
   if (const JsonField f = root["use_mean_pooling"]; f.present()) {
     // A trunk without a pooler can't contradict the JSON.
-    if (config.use_fc_norm) require_agreement(f, f.boolean(), true, "pooler.layernorm");
+    if (config.use_fc_norm) require_agreement(f, f.boolean(), true, weights, "fc_norm.weight");
     config.global_pool = f.boolean() ? GlobalPool::avg : GlobalPool::token;
   }
   config.layer_norm_eps = 1e-12f;
   if (const JsonField f = root["layer_norm_eps"]; f.present()) {
     config.layer_norm_eps = static_cast<float>(f.number());
   }
+  config.preprocessing.input_size = config.image_size;
   if (preprocessor.present()) {
-    config.preprocessing = read_preprocessor(preprocessor);
-    return config;
+    config.preprocessing =
+        ImageProcessorReader(preprocessor, root["image_processor_type"]).read(config.in_chans, config.image_size);
   }
-  config.preprocessing.input_size = config.preprocessing.resize_to = config.image_size;
-  config.preprocessing.crop_mode = CropMode::squash;
-  config.preprocessing.crop_pct = 1;
   return config;
 }
 
 /// Reads the fields of the classifier in transformers' config.json.
 BEIT_COLD inline void read_hugging_face_classes(const WeightScope& weights, const JsonField& root, Config& config) {
   config.num_classes = rows_of(weights, "head.weight");
-  config.labels = read_id2label(root["id2label"], config.num_classes);
+  config.labels = read_id2label(root["id2label"], weights, config.num_classes);
+  config.score_function = read_score_function(root["problem_type"], config.num_classes);
 }
 
 }  // namespace detail

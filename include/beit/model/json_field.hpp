@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -48,18 +49,28 @@ class JsonField {
 
   /// The member `key` of this object. ConfigError if this is neither an object nor missing.
   BEIT_COLD JsonField operator[](std::string_view key) const {
-    static const nlohmann::json null;
-    const nlohmann::json* member = &null;
     if (const auto* const object = object_in(*value_)) {
-      if (const auto found = object->find(std::string(key)); found != object->end()) member = &found->second;
+      if (const auto found = object->find(std::string(key)); found != object->end()) return at(found->second);
     } else if (present()) {
       fail("an object");
     }
-    return at(*member);
+    return missing();
+  }
+
+  /// Whether this is an object with such a member, which may be null.
+  bool has(std::string_view key) const {
+    const auto* const object = object_in(*value_);
+    return object != nullptr && object->contains(std::string(key));
   }
 
   /// A field for a value inside this one.
   JsonField at(const nlohmann::json& value) const { return {value, *file_, *where_}; }
+
+  /// A missing field of the same file.
+  JsonField missing() const {
+    static const nlohmann::json null;
+    return at(null);
+  }
 
   bool present() const { return !value_->is_null(); }
   const nlohmann::json& value() const { return *value_; }
@@ -91,6 +102,11 @@ class JsonField {
     if (text == nullptr) fail("a string");
     return *text;
   }
+  /// A string, or a number as text.
+  std::string text() const {
+    if (value_->is_number()) return json_text(*value_);
+    return string();
+  }
   /// A number for both sides, or [height, width].
   BEIT_COLD Size size() const {
     const auto* const sides = array_in(*value_);
@@ -98,11 +114,20 @@ class JsonField {
     if (sides->size() != 2) fail("a number or [height, width]");
     return {at(sides->front()).integer(), at(sides->back()).integer()};
   }
-  BEIT_COLD std::vector<float> three_numbers() const {
+  /// A number for each of `channels`, or for red, green and blue; one number stands for all channels.
+  BEIT_COLD std::vector<float> numbers(Index channels) const {
     const auto* const array = array_in(*value_);
-    if (array == nullptr || array->size() != 3) fail("3 numbers");
+    const bool one = array == nullptr ? value_->is_number() : array->size() == 1;
+    if (!one && (array == nullptr || (std::ssize(*array) != channels && array->size() != 3))) {
+      fail(concat({channels, channels == 1 ? " number" : " numbers"}));
+    }
     std::vector<float> numbers;
-    for (const nlohmann::json& x : *array) numbers.push_back(static_cast<float>(at(x).number()));
+    if (one) {
+      const JsonField number = array == nullptr ? *this : at(array->front());
+      numbers.assign(static_cast<std::size_t>(channels), static_cast<float>(number.number()));
+    } else {
+      for (const nlohmann::json& x : *array) numbers.push_back(static_cast<float>(at(x).number()));
+    }
     return numbers;
   }
 

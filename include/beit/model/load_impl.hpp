@@ -50,7 +50,8 @@ class Loading {
         publisher_(publisher_of(reader_)),
         names_(reader_, publisher_.names),
         config_(files_.config.parse()),
-        preprocessor_(files_.preprocessor.parse()) {
+        preprocessor_(files_.preprocessor.parse()),
+        processor_(files_.processor.parse()) {
     ignore_unused(names_, require_kind(names_, files_.name, loader, options), options);
   }
 
@@ -89,6 +90,10 @@ class Loading {
   /// The JSON fields from which the configuration is read.
   JsonField config() const { return {config_, files_.config.where.empty() ? files_.name : files_.config.where}; }
 
+  /// The arguments of transformers' image processor, which processor_config.json has rather than
+  /// preprocessor_config.json; missing if the options replace them. ConfigError if the publisher's models need them.
+  JsonField preprocessor() const;
+
   /// The image size in pixels that the options ask for, or 0 x 0. ArgumentError unless it is a multiple of `unit`, the
   /// size in pixels of a patch or token, which messages call `unit_name`.
   Size wanted_image_size(Size unit, const char* unit_name) const;
@@ -109,12 +114,12 @@ class Loading {
   WeightReader reader_;
   const Publisher& publisher_;
   TimmNames names_;
-  nlohmann::json config_, preprocessor_;
+  nlohmann::json config_, preprocessor_, processor_;
 };
 
 BEIT_COLD BEIT_INLINE Config Loading::classifier_config() const {
   const WeightScope weights = names_.root(executor_);
-  Config config = publisher_.read_features(weights, this->config(), {preprocessor_, files_.preprocessor.where});
+  Config config = publisher_.read_features(weights, this->config(), preprocessor());
   if (!options_.features_only) publisher_.read_classes(weights, this->config(), config);
   if (!files_.labels.empty() && options_.labels.empty()) config.labels = files_.labels;
   if (options_.labels.empty()) return config;
@@ -128,11 +133,25 @@ BEIT_COLD BEIT_INLINE Config Loading::classifier_config() const {
 
 BEIT_COLD BEIT_INLINE MaskedImageConfig Loading::masked_image_config() const {
   const WeightScope weights = names_.root(executor_);
-  MaskedImageConfig config{
-      publisher_.read_features(weights, this->config(), {preprocessor_, files_.preprocessor.where})};
+  MaskedImageConfig config{publisher_.read_features(weights, this->config(), preprocessor())};
   config.vocab_size = rows_of(weights, "lm_head.weight");
-  FieldsAgainstShapes{this->config()}.integer("vocab_size", config.vocab_size, "lm_head.weight");
+  FieldsAgainstShapes{this->config(), weights}.integer("vocab_size", config.vocab_size, "lm_head.weight");
   return config;
+}
+
+BEIT_COLD BEIT_INLINE JsonField Loading::preprocessor() const {
+  const JsonField alone(preprocessor_, files_.preprocessor.where), nested(processor_, files_.processor.where);
+  for (const JsonField& file : {nested, alone}) {
+    if (options_.preprocessing) continue;
+    if (const JsonField inner = file["image_processor"]; inner.present()) return inner;
+  }
+  if (options_.preprocessing || !publisher_.has_processor) return alone.missing();
+  if (!alone.present()) {
+    throw ConfigError(concat({files_.name,
+                              ": found neither preprocessor_config.json nor image_processor in processor_config.json, "
+                              "wanted one of them beside the weights, or LoadOptions::preprocessing"}));
+  }
+  return alone;
 }
 
 BEIT_COLD BEIT_INLINE Size Loading::wanted_image_size(Size unit, const char* unit_name) const {
@@ -207,6 +226,7 @@ BEIT_COLD BEIT_INLINE Preprocessing Loading::tokenizer_preprocessing(Index strid
                               .crop_pct = 1.0,
                               .mean = {0.0f, 0.0f, 0.0f},
                               .std = {1.0f, 1.0f, 1.0f}};
+  if (const JsonField f = config()["input_size"]; f.present()) preprocessing.input_size = read_input_size(f, 3);
   read_preprocessing(config(), 3, preprocessing);
   const Size size = wanted_image_size({stride, stride}, "the pixels per token");
   if (size != Size{}) preprocessing.input_size = size;

@@ -37,7 +37,7 @@ struct ConfigText {
 struct ModelFiles {
   std::vector<SafeTensors> weights;  ///< One file or several shards; at least one.
   std::string name;                  ///< Their name in messages.
-  ConfigText config, preprocessor;
+  ConfigText config, preprocessor, processor;
   std::vector<std::string> labels;  ///< Names of the classes that were given beside the configuration.
 };
 
@@ -87,6 +87,7 @@ BEIT_COLD inline ModelFiles open_files_at(const std::filesystem::path& path) {
   };
   files.config = beside("config.json");
   files.preprocessor = beside("preprocessor_config.json");
+  files.processor = beside("processor_config.json");
   return files;
 }
 
@@ -97,7 +98,7 @@ BEIT_COLD inline ModelFiles open_model_files(const Source& source) {
   const SafeTensors& first = files.weights.front();
   if (const auto found = first.metadata().find(own_config); found != first.metadata().end()) {
     files.config = {concat({first.name(), ": ", own_config}), found->second};
-    files.preprocessor = {};
+    files.preprocessor = files.processor = {};
   }
   return files;
 }

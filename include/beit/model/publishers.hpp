@@ -27,6 +27,8 @@ struct Publisher {
   Config (*read_features)(const WeightScope& weights, const JsonField& config, const JsonField& preprocessor);
   /// Reads the fields of the classifier.
   void (*read_classes)(const WeightScope& weights, const JsonField& config, Config& into);
+  /// Whether the preprocessing is in a file of its own.
+  bool has_processor = false;
 };
 
 /// The names that transformers writes for BeitModel, Data2VecVisionModel and the models with them.
@@ -62,7 +64,8 @@ inline constexpr std::array<Publisher, 2> publishers{{
     {"Hugging Face transformers",
      {"embeddings.cls_token", transformers_names},
      read_hugging_face_features,
-     read_hugging_face_classes},
+     read_hugging_face_classes,
+     true},
     {"timm and Microsoft",
      {"cls_token", {}},
      [](const WeightScope& weights, const JsonField& config, const JsonField&) {

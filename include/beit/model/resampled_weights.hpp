@@ -140,6 +140,8 @@ class ResampledWeights final : public WeightSource {
 
   bool has(const std::string& name) const override { return source_->has(name); }
 
+  std::string where(const std::string& name) const override { return source_->where(name); }
+
   std::vector<Index> shape(const std::string& name) const override {
     std::vector<Index> shape = source_->shape(name);
     if (from_ == to_) return shape;

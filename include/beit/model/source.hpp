@@ -21,8 +21,9 @@ struct MemoryFiles {
   /// The text of config.json, timm's or Hugging Face transformers'. It isn't read if the weights carry their own
   /// configuration, as those of weights_tools do.
   std::string_view config{};
-  std::string_view preprocessor{};  ///< The text of transformers' preprocessor_config.json.
-  std::string_view labels{};        ///< The names of the classes, one per line; they replace those in `config`.
+  /// The text of transformers' preprocessor_config.json or processor_config.json.
+  std::string_view preprocessor{};
+  std::string_view labels{};  ///< The names of the classes, one per line; they replace those in `config`.
 };
 
 /// Where a model is loaded from: a path, or files in memory. Both convert to it.

@@ -111,6 +111,17 @@ class TimmNames final : public WeightSource {
     }
   }
 
+  /// Names the first of several tensors, and a missing parameter as the first row for it does.
+  BEIT_COLD std::string where(const std::string& name) const override {
+    const auto found = places_.find(name);
+    std::vector<std::string> wanted = found == places_.end() ? std::vector<std::string>() : found->second.tensors;
+    for (const NameRow& row : table_.rows) {
+      if (wanted.empty() && !row.ours.empty()) wanted = tensors(row, name);
+    }
+    if (wanted.empty()) wanted = tensors(unchanged[0], name);
+    return file_->where(wanted[0]);
+  }
+
   std::vector<Index> shape(const std::string& name) const override {
     const Place& place = at(name);
     std::vector<Index> shape = file_->shape(place.tensors[0]);
@@ -190,17 +201,8 @@ class TimmNames final : public WeightSource {
 
   const Place& at(const std::string& name) const {
     const auto found = places_.find(name);
-    if (found == places_.end()) fail_missing(name);
+    if (found == places_.end()) throw WeightError(detail::concat({where(name), ": tensor is missing"}));
     return found->second;
-  }
-
-  [[noreturn]] BEIT_COLD void fail_missing(const std::string& name) const {
-    std::vector<std::string> wanted;
-    for (const NameRow& row : table_.rows) {
-      if (wanted.empty() && !row.ours.empty()) wanted = tensors(row, name);
-    }
-    if (wanted.empty()) wanted = tensors(unchanged[0], name);
-    throw WeightError(detail::concat({file_->name(), ": ", detail::printable(wanted[0]), ": tensor is missing"}));
   }
 
   const WeightReader* file_;

@@ -40,6 +40,7 @@ inline void save_with_head(const std::filesystem::path& path, const SafeTensors&
   const Index classes = weight.rows();
   config.num_classes = classes;
   config.labels = std::move(labels);
+  config.score_function = ScoreFunction::softmax;
   std::map<std::string, Tensor> tensors;
   for (const auto& [name, tensor] : backbone.tensors()) {
     if (!name.ends_with("relative_position_index")) tensors.emplace(name, tensor);
