@@ -135,6 +135,9 @@ def write_decoded():
             continue
         with Image.open(path) as image:
             pixels = np.asarray(image.convert("RGB"))
+            if path.name == "short_palette.png":  # Pillow 9.4 shows greys behind the palette's end, 10.1 and later black
+                indices = np.asarray(image)
+                pixels = np.where(indices[..., None] < 10, pixels, 0).astype(np.uint8)
             if path.name == "grey16.png":  # Pillow clips to white; the library keeps the high byte
                 pixels = np.repeat((np.asarray(image) >> 8).astype(np.uint8)[..., None], 3, -1)
         lines.append(f"{path.name} {pixels.shape[0]} {pixels.shape[1]} {zlib.crc32(pixels.tobytes())}")

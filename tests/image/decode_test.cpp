@@ -135,8 +135,8 @@ TEST(Decode, AppliesTheExifOrientationOnlyWhenAsked) {
 }
 
 TEST(Decode, RefusesTruncatedFiles) {
-  for (const char* name : {"orientation_1.jpg", "landscape.png", "color3_depth8.png", "mode_RGB.bmp", "mode_P.bmp",
-                           "small.gif", "transparent.gif", "small.ppm", "small.pgm", "small.pbm"}) {
+  for (const char* name : {"orientation_1.jpg", "mode_RGB.bmp", "mode_P.bmp", "small.gif", "transparent.gif",
+                           "small.ppm", "small.pgm", "small.pbm"}) {
     const std::vector<std::uint8_t> whole = read_bytes(image_path(name));
     // The end of a GIF's blocks, its trailer and the padding of BMP's last row aren't needed.
     const std::size_t needed =
@@ -165,28 +165,7 @@ TEST(Decode, SaysThatAFileIsTruncated) {
   }
 }
 
-TEST(Decode, RefusesMorePixelsThanTheLimit) {
-  std::vector<std::uint8_t> bomb = read_bytes(image_path("landscape.png"));
-  bomb[16] = bomb[20] = 0;
-  bomb[17] = bomb[21] = 0;
-  bomb[18] = bomb[22] = 0xea;  // 60000 x 60000
-  bomb[19] = bomb[23] = 0x60;
-  // stb_image has its own limit of 2^30 bytes.
-  EXPECT_THROW(decode(bomb), beit::ImageError);
-  bomb[18] = bomb[22] = 0x3a;  // 14944 x 14944
-  EXPECT_THAT(message_of([&] { decode(bomb); }),
-              AllOf(HasSubstr("some.name: "), HasSubstr("found 14944 x 14944 pixels (223323136)"),
-                    HasSubstr("wanted at most 178956970")));
-  beit::DecodeOptions options;
-  options.max_pixels = 45 * 30 - 1;
-  EXPECT_THAT(message_of([&] { beit::read_image(image_path("landscape.png"), options); }),
-              AllOf(HasSubstr("landscape.png"), HasSubstr("found 30 x 45 pixels (1350), wanted at most 1349")));
-  options.max_pixels = 45 * 30;
-  EXPECT_NO_THROW(beit::read_image(image_path("landscape.png"), options));
-  EXPECT_THAT(message_of([&] { decode(bytes_of("P6 99999 99999 255\n")); }), HasSubstr("found 99999 x 99999 pixels"));
-}
-
-/// A PNG of 8-bit grey pixels with this compressed data. stb_image checks no checksum.
+/// A PNG of 8-bit grey pixels with this compressed data.
 std::vector<std::uint8_t> png_of(std::uint32_t height, std::uint32_t width, const std::vector<std::uint8_t>& data) {
   std::vector<std::uint8_t> png = bytes_of("\x89PNG\r\n\x1a\n");
   const auto append_number = [&](std::size_t number) {
@@ -196,7 +175,7 @@ std::vector<std::uint8_t> png_of(std::uint32_t height, std::uint32_t width, cons
     append_number(content.size());
     png.insert(png.end(), type.begin(), type.end());
     png.insert(png.end(), content.begin(), content.end());
-    append_number(0);
+    append_number(crc32(png.data() + png.size() - content.size() - 4, content.size() + 4));
   };
   std::vector<std::uint8_t> header;
   for (const std::uint32_t side : {width, height}) {
@@ -231,15 +210,24 @@ std::vector<std::uint8_t> deflated_zeros(int repeats) {
   return data;
 }
 
-TEST(Decode, RefusesAPngThatInflatesToFarMoreThanItsPixels) {
+TEST(Decode, RefusesMorePixelsThanTheLimit) {
+  EXPECT_THAT(message_of([&] { decode(png_of(14944, 14944, deflated_zeros(1))); }),
+              AllOf(HasSubstr("some.name: "), HasSubstr("found 14944 x 14944 pixels (223323136)"),
+                    HasSubstr("wanted at most 178956970")));
+  beit::DecodeOptions options;
+  options.max_pixels = 45 * 30 - 1;
+  EXPECT_THAT(message_of([&] { beit::read_image(image_path("landscape.png"), options); }),
+              AllOf(HasSubstr("landscape.png"), HasSubstr("found 30 x 45 pixels (1350), wanted at most 1349")));
+  options.max_pixels = 45 * 30;
+  EXPECT_NO_THROW(beit::read_image(image_path("landscape.png"), options));
+  EXPECT_THAT(message_of([&] { decode(bytes_of("P6 99999 99999 255\n")); }), HasSubstr("found 99999 x 99999 pixels"));
+}
+
+TEST(Decode, ReadsNoMoreOfAPngThanItsPixels) {
   EXPECT_EQ(pixels_of(decode(png_of(258, 257, deflated_zeros(258)))),  // each row has one byte more
             std::vector<std::uint8_t>(std::size_t{3} * 258 * 257, 0));
-  EXPECT_EQ(pixels_of(decode(png_of(1, 1, deflated_zeros(30)))), std::vector<std::uint8_t>(3, 0));
-  for (const std::uint32_t side : {1u, 100u}) {
-    // 26 million bytes of 160,000: more than twice the file and the pixels.
-    EXPECT_THAT(message_of([&] { decode(png_of(side, side, deflated_zeros(100'000))); }),
-                AllOf(HasSubstr("some.name: "), HasSubstr("more compressed data than pixels")));
-  }
+  // 26 million bytes of 160,000 follow the pixels.
+  EXPECT_EQ(pixels_of(decode(png_of(1, 1, deflated_zeros(100'000)))), std::vector<std::uint8_t>(3, 0));
 }
 
 TEST(Decode, RefusesAPngWithoutDataEnoughForItsPixels) {
@@ -247,15 +235,14 @@ TEST(Decode, RefusesAPngWithoutDataEnoughForItsPixels) {
   EXPECT_THAT(
       message_of([] { decode(png_of(13000, 13000, deflated_zeros(1))); }),
       HasSubstr("some.name: truncated: found 10 bytes of compressed data, which can't be 13000 x 13000 pixels"));
-  EXPECT_THAT(message_of([] { decode(png_of(100, 101, deflated_zeros(1))); }), HasSubstr("found no image"));
+  EXPECT_THAT(message_of([] { decode(png_of(100, 101, deflated_zeros(1))); }), HasSubstr("damaged PNG"));
 }
 
 TEST(Decode, RefusesImagesWithoutPixels) {
   EXPECT_THAT(message_of([] { decode({}); }), HasSubstr("some.name: found an empty file"));
   EXPECT_THAT(message_of([] { decode(bytes_of("P6 0 0 255\n")); }), HasSubstr("found 0 x 0 pixels, wanted at least"));
-  std::vector<std::uint8_t> png = read_bytes(image_path("landscape.png"));
-  std::fill_n(png.begin() + 16, 8, std::uint8_t{0});
-  EXPECT_THAT(message_of([&] { decode(png); }), HasSubstr("found 0 x 0 pixels, wanted at least 1 x 1"));
+  EXPECT_THAT(message_of([] { decode(png_of(0, 0, deflated_zeros(1))); }),
+              HasSubstr("found 0 x 0 pixels, wanted at least 1 x 1"));
   std::vector<std::uint8_t> bmp = read_bytes(image_path("mode_RGB.bmp"));
   std::fill_n(bmp.begin() + 18, 8, std::uint8_t{0});
   EXPECT_THAT(message_of([&] { decode(bmp); }), HasSubstr("found 0 x 0 pixels"));

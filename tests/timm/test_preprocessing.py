@@ -169,8 +169,12 @@ def test_png_grey16_keeps_the_high_byte(tmp_path):
 
 def test_png_palette_shorter_than_its_indices(tmp_path):
     samples = np.arange(256).reshape(16, 16, 1)
-    files = {f"{n}.png": png(samples, 3, 8, bytes(range(3 * n))) for n in (1, 2, 85)}
-    assert_decodes_as_pillow(files, tmp_path)
+    for n in (1, 2, 85):
+        (tmp_path / "short.png").write_bytes(png(samples, 3, 8, bytes(range(3 * n))))
+        (found,) = decode([tmp_path / "short.png"], tmp_path)
+        colours = np.zeros((256, 3), np.uint8)  # black, as in Pillow since 10.1
+        colours[:n] = np.arange(3 * n).reshape(n, 3)
+        np.testing.assert_array_equal(found, colours[samples[..., 0]])
 
 
 # Other formats.

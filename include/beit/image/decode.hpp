@@ -1,4 +1,4 @@
-// Decodes image files to RGB with the result of Pillow's Image.open(path).convert("RGB"): by stb_image, or by a
+// Decodes image files to RGB with the result of Pillow's Image.open(path).convert("RGB"): by itself, stb_image, or a
 // format's own library if BEIT_USE_LIBJPEG_TURBO, BEIT_USE_LIBWEBP, BEIT_USE_LIBTIFF, BEIT_USE_LIBAVIF or
 // BEIT_USE_LIBHEIF is set.
 #pragma once

@@ -56,7 +56,7 @@ inline MallocPixels load_jpeg(const ImageFile& file, Size size) {  // (height, w
     reader.byte_by_byte = !copy.empty();
     const stb::stbi_io_callbacks callbacks = StbReader::callbacks();
     int width = 0, height = 0, channels = 0;
-    MallocPixels pixels(stb::functions.load(0, &callbacks, &reader, &width, &height, &channels, 3));
+    MallocPixels pixels(stb::functions.load(&callbacks, &reader, &width, &height, &channels, 3));
     if (pixels != nullptr && !reader.past_end) {
       require_size(file, {height, width}, size);
       return pixels;

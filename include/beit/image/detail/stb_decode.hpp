@@ -88,11 +88,7 @@ inline MallocPixels load_by_stb(const ImageFile& file, Size size, int channels) 
   StbReader reader{file.bytes};
   const stb::stbi_io_callbacks callbacks = StbReader::callbacks();
   int width = 0, height = 0, channels_in_file = 0;
-  // stb_image collects compressed data and inflates them, to 8 bytes per pixel at most and one more per row. The limit
-  // is twice that, because memory doubles as it grows.
-  const auto pixel_count = static_cast<unsigned long long>(size.area());
-  const unsigned long long limit = 2 * (9 * pixel_count + file.bytes.size() + 4096);
-  MallocPixels pixels(stb::functions.load(limit, &callbacks, &reader, &width, &height, &channels_in_file, channels));
+  MallocPixels pixels(stb::functions.load(&callbacks, &reader, &width, &height, &channels_in_file, channels));
   if (pixels == nullptr || reader.past_end) fail_as_stb(file, reader);
   require_size(file, {height, width}, size);
   return pixels;

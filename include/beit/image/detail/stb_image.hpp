@@ -47,11 +47,12 @@ BEIT_STB_MACROS(BEIT_STB_PUSH)
 #define STBI_NO_GIF
 #define STBI_NO_TGA
 #define STBI_NO_PIC
+#define STBI_NO_PNG
 #define STBI_NO_PNM
 #define STBI_NO_PSD
 // A damaged file may leave some of stb_image's memory unwritten, which must not show what was there before.
 #define STBI_MALLOC(size) calloc(1, size)
-#define STBI_REALLOC(memory, size) realloc_within(memory, size)
+#define STBI_REALLOC(memory, size) realloc(memory, size)
 #define STBI_FREE(memory) free(memory)
 // A damaged file must not abort the program.
 #define STBI_ASSERT(condition) ((void)sizeof(condition))
@@ -59,30 +60,15 @@ BEIT_STB_MACROS(BEIT_STB_PUSH)
 namespace beit::inline BEIT_ABI {
 namespace detail::stb {
 
-// stb_image grows only the memory into which it inflates, to gigabytes for a small hostile PNG.
-static thread_local unsigned long long growth_limit = 0;  // bytes
-static thread_local bool growth_limit_reached = false;
-
-static void* realloc_within(void* memory, size_t size) {
-  if (size <= growth_limit) return realloc(memory, size);
-  growth_limit_reached = true;
-  return nullptr;
-}
-
 #if __has_include(<stb_image.h>)
 #include <stb_image.h>
 #else
 #include <stb/stb_image.h>
 #endif
 
-/// Calls stbi_load_from_callbacks. Memory that grows meanwhile may take at most `limit` bytes.
-static stbi_uc* load_within(unsigned long long limit, const stbi_io_callbacks* callbacks, void* user, int* width,
-                            int* height, int* channels_in_file, int channels) {
-  growth_limit = limit;
-  growth_limit_reached = false;
-  stbi_uc* const pixels = stbi_load_from_callbacks(callbacks, user, width, height, channels_in_file, channels);
-  if (pixels == nullptr && growth_limit_reached) stbi__err("more compressed data than pixels", "");
-  return pixels;
+static stbi_uc* load(const stbi_io_callbacks* callbacks, void* user, int* width, int* height, int* channels_in_file,
+                     int channels) {
+  return stbi_load_from_callbacks(callbacks, user, width, height, channels_in_file, channels);
 }
 
 static int info(const stbi_io_callbacks* callbacks, void* user, int* width, int* height, int* channels_in_file) {
@@ -94,11 +80,11 @@ static const char* failure_reason() { return stbi_failure_reason(); }
 /// The functions that other headers call. Each unit of a program has its own copy of stb_image's functions, so an
 /// inline function that named one would differ between units.
 struct Functions {
-  decltype(&load_within) load;
+  decltype(&stb::load) load;
   decltype(&stb::info) info;
   decltype(&stb::failure_reason) failure_reason;
 };
-inline const Functions functions{&load_within, &stb::info, &stb::failure_reason};
+inline const Functions functions{&stb::load, &stb::info, &stb::failure_reason};
 
 }  // namespace detail::stb
 }  // namespace beit::inline BEIT_ABI
