@@ -64,6 +64,63 @@ TEST(JpegSegments, AreRefusedWhereTheyAreDamaged) {
   EXPECT_THAT(refusal_of({0xff, 0xd8, 0xff, 0xc4, 0, 4, 0, 0}), HasSubstr("a Huffman table ends early"));
 }
 
+TEST(JpegSegments, AreCopiedWithoutWhatStbImageStumblesOver) {
+  const std::string name = "a.jpg";
+  const auto repaired = [&](const Bytes& bytes) {
+    return beit::detail::without_obstacles(bytes, beit::detail::check_jpeg({bytes, name}));
+  };
+  const Bytes whole = read_bytes(image_path("orientation_1.jpg"));
+  EXPECT_TRUE(repaired(whole).empty());
+  Bytes junk = whole;
+  junk.insert(junk.begin() + 2, {0xff, 0x00, 0x12, 0xff, 0x01});
+  EXPECT_EQ(repaired(junk), whole);
+  Bytes no_end(whole.begin(), whole.end() - 2);
+  no_end.insert(no_end.end(), {0xff, 0xfe, 0x70, 0x00, 1, 2, 3});
+  EXPECT_EQ(repaired(no_end), whole);
+  // Before all pixels are there, that is damage.
+  no_end.erase(no_end.end() - 9, no_end.end() - 7);
+  EXPECT_THAT(refusal_of(no_end), HasSubstr("truncated"));
+}
+
+TEST(JpegScan, IsCopiedAsItIsUnlessSomethingIsMissing) {
+  const std::string name = "a.jpg";
+  const Bytes whole = read_bytes(image_path("orientation_1.jpg"));
+  EXPECT_EQ(beit::detail::with_whole_scans({whole, name}), whole);
+  Bytes extra = whole;
+  extra.insert(extra.end() - 2, {0x12, 0x34});
+  EXPECT_EQ(beit::detail::with_whole_scans({extra, name}), extra);
+  Bytes short_of = whole;
+  short_of.erase(short_of.end() - 6, short_of.end() - 2);
+  const Bytes filled = beit::detail::with_whole_scans({short_of, name});
+  EXPECT_NE(filled, short_of);
+  EXPECT_EQ(beit::detail::with_whole_scans({filled, name}), filled);
+}
+
+TEST(JpegScan, CodesAreReadAndWritten) {
+  // Two codes of two bits, 00 and 01, and one of three, 100.
+  Bytes table(16);
+  table[1] = 2;
+  table[2] = 1;
+  table.insert(table.end(), {5, 0xff, 7});
+  const beit::detail::JpegCodes codes(table);
+  Bytes data;
+  beit::detail::JpegBitWriter out(data);
+  for (const std::uint32_t value : {7u, 5u, 0xffu, 9u}) codes.write(value, out);  // none for 9
+  out.put(0b1, 1);
+  out.finish();
+  EXPECT_EQ(data, Bytes{0b10000011});
+  data.push_back(0xff);  // a marker follows
+  data.push_back(0xd0);
+  beit::detail::JpegBits bits(data, 0);
+  EXPECT_EQ(codes.read(bits), 7u);
+  EXPECT_EQ(codes.read(bits), 5u);
+  EXPECT_EQ(codes.read(bits), 0xffu);
+  EXPECT_FALSE(bits.ended());
+  EXPECT_EQ(bits.position(), 1u);
+  EXPECT_EQ(codes.read(bits), 7u);  // 1, and zeros where data are missing
+  EXPECT_TRUE(bits.ended());
+}
+
 TEST(JpegTables, HaveAsManyValuesAsCodes) {
   const auto& tables = beit::detail::standard_huffman_tables;
   std::vector<int> kinds;

@@ -79,6 +79,45 @@ def test_motion_jpeg_frame(kind, tmp_path):
     assert_jpegs_decode_as({"frame.jpg": frame, "end.jpg": frame[:-2] + b"\xff\x00" + frame[-2:]}, whole, tmp_path)
 
 
+@pytest.mark.parametrize("kind", ["4:4:4", "4:2:0", "grey"])
+def test_jpeg_without_what_libjpeg_does_not_need(kind, tmp_path):
+    whole = encode(kind, (57, 83))
+    tables = marker(whole, 0xDB)
+    assert_jpegs_decode_as({"escape.jpg": whole[:tables] + b"\xff\x00\xff\x00\x00\x02" + whole[tables:],
+                            "no_end.jpg": whole[:-2] + b"\xff\xfe\x15\x4f" + b"junk" * 8}, whole, tmp_path)
+
+
+def test_jpeg_of_cmyk_without_adobes_marker(tmp_path):
+    whole = saved(Image.fromarray(photo(57, 83)).convert("CMYK"), "JPEG", quality=90)
+    at = marker(whole, 0xEE)
+    assert_jpegs_decode_as({"bare.jpg": whole[:at] + whole[at + 16 :]}, whole, tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["RGB", "L"])
+def test_damaged_restart_intervals(kind, tmp_path):
+    """As in libjpeg, damage costs an interval, not the rest of the image: the others have Pillow's pixels."""
+    image = Image.fromarray(photo(240, 320)).convert(kind)
+    whole = saved(image, "JPEG", quality=90, restart_marker_rows=1)
+    rng = np.random.default_rng(8)
+    markers = [match.start() for match in re.finditer(b"\xff[\xd0-\xd7]", whole)]
+    assert len(markers) > 10
+    files = {}
+    for i in range(30):
+        at = int(rng.choice(markers[:-1]))
+        files[f"{i}-extra.jpg"] = whole[:at] + bytes(rng.integers(0, 255, int(rng.integers(1, 30)), np.uint8)) + whole[at:]
+        files[f"{i}-lost.jpg"] = whole[:at] + whole[at + 2 :]
+        files[f"{i}-other.jpg"] = whole[: at + 1] + bytes([0xD0 | int(rng.integers(8))]) + whole[at + 2 :]
+        data = bytearray(whole)
+        data[rng.integers(markers[0] + 2, markers[-1])] ^= 1 << int(rng.integers(8))
+        files[f"{i}-flip.jpg"] = bytes(data)
+    far = 0
+    for path, found in zip(paths := written(files, tmp_path), decode(paths, tmp_path, program=PLAIN), strict=True):
+        assert not isinstance(found, str), found
+        off = np.abs(found.astype(int) - pillow(path)).max((1, 2))
+        far += np.mean(off > 8) > 0.08  # more than an interval
+    assert far <= len(files) // 20
+
+
 # PBM, PGM, PPM
 
 

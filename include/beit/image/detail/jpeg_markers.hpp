@@ -18,6 +18,10 @@ inline bool is_jpeg(Bytes bytes) {
   return at > 0 && at < bytes.size() && bytes[at] == 0xd8;
 }
 
+/// FF 00 (an escaped FF), TEM or RST: markers without meaning that may stand between a scan's data and the next
+/// segment.
+inline bool is_meaningless_marker(std::uint8_t marker) { return marker <= 0x01 || (marker >= 0xd0 && marker <= 0xd7); }
+
 /// EOI, which a JPEG that ends early lacks.
 inline constexpr std::array<std::uint8_t, 2> end_of_image{0xff, 0xd9};
 
