@@ -98,7 +98,7 @@ def model_of_path(path, options):
     tensors, head = converted.split_head(tensors)
     converted.load_tensors(model, tensors)
     preprocessing = dict(config["pretrained_cfg"])
-    for key in ("label_names", "label_descriptions"):
+    for key in ("label_names", "label_descriptions", "pass_order"):
         if config.get(key):
             preprocessing[key] = config[key]
     return model, config["architecture"], preprocessing, head

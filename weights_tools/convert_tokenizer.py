@@ -20,7 +20,7 @@ from module_pickle import read_parameters
 BLOCK = re.compile(r"blocks\.group_(\d+)\.block_(\d+)\.(id_path|res_path\.conv_[1-4])\.(w|b)")
 EDGE = re.compile(r"blocks\.(input|output\.conv)\.(w|b)")
 CONFIG = {"architecture": "dall_e_dvae", "input_size": [3, 112, 112], "interpolation": "lanczos", "crop_pct": 1.0,
-          "crop_mode": "center"}
+          "crop_mode": "center", "pass_order": "pillow_13"}
 
 
 def half_of(path, tensors):

@@ -2,7 +2,7 @@
 
 `__metadata__` holds "beit.config", a JSON object with the keys of the config.json that timm publishes:
 architecture, num_classes, num_features, global_pool, model_args, label_names, label_descriptions and
-pretrained_cfg.
+pretrained_cfg; and pass_order, the library's name for the order in which Pillow resizes across and down.
 
 In an int8 file each matrix of the blocks, NAME (outputs, inputs), is I8 and has NAME_scale (outputs,) in F32 beside it;
 the weight is their product. The first and last matrices are BF16, everything else F32.
@@ -25,6 +25,7 @@ DTYPES = {"f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16, "i
 SCALE_SUFFIX = "_scale"
 QUANTISED = re.compile(r"blocks\.\d+\.(attn\.(qkv|proj)|mlp\.fc[12])\.weight")
 EDGES = ("patch_embed.proj.weight", "head.weight", "lm_head.weight")
+PASS_ORDERS = ("pillow_13", "across_first")
 ARCHITECTURES = timm.list_models(module="beit") + timm.list_models("beit3_*")
 
 
@@ -91,8 +92,14 @@ def model_args(model):
 
 
 def make_config(model, architecture, preprocessing, label_names=(), label_descriptions=None):
-    """Return the configuration of `model`. `preprocessing` is a timm pretrained_cfg; its input_size is the model's."""
+    """Return the configuration of `model`. `preprocessing` is a timm pretrained_cfg; its input_size is the model's.
+
+    It may also have a "pass_order", the order of the resize's passes, which isn't among the fields that timm knows.
+    """
     height, width = model.patch_embed.img_size
+    pass_order = preprocessing.get("pass_order") or PASS_ORDERS[0]
+    if pass_order not in PASS_ORDERS:
+        raise ConversionError(f"pass_order: found {pass_order!r}, wanted one of {', '.join(PASS_ORDERS)}")
     config = {
         "architecture": architecture,
         "num_classes": model.num_classes,
@@ -101,6 +108,7 @@ def make_config(model, architecture, preprocessing, label_names=(), label_descri
         "model_args": model_args(model),
         "label_names": list(label_names),
         "label_descriptions": dict(label_descriptions or {}),
+        "pass_order": pass_order,
         "pretrained_cfg": {
             "input_size": [model.patch_embed.proj.in_channels, int(height), int(width)],
             "interpolation": preprocessing.get("interpolation") or "bicubic",

@@ -62,6 +62,24 @@ TEST(LoadOptions, LabelsReplaceThoseOfTheFile) {
               ThrowsMessage<beit::ArgumentError>(HasSubstr("found 9 labels, wanted none")));
 }
 
+TEST(LoadOptions, PassOrderReplacesThatOfThePreprocessing) {
+  using beit::PassOrder;
+  const auto path = golden("model_standard.safetensors");
+  const auto order_with = [&](const beit::LoadOptions& options) {
+    return beit::load<float>(path, options).config().preprocessing.pass_order;
+  };
+  EXPECT_EQ(order_with({}), PassOrder::pillow_13) << "files without the field follow Pillow 13";
+  EXPECT_EQ(order_with({.pass_order = PassOrder::across_first}), PassOrder::across_first);
+  beit::Preprocessing own{.input_size = {20, 20}};
+  own.pass_order = PassOrder::across_first;
+  EXPECT_EQ(order_with({.preprocessing = own}), PassOrder::across_first);
+  EXPECT_EQ(order_with({.preprocessing = own, .pass_order = PassOrder::pillow_13}), PassOrder::pillow_13);
+  const auto tokenizer = beit::load_tokenizer<float>(golden("dvae_four.safetensors"),
+                                                     {.grid = {1, 1}, .pass_order = PassOrder::across_first});
+  EXPECT_EQ(tokenizer.preprocessing().pass_order, PassOrder::across_first);
+  EXPECT_EQ(tokenizer.preprocessing_for({}).pass_order, PassOrder::pillow_13) << "the model's";
+}
+
 TEST(LoadOptions, PreprocessingReplacesThatOfTheFile) {
   const beit::Preprocessing wanted{.input_size = {24, 20},
                                    .interpolation = beit::Interpolation::bilinear,

@@ -150,6 +150,8 @@ TEST(Load, ContradictionsNameBothSides) {
   EXPECT_THAT(with("/model_args/global_pool", "token"), HasSubstr("global_pool: found \"avg\""));
   EXPECT_THAT(with("/pretrained_cfg/interpolation", "cubic\n"),
               HasSubstr("beit.config: pretrained_cfg: interpolation: found 'cubic?', wanted one of nearest"));
+  EXPECT_THAT(with("/pass_order", "down"),
+              HasSubstr("beit.config: pass_order: found 'down', wanted one of pillow_13, across_first"));
   EXPECT_THAT(with("/pretrained_cfg/std", json({0, 0, 0})), HasSubstr("std: found 0"));
   EXPECT_THAT(with("/label_names", json({{"0", "a"}, {"00", "b"}})), HasSubstr("found index \"00\""));
   EXPECT_THAT(with("/architecture", "vit_base_patch16_224"), HasSubstr("vit_base_patch16_224"));
@@ -159,7 +161,7 @@ TEST(Load, ContradictionsNameBothSides) {
 TEST(Load, ValuesOfTheWrongKindAreConfigErrors) {
   const ModelFile original = ModelFile::read("model_standard.safetensors");
   for (const char* pointer : {"/architecture", "/num_classes", "/global_pool", "/model_args", "/model_args/depth",
-                              "/model_args/img_size", "/model_args/mlp_ratio", "/pretrained_cfg",
+                              "/model_args/img_size", "/model_args/mlp_ratio", "/pretrained_cfg", "/pass_order",
                               "/pretrained_cfg/interpolation", "/pretrained_cfg/crop_pct", "/pretrained_cfg/crop_mode",
                               "/pretrained_cfg/mean", "/pretrained_cfg/std", "/label_names", "/label_descriptions"}) {
     for (const json& value :

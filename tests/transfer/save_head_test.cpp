@@ -21,7 +21,7 @@ TEST_P(SaveWithHead, KeepsTheBackboneAndItsConfiguration) {
       std::filesystem::path(BEIT_TESTS_DIR) / "golden" / (std::string("model_") + GetParam() + ".safetensors");
   const auto target = std::filesystem::path(testing::TempDir()) / (std::string("beit_head_") + GetParam());
   const beit::SafeTensors file = beit::SafeTensors::open(source);
-  const auto model = beit::load<float>(source);
+  const auto model = beit::load<float>(source, {.pass_order = beit::PassOrder::across_first});
   const beit::Config& config = model.config();
   beit::Matrix weight(3, config.embed_dim);
   for (Index i = 0; i < weight.size(); ++i) weight.data()[i] = std::sin(static_cast<float>(i));
@@ -46,6 +46,7 @@ TEST_P(SaveWithHead, KeepsTheBackboneAndItsConfiguration) {
   EXPECT_EQ(loaded.config().preprocessing.crop_pct, config.preprocessing.crop_pct);
   EXPECT_EQ(loaded.config().preprocessing.interpolation, config.preprocessing.interpolation);
   EXPECT_EQ(loaded.config().preprocessing.crop_mode, config.preprocessing.crop_mode);
+  EXPECT_EQ(loaded.config().preprocessing.pass_order, beit::PassOrder::across_first);
 
   beit::Matrix x(2, config.in_chans * config.image_size.area());
   for (Index i = 0; i < x.size(); ++i) x.data()[i] = std::sin(static_cast<float>(3 * i));

@@ -86,6 +86,18 @@ def test_folder(model, tmp_path, capsys, dtype):
     assert "verified with timm" in capsys.readouterr().out
 
 
+def test_pass_order(model, tmp_path, capsys):
+    """The order of the resize's passes is Pillow 13's unless the source names another; a copy keeps it."""
+    out = tmp_path / "out.safetensors"
+    assert run(save_pair(tmp_path / "pair", model), out) == 0
+    assert converted.read(out)[1]["pass_order"] == "pillow_13"
+    assert run(save_pair(tmp_path / "pair", model, pass_order="across_first"), out) == 0
+    assert run(out, tmp_path / "copy.safetensors") == 0
+    assert converted.read(tmp_path / "copy.safetensors")[1]["pass_order"] == "across_first"
+    assert run(save_pair(tmp_path / "pair", model, pass_order="down"), out) == 1
+    assert "pass_order: found 'down', wanted one of pillow_13, across_first" in capsys.readouterr().err
+
+
 def test_folder_without_model_args(tmp_path):
     """The older configurations on the hub name only the architecture; labels come from ImageNet."""
     model = randomise(timm.create_model(ARCHITECTURE, depth=1), seed=2)

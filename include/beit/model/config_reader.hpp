@@ -233,19 +233,28 @@ BEIT_COLD inline Size read_input_size(const JsonField& field, Index channels, bo
   return {at(1), at(2)};
 }
 
+/// Reads the value that the field `key` of an object names, if there is one.
+template <typename Enum>
+BEIT_COLD void read_named(const JsonField& object, const char* key, Enum (*from_name)(std::string_view), Enum& value) {
+  const JsonField field = object[key];
+  if (!field.present()) return;
+  try {
+    value = from_name(printable(field.string(), 60));
+  } catch (const ArgumentError& error) {
+    throw ConfigError(concat({object.where(), ": ", error.what()}));
+  }
+}
+
+/// Reads pass_order from an object of this library. It isn't among the fields of timm's pretrained_cfg, which timm
+/// fixes.
+BEIT_COLD inline void read_pass_order(const JsonField& object, Preprocessing& preprocessing) {
+  read_named(object, "pass_order", pass_order_from_name, preprocessing.pass_order);
+}
+
 /// Reads what `cfg` says of the preprocessing, but for the size, of images with so many channels.
 BEIT_COLD inline void read_preprocessing(const JsonField& cfg, Index channels, Preprocessing& preprocessing) {
-  const auto named = [&](const JsonField& f, auto from_name) {
-    try {
-      return from_name(printable(f.string(), 60));
-    } catch (const ArgumentError& error) {
-      throw ConfigError(concat({cfg.where(), ": ", error.what()}));
-    }
-  };
-  if (const JsonField f = cfg["interpolation"]; f.present()) {
-    preprocessing.interpolation = named(f, interpolation_from_name);
-  }
-  if (const JsonField f = cfg["crop_mode"]; f.present()) preprocessing.crop_mode = named(f, crop_mode_from_name);
+  read_named(cfg, "interpolation", interpolation_from_name, preprocessing.interpolation);
+  read_named(cfg, "crop_mode", crop_mode_from_name, preprocessing.crop_mode);
   if (const JsonField f = cfg["crop_pct"]; f.present()) preprocessing.crop_pct = f.number();
   if (const JsonField f = cfg["mean"]; f.present()) preprocessing.mean = f.numbers(channels);
   if (const JsonField f = cfg["std"]; f.present()) preprocessing.std = f.numbers(channels);
@@ -323,6 +332,7 @@ BEIT_COLD inline Config read_timm_features(const WeightScope& weights, const Jso
   if (root.present()) config.preprocessing = timm_preprocessing();
   config.preprocessing.input_size = config.image_size;
   read_preprocessing(cfg, config.in_chans, config.preprocessing);
+  read_pass_order(root, config.preprocessing);
   return config;
 }
 

@@ -74,6 +74,7 @@ inline nlohmann::ordered_json config_json(const Config& config, const std::strin
                {"global_pool", pool},
                {"model_args", args},
                {"label_names", config.labels},
+               {"pass_order", pass_order_name(config.preprocessing.pass_order)},
                {"pretrained_cfg",
                 {{"input_size", {config.in_chans, config.image_size.height, config.image_size.width}},
                  {"interpolation", interpolation_name(config.preprocessing.interpolation)},

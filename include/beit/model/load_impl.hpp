@@ -184,13 +184,13 @@ BEIT_COLD BEIT_INLINE Size Loading::wanted_image_size(Size unit, const char* uni
 }
 
 BEIT_COLD BEIT_INLINE void Loading::set_preprocessing(Size size, Preprocessing& preprocessing) const {
-  if (!options_.preprocessing) return;
-  if (options_.preprocessing->input_size != size) {
+  if (options_.preprocessing && options_.preprocessing->input_size != size) {
     throw ArgumentError(
         concat({loader_, ": found preprocessing for an input_size of ", size_text(options_.preprocessing->input_size),
                 ", wanted the model's image size ", size_text(size)}));
   }
-  preprocessing = *options_.preprocessing;
+  if (options_.preprocessing) preprocessing = *options_.preprocessing;
+  if (options_.pass_order) preprocessing.pass_order = *options_.pass_order;
 }
 
 BEIT_COLD BEIT_INLINE ResampledWeights Loading::fit(TrunkConfig& config) const {
@@ -228,6 +228,7 @@ BEIT_COLD BEIT_INLINE Preprocessing Loading::tokenizer_preprocessing(Index strid
                               .std = {1.0f, 1.0f, 1.0f}};
   if (const JsonField f = config()["input_size"]; f.present()) preprocessing.input_size = read_input_size(f, 3);
   read_preprocessing(config(), 3, preprocessing);
+  read_pass_order(config(), preprocessing);
   const Size size = wanted_image_size({stride, stride}, "the pixels per token");
   if (size != Size{}) preprocessing.input_size = size;
   set_preprocessing(preprocessing.input_size, preprocessing);

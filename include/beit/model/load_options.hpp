@@ -10,6 +10,7 @@
 #include <beit/core/precision.hpp>
 #include <beit/core/version.hpp>
 #include <beit/cpu/isa.hpp>
+#include <beit/image/pass_order.hpp>
 #include <beit/image/transform.hpp>
 
 namespace beit::inline BEIT_ABI {
@@ -35,6 +36,8 @@ struct LoadOptions {
   std::vector<std::string> labels{};
   /// The preprocessing of images, which replaces the file's. Its input_size must be the model's.
   std::optional<Preprocessing> preprocessing{};
+  /// The order of the resize's passes, which replaces that of the preprocessing.
+  std::optional<PassOrder> pass_order{};
   /// For load_any and its kin: the precision in which matrices are stored and multiplied. None: Precision::float32.
   /// Elsewhere the weight type determines it.
   std::optional<Precision> precision{};

@@ -19,13 +19,16 @@ namespace beit::inline BEIT_ABI {
 /// file `where`. The file is one of:
 ///   transformers' preprocessor_config.json or processor_config.json, which names its image_processor_type;
 ///   timm's config.json or a pretrained_cfg alone, with input_size; fields that it lacks have timm's defaults.
+/// Either may have a `pass_order`, which is this library's.
 /// ConfigError for another file, for a value of the wrong kind, and for what the library can't do.
 [[nodiscard]] BEIT_COLD inline Preprocessing preprocessing_from_json(const nlohmann::json& json,
                                                                      const std::string& where) {
   const detail::JsonField root(json, where);
   const detail::JsonField inner = root["image_processor"], processor = inner.present() ? inner : root;
   if (processor["image_processor_type"].present() || processor["feature_extractor_type"].present()) {
-    return detail::ImageProcessorReader(processor, root.missing()).read(3, {});
+    Preprocessing result = detail::ImageProcessorReader(processor, root.missing()).read(3, {});
+    detail::read_pass_order(root, result);
+    return result;
   }
   const detail::JsonField cfg = root["pretrained_cfg"].present() ? root["pretrained_cfg"] : root;
   if (!cfg["input_size"].present()) {
@@ -37,6 +40,7 @@ namespace beit::inline BEIT_ABI {
   Preprocessing result = detail::timm_preprocessing();
   result.input_size = detail::read_input_size(cfg["input_size"], 3);
   detail::read_preprocessing(cfg, 3, result);
+  detail::read_pass_order(root, result);
   return result;
 }
 

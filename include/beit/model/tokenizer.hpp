@@ -44,11 +44,12 @@ class AnyTokenizer {
   /// The preprocessing of the encoder's images.
   [[nodiscard]] const Preprocessing& preprocessing() const { return preprocessing_; }
   /// The preprocessing that gives the encoder the same crop of an image as a model's preprocessing, at the tokenizer's
-  /// size and by its own filter, as in BEiT's pre-training.
+  /// size and by its own filter, as in BEiT's pre-training. The order of the resize's passes is the model's.
   [[nodiscard]] Preprocessing preprocessing_for(const Preprocessing& model) const {
     Preprocessing result = preprocessing_;
     result.crop_pct = model.crop_pct;
     result.crop_mode = model.crop_mode;
+    result.pass_order = model.pass_order;
     if (model.resize_to != Size{}) {
       const Size own = result.input_size, other = model.input_size;
       result.resize_to = {model.resize_to.height * own.height / other.height,
