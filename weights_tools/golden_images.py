@@ -94,6 +94,21 @@ def write_images():
         picture(*shape, seed=len(name)).save(FOLDER / f"{name}.png")
 
 
+def with_rotation_first(heic):
+    """The file heif-enc wrote, its image turned by a property that stands before its size, as a camera maker has it."""
+    at = {box: heic.index(box) for box in (b"meta", b"iloc", b"iprp", b"ipco", b"ipma", b"mdat")}
+    changes = [(at[box] - 4, 4, struct.pack(">I", struct.unpack_from(">I", heic, at[box] - 4)[0] + more))
+               for box, more in ((b"meta", 10), (b"iprp", 10), (b"ipco", 9), (b"ipma", 1))]
+    place = struct.pack(">I", at[b"mdat"] + 4)
+    changes.append((heic.index(place, at[b"iloc"]), 4, struct.pack(">I", at[b"mdat"] + 14)))
+    changes.append((at[b"ipma"] - 4, 0, struct.pack(">I4sB", 9, b"irot", 1)))  # the fifth property: a quarter turn
+    properties = heic.index(b"\0\2\2\3\x84", at[b"ipma"])  # of item 2, two: the third and the fourth
+    changes.append((properties + 2, 1, b"\3\x85"))
+    for offset, length, new in sorted(changes, reverse=True):
+        heic = heic[:offset] + new + heic[offset + length:]
+    return heic
+
+
 def write_optional():
     """Write WebP, TIFF, AVIF and HEIC files, and the pixels to which they decode."""
     small = picture(11, 14)
@@ -124,6 +139,8 @@ def write_optional():
             files = [f"{folder}/in.png", FOLDER / name] if name.endswith("avif") else [FOLDER / name, f"{folder}/in.png"]
             subprocess.run([*command, *files], check=True, stdout=subprocess.DEVNULL)
             decoded[name] = image.convert("RGB")
+    (FOLDER / "rotated.heic").write_bytes(with_rotation_first((FOLDER / "lossless.heic").read_bytes()))
+    decoded["rotated.heic"] = decoded["lossless.heic"].transpose(Image.Transpose.ROTATE_90)
     lines = [f"{name} {image.height} {image.width} {zlib.crc32(image.tobytes())}\n" for name, image in decoded.items()]
     (FOLDER / "decode_optional.txt").write_text("".join(sorted(lines)))
 

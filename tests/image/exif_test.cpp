@@ -3,6 +3,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,8 +33,9 @@ std::vector<std::uint8_t> exif(const std::vector<Entry>& entries, bool little, s
     put(entry.tag, 2);
     put(entry.type, 2);
     put(1, 4);
-    put(entry.value, 2);
-    put(0, 2);
+    const bool is_long = entry.type == 4 || entry.type == 9;
+    put(entry.value, is_long ? 4 : 2);
+    if (!is_long) put(0, 2);
   }
   return bytes;
 }
@@ -45,42 +47,78 @@ TEST(ExifOrientation, IsReadInEitherOrderOfBytes) {
   for (const bool little : {true, false}) {
     for (std::uint32_t value = 1; value <= 8; ++value) {
       const Entry entry{.value = value};
-      EXPECT_EQ(beit::detail::exif_orientation(exif({entry}, little)), static_cast<int>(value));
-      EXPECT_EQ(beit::detail::exif_orientation(exif({{.tag = 0x010f}, entry}, little)), static_cast<int>(value));
+      EXPECT_EQ(beit::detail::exif_orientation(exif({entry}, little)), value);
+      EXPECT_EQ(beit::detail::exif_orientation(exif({{.tag = 0x010f}, entry}, little)), value);
       std::vector<std::uint8_t> segment{'E', 'x', 'i', 'f', 0, 0};
       beit::detail::append(segment, exif({entry}, little));
-      EXPECT_EQ(beit::detail::exif_orientation(segment), static_cast<int>(value));
+      EXPECT_EQ(beit::detail::exif_orientation(segment), value);
+    }
+  }
+}
+
+TEST(ExifOrientation, MayBeOfAnyTypeOfIntegers) {
+  for (const bool little : {true, false}) {
+    for (const std::uint32_t type : {3u, 4u, 8u, 9u}) {  // SHORT, LONG, SSHORT, SLONG
+      EXPECT_EQ(beit::detail::exif_orientation(exif({{.type = type}}, little)), 6u) << type;
+    }
+    for (const std::uint32_t type : {0u, 1u, 2u, 5u, 7u, 14u, 65535u}) {
+      EXPECT_EQ(beit::detail::exif_orientation(exif({{.type = type}}, little)), std::nullopt) << type;
+      EXPECT_EQ(beit::detail::exif_orientation(exif({{.type = type}, {.value = 3}}, little)), 3u) << type;
     }
   }
 }
 
 TEST(ExifOrientation, IsUprightWhereNoneIsValid) {
-  const auto orientation = [](const std::vector<std::uint8_t>& bytes) { return beit::detail::exif_orientation(bytes); };
+  const auto orientation = [](const std::vector<std::uint8_t>& bytes) {
+    return beit::detail::orientation_of(bytes, {});
+  };
   EXPECT_EQ(orientation({}), 1);
   EXPECT_EQ(orientation(exif({})), 1);
   EXPECT_EQ(orientation(exif({{.tag = 0x010f}})), 1);
   EXPECT_EQ(orientation(exif({{.value = 0}})), 1);
   EXPECT_EQ(orientation(exif({{.value = 9}})), 1);
-  EXPECT_EQ(orientation(exif({{.type = 4}})), 1);
+  EXPECT_EQ(orientation(exif({{.type = 4, .value = 0x60000}})), 1);
   EXPECT_EQ(orientation(exif({{.value = 9}, {.value = 6}})), 1);  // the first counts
   std::vector<std::uint8_t> other = exif({{}});
   other[0] = 'X';
   EXPECT_EQ(orientation(other), 1);
 }
 
+TEST(XmpOrientation, IsADigitInAnAttributeOrAnElement) {
+  const auto orientation = [](const std::string& text) {
+    const std::vector<std::uint8_t> xmp(text.begin(), text.end());
+    return beit::detail::orientation_of({}, xmp);
+  };
+  EXPECT_EQ(orientation("<rdf:Description tiff:Orientation=\"6\"/>"), 6);
+  EXPECT_EQ(orientation("<tiff:Orientation>3</tiff:Orientation>"), 3);
+  EXPECT_EQ(orientation("tiff:Orientation=\"x\" tiff:Orientation=\"8\" tiff:Orientation=\"2\""), 8);
+  for (const char* none : {"", "tiff:Orientation", "tiff:Orientation=\"", "tiff:Orientation=\"0\"",
+                           "tiff:Orientation='6'", "tiff:Orientation>9", "exif:Orientation=\"6\""}) {
+    EXPECT_EQ(orientation(none), 1) << none;
+  }
+}
+
+TEST(XmpOrientation, CountsWhereExifHasNone) {
+  const std::string text = "tiff:Orientation=\"6\"";
+  const std::vector<std::uint8_t> xmp(text.begin(), text.end());
+  EXPECT_EQ(beit::detail::orientation_of(exif({{.tag = 0x010f}}), xmp), 6);
+  EXPECT_EQ(beit::detail::orientation_of(exif({{.value = 3}}), xmp), 3);
+  EXPECT_EQ(beit::detail::orientation_of(exif({{.value = 9}}), xmp), 1);
+}
+
 TEST(ExifOrientation, IsLookedForInsideTheBytesOnly) {
   for (const bool little : {true, false}) {
     const std::vector<std::uint8_t> whole = exif({{.tag = 0x010f}, {}}, little);
-    ASSERT_EQ(beit::detail::exif_orientation(whole), 6);
+    ASSERT_EQ(beit::detail::exif_orientation(whole), 6u);
     for (std::size_t size = 0; size < whole.size(); ++size) {
       // A copy of this size, so that a sanitizer sees what is read behind it.
       const std::vector<std::uint8_t> cut(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size));
-      EXPECT_EQ(beit::detail::exif_orientation(cut), 1) << size;
+      EXPECT_EQ(beit::detail::exif_orientation(cut), std::nullopt) << size;
     }
-    EXPECT_EQ(beit::detail::exif_orientation(exif({{.tag = 0x010f}}, little, 65535)), 1);
+    EXPECT_EQ(beit::detail::exif_orientation(exif({{.tag = 0x010f}}, little, 65535)), std::nullopt);
     std::vector<std::uint8_t> far = whole;
     far[little ? 7 : 4] = 0xff;  // the directory's place
-    EXPECT_EQ(beit::detail::exif_orientation(far), 1);
+    EXPECT_EQ(beit::detail::exif_orientation(far), std::nullopt);
   }
 }
 

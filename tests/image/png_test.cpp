@@ -164,6 +164,42 @@ TEST(Png, NamesKindsThatDontExist) {
   EXPECT_THAT(outcome({beginning(8, 5), pixels, end}), HasSubstr("for colour type 5"));
 }
 
+TEST(Png, IsTurnedByExifOrXmpWhenAsked) {
+  const Data pixels = chunk("IDAT", stored(grey_rows));
+  const Data exif{'I', 'I', '*', 0, 8, 0, 0, 0, 1, 0, 0x12, 1, 3, 0, 1, 0, 0, 0, 6, 0, 0, 0};  // a quarter turn
+  const auto bytes_of = [](const std::string& text) { return Data(text.begin(), text.end()); };
+  std::string digits = "Raw profile type exif";
+  digits += std::string("\0\nexif\n 22\n", 11);
+  for (const std::uint8_t byte : exif) {
+    for (const int nibble : {byte >> 4, byte & 15}) digits += "0123456789abcdef"[nibble];
+  }
+  const std::string keyword = "XML:com.adobe.xmp", xmp = "tiff:Orientation=\"6\"";
+  Data compressed = bytes_of(keyword + '\0' + '\0');
+  const Data stream = stored(bytes_of(xmp));
+  compressed.insert(compressed.end(), stream.begin(), stream.end());
+  const std::vector<Data> notes{chunk("eXIf", exif), chunk("tEXt", bytes_of(digits)), chunk("zTXt", compressed),
+                                chunk("iTXt", bytes_of(keyword + std::string(5, '\0') + xmp))};
+  beit::DecodeOptions options;
+  options.apply_exif_orientation = true;
+  for (std::size_t i = 0; i < notes.size(); ++i) {
+    for (const bool is_behind : {false, true}) {
+      const Data png = joined({beginning(8, 0), is_behind ? pixels : notes[i], is_behind ? notes[i] : pixels, end});
+      EXPECT_EQ(outcome(png), grey_levels) << i;
+      const beit::Image turned = beit::decode_image(png.data(), png.size(), options);
+      ASSERT_EQ(turned.height(), 2) << i;
+      EXPECT_EQ(turned.data()[0], 50) << i;
+      EXPECT_EQ(turned.data()[6], 10) << i;
+      for (std::size_t cut = 8; cut < notes[i].size(); ++cut) {  // no part of a note is read beyond its end
+        Data part(notes[i].begin() + 8, notes[i].begin() + static_cast<std::ptrdiff_t>(cut));
+        const std::string type(notes[i].begin() + 4, notes[i].begin() + 8);
+        if (type == "zTXt" && cut < 27) continue;
+        const Data damaged = joined({beginning(8, 0), pixels, chunk(type, part), end});
+        EXPECT_NO_THROW(beit::decode_image(damaged.data(), damaged.size(), options)) << i << " cut to " << cut;
+      }
+    }
+  }
+}
+
 TEST(Inflater, ReturnsAStreamInPiecesOfAnySize) {
   Data bytes;
   for (std::size_t i = 0; i < 60000; ++i) bytes.push_back(static_cast<std::uint8_t>(i * i >> 7));

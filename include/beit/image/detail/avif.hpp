@@ -21,6 +21,7 @@
 #include <beit/core/concat.hpp>
 #include <beit/core/index.hpp>
 #include <beit/image/decode_options.hpp>
+#include <beit/image/detail/exif.hpp>
 #include <beit/image/image.hpp>
 #endif
 
@@ -78,7 +79,12 @@ inline Decoded decode_avif(const ImageFile& file, const DecodeOptions& options) 
   rgb.rowBytes = static_cast<std::uint32_t>(width * channels);
   require(avifImageYUVToRGB(decoder->image, &rgb));
   for (std::size_t i = 0; i * 4 < rgba.size(); ++i) std::copy_n(rgba.data() + i * 4, 3, image.data() + i * 3);
-  return {std::move(image), avif_orientation(*decoder->image)};
+  int orientation = avif_orientation(*decoder->image);
+  const Bytes exif{decoder->image->exif.data, decoder->image->exif.size};
+  const Bytes xmp{decoder->image->xmp.data, decoder->image->xmp.size};
+  // The container's orientation goes before EXIF's, and XMP's counts where there is neither, as in Pillow.
+  if (orientation == 1 && !exif_orientation(exif)) orientation = orientation_of({}, xmp);
+  return {std::move(image), orientation};
 }
 
 #else

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include <beit/core/index.hpp>
@@ -14,31 +16,62 @@
 namespace beit::inline BEIT_ABI {
 namespace detail {
 
-/// The beginning of the payload of a JPEG's APP1 segment with EXIF.
+// The beginnings of the payloads of a JPEG's APP1 segments with EXIF and with XMP.
 inline constexpr std::string_view exif_magic{"Exif\0", 5};
+inline constexpr std::string_view xmp_magic{"http://ns.adobe.com/xap/1.0/\0", 29};
 
-/// Reads EXIF's orientation, 1 to 8, from the payload of an APP1 segment, or from one without exif_magic, as other
-/// formats have it. Returns 1 (upright) if there is no valid orientation.
-inline int exif_orientation(Bytes payload) {
+/// Finds EXIF's orientation in the payload of an APP1 segment, or in one without exif_magic, as other formats have it.
+/// It may be a number that isn't 1 to 8.
+inline std::optional<std::uint32_t> exif_orientation(Bytes payload) {
   const Bytes tiff = starts_with(payload, std::string_view("Exif\0\0", 6)) ? payload.subspan(6) : payload;
   const bool little = starts_with(tiff, "II");
-  if (tiff.size() < 8 || (!little && !starts_with(tiff, "MM"))) return 1;
+  if (tiff.size() < 8 || (!little && !starts_with(tiff, "MM"))) return {};
   const auto short_at = [&](std::size_t at) { return little ? little16(tiff, at) : big16(tiff, at); };
   const auto long_at = [&](std::size_t at) { return little ? little32(tiff, at) : big32(tiff, at); };
 
-  constexpr std::uint32_t orientation_tag = 0x0112, short_type = 3;
-  constexpr std::size_t entry_bytes = 12;  // tag 2, type 2, count 4, value 4
+  constexpr std::uint32_t orientation_tag = 0x0112;
+  constexpr std::size_t entry_bytes = 12;  // tag 2, type 2, count 4, value or its place 4
+  // The bytes of each type's numbers, 0 where Pillow makes no integer of them: SHORT, LONG, SBYTE, SSHORT, SLONG, IFD.
+  constexpr std::array<std::size_t, 14> number_bytes{0, 0, 0, 2, 4, 0, 1, 0, 2, 4, 0, 0, 0, 4};
   const std::size_t directory = long_at(4);
-  if (directory > tiff.size() - 2) return 1;
+  if (directory > tiff.size() - 2) return {};
   const std::size_t entries = short_at(directory);
   for (std::size_t i = 0; i < entries; ++i) {
     const std::size_t at = directory + 2 + i * entry_bytes;
-    if (at + entry_bytes > tiff.size()) return 1;
-    if (short_at(at) != orientation_tag) continue;
-    const std::uint32_t value = short_at(at + 8);
-    return short_at(at + 2) == short_type && value >= 1 && value <= 8 ? static_cast<int>(value) : 1;
+    if (at + entry_bytes > tiff.size()) return {};
+    const std::uint32_t type = short_at(at + 2);
+    if (short_at(at) != orientation_tag || type >= number_bytes.size() || number_bytes[type] == 0) continue;
+    const std::size_t bytes = number_bytes[type];
+    const std::uint64_t count = long_at(at + 4);
+    const std::size_t place = count * bytes > 4 ? long_at(at + 8) : at + 8;
+    if (count == 0 || place > tiff.size() || count * bytes > tiff.size() - place) continue;
+    return bytes == 1 ? tiff[place] : bytes == 2 ? short_at(place) : long_at(place);
   }
-  return 1;
+  return {};
+}
+
+/// Finds tiff:Orientation in XMP, a digit behind the name as an attribute or an element.
+inline std::optional<std::uint32_t> xmp_orientation(std::string_view xmp) {
+  constexpr std::string_view name = "tiff:Orientation";
+  for (std::size_t at = 0; (at = xmp.find(name, at)) != std::string_view::npos;) {
+    at += name.size();
+    const std::string_view rest = xmp.substr(at);
+    const std::size_t digit = rest.starts_with("=\"") ? 2 : rest.starts_with(">") ? 1 : rest.size();
+    if (digit < rest.size() && '0' <= rest[digit] && rest[digit] <= '9') {
+      return static_cast<std::uint32_t>(rest[digit] - '0');
+    }
+  }
+  return {};
+}
+
+inline std::string_view as_text(Bytes bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
+
+/// The orientation, 1 to 8, that a file's EXIF and XMP (either may be empty) give it. As in Pillow, XMP counts only
+/// where EXIF has none, and 1 (upright) stands for numbers that don't exist.
+inline int orientation_of(Bytes exif, Bytes xmp) {
+  std::optional<std::uint32_t> found = exif_orientation(exif);
+  if (!found) found = xmp_orientation(as_text(xmp));
+  return found && *found >= 1 && *found <= 8 ? static_cast<int>(*found) : 1;
 }
 
 /// Turns an image upright as PIL.ImageOps.exif_transpose does.

@@ -47,18 +47,18 @@ inline Decoded decode_heif(const ImageFile& file, const DecodeOptions& options) 
   require(heif_context_get_primary_image_handle(context.get(), &opened));
   const std::unique_ptr<heif_image_handle, void (*)(const heif_image_handle*)> handle(opened,
                                                                                       &heif_image_handle_release);
-  const Index height = heif_image_handle_get_height(opened), width = heif_image_handle_get_width(opened);
-  check_size(file, height, width, options.max_pixels);
+  check_size(file, heif_image_handle_get_height(opened), heif_image_handle_get_width(opened), options.max_pixels);
 
   heif_image* decoded = nullptr;
   require(heif_decode_image(opened, &decoded, heif_colorspace_RGB, heif_chroma_interleaved_RGB, nullptr));
   const std::unique_ptr<heif_image, void (*)(const heif_image*)> pixels(decoded, &heif_image_release);
   int stride = 0;
   const std::uint8_t* rows = heif_image_get_plane_readonly(decoded, heif_channel_interleaved, &stride);
-  if (rows == nullptr || heif_image_get_height(decoded, heif_channel_interleaved) != height ||
-      heif_image_get_width(decoded, heif_channel_interleaved) != width) {
-    file.fail("damaged HEIC: found an image whose size isn't its header's");
-  }
+  if (rows == nullptr) file.fail("damaged HEIC: found no pixels");
+  // The sides may have changed places: the library's header leaves out a rotation that the file names before the size.
+  const Index height = heif_image_get_height(decoded, heif_channel_interleaved);
+  const Index width = heif_image_get_width(decoded, heif_channel_interleaved);
+  check_size(file, height, width, options.max_pixels);
   Image image(height, width);
   for (Index y = 0; y < height; ++y) std::copy_n(rows + y * stride, width * 3, image.data() + y * width * 3);
   return {std::move(image)};

@@ -125,7 +125,7 @@ inline JpegSegment next_jpeg_segment(const ImageFile& file, std::size_t at) {
 
 /// Facts about a JPEG that stb_image doesn't report, or goes wrong on.
 struct JpegSegments {
-  int orientation = 1;  ///< EXIF's, 1 to 8.
+  int orientation = 1;  ///< EXIF's or XMP's, 1 to 8.
   bool wants_standard_tables = false;
   bool sequential = false;     ///< Neither progressive nor without a frame.
   std::size_t interval = 0;    ///< The units of a scan between two restart markers; 0 if there are none.
@@ -146,7 +146,8 @@ inline JpegSegments check_jpeg(const ImageFile& file) {
   JpegTables tables;
   JpegScan scan;
   JpegSegments found;
-  bool found_exif = false, found_adobe = false;
+  Bytes exif, xmp;
+  bool found_adobe = false;
   for (std::size_t at = 0;;) {
     const JpegSegment segment = next_jpeg_segment(file, at);
     const std::uint8_t marker = segment.marker;
@@ -170,10 +171,8 @@ inline JpegSegments check_jpeg(const ImageFile& file) {
     if (marker == 0xdb) tables.define_quantisation(payload);
     if (marker == 0xdd) scan.set_interval(payload);
     if (is_adobe(marker, payload)) found_adobe = true;
-    if (marker == 0xe1 && !found_exif && starts_with(payload, exif_magic)) {
-      found_exif = true;
-      found.orientation = exif_orientation(payload);
-    }
+    if (marker == 0xe1 && exif.empty() && starts_with(payload, exif_magic)) exif = payload;
+    if (marker == 0xe1 && starts_with(payload, xmp_magic)) xmp = payload;
     if (found.first_scan == 0) {
       found.has_junk = found.has_junk || segment.after_junk;
       if (marker != 0xda) found.headers.push_back(bytes.subspan(segment.at, segment.end - segment.at));
@@ -200,6 +199,7 @@ inline JpegSegments check_jpeg(const ImageFile& file) {
       break;
     }
   }
+  found.orientation = orientation_of(exif, xmp);
   found.interval = scan.interval();
   found.wants_adobe = scan.components() == 4 && !found_adobe;
   found.wants_standard_tables = tables.wants_standard();

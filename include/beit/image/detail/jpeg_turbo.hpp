@@ -48,12 +48,13 @@ class JpegTurbo {
     info_.client_data = this;
     if (!read_header()) fail();
     // Reads the orientation now, because the end of decoding frees the markers.
+    Bytes exif, xmp;
     for (jpeg_saved_marker_ptr marker = info_.marker_list; marker != nullptr; marker = marker->next) {
       const Bytes payload(marker->data, marker->data_length);
-      if (!starts_with(payload, exif_magic)) continue;
-      orientation_ = exif_orientation(payload);
-      break;
+      if (exif.empty() && starts_with(payload, exif_magic)) exif = payload;
+      if (starts_with(payload, xmp_magic)) xmp = payload;
     }
+    orientation_ = orientation_of(exif, xmp);
     const int channels = info_.num_components;
     if (channels != 1 && channels != 3 && channels != 4) {
       file_.fail(concat({"found a JPEG of ", channels, " channels, wanted 1, 3 or 4"}));
@@ -64,7 +65,7 @@ class JpegTurbo {
 
   Size size() const { return {static_cast<Index>(info_.image_height), static_cast<Index>(info_.image_width)}; }
 
-  /// EXIF's orientation, 1 to 8; 1 (upright) if there is no valid one.
+  /// EXIF's or XMP's orientation, 1 to 8; 1 (upright) if there is no valid one.
   int orientation() const { return orientation_; }
 
   /// Decodes the pixels; call it once. Throws ImageError for a file that ends early or is too badly damaged.

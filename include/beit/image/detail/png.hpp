@@ -19,6 +19,7 @@
 #include <beit/image/detail/image_file.hpp>
 #include <beit/image/detail/inflate.hpp>
 #include <beit/image/detail/png_chunks.hpp>
+#include <beit/image/detail/png_orientation.hpp>
 #include <beit/image/detail/png_rows.hpp>
 #include <beit/image/image.hpp>
 
@@ -123,7 +124,7 @@ inline Decoded decode_png(const ImageFile& file, const DecodeOptions& options) {
     file.fail(concat({"truncated: found ", data.size(), " bytes of compressed data, which can't be ", png.height, " x ",
                       png.width, " pixels"}));
   }
-  return {PngPixels(file, png, data).read()};
+  return {PngPixels(file, png, data).read(), options.apply_exif_orientation ? png_orientation(png) : 1};
 }
 
 }  // namespace detail

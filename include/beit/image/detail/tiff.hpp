@@ -66,9 +66,15 @@ class Tiff {
     if (tiff_ != nullptr) TIFFClose(tiff_);
   }
 
-  /// EXIF's orientation, 1 to 8, from the tag; 1 (upright) if there is no valid one.
+  /// EXIF's orientation, 1 to 8, from the tag or else from XMP; 1 (upright) if there is no valid one.
   int orientation() const {
-    const int found = static_cast<int>(tag(TIFFTAG_ORIENTATION, 1));
+    std::uint16_t found = 1;
+    std::uint32_t xmp_bytes = 0;
+    const void* xmp = nullptr;
+    if (TIFFGetField(tiff_, TIFFTAG_ORIENTATION, &found) == 0 &&
+        TIFFGetField(tiff_, TIFFTAG_XMLPACKET, &xmp_bytes, &xmp) != 0) {
+      return orientation_of({}, {static_cast<const std::uint8_t*>(xmp), xmp_bytes});
+    }
     return found >= 1 && found <= 8 ? found : 1;
   }
 

@@ -39,12 +39,16 @@ inline Decoded decode_webp(const ImageFile& file, const DecodeOptions& options) 
   const Index height = WebPDemuxGetI(demuxer.get(), WEBP_FF_CANVAS_HEIGHT);
   check_size(file, height, width, options.max_pixels);
 
-  int orientation = 1;
-  WebPChunkIterator exif;
-  if (WebPDemuxGetChunk(demuxer.get(), "EXIF", 1, &exif) != 0) {
-    orientation = exif_orientation({exif.chunk.bytes, exif.chunk.size});
-    WebPDemuxReleaseChunkIterator(&exif);
-  }
+  const auto chunk = [&](const char* name) {
+    WebPChunkIterator found;
+    Bytes bytes;
+    if (WebPDemuxGetChunk(demuxer.get(), name, 1, &found) != 0) {
+      bytes = {found.chunk.bytes, found.chunk.size};  // in the file
+      WebPDemuxReleaseChunkIterator(&found);
+    }
+    return bytes;
+  };
+  const int orientation = orientation_of(chunk("EXIF"), chunk("XMP "));
 
   WebPAnimDecoderOptions settings;
   if (WebPAnimDecoderOptionsInit(&settings) == 0) {
