@@ -57,7 +57,16 @@ TEST(TiffSamples, PackedGreysReachWhite) {
 TEST(TiffSamples, SixteenBitsKeepTheirHighByteAndNumbersAreClipped) {
   TiffSamples samples{.photometric = TiffSamples::black_is_zero, .bits = 16};
   EXPECT_THAT(greys(samples, bytes_of<std::uint16_t>({0x12ff, 0xff00}), 2), ElementsAre(0x12, 0xff));
+  // Shown as if black were 0, as in Pillow.
+  samples.photometric = TiffSamples::white_is_zero;
+  EXPECT_THAT(greys(samples, bytes_of<std::uint16_t>({0x12ff, 0xff00}), 2), ElementsAre(0x12, 0xff));
+  samples.photometric = TiffSamples::black_is_zero;
+  samples.bits = 12;
+  EXPECT_THAT(greys(samples, {0x12, 0x34, 0x56, 0x78, 0x90}, 3), ElementsAre(0x12, 0x45, 0x78));
   samples.format = TiffSamples::signed_int;
+  samples.bits = 8;  // as if they had no sign, as in Pillow
+  EXPECT_THAT(greys(samples, {0, 7, 200}, 3), ElementsAre(0, 7, 200));
+  samples.bits = 16;
   EXPECT_THAT(greys(samples, bytes_of<std::int16_t>({-5, 7, 300}), 3), ElementsAre(0, 7, 255));
   samples.bits = 32;
   EXPECT_THAT(greys(samples, bytes_of<std::int32_t>({-5, 7, 1 << 30}), 3), ElementsAre(0, 7, 255));
@@ -79,6 +88,16 @@ TEST(TiffSamples, ColoursAreReadSideBySideOrByPlanes) {
   EXPECT_THAT(rgb(samples, bytes_of<std::uint16_t>({0x01ff, 0x0200, 0xff80}), 1), ElementsAre(1, 2, 255));
 }
 
+TEST(TiffSamples, OtherSpacesOfColoursBecomeRgb) {
+  const TiffSamples ycbcr{.photometric = TiffSamples::ycbcr, .bits = 8, .count = 3};
+  EXPECT_THAT(rgb(ycbcr, {100, 128, 128, 100, 90, 200, 255, 0, 255}, 3),
+              ElementsAre(100, 100, 100, 200, 61, 32, 255, 208, 28));
+  TiffSamples lab{.photometric = TiffSamples::lab, .bits = 8, .count = 3};
+  lab.grid = beit::detail::lab_grid();
+  EXPECT_THAT(rgb(lab, {0, 0, 0, 255, 0, 0, 128, 100, 0xe0, 200, 0x90, 60, 121, 3, 65}, 5),
+              ElementsAre(1, 0, 1, 254, 255, 254, 246, 0, 177, 0, 237, 61, 135, 109, 0));
+}
+
 TEST(TiffSamples, PalettesAndInksBecomeColours) {
   TiffSamples samples{.photometric = TiffSamples::indexed, .bits = 4};
   samples.palette[2] = {1, 2, 3};
@@ -97,8 +116,11 @@ TEST(TiffSamples, KindsThatPillowDoesNotReadAreNotReadEither) {
   EXPECT_TRUE((TiffSamples{.photometric = TiffSamples::rgb, .bits = 8, .count = 3}.are_read()));
   EXPECT_FALSE((TiffSamples{.photometric = TiffSamples::rgb, .bits = 8, .count = 2}.are_read()));
   EXPECT_FALSE((TiffSamples{.photometric = TiffSamples::rgb, .bits = 4, .count = 3}.are_read()));
-  EXPECT_FALSE((TiffSamples{.photometric = 8, .bits = 8, .count = 3}.are_read()));  // Lab
-  EXPECT_FALSE((TiffSamples{.photometric = TiffSamples::black_is_zero, .bits = 12}.are_read()));
+  EXPECT_TRUE((TiffSamples{.photometric = TiffSamples::lab, .bits = 8, .count = 3}.are_read()));
+  EXPECT_FALSE((TiffSamples{.photometric = TiffSamples::lab, .bits = 16, .count = 3}.are_read()));
+  EXPECT_FALSE((TiffSamples{.photometric = 9, .bits = 8, .count = 3}.are_read()));
+  EXPECT_TRUE((TiffSamples{.photometric = TiffSamples::black_is_zero, .bits = 12}.are_read()));
+  EXPECT_FALSE((TiffSamples{.photometric = TiffSamples::white_is_zero, .bits = 12}.are_read()));
   EXPECT_FALSE((TiffSamples{.photometric = TiffSamples::white_is_zero, .bits = 32}.are_read()));
   EXPECT_TRUE((TiffSamples{.photometric = TiffSamples::black_is_zero, .bits = 32}.are_read()));
   EXPECT_FALSE((TiffSamples{.photometric = TiffSamples::rgb, .bits = 32, .count = 3, .format = TiffSamples::floating}

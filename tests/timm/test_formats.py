@@ -432,6 +432,38 @@ def test_tiff_of_every_layout(tmp_path):
     assert assert_pillows(files, tmp_path, ALL) > 300
 
 
+@pytest.mark.skipif(int(PIL.__version__.split(".")[0]) < 13, reason="needs Pillow 13")
+def test_tiff_of_rare_kinds(tmp_path):
+    rng = np.random.default_rng(10)
+    colours = rng.integers(0, 256, (21, 35, 3))
+    bytes_of_rows = colours[..., 0].astype(np.uint8)
+    files = {}
+    for order in "<>":
+        for layout, options in {"strip": {}, "strips": {"rows": 4}, "tiles": {"tile": 16}}.items():
+            name = f"{ord(order)}-{layout}"
+            files[f"ycbcr-{name}.tif"] = tiff_of(colours, 6, 8, order, **options)
+            files[f"int8-{name}.tif"] = tiff_of(colours[..., :1] - 128, 1, 8, order, sample_format=2, **options)
+            files[f"spare-{name}.tif"] = tiff_of(colours, 1, 8, order, extra=(0, 0), planar=2, compress=True, **options)
+    tags = {256: (4, [35]), 257: (4, [21]), 258: (3, [8]), 259: (3, [1]), 262: (3, [1]), 277: (3, [1]), 278: (4, [21]),
+            32996: (3, [0])}
+    files["datatype.tif"] = tiff([bytes_of_rows.tobytes()], tags)
+    assert assert_pillows(files, tmp_path, ALL) == len(files)
+
+    # Little CMS rounds a few colours otherwise.
+    lab = written({"lab.tif": tiff_of(rng.integers(0, 256, (300, 300, 3)), 8, 8)}, tmp_path)
+    off = np.abs(decode(lab, tmp_path, program=ALL)[0].astype(int) - pillow(lab[0]))
+    assert off.max() <= 1 and np.count_nonzero(off) <= 20
+
+
+def test_tiff_grey12_keeps_the_high_bits(tmp_path):
+    samples = np.random.default_rng(3).integers(0, 4096, (9, 10))
+    pairs = samples[:, ::2] << 12 | samples[:, 1::2]
+    data = np.stack([pairs >> 16, pairs >> 8, pairs], -1).astype(np.uint8).tobytes()
+    tags = {256: (4, [10]), 257: (4, [9]), 258: (3, [12]), 259: (3, [1]), 262: (3, [1]), 277: (3, [1]), 278: (4, [9])}
+    found = decode(written({"12.tif": tiff([data], tags)}, tmp_path), tmp_path, program=ALL)[0]
+    np.testing.assert_array_equal(found, np.repeat(samples[..., None] >> 4, 3, -1))
+
+
 def test_tiff_grey16_keeps_the_high_byte(tmp_path):
     samples = np.random.default_rng(2).integers(0, 65536, (9, 11, 1))
     paths = written({f"{order}.tif": tiff_of(samples, 1, 16, order) for order in "<>"}, tmp_path)
@@ -450,9 +482,9 @@ def test_tiff_that_is_damaged(tmp_path):
     paths = written(files, tmp_path)
     for path, found in zip(paths, decode(paths, tmp_path, program=ALL), strict=True):
         assert path.name.startswith("bad") or isinstance(found, str), path.name
-    lab = tiff_of(photo(4, 5).astype(int), 8, 8)
+    lab = tiff_of(photo(4, 5).astype(int), 9, 8)
     found, = decode(written({"lab.tif": lab}, tmp_path), tmp_path, program=ALL)
-    assert "found a TIFF of 3 samples of 8 bits (photometric interpretation 8" in found
+    assert "found a TIFF of 3 samples of 8 bits (photometric interpretation 9" in found
 
 
 @pytest.mark.parametrize("encode_command, decode_command, ending, library", [

@@ -20,10 +20,10 @@ namespace beit::inline BEIT_ABI {
 ///
 /// Reads JPEG, PNG, BMP, GIF, TGA, PBM, PGM, PPM, grey PFM and QOI, and the optional formats (formats.hpp) that this
 /// build has; of an animation or several pages, the first. The result equals Pillow's convert("RGB") except for JPEG,
-/// whose decoders round differently unless BEIT_USE_LIBJPEG_TURBO is set, and for 16-bit grey, which is reduced to its
-/// high byte where Pillow clips to white. TIFF, as in Pillow, and HEIC are turned upright; others are returned as
-/// stored. Throws ImageError for bytes that are no such image, damaged or truncated, or for an image larger than the
-/// limit.
+/// whose decoders round differently unless BEIT_USE_LIBJPEG_TURBO is set, and for grey of 12 or 16 bits, which is
+/// reduced to its high bits where Pillow clips to white. TIFF, as in Pillow, and HEIC are turned upright; others are
+/// returned as stored. Throws ImageError for bytes that are no such image, damaged or truncated, or for an image larger
+/// than the limit.
 BEIT_INLINE Image decode_image(std::span<const std::uint8_t> bytes, const DecodeOptions& options = {},
                                const std::string& name = "image in memory");
 

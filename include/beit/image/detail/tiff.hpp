@@ -88,22 +88,31 @@ class Tiff {
     samples_.photometric = tag(TIFFTAG_PHOTOMETRIC, PHOTOMETRIC_MINISWHITE);
     if (compression == COMPRESSION_OJPEG) samples_.photometric = PHOTOMETRIC_YCBCR;
     if (samples_.photometric == PHOTOMETRIC_YCBCR) {
-      if (compression != COMPRESSION_JPEG || separate_) return pixels_by_libtiff(height, width);
-      TIFFSetField(tiff_, TIFFTAG_JPEGCOLORMODE, JPEGCOLORMODE_RGB);
-      samples_.photometric = PHOTOMETRIC_RGB;
+      // Pillow doesn't look at the subsampling, whose default is by 2 and by which the library has noted wrong sizes.
+      raw_ = compression == COMPRESSION_NONE && !separate_ && has_all_colours(height, width);
+      if (!raw_ && (compression != COMPRESSION_JPEG || separate_)) return pixels_by_libtiff(height, width);
+      if (!raw_) {
+        TIFFSetField(tiff_, TIFFTAG_JPEGCOLORMODE, JPEGCOLORMODE_RGB);
+        samples_.photometric = PHOTOMETRIC_RGB;
+      }
     }
     samples_.bits = tag(TIFFTAG_BITSPERSAMPLE, 1);
     samples_.count = tag(TIFFTAG_SAMPLESPERPIXEL, 1);
     samples_.format = tag(TIFFTAG_SAMPLEFORMAT, SAMPLEFORMAT_UINT);
+    if (samples_.format == SAMPLEFORMAT_VOID) samples_.format = SAMPLEFORMAT_UINT;
     std::uint16_t extras = 0;
     const std::uint16_t* kinds = nullptr;
     if (TIFFGetField(tiff_, TIFFTAG_EXTRASAMPLES, &extras, &kinds) != 0 && extras > 0) {
       samples_.associated_alpha = kinds[0] == EXTRASAMPLE_ASSOCALPHA;
+      // Planes of no known kind are left out.
+      const bool unknown = std::all_of(kinds, kinds + extras, [](std::uint16_t kind) { return kind == 0; });
+      if (separate_ && unknown && extras < samples_.count) samples_.count -= extras;
     }
     if (!samples_.are_read()) {
       file_.fail(concat({"found a TIFF of ", samples_.description(), ", which isn't supported"}));
     }
     if (samples_.photometric == PHOTOMETRIC_PALETTE) read_palette();
+    if (samples_.photometric == PHOTOMETRIC_CIELAB) samples_.grid = lab_grid();
     Image image(height, width);
     TIFFIsTiled(tiff_) != 0 ? read_tiles(image) : read_strips(image);
     return image;
@@ -164,9 +173,9 @@ class Tiff {
         const std::uint32_t strip =
             TIFFComputeStrip(tiff_, static_cast<std::uint32_t>(y), static_cast<std::uint16_t>(plane));
         const tmsize_t wanted = static_cast<tmsize_t>(plane_bytes);
-        require(
-            TIFFReadEncodedStrip(tiff_, strip, chunk.data() + plane_bytes * static_cast<std::size_t>(plane), wanted),
-            wanted);
+        require((raw_ ? TIFFReadRawStrip : TIFFReadEncodedStrip)(
+                    tiff_, strip, chunk.data() + plane_bytes * static_cast<std::size_t>(plane), wanted),
+                wanted);
       }
       convert(chunk.data(), row_bytes, plane_bytes, image, {y, 0}, {count, image.width()});
     }
@@ -185,9 +194,9 @@ class Tiff {
               TIFFComputeTile(tiff_, static_cast<std::uint32_t>(x), static_cast<std::uint32_t>(y), 0,
                               static_cast<std::uint16_t>(plane));
           const tmsize_t wanted = static_cast<tmsize_t>(plane_bytes);
-          require(
-              TIFFReadEncodedTile(tiff_, tile, chunk.data() + plane_bytes * static_cast<std::size_t>(plane), wanted),
-              wanted);
+          require((raw_ ? TIFFReadRawTile : TIFFReadEncodedTile)(
+                      tiff_, tile, chunk.data() + plane_bytes * static_cast<std::size_t>(plane), wanted),
+                  wanted);
         }
         convert(chunk.data(), row_bytes, plane_bytes, image, {y, x},
                 {std::min(height, image.height() - y), std::min(width, image.width() - x)});
@@ -215,7 +224,15 @@ class Tiff {
     return TIFFGetFieldDefaulted(tiff_, TIFFTAG_ROWSPERSTRIP, &rows) != 0 ? rows : 0;
   }
 
-  /// Uses the library's own conversion, as Pillow does for YCbCr other than JPEG.
+  /// Whether the first chunk of an image without compression has bytes for three colours of every pixel.
+  bool has_all_colours(Index height, Index width) const {
+    const Index pixels = TIFFIsTiled(tiff_) != 0 ? tag32(TIFFTAG_TILEWIDTH) * tag32(TIFFTAG_TILELENGTH)
+                                                 : width * std::clamp<Index>(rows_per_strip(), 1, height);
+    return tag(TIFFTAG_FILLORDER, FILLORDER_MSB2LSB) == FILLORDER_MSB2LSB &&
+           TIFFGetStrileByteCount(tiff_, 0) >= static_cast<std::uint64_t>(pixels) * 3;
+  }
+
+  /// Uses the library's own conversion, as Pillow does for compressed YCbCr other than JPEG.
   Image pixels_by_libtiff(Index height, Index width) {
     TIFFRGBAImage rgba;
     std::array<char, 1024> reason{};
@@ -251,6 +268,7 @@ class Tiff {
   TIFF* tiff_ = nullptr;
   std::uint64_t at_ = 0;  // the library's position
   bool separate_ = false;
+  bool raw_ = false;  // chunks are read as they are stored
   TiffSamples samples_;
   std::array<char, 256> message_{};
 };

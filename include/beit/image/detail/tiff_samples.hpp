@@ -7,43 +7,58 @@
 #include <cstdint>
 #include <cstring>
 #include <string>
+#include <vector>
 
 #include <beit/core/index.hpp>
 #include <beit/core/version.hpp>
+#include <beit/image/detail/lab.hpp>
 
 namespace beit::inline BEIT_ABI {
 namespace detail {
 
 /// The format of a pixel's samples, by the values of TIFF's tags.
 struct TiffSamples {
-  enum Photometric : std::uint32_t { white_is_zero = 0, black_is_zero = 1, rgb = 2, indexed = 3, cmyk = 5 };
+  enum Photometric : std::uint32_t {
+    white_is_zero = 0,
+    black_is_zero = 1,
+    rgb = 2,
+    indexed = 3,
+    cmyk = 5,
+    ycbcr = 6,
+    lab = 8
+  };
   enum Format : std::uint32_t { unsigned_int = 1, signed_int = 2, floating = 3 };
 
   std::uint32_t photometric = white_is_zero;
-  std::uint32_t bits = 1;  ///< Bits per sample: 1, 2, 4, 8, 16 or 32, the latter two in this machine's byte order.
+  std::uint32_t bits = 1;  ///< Bits per sample: 1, 2, 4, 8, 12, 16 or 32, the latter two in this machine's byte order.
   std::uint32_t count = 1;
   std::uint32_t format = unsigned_int;
   bool associated_alpha = false;                           ///< The colours are multiplied by the first extra sample.
   std::array<std::array<std::uint8_t, 3>, 256> palette{};  ///< The colours of `indexed`.
+  std::vector<std::uint16_t> grid{};                       ///< lab_grid() for `lab`.
 
   /// Whether to_rgb supports them, which are the kinds that Pillow reads.
   bool are_read() const {
     const bool small = bits == 1 || bits == 2 || bits == 4 || bits == 8;
     if (format != unsigned_int) {
-      const bool is_signed = format == signed_int && (bits == 16 || bits == 32);
+      const bool is_signed =
+          format == signed_int && (bits == 16 || bits == 32 || (bits == 8 && photometric == black_is_zero));
       return count == 1 && photometric <= black_is_zero && (is_signed || (format == floating && bits == 32));
     }
     switch (photometric) {
       case white_is_zero:
         return count == 1 && (small || bits == 16);
       case black_is_zero:
-        return (count == 1 && (small || bits == 16 || bits == 32)) || (count == 2 && bits == 8);
+        return (count == 1 && (small || bits == 12 || bits == 16 || bits == 32)) || (count == 2 && bits == 8);
       case indexed:
         return (count == 1 && small) || (count == 2 && bits == 8);
       case rgb:
         return (bits == 8 && count >= 3 && count <= 6) || (bits == 16 && (count == 3 || count == 4));
       case cmyk:
         return (bits == 8 && count >= 4 && count <= 6) || (bits == 16 && count == 4);
+      case ycbcr:
+      case lab:
+        return bits == 8 && count == 3;
       default:
         return false;
     }
@@ -72,6 +87,11 @@ struct TiffSamples {
           const int product = byte(c) * rest + 128;
           out[c] = static_cast<std::uint8_t>(rest - (((product >> 8) + product) >> 8));
         }
+      } else if (photometric == ycbcr) {
+        from_ycbcr(byte(0), byte(1), byte(2), out);
+      } else if (photometric == lab) {  // a and b are signed
+        lab_to_rgb(grid, {byte(0), static_cast<std::uint8_t>(byte(1) ^ 128), static_cast<std::uint8_t>(byte(2) ^ 128)},
+                   out);
       } else if (photometric == indexed) {
         std::copy_n(palette[bits < 8 ? packed(row, x) : row[x * step]].data(), 3, out);
       } else {
@@ -94,6 +114,12 @@ struct TiffSamples {
     return found;
   }
 
+  /// Reads the upper 8 bits of a sample of 12.
+  static std::uint8_t high_of_12(const std::uint8_t* row, std::size_t i) {
+    const std::uint8_t* const pair = row + i / 2 * 3;
+    return i % 2 == 0 ? pair[0] : static_cast<std::uint8_t>((pair[1] & 15) << 4 | pair[2] >> 4);
+  }
+
   /// Reads a sample of 8 bits, or the upper 8 of 16.
   std::uint8_t high_byte(const std::uint8_t* row, std::size_t i) const {
     return bits == 16 ? static_cast<std::uint8_t>(value<std::uint16_t>(row, i) >> 8) : row[i];
@@ -104,18 +130,28 @@ struct TiffSamples {
     return x >= Value{255} ? std::uint8_t{255} : x > Value{0} ? static_cast<std::uint8_t>(x) : std::uint8_t{0};
   }
 
-  /// Reads a grey value. Numbers that aren't fractions of white are clipped, as in Pillow; unsigned 16 bits, which it
-  /// clips, too, are scaled, as those of PNG are.
+  /// Reads a grey value. Numbers that aren't fractions of white are clipped, as in Pillow; unsigned 12 and 16 bits,
+  /// which it clips, too, are scaled, as those of PNG are. Like Pillow, shows 16 bits of which white is 0 as if black
+  /// were.
   std::uint8_t grey(const std::uint8_t* row, std::size_t i) const {
     if (format == floating) return clip(value<float>(row, i));
-    if (format == signed_int) {
+    if (format == signed_int && bits > 8) {
       return bits == 16 ? clip(int{value<std::int16_t>(row, i)}) : clip(value<std::int32_t>(row, i));
     }
     // Pillow treats these as signed numbers.
     if (bits == 32) return clip(value<std::int32_t>(row, i));
+    if (bits == 12) return high_of_12(row, i);
     const std::uint8_t level =
         bits < 8 ? static_cast<std::uint8_t>(packed(row, i) * (255 / ((1u << bits) - 1))) : high_byte(row, i);
-    return photometric == white_is_zero ? static_cast<std::uint8_t>(255 - level) : level;
+    return photometric == white_is_zero && bits <= 8 ? static_cast<std::uint8_t>(255 - level) : level;
+  }
+
+  /// Rounds to 64ths as Pillow's tables do.
+  static void from_ycbcr(int y, int cb, int cr, std::uint8_t* out) {  // (3)
+    const auto part = [](int difference, double factor) { return static_cast<int>(difference * factor * 64 + 0.5); };
+    const std::array<int, 3> levels{part(cr - 128, 1.402), part(cb - 128, -0.34414) + part(cr - 128, -0.71414),
+                                    part(cb - 128, 1.772)};
+    for (std::size_t c = 0; c < 3; ++c) out[c] = clip(y + (levels[c] >> 6));
   }
 
   static void divide(std::uint8_t* colour, int alpha) {
