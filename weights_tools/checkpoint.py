@@ -1,4 +1,5 @@
 """Reading BEiT checkpoints in the layouts in which they are published, and inferring their configurations."""
+import argparse
 import json
 import math
 import pickle
@@ -10,9 +11,23 @@ import timm
 import torch
 
 import converted
+import name_tables
 from converted import ConversionError, one_line
 
 FALLBACK_ARCHITECTURE = "beit_base_patch16_224"
+# The keys under which checkpoints nest their tensors; averaged weights come first.
+NESTED = ("state_dict_ema", "model_ema", "ema_state_dict", "ema", "state_dict", "model_state_dict", "model", "module")
+# Files that are no BEiT's, by a part of their names.
+FOREIGN = (
+    ("quantize.", "BEiT v2's tokenizer (VQ-KD)"),
+    ("blocks.input.w", "DALL-E's tokenizer, which convert_tokenizer.py converts"),
+    ("interactions.", "ViT-Adapter's"),
+    ("spm.stem", "ViT-Adapter's"),
+    ("vision_head.", "BEiT-3's for retrieval, which has no classifier"),
+    ("vit.embeddings.", "transformers' ViT"),
+    ("encoder.layers.encoder_layer_0.", "torchvision's ViT"),
+)
+SEGMENTATION = {"mmpretrain": "mmsegmentation", "timm and Microsoft": "Microsoft"}
 
 
 def note(text):
@@ -37,21 +52,25 @@ def read_checkpoint(path, unsafe_pickle=False):
                 hint = " (--unsafe-pickle loads Python objects from a file that you trust)"
             text = one_line(error)[:200]
             raise ConversionError(f"can't read {path} as a PyTorch checkpoint: {text}{hint}") from error
-    for key in ("model", "module"):
-        if isinstance(checkpoint, dict) and isinstance(checkpoint.get(key), dict):
-            checkpoint = checkpoint[key]
+    while isinstance(checkpoint, dict):
+        inner = next((checkpoint[key] for key in NESTED if isinstance(checkpoint.get(key), dict)), None)
+        if inner is None:
+            break
+        checkpoint = inner
     if not isinstance(checkpoint, dict):
         raise ConversionError(f"{path} holds a {type(checkpoint).__name__}, wanted a dictionary of tensors")
-    tensors = {}
-    for name, value in timm.models.clean_state_dict(checkpoint).items():
-        if not isinstance(value, torch.Tensor):
+    for name, value in checkpoint.items():
+        if not isinstance(name, str) or not isinstance(value, torch.Tensor):
             raise ConversionError(f"{path}: entry {name!r} is a {type(value).__name__}, wanted a tensor")
-        if name.endswith("relative_position_index"):
-            continue
+    tensors = {name: value for name, value in timm.models.clean_state_dict(checkpoint).items()
+               if not name.endswith("relative_position_index")}
+    tensors, publisher = by_timms_names(tensors, path)
+    for name, value in tensors.items():
         if not value.is_floating_point() and value.dtype != torch.int8:
             raise ConversionError(f"{path}: tensor {name} has type {value.dtype}, wanted floating point")
-        tensors[name] = value
     tensors = converted.restore_tensors(tensors)
+    if publisher == "candle":
+        tensors = without_key_bias(tensors)
     # Drops BEiT v2's blocks that only pre-training uses, and a mask token without a head.
     dropped = [name for name in tensors if name.startswith("cls_pt_layers.")
                or name == "mask_token" and "lm_head.weight" not in tensors]
@@ -64,20 +83,69 @@ def read_checkpoint(path, unsafe_pickle=False):
     for name in ("patch_embed.proj.weight", "cls_token", "blocks.0.attn.qkv.weight"):
         if name not in tensors:
             raise ConversionError(f"{path} is not a BEiT checkpoint: it has no {name}")
-    return tensors, check_config(config, path) if config is not None else None
+    if "norm.weight" not in tensors and "fc_norm.weight" not in tensors and not is_transformers(publisher):
+        raise ConversionError(f"{path} is a trunk without a last norm (mmsegmentation's?), wanted a classifier or a "
+                              "pre-trained model")
+    return tensors, check_config(config, path) if config is not None else None, publisher
 
 
-def read_config(path):
-    """Read a config.json that timm published."""
+def by_timms_names(tensors, path):
+    """Return `tensors` by timm's names, and their publisher. Raise an error that says whose a foreign file is."""
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        found = name_tables.publisher_of(tensors)
+    except name_tables.Ambiguous as error:
+        what = foreign_of(tensors)
+        raise ConversionError(f"{path} is {what}" if what else f"{path} holds several models, under {error}") from error
+    publisher = found[0].name if found else None
+    if any(name.startswith("decode_head.") or ".decode_head." in name for name in tensors):
+        owner = SEGMENTATION.get(publisher, publisher or "somebody")
+        raise ConversionError(f"{path} is {owner}'s: a segmentation model, which this tool doesn't convert; "
+                              "beit-embed takes features of its trunk from a .safetensors")
+    if what := foreign_of(tensors):
+        raise ConversionError(f"{path} is {what}, wanted a BEiT")
+    if not found:
+        shown = ", ".join(list(tensors)[:3])
+        raise ConversionError(f"{path} is not a BEiT checkpoint: it has no cls_token, but "
+                              + (f"{len(tensors)} tensors such as {shown}" if tensors else "no tensor at all"))
+    try:
+        return name_tables.translate(tensors, *found), publisher
+    except KeyError as error:
+        raise ConversionError(f"{path} ({publisher}): {error.args[0]} is missing") from error
+    except (RuntimeError, IndexError) as error:
+        raise ConversionError(f"{path} ({publisher}): parts of a tensor don't fit: {one_line(error)}") from error
+
+
+def foreign_of(names):
+    """Say whose a file with these names is, if it is known and no BEiT's."""
+    return next((what for part, what in FOREIGN if any(part in name for name in names)), None)
+
+
+def without_key_bias(tensors):
+    """Cut candle's whole bias of attention in three, as timm's Beit has it. That of the keys has no effect: it adds the
+    same number to all of a query's scores."""
+    result = dict(tensors)
+    for name in tensors:
+        if name.endswith(".attn.qkv.bias"):
+            q, _, v = result.pop(name).tensor_split(3)
+            result[name.replace("qkv.bias", "q_bias")], result[name.replace("qkv.bias", "v_bias")] = q, v
+    return result
+
+
+def is_transformers(publisher):
+    return "transformers" in publisher
+
+
+def read_json(path):
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ConversionError(f"can't read {path}: {one_line(error)}") from error
-    return check_config(config, path)
 
 
 def check_config(config, path):
-    """Return `config` with all parts in their places, or raise an error that names `path`."""
+    """Return `config`, of timm or transformers, with all parts in their places, or raise an error that names `path`."""
+    if isinstance(config, dict) and converted.is_transformers_config(config):
+        return config
     if not isinstance(config, dict) or not isinstance(config.get("architecture"), str):
         raise ConversionError(f"{path}: its configuration names no architecture")
     if "pretrained_cfg" not in config:  # older files keep everything on one level
@@ -154,8 +222,38 @@ def parts_of(tensors, options):
     }
 
 
-def infer_config(tensors, options):
-    """Infer the configuration of a bare checkpoint from its shapes."""
+def transformers_config(tensors, config):
+    """Return the configuration for timm of a model of transformers with this config.json, to which shapes add what it
+    leaves out."""
+    def number_or_pair(key):
+        value = config.get(key)
+        return (value, value) if isinstance(value, int) else tuple(value) if value else None
+
+    try:
+        options = argparse.Namespace(num_heads=config.get("num_attention_heads"), image_size=number_or_pair("image_size"),
+                                     global_pool={True: "avg", False: "token"}.get(config.get("use_mean_pooling")))
+        eps = float(config.get("layer_norm_eps", 1e-12))
+    except (TypeError, ValueError) as error:
+        raise ConversionError(f"config.json: {one_line(error)}") from error
+    if config.get("hidden_act", "gelu") != "gelu":
+        raise ConversionError(f"config.json: hidden_act is {config['hidden_act']!r}, wanted 'gelu'")
+    return {**infer_config(tensors, options, quiet=True), "layer_norm_eps": eps}
+
+
+def bare_transformers_config(tensors, options):
+    """Return the config.json and preprocessor_config.json that a bare checkpoint of transformers lacks."""
+    arguments = infer_config(tensors, options, quiet=True)["model_args"]
+    note("found no config.json beside the weights of transformers: assuming the defaults of its classes")
+    height, width = arguments["img_size"]
+    config = {"model_type": "beit", "image_size": [height, width], "num_attention_heads": arguments["num_heads"],
+              "use_mean_pooling": arguments["global_pool"] == "avg"}
+    preprocessor = {"image_processor_type": "BeitImageProcessor", "do_center_crop": False,
+                    "size": {"height": height, "width": width}}
+    return config, json.dumps(preprocessor)
+
+
+def infer_config(tensors, options, quiet=False):
+    """Infer the configuration of a bare checkpoint from its shapes; `quiet` takes no note of what is assumed."""
     blocks = {int(match[1]) for match in (re.match(r"blocks\.(\d+)\.", name) for name in tensors) if match}
     if blocks != set(range(len(blocks))):
         raise ConversionError(f"the checkpoint has {len(blocks)} blocks, numbered up to {max(blocks)}")
@@ -179,10 +277,10 @@ def infer_config(tensors, options):
         **parts_of(tensors, options),
     }
     if is_beit3(tensors):
-        architecture = match_architecture(arguments, timm.list_models("beit3_*"), "beit3_base_patch16_224")
+        architecture = match_architecture(arguments, timm.list_models("beit3_*"), "beit3_base_patch16_224", quiet)
     else:
         arguments["init_values"] = 0.1 if "blocks.0.gamma_1" in tensors else 0.0
-        architecture = match_architecture(arguments, timm.list_models(module="beit"), FALLBACK_ARCHITECTURE)
+        architecture = match_architecture(arguments, timm.list_models(module="beit"), FALLBACK_ARCHITECTURE, quiet)
     return {"architecture": architecture, "model_args": arguments, "pretrained_cfg": preprocessing_of(architecture)}
 
 
@@ -207,7 +305,7 @@ def preprocessing_of(architecture):
     return {**timm.get_pretrained_cfg(architecture).to_dict(), "license": "unknown"}
 
 
-def match_architecture(arguments, names, fallback):
+def match_architecture(arguments, names, fallback, quiet=False):
     """Find the architecture in `names` with these sizes; BEiT comes before BEiT v2, which has the same shapes."""
     for name in names:
         width, depth, heads = (1024, 24, 16) if "_large_" in name else (768, 12, 12)
@@ -215,9 +313,10 @@ def match_architecture(arguments, names, fallback):
         if (arguments["embed_dim"], arguments["depth"], arguments["num_heads"]) == (width, depth, heads) \
                 and arguments["patch_size"] == (patch, patch) and arguments["img_size"] == (side, side):
             second = name.replace("beit_", "beitv2_")
-            if second in names:
+            if second in names and not quiet:
                 note(f"assuming {name}; BEiT v2 has the same shapes but another mean and std: if it is one, "
                      f"give --architecture {second}")
             return name
-    note(f"the sizes are those of no timm architecture: using {fallback}'s preprocessing")
+    if not quiet:
+        note(f"the sizes are those of no timm architecture: using {fallback}'s preprocessing")
     return fallback

@@ -3,10 +3,12 @@
 
 SOURCE is one of
   a timm model name            beit_base_patch16_224.in22k_ft_in22k_in1k (timm downloads it; hf-hub:OWNER/NAME too)
-  a folder                     with model.safetensors (or pytorch_model.bin) and config.json, as timm publishes
+  a folder                     with model.safetensors (or pytorch_model.bin) and config.json, as timm publishes; or with
+                               those and preprocessor_config.json, as transformers does
   a converted file             for example to store it in another type
-  a bare checkpoint            .safetensors, .bin, .pth or .pt; the weights may be nested under model, module,
-                               state_dict or their EMA forms, as the original BEiT releases are
+  a bare checkpoint            .safetensors, .bin, .pth, .pt or .ckpt, by the names of timm, Microsoft (BEiT-3 too),
+                               transformers, mmpretrain or candle, under any one prefix; the weights may be nested
+                               under model, module, state_dict or their EMA forms
 
 The architecture of a bare checkpoint is inferred from the shapes, unless --architecture names one; with
 --architecture, timm resizes position tables that belong to another image size.
@@ -14,13 +16,15 @@ The architecture of a bare checkpoint is inferred from the shapes, unless --arch
 A masked-image head (mask_token, lm_head) is kept, for beit-mask and load_masked_image_model.
 
 OUT gets timm's parameter names and, in the metadata entry "beit.config", the architecture, the preprocessing and
-the labels. It is written under a temporary name and renamed once it is complete.
+the labels; or config.json of transformers, with preprocessor_config.json in "beit.preprocessor". It is written under a temporary name and renamed once it is complete.
 """
 import argparse
+import json
 import logging
 import re
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import timm
 import torch
@@ -28,11 +32,16 @@ from timm.data import ImageNetInfo
 from timm.models.beit import checkpoint_filter_fn
 
 import converted
-from checkpoint import infer_config, named_config, note, read_checkpoint, read_config
+from checkpoint import (bare_transformers_config, check_config, infer_config, is_transformers, named_config, note,
+                        read_checkpoint, read_json, transformers_config)
 from converted import ConversionError, one_line
 
-FILE_SUFFIXES = (".safetensors", ".bin", ".pth", ".pt", ".tar")
+FILE_SUFFIXES = (".safetensors", ".bin", ".pth", ".pt", ".ckpt", ".tar")
+FOREIGN_SUFFIXES = {".pdparams": "PaddlePaddle's", ".h5": "Keras's", ".keras": "Keras's", ".onnx": "an ONNX file",
+                    ".gguf": "a GGUF file", ".npz": "NumPy's", ".msgpack": "Flax's", ".pkl": "a pickle"}
 WEIGHT_NAMES = ("model.safetensors", "pytorch_model.bin")
+PREPROCESSOR_NAMES = ("processor_config.json", "preprocessor_config.json")
+MMPRETRAIN_CROP_PCT = 224 / 256
 IMAGENET_OF_CLASSES = {1000: "imagenet-1k", 21841: "imagenet-22k"}
 
 
@@ -72,36 +81,85 @@ def fit(tensors, model):
     return fitting
 
 
+class Loaded(NamedTuple):
+    """What a source holds."""
+    model: torch.nn.Module
+    architecture: str
+    preprocessing: dict  # a pretrained_cfg, with the labels
+    head: dict = {}  # the tensors of a masked-image head
+    own_config: dict = None  # transformers' config.json, which is kept as it is
+    preprocessor: str = None  # its preprocessor_config.json
+
+
+def preprocessor_beside(folder):
+    """Read the preprocessing of a folder of transformers, as text."""
+    found = {name: read_json(folder / name) for name in PREPROCESSOR_NAMES if (folder / name).is_file()}
+    nested = next((text for text in found.values() if isinstance(text, dict) and "image_processor" in text), None)
+    text = nested or found.get("preprocessor_config.json")
+    if text is None:
+        raise ConversionError(f"{folder} has neither preprocessor_config.json nor image_processor in "
+                              "processor_config.json, which transformers needs, too")
+    return json.dumps(text)
+
+
+def model_of_transformers(tensors, config, preprocessor):
+    """Return a model of transformers. timm computes it, but for its preprocessing."""
+    for_timm = transformers_config(tensors, config)
+    model = converted.create_model(for_timm)
+    tensors, head = converted.split_head(tensors)
+    if "norm.weight" not in tensors and "fc_norm.weight" not in tensors:
+        model.norm = torch.nn.Identity()  # the mean of the patches' tokens, without a pooler
+    converted.load_tensors(model, tensors)
+    return Loaded(model, for_timm["architecture"], for_timm["pretrained_cfg"], head, config, preprocessor)
+
+
 def model_of_path(path, options):
-    """Return the model in a file or folder, its architecture, its labels and preprocessing as a pretrained_cfg, and the
-    tensors of a masked-image head."""
+    """Return the model in a file or folder."""
+    config = preprocessor = None
     if path.is_dir():
         weights = next((path / name for name in WEIGHT_NAMES if (path / name).is_file()), None)
         if weights is None:
             raise ConversionError(f"{path} has neither {' nor '.join(WEIGHT_NAMES)}")
-        config = read_config(path / "config.json")
-        tensors, _ = read_checkpoint(weights, options.unsafe_pickle)
+        config = check_config(read_json(path / "config.json"), path / "config.json")
+        tensors, _, publisher = read_checkpoint(weights, options.unsafe_pickle)
+        if converted.is_transformers_config(config):
+            preprocessor = preprocessor_beside(path)
     else:
         if path.suffix not in FILE_SUFFIXES:
-            raise ConversionError(f"{path}: wanted a file that ends in {', '.join(FILE_SUFFIXES)}")
-        tensors, config = read_checkpoint(path, options.unsafe_pickle)
+            what = FOREIGN_SUFFIXES.get(path.suffix)
+            raise ConversionError(f"{path}{' is ' + what if what else ''}: wanted a file that ends in "
+                                  + ", ".join(FILE_SUFFIXES))
+        tensors, config, publisher = read_checkpoint(path, options.unsafe_pickle)
+        if config is not None and converted.is_transformers_config(config):
+            preprocessor = converted.read_preprocessor(path)
+    if config is None and is_transformers(publisher):
+        if (path.parent / "config.json").is_file() and path.name in WEIGHT_NAMES:
+            return model_of_path(path.parent, options)
+        if options.architecture:
+            raise ConversionError(f"{path} has the names of transformers: --architecture is for timm's")
+        config, preprocessor = bare_transformers_config(tensors, options)
+        return model_of_transformers(tensors, config, preprocessor)
+    if config is not None and (options.architecture or options.num_heads or options.image_size or options.global_pool):
+        raise ConversionError(f"{path} has a configuration of its own: --architecture, --num-heads, --image-size "
+                              "and --global-pool are for bare checkpoints")
+    if config is not None and converted.is_transformers_config(config):
+        return model_of_transformers(tensors, config, preprocessor)
     if config is None:
         config = named_config(tensors, options) if options.architecture else infer_config(tensors, options)
         model = converted.create_model(config)
         if options.architecture:
             tensors = fit(tensors, model)
-    elif options.architecture or options.num_heads or options.image_size or options.global_pool:
-        raise ConversionError(f"{path} has a configuration of its own: --architecture, --num-heads, --image-size "
-                              "and --global-pool are for bare checkpoints")
     else:
         model = converted.create_model(config)
     tensors, head = converted.split_head(tensors)
     converted.load_tensors(model, tensors)
     preprocessing = dict(config["pretrained_cfg"])
+    if publisher == "mmpretrain":
+        preprocessing["crop_pct"] = MMPRETRAIN_CROP_PCT
     for key in ("label_names", "label_descriptions", "pass_order"):
         if config.get(key):
             preprocessing[key] = config[key]
-    return model, config["architecture"], preprocessing, head
+    return Loaded(model, config["architecture"], preprocessing, head)
 
 
 def labels_of(model, preprocessing):
@@ -121,6 +179,14 @@ def labels_of(model, preprocessing):
     return names, descriptions
 
 
+def load_again(path):
+    """Load the model in a converted file, which may have the configuration of transformers."""
+    tensors, config = converted.read(path)
+    if config is None or not converted.is_transformers_config(config):
+        return converted.load(path)
+    return model_of_transformers(converted.restore_tensors(tensors), config, None).model
+
+
 @torch.no_grad()
 def verify(path, model, dtype):
     """Compare the file at `path`, through its own configuration, with `model`, in double precision.
@@ -130,7 +196,7 @@ def verify(path, model, dtype):
     images = torch.rand(2, model.patch_embed.proj.in_channels, *model.patch_embed.img_size, dtype=torch.float64,
                         generator=torch.Generator().manual_seed(0)) * 2 - 1
     source = model.double()(images)
-    loaded = converted.load(path).double()(images)
+    loaded = load_again(path).double()(images)
     for name, parameter in model.named_parameters():
         parameter.copy_(converted.rounded(name, parameter, dtype))
     rounded = model(images)
@@ -149,18 +215,21 @@ def convert(options):
     if path.exists() or (looks_like_path and not options.source.startswith("hf-hub:")):
         if not path.exists():
             raise ConversionError(f"{path}: no such file or folder")
-        model, architecture, preprocessing, head = model_of_path(path, options)
+        model, architecture, preprocessing, head, own_config, preprocessor = model_of_path(path, options)
     else:
-        (model, architecture, preprocessing), head = model_of_timm(options.source), {}
+        model, architecture, preprocessing, head, own_config, preprocessor = Loaded(*model_of_timm(options.source))
     if options.out.is_dir():
         raise ConversionError(f"{options.out} is a folder, wanted a file name")
-    names, descriptions = labels_of(model, preprocessing)
-    config = converted.make_config(model, architecture, preprocessing, names, descriptions)
+    if own_config:
+        names, config = [], own_config
+    else:
+        names, descriptions = labels_of(model, preprocessing)
+        config = converted.make_config(model, architecture, preprocessing, names, descriptions)
     tensors = converted.convert_tensors({**model.state_dict(), **head}, options.dtype)
     check = (lambda temporary: verify(temporary, model, options.dtype)) if options.verify else None
-    converted.write(options.out, tensors, config, check)
+    converted.write(options.out, tensors, config, check, preprocessor)
     print(f"{options.out}: {architecture}, {sum(x.numel() for x in model.parameters())} parameters in {options.dtype}, "
-          f"{model.num_classes} classes, {len(names)} labels, {options.out.stat().st_size / 1e6:.1f} MB"
+          f"{model.num_classes} classes, {len(names or config.get('id2label', ()))} labels, {options.out.stat().st_size / 1e6:.1f} MB"
           + (f", with the masked-image head of {len(head['lm_head.weight'])} tokens" if head else ""))
     return config
 

@@ -7,6 +7,7 @@ pretrained_cfg; and pass_order, the library's name for the order in which Pillow
 In an int8 file each matrix of the blocks, NAME (outputs, inputs), is I8 and has NAME_scale (outputs,) in F32 beside it;
 the weight is their product. The first and last matrices are BF16, everything else F32.
 """
+import functools
 import json
 import os
 import re
@@ -17,10 +18,12 @@ import safetensors
 import safetensors.torch
 import timm
 import torch
+from timm.data import DEFAULT_CROP_PCT, IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from timm.models.beit import Beit
 from timm.models.vision_transformer import VisionTransformer
 
 CONFIG_KEY = "beit.config"
+PREPROCESSOR_KEY = "beit.preprocessor"  # transformers' preprocessor_config.json, beside its config.json in CONFIG_KEY
 DTYPES = {"f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16, "int8": torch.int8}
 SCALE_SUFFIX = "_scale"
 QUANTISED = re.compile(r"blocks\.\d+\.(attn\.(qkv|proj)|mlp\.fc[12])\.weight")
@@ -42,6 +45,11 @@ def is_beit3(model):
     return isinstance(model, VisionTransformer) and not isinstance(model.blocks[0].attn.norm, torch.nn.Identity)
 
 
+def is_transformers_config(config):
+    """Whether this is config.json of transformers' Beit or Data2VecVision."""
+    return config.get("model_type") in ("beit", "data2vec-vision")
+
+
 def _plain(size):
     """Return a size as in timm's own files: one number for a square, else height and width."""
     height, width = (int(side) for side in size)
@@ -61,6 +69,13 @@ def model_args(model):
     architecture's own value.
     """
     block = model.blocks[0]
+    if model.global_pool not in ("avg", "token"):
+        raise ConversionError(f"global_pool is {model.global_pool!r}, wanted 'avg' or 'token'")
+    if not isinstance(block.mlp.act, torch.nn.GELU) or block.mlp.act.approximate != "none":
+        raise ConversionError(f"the activation is {block.mlp.act}, wanted GELU()")
+    if block.attn.proj.in_features != model.embed_dim:
+        raise ConversionError(f"attention has a width of {block.attn.proj.in_features}, wanted the model's, "
+                              f"{model.embed_dim}")
     arguments = {
         "img_size": _plain(model.patch_embed.img_size),
         "patch_size": _plain(model.patch_embed.patch_size),
@@ -91,6 +106,16 @@ def model_args(model):
     }
 
 
+def _per_channel(key, numbers, channels):
+    """Return as many numbers as there are channels: these, or one that all have."""
+    numbers = [float(x) for x in numbers]
+    if len(numbers) != channels and len(set(numbers)) == 1:
+        return numbers[:1] * channels
+    if len(numbers) != channels:
+        raise ConversionError(f"{key} has {len(numbers)} numbers for {channels} channels")
+    return numbers
+
+
 def make_config(model, architecture, preprocessing, label_names=(), label_descriptions=None):
     """Return the configuration of `model`. `preprocessing` is a timm pretrained_cfg; its input_size is the model's.
 
@@ -100,6 +125,7 @@ def make_config(model, architecture, preprocessing, label_names=(), label_descri
     pass_order = preprocessing.get("pass_order") or PASS_ORDERS[0]
     if pass_order not in PASS_ORDERS:
         raise ConversionError(f"pass_order: found {pass_order!r}, wanted one of {', '.join(PASS_ORDERS)}")
+    channels = model.patch_embed.proj.in_channels
     config = {
         "architecture": architecture,
         "num_classes": model.num_classes,
@@ -110,12 +136,12 @@ def make_config(model, architecture, preprocessing, label_names=(), label_descri
         "label_descriptions": dict(label_descriptions or {}),
         "pass_order": pass_order,
         "pretrained_cfg": {
-            "input_size": [model.patch_embed.proj.in_channels, int(height), int(width)],
+            "input_size": [channels, int(height), int(width)],
             "interpolation": preprocessing.get("interpolation") or "bicubic",
-            "crop_pct": preprocessing.get("crop_pct") or 0.875,
+            "crop_pct": preprocessing.get("crop_pct") or DEFAULT_CROP_PCT,
             "crop_mode": preprocessing.get("crop_mode") or "center",
-            "mean": [float(x) for x in preprocessing.get("mean") or (0.485, 0.456, 0.406)],
-            "std": [float(x) for x in preprocessing.get("std") or (0.229, 0.224, 0.225)],
+            "mean": _per_channel("mean", preprocessing.get("mean") or IMAGENET_DEFAULT_MEAN, channels),
+            "std": _per_channel("std", preprocessing.get("std") or IMAGENET_DEFAULT_STD, channels),
             "license": preprocessing.get("license") or "unknown",
         },
     }
@@ -136,6 +162,8 @@ def create_model(config):
     for key in ("img_size", "patch_size"):
         if isinstance(arguments.get(key), list):
             arguments[key] = tuple(arguments[key])
+    if "layer_norm_eps" in config:
+        arguments["norm_layer"] = functools.partial(torch.nn.LayerNorm, eps=config["layer_norm_eps"])
     try:
         model = timm.create_model(architecture, pretrained=False, **arguments)
     except (TypeError, ValueError, AssertionError, RuntimeError, ZeroDivisionError) as error:
@@ -151,8 +179,9 @@ def one_line(error):
 
 
 def split_head(tensors):
-    """Split `tensors` into timm's, and those that only a masked-image model has: mask_token and lm_head."""
-    head = {name: value for name, value in tensors.items() if name == "mask_token" or name.startswith("lm_head.")}
+    """Split `tensors` into timm's, and those that only a masked-image model has: mask_token, lm_head and lm_norm."""
+    head = {name: value for name, value in tensors.items()
+            if name == "mask_token" or name.startswith(("lm_head.", "lm_norm."))}
     return {name: value for name, value in tensors.items() if name not in head}, head
 
 
@@ -234,8 +263,10 @@ def restore_tensors(tensors):
     return result
 
 
-def write(path, tensors, config=None, check=None):
+def write(path, tensors, config=None, check=None, preprocessor=None):
     """Write `tensors`, all of them already in the type to be stored, under a temporary name, then rename.
+
+    `preprocessor` is the text of transformers' preprocessor_config.json.
 
     The bytes depend only on the arguments. `check`, if given, is called with the temporary path before the rename; if
     it raises an exception, `path` stays as it was.
@@ -244,6 +275,8 @@ def write(path, tensors, config=None, check=None):
     metadata = {"format": "pt"}
     if config is not None:
         metadata[CONFIG_KEY] = json.dumps(config, ensure_ascii=False, sort_keys=False)
+    if preprocessor is not None:
+        metadata[PREPROCESSOR_KEY] = preprocessor
     data = _ordered_header(safetensors.torch.save(tensors, metadata))
     try:
         handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
@@ -281,14 +314,23 @@ def _ordered_header(data):
     return len(text).to_bytes(8, "little") + text, memoryview(data)[8 + length:]
 
 
-def read(path):
-    """Read the tensors of a safetensors file in their stored types, and its configuration or None."""
+def read_with_metadata(path):
+    """Read the tensors of a safetensors file in their stored types, and its metadata."""
     try:
         with safetensors.safe_open(str(path), framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}
     except (OSError, safetensors.SafetensorError, RuntimeError) as error:
         raise ConversionError(f"{path} is not a readable safetensors file: {one_line(error)}") from error
+
+
+def read_preprocessor(path):
+    """Read transformers' preprocessor_config.json, as text, of a safetensors file; None if it has none."""
+    return read_with_metadata(path)[1].get(PREPROCESSOR_KEY)
+
+
+def read(path):
+    """Read the tensors of a safetensors file in their stored types, and its configuration or None."""
+    tensors, metadata = read_with_metadata(path)
     config = metadata.get(CONFIG_KEY)
     try:
         return tensors, json.loads(config) if config is not None else None

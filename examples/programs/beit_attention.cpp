@@ -158,7 +158,7 @@ int draw(const CLI::App& app, const Options& options) {
   // Opened first, so that a name that can't be written is refused before the work.
   beit::AtomicFile file(programs::path_of(options.output));
   beit::ThreadPool pool(options.threads);
-  const auto loaded = programs::load_model(options, pool);
+  const auto loaded = programs::load_features(app.get_name(), options, pool);
   const beit::AnyBeit& model = *loaded;
   const beit::Config& config = model.config();
   require_in_range(options, config);

@@ -99,7 +99,7 @@ class Embedder {
       config_.preprocessing = tokenizer_->preprocessing();
       config_.image_size = config_.preprocessing.input_size;
     } else {
-      model_ = programs::load_model(options, pool_);
+      model_ = programs::load_features(app.get_name(), options, pool_);
       config_ = model_->config();
     }
     const std::string what = tokenizer_ ? "tokenizer: image " + programs::size_text(config_.image_size) + ", tokens " +

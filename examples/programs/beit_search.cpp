@@ -117,7 +117,7 @@ void find_nearest(const programs::EmbeddingIndex& index, beit::Index k, const be
 int search(const CLI::App& app, const Options& options) {
   const programs::EmbeddingIndex index(programs::path_of(options.index));
   beit::ThreadPool pool(options.threads);
-  const auto loaded = programs::load_model(options, pool);
+  const auto loaded = programs::load_features(app.get_name(), options, pool);
   const beit::AnyBeit& model = *loaded;
   const beit::Config& config = model.config();
   if (index.dim() != config.embed_dim) {

@@ -10,6 +10,7 @@
 #include <span>
 #include <stdexcept>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -284,9 +285,10 @@ int train_head(const CLI::App& app, const Options& options) {
   if (!options.knn) weights.emplace(open_weights(options));
 
   beit::ThreadPool threads(options.threads);
-  const auto loaded = programs::load_model(options, threads);
+  const auto loaded = programs::load_features(app.get_name(), options, threads);
   const beit::AnyBeit& model = *loaded;
   const beit::Config& config = model.config();
+  if (!options.knn) std::ignore = beit::config_json(config);  // refuses what the output couldn't describe
   InterruptiblePool pool{threads};
   beit::Workspace workspace(pool);
   if (options.verbose) programs::describe(app, options, programs::model_text(config), workspace.executor());

@@ -1,13 +1,25 @@
 #include "model.hpp"
 
+#include <iostream>
+
 #include <beit/core/mapped_file.hpp>
 #include <beit/io/json.hpp>
 #include <beit/model/preprocessing_file.hpp>
 
 #include "demo_model.hpp"
+#include "output.hpp"
 #include "paths.hpp"
 
 namespace programs {
+
+namespace {
+
+beit::Source source_of(const ModelOptions& options) {
+  return options.model.empty() ? beit::Source(beit::MemoryFiles{demo_model(), "demo model"})
+                               : beit::Source(path_of(options.model));
+}
+
+}  // namespace
 
 beit::LoadOptions ModelOptions::load_options(const beit::Executor& executor) const {
   beit::LoadOptions result{
@@ -21,9 +33,20 @@ beit::LoadOptions ModelOptions::load_options(const beit::Executor& executor) con
 }
 
 std::unique_ptr<const beit::AnyBeit> load_model(const ModelOptions& options, const beit::Executor& executor) {
-  const beit::Source source = options.model.empty() ? beit::Source(beit::MemoryFiles{demo_model(), "demo model"})
-                                                    : beit::Source(path_of(options.model));
-  return beit::load_any(source, options.load_options(executor));
+  return beit::load_any(source_of(options), options.load_options(executor));
+}
+
+std::unique_ptr<const beit::AnyBeit> load_features(const std::string& program, const ModelOptions& options,
+                                                   const beit::Executor& executor) {
+  const beit::SourceKind kind = beit::inspect(source_of(options));
+  beit::LoadOptions load = options.load_options(executor);
+  load.features_only = kind.trunk && kind.loader != "load";
+  if (load.features_only) {
+    std::cerr << one_line(program + ": " + options.model + ": found " + std::string(kind.name) +
+                          ": taking the features of its trunk")
+              << '\n';
+  }
+  return beit::load_any(source_of(options), load);
 }
 
 std::string_view kernels_name() { return beit::isa_name(beit::default_kernels().isa); }

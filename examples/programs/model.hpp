@@ -26,6 +26,11 @@ struct ModelOptions {
 /// Loads the model, on the threads of `executor`.
 std::unique_ptr<const beit::AnyBeit> load_model(const ModelOptions& options, const beit::Executor& executor);
 
+/// Loads a model as load_model does, for its features alone: of a file with another head than a classifier its trunk,
+/// which a line on standard error says. `program` begins that line.
+std::unique_ptr<const beit::AnyBeit> load_features(const std::string& program, const ModelOptions& options,
+                                                   const beit::Executor& executor);
+
 /// The level of kernels in use, for example "avx2".
 std::string_view kernels_name();
 

@@ -74,6 +74,10 @@ TEST(ModelKinds, EveryPairOfAFunctionAndAKind) {
 
 TEST(ModelKinds, FeaturesAreReadOfEveryTrunk) {
   for (const beit::detail::ModelKind& kind : beit::detail::model_kinds) {
+    const beit::SourceKind found = beit::inspect(example(kind.name));
+    EXPECT_EQ(found.name, kind.name);
+    EXPECT_EQ(found.loader, kind.loader);
+    EXPECT_EQ(found.trunk, kind.trunk);
     const auto call = [&] { return beit::load<float>(example(kind.name), {.features_only = true}); };
     if (kind.trunk) {
       EXPECT_EQ(call().config().num_classes, 0) << kind.name;
@@ -90,6 +94,7 @@ TEST(ModelKinds, WhatIsNoneSaysWhatMakesOne) {
   file.reshape("x", {1});
   const std::string bytes = file.bytes();
   const beit::MemoryFiles memory{as_bytes(bytes), "x.safetensors"};
+  EXPECT_EQ(beit::inspect(memory).name, "no model");
   EXPECT_THAT([&] { return beit::load<float>(memory); },
               ThrowsMessage<beit::WeightError>(
                   "x.safetensors: found no model, wanted a BEiT classifier: weights_tools/convert.py makes one"));

@@ -183,7 +183,7 @@ TEST(Publishers, AreToldByTheirMarkers) {
 
 // transformers has a norm for the trunk and one for the head, either alone, or none.
 TEST(Publishers, TransformersNormsAreTheTrunksOrTheHeads) {
-  const NameTable& table = beit::detail::publishers.front().names;
+  const NameTable& table = beit::detail::transformers_file_names;
   const std::pair<std::string, std::vector<Index>> trunk{"beit.layernorm.weight", {1}}, head{"layernorm.weight", {1}};
   const Named both({{"beit.embeddings.cls_token", {1, 1, 1}}, trunk, head}, table);
   EXPECT_THAT(both.values("norm.weight"), ElementsAre(200));

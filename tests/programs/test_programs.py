@@ -225,6 +225,23 @@ def test_preprocessing_from_a_file(images, tmp_path):
     assert b"found preprocessing for an input_size of 24x24, wanted the model's image size 16x16" in result.stderr
 
 
+@pytest.mark.parametrize("name, kind", [("masked", "masked-image"), ("segmentation", "segmentation")])
+def test_features_of_any_trunk(images, tmp_path, name, kind):
+    """The programs that take features read a model with another head than a classifier, and say so."""
+    model = GOLDEN / "hugging_face" / name
+    for i in range(8):
+        (tmp_path / "data" / f"{i % 2}").mkdir(parents=True, exist_ok=True)
+        shutil.copy(images / f"{i:02}.png", tmp_path / "data" / f"{i % 2}")
+    for program, *arguments in (("beit-embed", "--output", tmp_path / "out.npy", images),
+                                ("beit-search", "--index", tmp_path / "out.npy", images / "00.png"),
+                                ("beit-attention", "--output", tmp_path / "out.png", images / "00.png"),
+                                ("beit-train-head", "--data", tmp_path / "data", "--knn", "--no-cache")):
+        result = run(program, "--model", model, *arguments)
+        wanted = f"{program}: {model}: found a {kind} model: taking the features of its trunk\n"
+        assert (result.returncode, result.stderr.decode()) == (0, wanted)
+    assert np.load(tmp_path / "out.npy").shape[1] == 24
+
+
 # Which images, in which order
 
 

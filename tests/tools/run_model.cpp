@@ -1,5 +1,6 @@
 // Runs a model on given numbers, for comparisons with other programs' arithmetic:
 //   beit_run_model beit WEIGHTS X.npy OUT.npy [HxW]         x (B, 3*H*W) -> logits (B, K)
+//   beit_run_model features WEIGHTS X.npy OUT.npy           x -> tokens of the trunk (B*N, C)
 //   beit_run_model masked WEIGHTS X.npy MASK.npy OUT.npy    mask (B, patches) -> logits (B*patches, V)
 //   beit_run_model encode WEIGHTS X.npy HxW OUT.npy         x (B, H*W*3), in [0, 1] -> logits of tokens (B*h*w, V)
 //   beit_run_model decode WEIGHTS TOKENS.npy hxw OUT.npy    tokens (1, h*w) -> (H*W, 6)
@@ -29,6 +30,9 @@ Matrix run(const std::vector<std::string>& a) {
   if (what == "beit") {
     const beit::LoadOptions options{.image_size = a.size() > 4 ? size_of(a[4]) : Size{}};
     return beit::load<float>(weights, options).forward(beit::read_npy(a.at(2)));
+  }
+  if (what == "features") {
+    return beit::load<float>(weights, {.features_only = true}).forward_features(beit::read_npy(a.at(2)));
   }
   if (what == "masked") {
     return beit::load_masked_image_model<float>(weights).forward(beit::read_npy(a.at(2)),

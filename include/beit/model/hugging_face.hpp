@@ -96,6 +96,7 @@ BEIT_COLD inline Config read_hugging_face_features(const WeightScope& weights, c
     // A trunk without a pooler can't contradict the JSON.
     if (config.use_fc_norm) require_agreement(f, f.boolean(), true, weights, "fc_norm.weight");
     config.global_pool = f.boolean() ? GlobalPool::avg : GlobalPool::token;
+    if (!f.boolean()) config.use_final_norm = true;  // which the class token needs
   }
   config.layer_norm_eps = 1e-12f;
   if (const JsonField f = root["layer_norm_eps"]; f.present()) {

@@ -1,6 +1,8 @@
 // Loads models from their files.
 #pragma once
 
+#include <string_view>
+
 #include <beit/core/compiled.hpp>
 #include <beit/core/version.hpp>
 #include <beit/model/beit.hpp>
@@ -11,15 +13,26 @@
 
 namespace beit::inline BEIT_ABI {
 
+/// The kind of model in a file or folder, as its tensors show.
+struct SourceKind {
+  std::string_view name;    ///< "a masked-image model"; "no model" if it is none that this library knows.
+  std::string_view loader;  ///< The function that loads it: "load_masked_image_model". Empty if there is none.
+  bool trunk = false;       ///< Whether load reads its trunk with LoadOptions::features_only.
+};
+
+/// Says what `source` holds; reads no weights. Throws FileError, WeightError or ConfigError if it can't be opened.
+[[nodiscard]] BEIT_INLINE SourceKind inspect(const Source& source);
+
 /// Loads a model.
 ///
 /// `source` is files in memory, or the path of one of:
 ///   a folder with timm's published pair, `model.safetensors` and `config.json`;
 ///   a folder of Hugging Face's transformers (BeitForImageClassification, BeitModel, and those of Data2VecVision), with
-///   preprocessor_config.json, whole or in shards;
+///   preprocessor_config.json, whole or in shards, by the names of save_pretrained or of transformers 5's state_dict();
 ///   a file that weights_tools/convert.py wrote;
 ///   a bare safetensors file with timm's names, whose architecture then follows from its shapes.
-/// Names may stand under a prefix (`model.`, `module.`, `backbone.`). A file called model.safetensors is read with the
+/// Names may be mmpretrain's, candle's or Microsoft's of BEiT-3 instead of timm's, and stand under any one prefix
+/// (`model.`, `module.`, `backbone.`). A file called model.safetensors is read with the
 /// config.json beside it, if there is one. Weights in the file may be float32, float16, bfloat16, of 8 bits (E4M3,
 /// E5M2) or int8 with scales, whatever Weight is: they are rounded or quantised here, on the threads of
 /// LoadOptions::executor. Nothing of `source` is needed afterwards. Throws FileError, WeightError or ConfigError, whose

@@ -49,10 +49,12 @@ class Loading {
         reader_(files_.weights, files_.name),
         publisher_(publisher_of(reader_)),
         names_(reader_, publisher_.names),
+        kind_(require_kind(names_, files_.name, loader, options)),
         config_(files_.config.parse()),
         preprocessor_(files_.preprocessor.parse()),
-        processor_(files_.processor.parse()) {
-    ignore_unused(names_, require_kind(names_, files_.name, loader, options), options);
+        processor_(files_.processor.parse()),
+        configured_(publisher_of(config(), publisher_)) {
+    ignore_unused(names_, kind_, options);
   }
 
   /// Reads the configuration of a Beit.
@@ -114,13 +116,19 @@ class Loading {
   WeightReader reader_;
   const Publisher& publisher_;
   TimmNames names_;
+  const ModelKind& kind_;
   nlohmann::json config_, preprocessor_, processor_;
+  const Publisher& configured_;  // whose configuration config_ is
 };
 
 BEIT_COLD BEIT_INLINE Config Loading::classifier_config() const {
   const WeightScope weights = names_.root(executor_);
-  Config config = publisher_.read_features(weights, this->config(), preprocessor());
-  if (!options_.features_only) publisher_.read_classes(weights, this->config(), config);
+  Config config = configured_.read_features(weights, this->config(), preprocessor());
+  if (!kind_.norm && !weights.has("norm.weight")) {  // its heads read the patches' tokens as they are
+    config.use_final_norm = false;
+    config.global_pool = GlobalPool::avg;
+  }
+  if (!options_.features_only) configured_.read_classes(weights, this->config(), config);
   if (!files_.labels.empty() && options_.labels.empty()) config.labels = files_.labels;
   if (options_.labels.empty()) return config;
   if (static_cast<Index>(options_.labels.size()) != config.num_classes) {
@@ -133,7 +141,7 @@ BEIT_COLD BEIT_INLINE Config Loading::classifier_config() const {
 
 BEIT_COLD BEIT_INLINE MaskedImageConfig Loading::masked_image_config() const {
   const WeightScope weights = names_.root(executor_);
-  MaskedImageConfig config{publisher_.read_features(weights, this->config(), preprocessor())};
+  MaskedImageConfig config{configured_.read_features(weights, this->config(), preprocessor())};
   config.vocab_size = rows_of(weights, "lm_head.weight");
   FieldsAgainstShapes{this->config(), weights}.integer("vocab_size", config.vocab_size, "lm_head.weight");
   return config;
@@ -145,7 +153,7 @@ BEIT_COLD BEIT_INLINE JsonField Loading::preprocessor() const {
     if (options_.preprocessing) continue;
     if (const JsonField inner = file["image_processor"]; inner.present()) return inner;
   }
-  if (options_.preprocessing || !publisher_.has_processor) return alone.missing();
+  if (options_.preprocessing || !configured_.has_processor) return alone.missing();
   if (!alone.present()) {
     throw ConfigError(concat({files_.name,
                               ": found neither preprocessor_config.json nor image_processor in processor_config.json, "
@@ -236,6 +244,13 @@ BEIT_COLD BEIT_INLINE Preprocessing Loading::tokenizer_preprocessing(Index strid
 }
 
 }  // namespace detail
+
+BEIT_COLD BEIT_INLINE SourceKind inspect(const Source& source) {
+  const detail::ModelFiles files = detail::open_model_files(source);
+  const WeightReader reader(files.weights, files.name);
+  const detail::ModelKind* const kind = detail::kind_of(TimmNames(reader, detail::publisher_of(reader).names));
+  return kind == nullptr ? SourceKind{"no model", "", false} : SourceKind{kind->name, kind->loader, kind->trunk};
+}
 
 template <typename Weight>
 Beit<Weight> load(const Source& source, const LoadOptions& options) {

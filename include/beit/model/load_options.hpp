@@ -25,6 +25,7 @@ struct LoadOptions {
   /// The image size as a grid of patches or tokens. ArgumentError if image_size is set, too.
   Size grid{};
   /// For load: whether to load only the trunk, whatever head the file has. forward then returns the pooled features.
+  /// A masked-image model's are those of AnyMaskedImageModel::forward_features, which says whose norm they have.
   bool features_only = false;
   /// The level of kernels to run on; ArgumentError if this processor lacks it. None: the best that it has, or that the
   /// environment variable BEIT_ISA allows.

@@ -65,6 +65,11 @@ class AnyMaskedImageModel {
 
   /// Computes the tokens after the last block, and after the trunk's norm where it has one: x, mask -> out (B*N, C),
   /// image by image, the class token first.
+  ///
+  /// In BeitForMaskedImageModeling with mean pooling the only norm is the head's, which is Microsoft's `norm` of the
+  /// trunk: it is the trunk's here, so that the same weights have the same features under either's names. Without a
+  /// mask they are those of load with LoadOptions::features_only. transformers' own last_hidden_state, before that
+  /// norm, is the last of forward_intermediates without `norm`.
   BEIT_INLINE void forward_features(const ConstRows& x, std::span<const std::uint8_t> mask, Workspace& workspace,
                                     Rows out) const;
   /// Likewise, without a workspace.

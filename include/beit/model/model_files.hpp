@@ -56,6 +56,8 @@ BEIT_COLD inline std::vector<std::string> lines_of(std::string_view text) {
 
 /// The key of the configuration in the metadata of the weights that weights_tools writes.
 inline constexpr const char* own_config = "beit.config";
+/// The key of transformers' preprocessor_config.json, if the configuration is transformers', too.
+inline constexpr const char* own_preprocessor = "beit.preprocessor";
 
 /// Opens files in memory.
 BEIT_COLD inline ModelFiles open_memory_files(const MemoryFiles& memory) {
@@ -96,9 +98,15 @@ BEIT_COLD inline ModelFiles open_files_at(const std::filesystem::path& path) {
 BEIT_COLD inline ModelFiles open_model_files(const Source& source) {
   ModelFiles files = source.files() != nullptr ? open_memory_files(*source.files()) : open_files_at(source.path());
   const SafeTensors& first = files.weights.front();
-  if (const auto found = first.metadata().find(own_config); found != first.metadata().end()) {
-    files.config = {concat({first.name(), ": ", own_config}), found->second};
-    files.preprocessor = files.processor = {};
+  if (first.metadata().contains(own_config)) {
+    const auto text = [&](const char* key) {
+      const auto entry = first.metadata().find(key);
+      return entry == first.metadata().end() ? ConfigText{}
+                                             : ConfigText{concat({first.name(), ": ", key}), entry->second};
+    };
+    files.config = text(own_config);
+    files.preprocessor = text(own_preprocessor);
+    files.processor = {};
   }
   return files;
 }

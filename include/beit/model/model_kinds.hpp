@@ -27,6 +27,7 @@ struct ModelKind {
   std::array<std::string_view, 6> head{};   ///< The parameters of its head, which features_only leaves out.
   std::string_view unused{};                ///< A parameter that the file may have but the model doesn't use.
   bool trunk = true;                        ///< Whether features_only can read it.
+  bool norm = true;                         ///< Whether its trunk always has a last norm.
   std::string_view maker = "weights_tools/convert.py";  ///< The tool that makes such files.
 };
 
@@ -45,11 +46,22 @@ inline constexpr std::array model_kinds{
     ModelKind{.name = "a segmentation model",
               .loader = "",
               .proof = {"decode_head."},
-              .head = {"decode_head.", "auxiliary_head.", "fpn1.", "fpn2.", "fpn3.", "fpn4."}},
+              .head = {"decode_head.", "auxiliary_head.", "fpn1.", "fpn2.", "fpn.", "neck.upsample_"},
+              .norm = false},
     ModelKind{
         .name = "a BEiT classifier", .loader = "load", .proof = {"head."}, .head = {"head."}, .unused = "mask_token"},
     ModelKind{.name = "a BEiT without a head", .loader = "load", .proof = {"cls_token"}, .unused = "mask_token"},
 };
+
+/// Whether a parameter belongs to the head of some kind.
+BEIT_COLD inline bool is_of_a_head(std::string_view parameter) {
+  for (const ModelKind& kind : model_kinds) {
+    for (const std::string_view start : kind.head) {
+      if (!start.empty() && parameter.starts_with(start)) return true;
+    }
+  }
+  return false;
+}
 
 /// The first kind that `loader` loads.
 BEIT_COLD inline const ModelKind& kind_loaded_by(std::string_view loader) {

@@ -4,15 +4,21 @@
 #include <algorithm>
 #include <array>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include <beit/core/cold.hpp>
+#include <beit/core/concat.hpp>
+#include <beit/core/error.hpp>
 #include <beit/core/version.hpp>
+#include <beit/io/json.hpp>
 #include <beit/io/weights.hpp>
 #include <beit/model/config.hpp>
 #include <beit/model/config_reader.hpp>
 #include <beit/model/hugging_face.hpp>
 #include <beit/model/json_field.hpp>
+#include <beit/model/name_tables.hpp>
+#include <beit/model/presets.hpp>
 #include <beit/model/weight_names.hpp>
 
 namespace beit::inline BEIT_ABI {
@@ -31,47 +37,45 @@ struct Publisher {
   bool has_processor = false;
 };
 
-/// The names that transformers writes for BeitModel, Data2VecVisionModel and the models with them.
-inline constexpr std::array<NameRow, 21> transformers_names{{
-    {"blocks.*.norm1.", {"encoder.layer.*.layernorm_before."}},
-    {"blocks.*.norm2.", {"encoder.layer.*.layernorm_after."}},
-    {"blocks.*.gamma_1", {"encoder.layer.*.lambda_1"}},
-    {"blocks.*.gamma_2", {"encoder.layer.*.lambda_2"}},
-    {"blocks.*.attn.qkv.weight",
-     {"encoder.layer.*.attention.attention.query.weight", "encoder.layer.*.attention.attention.key.weight",
-      "encoder.layer.*.attention.attention.value.weight"}},
-    {"blocks.*.attn.q_bias", {"encoder.layer.*.attention.attention.query.bias"}},
-    {"blocks.*.attn.v_bias", {"encoder.layer.*.attention.attention.value.bias"}},
-    {"blocks.*.attn.relative_position_bias_table",
-     {"encoder.layer.*.attention.attention.relative_position_bias.relative_position_bias_table"}},
-    {"blocks.*.attn.proj.", {"encoder.layer.*.attention.output.dense."}},
-    {"blocks.*.mlp.fc1.", {"encoder.layer.*.intermediate.dense."}},
-    {"blocks.*.mlp.fc2.", {"encoder.layer.*.output.dense."}},
-    {"rel_pos_bias.", {"encoder.relative_position_bias."}},
-    {"cls_token", {"embeddings.cls_token"}},
-    {"mask_token", {"embeddings.mask_token"}},
-    {"pos_embed", {"embeddings.position_embeddings"}},
-    {"patch_embed.proj.", {"embeddings.patch_embeddings.projection."}},
-    {"fc_norm.", {"pooler.layernorm."}},
-    {"norm.", {"layernorm."}},
-    {"norm.", {"layernorm."}, true},
-    {"lm_norm.", {"layernorm."}, true},  // if the trunk has a norm, too
-    {"head.", {"classifier."}, true},
-}};
+/// Reads timm's configuration.
+BEIT_COLD inline Config read_features_by_timm(const WeightScope& weights, const JsonField& config, const JsonField&) {
+  return read_timm_features(weights, config);
+}
+
+/// Reads mmpretrain's model, which is published without JSON: images are resized to 256 for a crop of 224.
+BEIT_COLD inline Config read_mmpretrain_features(const WeightScope& weights, const JsonField& json, const JsonField&) {
+  Config config = read_timm_features(weights, json);
+  if (!json.present()) config.preprocessing.crop_pct = 0.875;
+  return config;
+}
+
+/// Reads candle's model. Other projects' ViTs have the same names, but no tables.
+BEIT_COLD inline Config read_candle_features(const WeightScope& weights, const JsonField& json, const JsonField&) {
+  Config config = read_timm_features(weights, json);
+  if (config.use_rel_pos_bias) return config;
+  throw WeightError(concat({json.where(),
+                            ": found blocks.0.ls1.gamma without attn.relative_position_bias_table, wanted a "
+                            "BEiT: some other vision transformer?"}));
+}
+
+/// Reads Microsoft's BEiT-3, which is published without JSON.
+BEIT_COLD inline Config read_beit3_features(const WeightScope& weights, const JsonField& json, const JsonField&) {
+  Config config = read_timm_features(weights, json);
+  if (json.present()) return config;
+  config.preprocessing = find_preset("beit3_base_patch16_224")->preprocessing();
+  config.preprocessing.input_size = config.image_size;
+  return config;
+}
 
 /// All publishers. If the marker of one is part of another's, the longer one comes first.
-inline constexpr std::array<Publisher, 2> publishers{{
-    {"Hugging Face transformers",
-     {"embeddings.cls_token", transformers_names},
-     read_hugging_face_features,
-     read_hugging_face_classes,
+inline constexpr std::array<Publisher, 6> publishers{{
+    {"transformers 5, in memory", transformers_memory_names, read_hugging_face_features, read_hugging_face_classes,
      true},
-    {"timm and Microsoft",
-     {"cls_token", {}},
-     [](const WeightScope& weights, const JsonField& config, const JsonField&) {
-       return read_timm_features(weights, config);
-     },
-     read_timm_classes},
+    {"Hugging Face transformers", transformers_file_names, read_hugging_face_features, read_hugging_face_classes, true},
+    {"mmpretrain", mmpretrain_names, read_mmpretrain_features, read_timm_classes},
+    {"candle", candle_names, read_candle_features, read_timm_classes},
+    {"Microsoft's BEiT-3", beit3_names, read_beit3_features, read_timm_classes},
+    {"timm and Microsoft", timm_names, read_features_by_timm, read_timm_classes},
 }};
 
 /// The first publisher whose marker is in `file`, or the last one if there is none.
@@ -80,6 +84,14 @@ BEIT_COLD inline const Publisher& publisher_of(const WeightReader& file, std::sp
     return prefix_of(file, publisher.names.marker).has_value();
   });
   return found == from.end() ? from.back() : *found;
+}
+
+/// The publisher whose configuration this is, beside parameters under the names of `named`. Under timm's names,
+/// converted files have the configuration of transformers, too, whose model_type tells it.
+BEIT_COLD inline const Publisher& publisher_of(const JsonField& config, const Publisher& named) {
+  const std::string* const type = string_in(config["model_type"].value());
+  const bool transformers = type != nullptr && (*type == "beit" || *type == "data2vec-vision");
+  return transformers && named.names.marker == timm_names.marker ? publishers.front() : named;
 }
 
 }  // namespace detail

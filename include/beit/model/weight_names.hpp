@@ -44,6 +44,7 @@ struct NameTable {
   /// the trunk stands before it.
   std::string_view marker;
   std::span<const NameRow> rows;
+  std::span<const NameRow> more{};  ///< Rows that follow, which several tables share.
 };
 
 namespace detail {
@@ -91,8 +92,9 @@ class TimmNames final : public WeightSource {
     if (trunk_.size() > 1) beside_ = trunk_.substr(0, trunk_.rfind('.', trunk_.size() - 2) + 1);
     std::set<std::string> left;
     for (std::string& name : file.names_ending_in("")) left.insert(std::move(name));
-    for (const NameRow& row : table_.rows) take(row, left);
-    for (const NameRow& row : unchanged) take(row, left);
+    for (const std::span<const NameRow> rows : {table_.rows, table_.more, std::span<const NameRow>(unchanged)}) {
+      for (const NameRow& row : rows) take(row, left);
+    }
   }
 
   bool has(const std::string& name) const override { return places_.contains(name); }
@@ -115,8 +117,10 @@ class TimmNames final : public WeightSource {
   BEIT_COLD std::string where(const std::string& name) const override {
     const auto found = places_.find(name);
     std::vector<std::string> wanted = found == places_.end() ? std::vector<std::string>() : found->second.tensors;
-    for (const NameRow& row : table_.rows) {
-      if (wanted.empty() && !row.ours.empty()) wanted = tensors(row, name);
+    for (const std::span<const NameRow> rows : {table_.rows, table_.more}) {
+      for (const NameRow& row : rows) {
+        if (wanted.empty() && !row.ours.empty()) wanted = tensors(row, name);
+      }
     }
     if (wanted.empty()) wanted = tensors(unchanged[0], name);
     return file_->where(wanted[0]);
@@ -125,7 +129,12 @@ class TimmNames final : public WeightSource {
   std::vector<Index> shape(const std::string& name) const override {
     const Place& place = at(name);
     std::vector<Index> shape = file_->shape(place.tensors[0]);
-    if (!shape.empty()) shape[0] = shape[0] * std::ssize(place.tensors) - place.row->unused_rows;
+    if (place.is_whole()) return shape;
+    if (shape.empty() || shape[0] <= place.row->unused_rows) {
+      throw WeightError(detail::concat({file_->name(), ": ", detail::printable(place.tensors[0]), ": found shape ",
+                                        shape_text(shape), ", wanted more than ", place.row->unused_rows, " rows"}));
+    }
+    shape[0] = shape[0] * std::ssize(place.tensors) - place.row->unused_rows;
     if (place.row->unused_rows > 0) shape.insert(shape.begin(), 1);
     return shape;
   }
@@ -133,6 +142,7 @@ class TimmNames final : public WeightSource {
   void read(const std::string& name, std::span<const Index> shape, Index begin, Index count,
             float* out) const override {
     const Place& place = at(name);
+    if (place.is_whole()) return file_->read(place.tensors[0], shape, begin, count, out);
     std::vector<Index> tensor_shape(shape.begin(), shape.end());
     if (place.row->unused_rows > 0) {
       tensor_shape.erase(tensor_shape.begin());
@@ -156,6 +166,9 @@ class TimmNames final : public WeightSource {
   struct Place {
     const NameRow* row;
     std::vector<std::string> tensors;  // their full names, as many as row->theirs
+
+    /// Whether the parameter is a tensor as it stands in the file.
+    bool is_whole() const { return tensors.size() == 1 && row->unused_rows == 0; }
   };
 
   /// The rows that follow those of every table.

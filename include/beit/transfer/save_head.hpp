@@ -17,12 +17,13 @@
 #include <beit/io/safetensors_writer.hpp>
 #include <beit/model/config.hpp>
 #include <beit/model/config_writer.hpp>
+#include <beit/model/model_kinds.hpp>
 
 namespace beit::inline BEIT_ABI {
 
 /// Writes a converted file: the tensors of `backbone` byte for byte in the types that they have, but with `head.weight`
-/// (K, C) and `head.bias` (K,) in float32 in place of its own head, and `config` with these labels (K names).
-/// beit::load reads it, and timm (load_state_dict into the model of config_json). The buffers called
+/// (K, C) and `head.bias` (K,) in float32 in place of its own head, whichever that is, and `config` with these labels
+/// (K names). beit::load reads it, and timm (load_state_dict into the model of config_json). The buffers called
 /// relative_position_index of older checkpoints are left out. ArgumentError where shapes don't fit each other;
 /// FileError as write_safetensors.
 inline void save_with_head(const std::filesystem::path& path, const SafeTensors& backbone, Config config,
@@ -43,7 +44,7 @@ inline void save_with_head(const std::filesystem::path& path, const SafeTensors&
   config.score_function = ScoreFunction::softmax;
   std::map<std::string, Tensor> tensors;
   for (const auto& [name, tensor] : backbone.tensors()) {
-    if (!name.ends_with("relative_position_index")) tensors.emplace(name, tensor);
+    if (!name.ends_with("relative_position_index") && !detail::is_of_a_head(name)) tensors.emplace(name, tensor);
   }
   const Matrix rows(weight);  // without gaps between them
   const std::span<const float> numbers(rows.data(), static_cast<std::size_t>(rows.size()));
