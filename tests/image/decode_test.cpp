@@ -308,6 +308,8 @@ TEST(Decode, NamesJpegsThatAreNotRead) {
   std::vector<std::uint8_t> bytes = read_bytes(image_path("orientation_1.jpg"));
   replace_marker(bytes, 0xc0, 0xc9);
   EXPECT_THAT(message_of([&] { decode(bytes); }), HasSubstr("arithmetic-coded JPEG (frame type 9)"));
+  bytes = {0xff, 0xd8, 0xff, 0xc1, 0, 11, 12, 0, 1, 0, 1, 1, 1, 0x11, 0, 0xff, 0xd9};
+  EXPECT_THAT(message_of([&] { decode(bytes); }), HasSubstr("found a JPEG of 12 bits per sample, wanted 8"));
 }
 
 #endif

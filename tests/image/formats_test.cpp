@@ -1,12 +1,14 @@
 #include <beit/image/formats.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -119,6 +121,78 @@ TEST(Formats, OptionalOnesAreRefusedTruncatedAndTooLarge) {
     options.max_pixels = 10;
     EXPECT_THAT(refusal_of(whole, options), testing::HasSubstr("wanted at most 10 (max_pixels)")) << name;
   }
+}
+
+TEST(Formats, NamesThoseThatAreKnownAndNotRead) {
+  using namespace std::string_literals;
+  const std::vector<std::pair<std::string, std::string>> files{
+      {"\xff\x0a"s, "JPEG XL"},
+      {"\0\0\0\x0cJXL \r\n\x87\n"s, "JPEG XL"},
+      {"\0\0\0\x0cjP  \r\n\x87\n"s, "JPEG 2000"},
+      {"\xff\x4f\xff\x51"s, "JPEG 2000"},
+      {"8BPS"s, "PSD"},
+      {"\0\0\1\0"s, "ICO"},
+      {"\0\0\0\x18"
+       "ftypcrx "s,
+       "camera RAW (Canon CR3)"},
+      {"FUJIFILMCCD-RAW"s, "camera RAW (Fujifilm RAF)"},
+      {"IIU\0"s, "camera RAW (Panasonic RW2)"},
+  };
+  for (const auto& [text, name] : files) {
+    const std::string file = text + std::string(64, '\0');
+    EXPECT_THAT(refusal_of({file.begin(), file.end()}), testing::StartsWith("some.name: found a file in the format " +
+                                                                            name + ", which isn't read; wanted JPEG"));
+  }
+}
+
+TEST(Formats, AreNamedInMessagesAboutDamage) {
+  using namespace std::string_literals;
+  const auto refusal = [](const std::string& text) { return refusal_of({text.begin(), text.end()}); };
+  EXPECT_THAT(refusal("\xff\xd8\xff\xc0\0\x0b\x0c\0\1\0\1\1\1\x11\0\xff\xd9"s), testing::HasSubstr("JPEG"));
+  EXPECT_THAT(refusal("BM"s + std::string(200, '\1')), testing::HasSubstr("BMP"));
+  EXPECT_THAT(refusal(std::string(64, 'x')), testing::StartsWith("some.name: found no image in a known format"));
+  for (const std::string& text : {"BM"s + std::string(200, '\1'), std::string(64, 'x'), "GIF89a"s}) {
+    EXPECT_THAT(refusal(text), testing::Not(testing::HasSubstr("()")));
+    EXPECT_THAT(refusal(text), testing::Not(testing::HasSubstr("unknown image type")));
+  }
+}
+
+/// A TIFF of one grey pixel with these further tags, each of one number, in rising order on either side of 256.
+std::vector<std::uint8_t> tiff_with(std::vector<std::array<std::uint32_t, 3>> tags) {
+  for (const auto& [tag, value] : std::vector<std::pair<std::uint32_t, std::uint32_t>>{
+           {256, 1}, {257, 1}, {258, 8}, {259, 1}, {262, 1}, {273, 4}, {277, 1}, {278, 1}, {279, 1}}) {
+    tags.push_back({tag, 3, value});  // SHORT
+  }
+  std::sort(tags.begin(), tags.end());
+  std::vector<std::uint8_t> bytes{'I', 'I', '*', 0, 8, 0, 0, 0, static_cast<std::uint8_t>(tags.size()), 0};
+  const auto put = [&](std::uint32_t number, int size) {
+    for (int i = 0; i < size; ++i) bytes.push_back(static_cast<std::uint8_t>(number >> 8 * i));
+  };
+  for (const auto& [tag, type, value] : tags) {
+    put(tag, 2);
+    put(type, 2);
+    put(type == 1 ? 4 : 1, 4);
+    put(value, 4);
+  }
+  put(0, 4);
+  return bytes;
+}
+
+TEST(Formats, TiffSaysWhatStoppedTheLibrary) {
+  if (row_of("a.tif").decode == nullptr) GTEST_SKIP() << "this build is without libtiff";
+  EXPECT_EQ(refusal_of(tiff_with({})), "no error");
+  EXPECT_EQ(refusal_of({'I', 'I', '*', 0, 0xa0, 0x0f, 0, 0, 0, 0, 0, 0}),
+            "some.name: damaged, truncated or unknown TIFF (Failed to read directory at offset 4000)");
+}
+
+TEST(Formats, ADngsPreviewIsNoPhotograph) {
+  if (row_of("a.tif").decode == nullptr) GTEST_SKIP() << "this build is without libtiff";
+  const std::array<std::uint32_t, 3> preview{254, 4, 1}, dng{50706, 1, 0x401}, photograph{330, 4, 8};
+  EXPECT_EQ(refusal_of(tiff_with({preview})), "no error");
+  EXPECT_EQ(refusal_of(tiff_with({dng})), "no error");
+  EXPECT_THAT(refusal_of(tiff_with({preview, dng})),
+              testing::HasSubstr("found a DNG of which only the preview of 1 x 1 pixels can be read"));
+  EXPECT_THAT(refusal_of(tiff_with({preview, photograph})), testing::HasSubstr("found a camera's TIFF of which only"));
 }
 
 TEST(Formats, ImageNames) {

@@ -33,6 +33,7 @@ BEIT_INLINE Image decode_image(std::span<const std::uint8_t> bytes, const Decode
     file.fail(detail::concat({"found ", bytes.size(), " bytes, wanted at most ", most_bytes}));
   }
   const detail::ImageFormat& format = detail::format_of(bytes);
+  if (format.matches == nullptr) detail::refuse_other_formats(file);
   if (format.decode == nullptr) {
     file.fail(detail::concat({"found a file in the format ", format.name, ", which this build can't read without ",
                               format.library, "; wanted ", image_formats()}));

@@ -72,6 +72,42 @@ BEIT_COLD inline const ImageFormat& format_of(Bytes bytes) {
   return *otherwise;
 }
 
+/// A format that people have images in, and that isn't read: its name, and what its files hold at some place.
+struct OtherFormat {
+  std::string_view name;
+  std::size_t at;
+  std::string_view text;
+};
+inline constexpr std::array other_format_table{
+    OtherFormat{"JPEG XL", 0, "\xff\x0a"},
+    OtherFormat{"JPEG XL", 4, "JXL \r\n\x87\n"},
+    OtherFormat{"JPEG 2000", 4, "jP  \r\n\x87\n"},
+    OtherFormat{"JPEG 2000", 0, "\xff\x4f\xff\x51"},
+    OtherFormat{"PSD", 0, "8BPS"},
+    OtherFormat{"ICO", 0, std::string_view("\0\0\1\0", 4)},
+    OtherFormat{"OpenEXR", 0, "\x76\x2f\x31\x01"},
+    OtherFormat{"Radiance HDR", 0, "#?RADIANCE"},
+    OtherFormat{"DDS", 0, "DDS "},
+    OtherFormat{"PDF", 0, "%PDF-"},
+    OtherFormat{"camera RAW (Canon CR3)", 4, "ftypcrx "},
+    OtherFormat{"camera RAW (Canon CRW)", 6, "HEAPCCDR"},
+    OtherFormat{"camera RAW (Fujifilm RAF)", 0, "FUJIFILMCCD-RAW"},
+    OtherFormat{"camera RAW (Olympus ORF)", 0, "IIRO"},
+    OtherFormat{"camera RAW (Olympus ORF)", 0, "IIRS"},
+    OtherFormat{"camera RAW (Olympus ORF)", 0, "MMOR"},
+    OtherFormat{"camera RAW (Panasonic RW2)", 0, std::string_view("IIU\0", 4)},
+    OtherFormat{"camera RAW (Sigma X3F)", 0, "FOVb"},
+    OtherFormat{"camera RAW (Minolta MRW)", 0, std::string_view("\0MRM", 4)},
+};
+
+/// Throws ImageError for bytes of a format in the table.
+BEIT_COLD BEIT_INLINE void refuse_other_formats(const ImageFile& file) {
+  for (const OtherFormat& format : other_format_table) {
+    if (!has_text(file.bytes, format.at, format.text)) continue;
+    file.fail(concat({"found a file in the format ", format.name, ", which isn't read; wanted ", image_formats()}));
+  }
+}
+
 }  // namespace detail
 
 BEIT_COLD BEIT_INLINE std::string image_formats() {

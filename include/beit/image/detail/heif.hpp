@@ -38,7 +38,8 @@ inline Decoded decode_heif(const ImageFile& file, const DecodeOptions& options) 
   const auto require = [&](const heif_error& error) {
     if (error.code == heif_error_Ok) return;
     if (error.subcode == heif_suberror_End_of_data) fail_as_truncated(file);
-    file.fail(concat({"damaged or unknown HEIC (", error.message == nullptr ? "no reason" : error.message, ")"}));
+    file.fail(concat({"damaged or unknown HEIC (",
+                      error.message == nullptr || *error.message == '\0' ? "no reason" : error.message, ")"}));
   };
   const std::unique_ptr<heif_context, void (*)(heif_context*)> context(heif_context_alloc(), &heif_context_free);
   if (context == nullptr) throw std::bad_alloc();

@@ -44,8 +44,11 @@ class JpegTables {
     }
   }
 
-  /// SOF: notes which quantisation tables the components need.
-  void begin_frame(std::uint8_t marker, Bytes payload) {
+  /// SOF: notes which quantisation tables the components need. Throws ImageError for samples that aren't bytes.
+  void begin_frame(const ImageFile& file, std::uint8_t marker, Bytes payload) {
+    if (!payload.empty() && payload[0] != 8) {
+      file.fail(concat({"found a JPEG of ", int{payload[0]}, " bits per sample, wanted 8"}));
+    }
     progressive_ = marker == 0xc2;
     for (std::size_t at = 8; at < payload.size(); at += 3) quantisation_wanted_ |= 1u << (payload[at] & 15);
   }
@@ -161,7 +164,7 @@ inline JpegSegments check_jpeg(const ImageFile& file) {
     }
     if (is_frame) {
       found.sequential = marker != 0xc2;
-      tables.begin_frame(marker, payload);
+      tables.begin_frame(file, marker, payload);
       scan.begin_frame(payload);
     }
     if (marker == 0xc4) {

@@ -1,12 +1,10 @@
-// Decodes files by stb_image, and reports its errors.
+// Calls stb_image for a JPEG, and reports its errors.
 #pragma once
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
-#include <string>
-#include <utility>
+#include <string_view>
 
 #include <beit/core/cold.hpp>
 #include <beit/core/concat.hpp>
@@ -19,9 +17,6 @@
 #include <beit/image/image.hpp>
 
 namespace beit::inline BEIT_ABI {
-
-// Declared here, too, because formats.hpp includes all readers and so this file.
-std::string image_formats();
 
 namespace detail {
 
@@ -59,9 +54,11 @@ struct StbReader {
 
 [[noreturn]] BEIT_COLD inline void fail_as_stb(const ImageFile& file, const StbReader& reader) {
   if (reader.past_end) fail_as_truncated(file);
-  const char* reason = stb::functions.failure_reason();
-  file.fail(concat(
-      {"found no image that can be read (", reason == nullptr ? "unknown" : reason, "), wanted ", image_formats()}));
+  const char* const found = stb::functions.failure_reason();
+  const std::string_view reason = found == nullptr ? "" : found;
+  // stb_image has an empty reason for some errors, and says the other one where it can't read a header.
+  if (reason.empty() || reason == "unknown image type") file.fail("damaged or unknown JPEG");
+  file.fail(concat({"damaged or unknown JPEG (", reason, ")"}));
 }
 
 /// Reads the size in the file's header, and checks it.
@@ -70,8 +67,7 @@ BEIT_COLD inline Size read_size_by_stb(const ImageFile& file, const DecodeOption
   const stb::stbi_io_callbacks callbacks = StbReader::callbacks();
   int width = 0, height = 0, channels = 0;
   if (stb::functions.info(&callbacks, &reader, &width, &height, &channels) == 0) fail_as_stb(file, reader);
-  // A BMP with rows from top to bottom has a negative height.
-  const Size size{std::abs(static_cast<Index>(height)), static_cast<Index>(width)};
+  const Size size{height, width};
   check_size(file, size.height, size.width, options.max_pixels);
   return size;
 }
@@ -81,21 +77,6 @@ inline void require_size(const ImageFile& file, Size found, Size wanted) {
   if (found == wanted) return;
   file.fail(concat({"damaged: found ", found.height, " x ", found.width, " pixels where the header says ",
                     wanted.height, " x ", wanted.width}));
-}
-
-/// Loads the pixels of an image of this size with 3 or 4 channels: RGB or RGBA.
-inline MallocPixels load_by_stb(const ImageFile& file, Size size, int channels) {  // (height, width, channels)
-  StbReader reader{file.bytes};
-  const stb::stbi_io_callbacks callbacks = StbReader::callbacks();
-  int width = 0, height = 0, channels_in_file = 0;
-  MallocPixels pixels(stb::functions.load(&callbacks, &reader, &width, &height, &channels_in_file, channels));
-  if (pixels == nullptr || reader.past_end) fail_as_stb(file, reader);
-  require_size(file, {height, width}, size);
-  return pixels;
-}
-
-inline Image decode_by_stb(const ImageFile& file, Size size) {
-  return Image(size.height, size.width, load_by_stb(file, size, 3));
 }
 
 }  // namespace detail

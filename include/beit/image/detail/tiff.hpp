@@ -59,6 +59,7 @@ class Tiff {
     TIFFOpenOptionsSetMaxSingleMemAlloc(options.get(), most_bytes);
     tiff_ = TIFFClientOpenExt("", "rm", this, &read, &write, &seek, &close, &size, nullptr, nullptr, options.get());
     if (tiff_ == nullptr) fail();
+    message_[0] = '\0';
   }
   Tiff(const Tiff&) = delete;
   Tiff& operator=(const Tiff&) = delete;
@@ -83,6 +84,7 @@ class Tiff {
   Image pixels() {
     const Index width = tag32(TIFFTAG_IMAGEWIDTH), height = tag32(TIFFTAG_IMAGELENGTH);
     check_size(file_, height, width, max_pixels_);
+    refuse_preview(height, width);
     const std::uint32_t compression = tag(TIFFTAG_COMPRESSION, COMPRESSION_NONE);
     separate_ = tag(TIFFTAG_PLANARCONFIG, PLANARCONFIG_CONTIG) == PLANARCONFIG_SEPARATE;
     samples_.photometric = tag(TIFFTAG_PHOTOMETRIC, PHOTOMETRIC_MINISWHITE);
@@ -121,7 +123,7 @@ class Tiff {
  private:
   static int on_error(TIFF*, void* user, const char*, const char* format, va_list arguments) {
     Tiff& self = *static_cast<Tiff*>(user);
-    if (self.message_[0] == '\0') std::vsnprintf(self.message_.data(), self.message_.size(), format, arguments);
+    std::vsnprintf(self.message_.data(), self.message_.size(), format, arguments);
     return 1;
   }
   static tmsize_t read(thandle_t user, void* out, tmsize_t wanted) {
@@ -149,6 +151,17 @@ class Tiff {
   Index tag32(std::uint32_t name) const {
     std::uint32_t value = 0;
     return TIFFGetField(tiff_, name, &value) != 0 ? value : 0;
+  }
+
+  /// Throws ImageError for a DNG, or another camera RAW, whose first image is a small preview of the photograph.
+  void refuse_preview(Index height, Index width) const {
+    const void* version = nullptr;
+    std::uint16_t count = 0;
+    const bool is_dng = TIFFGetField(tiff_, TIFFTAG_DNGVERSION, &version) != 0;
+    const bool has_more = TIFFGetField(tiff_, TIFFTAG_SUBIFD, &count, &version) != 0;
+    if ((tag32(TIFFTAG_SUBFILETYPE) & FILETYPE_REDUCEDIMAGE) == 0 || !(is_dng || has_more)) return;
+    file_.fail(concat({"found a ", is_dng ? "DNG" : "camera's TIFF", " of which only the preview of ", height, " x ",
+                       width, " pixels can be read; wanted a photograph that has been developed"}));
   }
 
   void read_palette() {
@@ -259,8 +272,9 @@ class Tiff {
   }
 
   [[noreturn]] void fail() const {
-    file_.fail(concat(
-        {"damaged, truncated or unknown TIFF (", message_[0] == '\0' ? "too few pixels" : message_.data(), ")"}));
+    std::string_view reason = message_[0] == '\0' ? "too few pixels" : message_.data();
+    if (reason.starts_with(": ")) reason.remove_prefix(2);  // the file's name, of which libtiff knows none
+    file_.fail(concat({"damaged, truncated or unknown TIFF (", reason, ")"}));
   }
 
   ImageFile file_;
@@ -270,7 +284,7 @@ class Tiff {
   bool separate_ = false;
   bool raw_ = false;  // chunks are read as they are stored
   TiffSamples samples_;
-  std::array<char, 256> message_{};
+  std::array<char, 256> message_{};  // the last error: those before it didn't stop the library
 };
 
 /// Also turns the image upright, because Pillow always does.
