@@ -351,6 +351,11 @@ TEST(WeightFiles, SayWhatIsNotAWeightsFile) {
   EXPECT_THAT(error(std::string("\x08\x07\x12\x07pytorch", 11)), HasSubstr("this is an ONNX file"));
   EXPECT_THAT(error(std::string("PK\3\4\0\0\0\0", 8)), HasSubstr("convert it with weights_tools/convert.py"));
   EXPECT_THAT(error(""), HasSubstr("found 0 bytes"));
+  const Copy half;
+  half.write("model.fp16.safetensors", "");
+  half.write("another.safetensors", "");
+  EXPECT_THAT(half.error<beit::FileError>(),
+              HasSubstr(": found another.safetensors, model.fp16.safetensors, wanted model.safetensors: rename the"));
   const Copy folder;
   folder.write("pytorch_model.bin", "PK");
   EXPECT_THAT(folder.error<beit::FileError>(),

@@ -65,6 +65,29 @@ TEST_P(GoldenSizes, AgreesWithTimm) {
   EXPECT_GT(compared, 0);
 }
 
+TEST(HuggingFaceSizes, AgreeWithTransformers) {
+  const auto file = beit::SafeTensors::open(golden("hugging_face") / "sizes.safetensors");
+  const beit::WeightReader wanted(file);
+  for (const std::string name : {"classifier", "shared", "absolute"}) {
+    for (const Size size : {Size{24, 24}, Size{20, 32}, Size{8, 12}}) {
+      const std::string key = size_name({name.c_str(), size});
+      const auto model = beit::load<float>(golden("hugging_face") / name, {.image_size = size});
+      EXPECT_LE(
+          largest_difference(model.forward(expected(wanted, key + ".input", 1)), expected(wanted, key + ".result", 1)),
+          1e-5)
+          << key;
+    }
+  }
+  // transformers takes a table's rows for columns.
+  for (const Size to : {Size{2, 3}, Size{4, 3}}) {
+    const beit::ResampledWeights resampled(wanted, {2, 3}, to, beit::Resampling::transformers);
+    const std::vector<Index> shape = resampled.shape("relative_position_bias_table");
+    const auto table = resampled.get("relative_position_bias_table", shape);
+    const auto rectangle = wanted.get(size_name({"table", to}), shape);
+    for (Index i = 0; i < table.size(); ++i) EXPECT_NEAR(table[i], rectangle[i], 1e-6) << i;
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(, GoldenSizes,
                          testing::Values(SizeCase{"standard", {40, 40}}, SizeCase{"standard", {8, 12}},
                                          SizeCase{"shared", {24, 32}}, SizeCase{"shared", {4, 16}},

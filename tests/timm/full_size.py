@@ -123,6 +123,7 @@ def of_transformers(kind, arguments, shard, folder):
         if name in ("lm_head.weight", "classifier.weight"):
             parameter.mul_(2)
     model.save_pretrained(folder, safe_serialization=True, max_shard_size=shard)
+    transformers.BeitImageProcessor(size=dict(height=224, width=224), do_center_crop=False).save_pretrained(folder)
     images = random_images(1, (224, 224))
     if kind.endswith("ForMaskedImageModeling"):
         mask = np.random.default_rng(1).uniform(size=(1, 196)) < 0.4

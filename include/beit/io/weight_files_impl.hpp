@@ -52,6 +52,26 @@ BEIT_COLD inline std::map<std::string, std::string> read_shard_index(const nlohm
   return shards;
 }
 
+/// Throws FileError if a folder without model.safetensors has safetensors files of other names, such as
+/// model.fp16.safetensors.
+BEIT_COLD inline void refuse_other_names(const std::filesystem::path& folder) {
+  std::set<std::string> names;
+  std::error_code error;
+  for (std::filesystem::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
+    if (entry->path().extension() == ".safetensors") names.insert(path_text(entry->path().filename()));
+  }
+  if (names.empty()) return;
+  constexpr std::size_t shown = 5;
+  std::string list;
+  std::size_t count = 0;
+  for (const std::string& name : names) {
+    if (++count <= shown) append_item(list, printable(name));
+  }
+  if (count > shown) append_item(list, "...");
+  throw FileError(
+      concat({path_text(folder), ": found ", list, ", wanted model.safetensors: rename the file, or give its path"}));
+}
+
 }  // namespace detail
 
 BEIT_COLD BEIT_INLINE std::vector<SafeTensors> open_weight_files(std::filesystem::path path) {
@@ -67,6 +87,7 @@ BEIT_COLD BEIT_INLINE std::vector<SafeTensors> open_weight_files(std::filesystem
            " only, wanted model.safetensors: convert it with weights_tools/convert.py SOURCE OUTPUT, or a "
            "transformers model with its save_pretrained"}));
     }
+    if (!detail::file_exists(path)) detail::refuse_other_names(folder);
   }
   std::vector<SafeTensors> files;
   if (path.extension() != ".json") {

@@ -28,6 +28,7 @@ namespace detail {
 /// Reads the class names of config.json: {"0": "tench", ...}, one for each class, or none.
 BEIT_COLD inline std::vector<std::string> read_id2label(const JsonField& field, const WeightScope& weights,
                                                         Index classes) {
+  if (!field.present() && classes == 2) return {"LABEL_0", "LABEL_1"};  // transformers leaves its default out
   if (!field.present() || classes == 0) return {};
   if (!field.value().is_object() || static_cast<Index>(field.value().size()) != classes) {
     field.fail(

@@ -202,7 +202,7 @@ BEIT_COLD BEIT_INLINE void Loading::set_preprocessing(Size size, Preprocessing& 
 }
 
 BEIT_COLD BEIT_INLINE ResampledWeights Loading::fit(TrunkConfig& config) const {
-  Size trained{}, wanted{};
+  Size trained{};
   if (options_.image_size != Size{} || options_.grid != Size{}) {
     config.check();
     trained = config.grid();
@@ -215,10 +215,10 @@ BEIT_COLD BEIT_INLINE ResampledWeights Loading::fit(TrunkConfig& config) const {
                                  scaled(preprocessing.resize_to.width, size.width, config.image_size.width)};
     }
     config.image_size = preprocessing.input_size = size;
-    wanted = config.grid();
   }
   set_preprocessing(config.image_size, config.preprocessing);
-  return {names_, trained, wanted};
+  config.check();
+  return {names_, trained == Size{} ? config.grid() : trained, config.grid(), configured_.resampling};
 }
 
 BEIT_COLD BEIT_INLINE std::optional<WeightScope> Loading::half(const char* name, bool wanted) const {

@@ -19,7 +19,8 @@ namespace beit::inline BEIT_ABI {
 /// functions that take it, the others throw ArgumentError when it is set.
 struct LoadOptions {
   /// Height and width, in pixels, of the images that the model is used for: multiples of the size of a patch, or of the
-  /// tokenizer's pixels per token. A model's positions are resampled as by timm's set_input_size. 0 x 0: the size in
+  /// tokenizer's pixels per token. Positions are resampled as by timm's set_input_size, or as by transformers for its
+  /// folders. 0 x 0: the size in
   /// the file.
   Size image_size{};
   /// The image size as a grid of patches or tokens. ArgumentError if image_size is set, too.

@@ -19,6 +19,7 @@
 #include <beit/model/json_field.hpp>
 #include <beit/model/name_tables.hpp>
 #include <beit/model/presets.hpp>
+#include <beit/model/resampled_weights.hpp>
 #include <beit/model/weight_names.hpp>
 
 namespace beit::inline BEIT_ABI {
@@ -35,6 +36,7 @@ struct Publisher {
   void (*read_classes)(const WeightScope& weights, const JsonField& config, Config& into);
   /// Whether the preprocessing is in a file of its own.
   bool has_processor = false;
+  Resampling resampling = Resampling::timm;
 };
 
 /// Reads timm's configuration.
@@ -70,8 +72,9 @@ BEIT_COLD inline Config read_beit3_features(const WeightScope& weights, const Js
 /// All publishers. If the marker of one is part of another's, the longer one comes first.
 inline constexpr std::array<Publisher, 6> publishers{{
     {"transformers 5, in memory", transformers_memory_names, read_hugging_face_features, read_hugging_face_classes,
-     true},
-    {"Hugging Face transformers", transformers_file_names, read_hugging_face_features, read_hugging_face_classes, true},
+     true, Resampling::transformers},
+    {"Hugging Face transformers", transformers_file_names, read_hugging_face_features, read_hugging_face_classes, true,
+     Resampling::transformers},
     {"mmpretrain", mmpretrain_names, read_mmpretrain_features, read_timm_classes},
     {"candle", candle_names, read_candle_features, read_timm_classes},
     {"Microsoft's BEiT-3", beit3_names, read_beit3_features, read_timm_classes},

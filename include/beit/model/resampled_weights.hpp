@@ -2,7 +2,9 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <cstddef>
 #include <span>
 #include <string>
 #include <string_view>
@@ -129,14 +131,85 @@ inline AlignedBuffer<float> resample_positions(const AlignedBuffer<float>& posit
   return result;
 }
 
+/// The entries of an axis whose weighted sum is an entry of another one.
+struct AxisTaps {
+  std::array<Index, 4> at;
+  std::array<float, 4> weights;
+};
+
+/// The taps of torch's interpolate without align_corners and antialiasing: bilinear, or bicubic.
+inline std::vector<AxisTaps> interpolate_taps(Index from, Index to, bool bicubic) {
+  const float scale = static_cast<float>(from) / static_cast<float>(to);
+  std::vector<AxisTaps> result;
+  for (Index i = 0; i < to; ++i) {
+    float x = (static_cast<float>(i) + 0.5f) * scale - 0.5f;
+    if (!bicubic) x = std::max(x, 0.0f);
+    const float first = std::floor(x), t = x - first;
+    const auto at = [&](Index k) { return std::clamp<Index>(static_cast<Index>(first) + k, 0, from - 1); };
+    if (bicubic) {
+      constexpr float a = -0.75f;
+      const auto near = [](float d) { return ((a + 2) * d - (a + 3)) * d * d + 1; };
+      const auto far = [](float d) { return ((a * d - 5 * a) * d + 8 * a) * d - 4 * a; };
+      result.push_back({{at(-1), at(0), at(1), at(2)}, {far(t + 1), near(t), near(1 - t), far(2 - t)}});
+    } else {
+      result.push_back({{at(0), at(1), 0, 0}, {1 - t, t, 0, 0}});
+    }
+  }
+  return result;
+}
+
+/// Computes torch's interpolate of a picture (from.height, from.width, channels).
+inline void interpolate(const float* in, Size from, Size to, Index channels, bool bicubic, float* out) {
+  const std::vector<AxisTaps> rows = interpolate_taps(from.height, to.height, bicubic);
+  const std::vector<AxisTaps> columns = interpolate_taps(from.width, to.width, bicubic);
+  for (const AxisTaps& row : rows) {
+    for (const AxisTaps& column : columns) {
+      std::fill_n(out, channels, 0.0f);
+      for (std::size_t y = 0; y < 4; ++y) {
+        for (std::size_t x = 0; x < 4; ++x) {
+          const float weight = row.weights[y] * column.weights[x];
+          const float* const entry = in + (row.at[y] * from.width + column.at[x]) * channels;
+          if (weight == 0) continue;
+          for (Index c = 0; c < channels; ++c) out[c] += weight * entry[c];
+        }
+      }
+      out += channels;
+    }
+  }
+}
+
+/// Resamples a table as transformers' BeitRelativePositionBias does, which takes its rows for columns: that changes the
+/// tables of grids that aren't square even at their own size.
+inline AlignedBuffer<float> resample_table_of_transformers(const AlignedBuffer<float>& table, Index heads, Size from,
+                                                           Size to) {
+  const Size old{2 * from.width - 1, 2 * from.height - 1}, wanted{2 * to.height - 1, 2 * to.width - 1};
+  AlignedBuffer<float> result((wanted.area() + 3) * heads);
+  interpolate(table.data(), old, wanted, heads, false, result.data());
+  std::copy_n(table.data() + old.area() * heads, 3 * heads, result.data() + wanted.area() * heads);
+  return result;
+}
+
+/// Resamples absolute positions as transformers' BeitEmbeddings does.
+inline AlignedBuffer<float> resample_positions_of_transformers(const AlignedBuffer<float>& positions, Index dim,
+                                                               Size from, Size to) {
+  AlignedBuffer<float> result((1 + to.area()) * dim);
+  std::copy_n(positions.data(), dim, result.data());
+  interpolate(positions.data() + dim, from, to, dim, true, result.data() + dim);
+  return result;
+}
+
 }  // namespace detail
 
+/// The library whose way of resampling positions is followed.
+enum class Resampling { timm, transformers };
+
 /// The parameters of a model trained with the grid of patches `from`, adapted to the grid `to` as by timm's
-/// Beit.set_input_size: it resamples tables of relative positions and absolute positions, and passes on the rest. The
-/// source, which has timm's names, must outlive it.
+/// Beit.set_input_size or by transformers: it resamples tables of relative positions and absolute positions, and passes
+/// on the rest. The source, which has timm's names, must outlive it.
 class ResampledWeights final : public WeightSource {
  public:
-  ResampledWeights(const WeightSource& source, Size from, Size to) : source_(&source), from_(from), to_(to) {}
+  ResampledWeights(const WeightSource& source, Size from, Size to, Resampling way = Resampling::timm)
+      : source_(&source), from_(from), to_(to), way_(way) {}
 
   bool has(const std::string& name) const override { return source_->has(name); }
 
@@ -154,14 +227,17 @@ class ResampledWeights final : public WeightSource {
             float* out) const override {
     const bool table = name.ends_with(table_name) && shape.size() == 2;
     const bool positions = name == positions_name && shape.size() == 3;
-    if (from_ == to_ || (!table && !positions)) return source_->read(name, shape, begin, count, out);
+    const bool same = from_ == to_ && (way_ == Resampling::timm || from_.height == from_.width || !table);
+    if (same || (!table && !positions)) return source_->read(name, shape, begin, count, out);
     std::vector<Index> old(shape.begin(), shape.end());
     if (table) old[0] = kernels::relative_positions(from_);
     if (positions) old[1] = 1 + from_.area();
     if (count == 0) return source_->read(name, old, 0, 0, out);  // only checks the shape
     const AlignedBuffer<float> values = source_->get(name, old);
-    const AlignedBuffer<float> resampled = table ? detail::resample_table(values, old[1], from_, to_)
-                                                 : detail::resample_positions(values, old[2], from_, to_);
+    const bool timm = way_ == Resampling::timm;
+    const auto resample = table ? (timm ? detail::resample_table : detail::resample_table_of_transformers)
+                                : (timm ? detail::resample_positions : detail::resample_positions_of_transformers);
+    const AlignedBuffer<float> resampled = resample(values, old.back(), from_, to_);
     std::copy_n(resampled.data() + begin, count, out);
   }
 
@@ -170,6 +246,7 @@ class ResampledWeights final : public WeightSource {
 
   const WeightSource* source_;
   Size from_, to_;
+  Resampling way_;
 };
 
 }  // namespace beit::inline BEIT_ABI
