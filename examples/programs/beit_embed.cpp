@@ -59,7 +59,7 @@ std::vector<beit::Index> row_shape(const beit::Config& config, const std::string
 }
 
 /// The options on which the numbers depend. The number of tasks and threads and the batch size aren't among them.
-programs::Json job_options(const Options& options) {
+programs::Json job_options(const Options& options, beit::PassOrder pass_order) {
   std::string model =
       programs::fingerprint(options, options.visual() ? programs::demo_tokenizer() : programs::demo_model());
   if (options.image_size != beit::Size{}) model += " " + programs::size_text(options.image_size);
@@ -69,6 +69,7 @@ programs::Json job_options(const Options& options) {
           {"tokens", options.tokens},
           {"dtype", options.dtype},
           {"shard_size", options.shard_size},
+          {programs::pass_order_key, beit::pass_order_name(pass_order)},
           {"max_pixels", options.decode.max_pixels},
           {"apply_exif_orientation", options.decode.apply_exif_orientation},
           {"allow_truncated", options.decode.allow_truncated},
@@ -103,7 +104,8 @@ class Embedder {
       config_ = model_->config();
     }
     const std::string what = tokenizer_ ? "tokenizer: image " + programs::size_text(config_.image_size) + ", tokens " +
-                                              programs::size_text(tokenizer_->grid())
+                                              programs::size_text(tokenizer_->grid()) +
+                                              programs::pass_order_text(config_.preprocessing)
                                         : programs::model_text(config_);
     if (options.verbose) programs::describe(app, options, what, workspace_.executor());
   }
@@ -112,6 +114,8 @@ class Embedder {
     if (tokenizer_) return {tokenizer_->grid().height, tokenizer_->grid().width};
     return ::row_shape(config_, options_.tokens);
   }
+
+  beit::PassOrder pass_order() const { return config_.preprocessing.pass_order; }
 
   /// The numbers of images that were embedded and that couldn't be read.
   struct Counts {
@@ -207,7 +211,7 @@ int embed_to_folder(const CLI::App& app, const Options& options) {
   const programs::ShardFolder folder(programs::path_of(options.output));
   folder.make();
   if (!lock) lock.emplace(options.output, task);
-  const programs::Json job = job_options(options);
+  const programs::Json job = job_options(options, embedder.pass_order());
   folder.open(job);
   folder.remove_leftovers(
       [&task](std::int64_t shard) { return shard < 0 ? task.count == 1 : shard % task.count == task.index; });

@@ -16,6 +16,7 @@
 #include <beit/transfer/nearest.hpp>
 
 #include "csv.hpp"
+#include "embed/shard_folder.hpp"
 #include "inputs/batches.hpp"
 #include "inputs/input_progress.hpp"
 #include "inputs/sources.hpp"
@@ -114,6 +115,15 @@ void find_nearest(const programs::EmbeddingIndex& index, beit::Index k, const be
   }
 }
 
+/// Throws std::runtime_error if the index was made by beit-embed with another order of the resize's passes.
+void require_same_order(const std::string& index, const beit::Preprocessing& preprocessing) {
+  const std::string wanted(beit::pass_order_name(preprocessing.pass_order));
+  const std::string found = programs::ShardFolder(programs::path_of(index)).pass_order().value_or(wanted);
+  if (found == wanted) return;
+  throw std::runtime_error(index + ": found embeddings made with --pass-order " + found + ", wanted " + wanted +
+                           ": use --pass-order " + found + ", or embed the images again");
+}
+
 int search(const CLI::App& app, const Options& options) {
   const programs::EmbeddingIndex index(programs::path_of(options.index));
   beit::ThreadPool pool(options.threads);
@@ -124,6 +134,7 @@ int search(const CLI::App& app, const Options& options) {
     throw std::runtime_error(options.index + ": found embeddings of " + std::to_string(index.dim()) +
                              " numbers, wanted " + std::to_string(config.embed_dim) + ", the model's width");
   }
+  require_same_order(options.index, config.preprocessing);
   beit::Workspace workspace(pool);
   if (options.verbose) programs::describe(app, options, programs::model_text(config), workspace.executor());
   if (!options.html.empty())

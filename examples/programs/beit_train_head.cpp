@@ -213,9 +213,10 @@ beit::LinearProbe train(const Embedded& data, Index classes, const Options& opti
 }
 
 /// Everything that embeddings depend on, except the image.
-std::string cache_identity(const Options& options) {
+std::string cache_identity(const Options& options, beit::PassOrder pass_order) {
   return programs::fingerprint(options, programs::demo_model()) + " " + options.precision + " " +
-         std::string(programs::kernels_name()) + (options.decode.apply_exif_orientation ? " upright" : "") +
+         std::string(programs::kernels_name()) + " " + std::string(beit::pass_order_name(pass_order)) +
+         (options.decode.apply_exif_orientation ? " upright" : "") +
          (options.decode.allow_truncated ? " truncated" : "") + " max_pixels " +
          std::to_string(options.decode.max_pixels) + (BEIT_USE_LIBJPEG_TURBO ? " libjpeg-turbo" : "");
 }
@@ -244,7 +245,8 @@ struct Split {
 /// Embeds the data and splits it. For an image that can't be read, prints a line to standard error and sets `failed`.
 Split embed_and_split(const CLI::App& app, const Options& options, const beit::AnyBeit& model, const Data& data,
                       beit::Workspace& workspace, bool& failed) {
-  programs::EmbeddingCache cache(programs::path_of(options.no_cache ? "" : options.cache), cache_identity(options),
+  programs::EmbeddingCache cache(programs::path_of(options.no_cache ? "" : options.cache),
+                                 cache_identity(options, model.config().preprocessing.pass_order),
                                  model.config().embed_dim);
   Split result{embed(app, options, model, data.data, cache, workspace, failed), {}};
   if (!options.val.empty()) result.test = embed(app, options, model, data.val, cache, workspace, failed);

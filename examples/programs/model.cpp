@@ -29,6 +29,7 @@ beit::LoadOptions ModelOptions::load_options(const beit::Executor& executor) con
     const std::string text(reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size());
     result.preprocessing = beit::preprocessing_from_json(beit::parse_json(text, preprocessing), preprocessing);
   }
+  if (!pass_order.empty()) result.pass_order = beit::pass_order_from_name(pass_order);
   return result;
 }
 

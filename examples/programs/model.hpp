@@ -17,6 +17,7 @@ struct ModelOptions {
   std::string precision = "float";  // the name of a beit::Precision
   beit::Size image_size;            // 0 x 0: the model's
   std::string preprocessing;        // a JSON file that replaces the model's preprocessing; empty: none
+  std::string pass_order;           // the name of a beit::PassOrder, which replaces the model's; empty: none
 
   /// The options of beit::load_any and its kin, to load on the threads of `executor`. Throws beit::FileError or
   /// beit::ConfigError if the file of the preprocessing can't be read.

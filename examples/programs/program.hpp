@@ -80,8 +80,9 @@ inline void add_image_size(CLI::App& app, Options& options) {
 
 /// Adds the options that all programs share, and the images unless the program takes none or has its own option.
 inline void add_options(CLI::App& app, Options& options, bool takes_images = true) {
-  std::vector<std::string> names;
+  std::vector<std::string> names, orders;
   for (const beit::Precision precision : beit::precisions) names.emplace_back(beit::precision_name(precision));
+  for (const beit::PassOrder order : beit::pass_orders) orders.emplace_back(beit::pass_order_name(order));
   app.get_formatter()->column_width(32);
   app.set_help_flag("-h,--help", "Show this help and exit");
   app.set_version_flag("--version", app.get_name() + " " BEIT_VERSION, "Show the version and exit");
@@ -102,6 +103,13 @@ inline void add_options(CLI::App& app, Options& options, bool takes_images = tru
                  "JSON file that says how images become the model's input, in place of the model's own: as\n"
                  "Hugging Face's preprocessor_config.json with image_processor_type, or timm's config.json")
       ->option_text("FILE");
+  app.add_option("--pass-order", options.pass_order,
+                 "Order in which images are resized across and down, on which a few values depend\n"
+                 "[the model's, pillow_13 if it names none]:\n"
+                 "pillow_13     as Pillow 13.0 does\n"
+                 "across_first  as Pillow up to 12.1 did, to go with features that were stored then")
+      ->option_text("ORDER")
+      ->check(CLI::IsMember(orders));
   app.add_option("--precision", options.precision,
                  "Number type in which matrices are stored and multiplied [float]:\n"
                  "float       single precision\n"
@@ -141,12 +149,17 @@ inline void require_inputs(const std::vector<std::string>& images, const std::st
 /// "320x480": height, then width.
 inline std::string size_text(beit::Size size) { return std::to_string(size.height) + "x" + std::to_string(size.width); }
 
+/// ", pass order pillow_13"
+inline std::string pass_order_text(const beit::Preprocessing& preprocessing) {
+  return ", pass order " + std::string(beit::pass_order_name(preprocessing.pass_order));
+}
+
 /// Describes a model for --verbose: "beit_base_patch16_224: image 224x224, patch 16x16, ...".
 inline std::string model_text(const beit::TrunkConfig& config) {
   return one_line(config.architecture.empty() ? "beit" : config.architecture) + ": image " +
          size_text(config.image_size) + ", patch " + size_text(config.patch_size) + ", width " +
          std::to_string(config.embed_dim) + ", depth " + std::to_string(config.depth) + ", heads " +
-         std::to_string(config.num_heads);
+         std::to_string(config.num_heads) + pass_order_text(config.preprocessing);
 }
 inline std::string model_text(const beit::Config& config) {
   const beit::TrunkConfig& trunk = config;

@@ -424,6 +424,24 @@ def test_a_folder_of_something_else_is_refused(photos, tmp_path):
     assert (tmp_path / "file").read_text() == "precious"
 
 
+def test_shards_of_one_pass_order_refuse_the_other(photos, reference, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(reference[0], out)
+    assert json.loads((out / "job.json").read_text())["pass_order"] == "pillow_13"
+    command = ["--output", out, "--shard-size", 4, photos]
+    line, = lines(embed("--pass-order", "across_first", *command, status=1).stderr)
+    assert 'found shards made with pass_order "pillow_13", wanted "across_first"' in line
+    # Records without the field are older than it: their images were resized across first.
+    for path in (out / "job.json", *out.glob("done/*.json")):
+        record = json.loads(path.read_text())
+        del record.get("job", record)["pass_order"]
+        path.write_text(json.dumps(record) + "\n")
+    line, = lines(embed(*command, status=1).stderr)
+    assert 'found shards made with pass_order "across_first", wanted "pillow_13"' in line
+    embed("--pass-order", "across_first", *command)
+    assert json.loads((out / "job.json").read_text())["pass_order"] == "across_first"
+
+
 def test_damaged_marker_is_one_line(photos, reference, tmp_path):
     for i, (name, text) in enumerate([("job.json", "["), ("done/done_00001.json", ""), ("done/done_00001.json", "{}")]):
         out = tmp_path / str(i)

@@ -154,9 +154,11 @@ def test_verbose_says_what_runs(images):
     result = run("beit-classify", "--model", MODEL, "--verbose", "--threads", 2, "--precision", "bfloat16",
                  images / "00.png")
     text, = lines(result.stderr)
-    for part in (str(MODEL), "precision bfloat16", "kernels ", "threads 2", "batch size 8"):
+    for part in (str(MODEL), "precision bfloat16", "kernels ", "threads 2", "batch size 8", "pass order pillow_13"):
         assert part in text
     assert result.stdout == run("beit-classify", "--model", MODEL, "--precision", "bfloat16", images / "00.png").stdout
+    result = run("beit-classify", "--model", MODEL, "--verbose", "--pass-order", "across_first", images / "00.png")
+    assert "pass order across_first" in lines(result.stderr)[0]
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
@@ -167,7 +169,7 @@ def test_version_and_help(program):
     result = run(program, "--help")
     assert (result.returncode, result.stderr) == (0, b"")
     assert max(len(line) for line in lines(result.stdout)) <= 120
-    wanted = ["--model", "--precision", "--threads", "--batch-size", "--max-pixels", "--apply-exif-orientation",
+    wanted = ["--model", "--precision", "--threads", "--batch-size", "--max-pixels", "--apply-exif-orientation", "--pass-order",
               "--version", "--verbose", "IMAGE|FOLDER"]
     wanted += ["--top-k", "--json", "--logits"] if program == "beit-classify" else ["--output", "--tokens"]
     for option in wanted:

@@ -271,6 +271,22 @@ def test_bad_indices_are_one_line(images, tmp_path):
     assert "row 5 isn't finite" in fails("nan")
 
 
+def test_index_of_one_pass_order_refuses_the_other(images, tmp_path):
+    paths, embeddings = images
+    index = write_index(tmp_path / "index", paths, embeddings)
+    job = index / "job.json"
+    for order in ("pillow_13", "across_first"):
+        assert run("--index", index, "--pass-order", order, paths[0]).returncode == 0  # another tool's index
+    for text, order, other in (("{}", "across_first", "pillow_13"),
+                               ('{"pass_order": "pillow_13"}', "pillow_13", "across_first")):
+        job.write_text(text)
+        assert run("--index", index, "--pass-order", order, paths[0]).returncode == 0
+        result = run("--index", index, "--pass-order", other, paths[0])
+        assert (result.returncode, result.stdout) == (1, "")
+        assert result.stderr.splitlines() == [f"beit-search: {index}: found embeddings made with --pass-order {order}, wanted "
+                                              f"{other}: use --pass-order {order}, or embed the images again"]
+
+
 def test_bad_queries(images, tmp_path):
     paths, embeddings = images
     index = write_index(tmp_path / "index", paths, embeddings)

@@ -28,6 +28,9 @@ namespace programs {
 
 using Json = nlohmann::ordered_json;
 
+/// The option that names the order of the resize's passes.
+inline constexpr const char* pass_order_key = "pass_order";
+
 /// Writes JSON as one line. File names need not be UTF-8, but JSON must be.
 inline std::string json_line(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace) + '\n';
@@ -92,6 +95,14 @@ class ShardFolder {
     std::optional<Json> found = read(job());
     if (!found) throw beit::FileError(text() + ": found no job.json, wanted an output folder of beit-embed");
     return without_skipped(std::move(*found));
+  }
+
+  /// The order of the resize's passes by which the features were made; nothing if the folder has no job.
+  std::optional<std::string> pass_order() const {
+    const std::optional<Json> found = read(job());
+    if (!found) return std::nullopt;
+    const Json name = option_of(*found, pass_order_key);
+    return name.is_string() ? name.get<std::string>() : name.dump();
   }
 
   /// Reads the record of a shard that is done. Returns nothing if it isn't done, or if its files have changed since.
@@ -166,9 +177,15 @@ class ShardFolder {
     return found;
   }
 
+  /// An option in a record, or null. Records without an order are older than the option: they were made across first.
+  static Json option_of(const Json& job, const std::string& key) {
+    if (job.is_object() && job.contains(key)) return job[key];
+    return key == pass_order_key ? Json(beit::pass_order_name(beit::PassOrder::across_first)) : Json(nullptr);
+  }
+
   void require_same(const Json& found, const Json& wanted) const {
     for (const auto& [key, value] : wanted.items()) {
-      const Json old = found.is_object() && found.contains(key) ? found[key] : Json(nullptr);
+      const Json old = option_of(found, key);
       if (old == value) continue;
       throw beit::ArgumentError(text() + ": found shards made with " + key + " " + old.dump() + ", wanted " +
                                 value.dump() + ": use the same model and options, or another folder");
