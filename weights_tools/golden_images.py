@@ -2,11 +2,12 @@
 
     python weights_tools/golden_images.py               # all, by Pillow up to 12.1
     python weights_tools/golden_images.py preprocessed  # only the tensors, by any version of Pillow
+    python weights_tools/golden_images.py unusual       # only images that need Pillow 13, by that
 
 Made with Pillow 9.4.0, timm 1.0.31, torch 1.13.1 and torchvision 0.14.1, and the avifenc 0.11.1 and heif-enc 1.15.1 of
-Debian 12. decode.txt has one line per image: name, height, width, and CRC-32 of Pillow's RGB bytes;
-those of short_palette.png are Pillow 13.0.0's, since indices beyond a palette are black from version 10.1 on. decode_optional.txt
-has the same for formats that need a library; for AVIF and HEIC the bytes are the pixels that were encoded without loss.
+Debian 12. decode.txt has one line per image: name, height, width, and CRC-32 of Pillow's RGB bytes. decode_optional.txt has the same
+for formats that need a library; for AVIF and HEIC the bytes are the pixels that were encoded without loss.
+decode_pillow_13.txt and decode_optional_pillow_13.txt have those of images that older versions read otherwise or not.
 preprocess_across_first.txt has one line per tensor: name, height, width, crop_pct, crop_mode, interpolation, mean, std,
 and CRC-32 of timm's float32 bytes. preprocess_pillow_13.txt has the same as made with Pillow 13.0.0 and torch 2.15.0.
 """
@@ -124,7 +125,7 @@ def write_optional():
         small.convert(mode).save(FOLDER / name, compression=compression)
     frames[0].save(FOLDER / "pages.tif", save_all=True, append_images=frames[1:])
     small.save(FOLDER / "turned.tif", tiffinfo={0x0112: 6})
-    names = [path.name for path in FOLDER.iterdir() if path.suffix in (".webp", ".tif")]
+    names = [path.name for path in FOLDER.iterdir() if path.suffix in (".webp", ".tif") and path.name not in unusual_names()]
     decoded = {name: Image.open(FOLDER / name).convert("RGB") for name in names}
 
     # Pixels encoded without loss come back unchanged. The HEIC is grey, because its RGB isn't exact.
@@ -145,10 +146,54 @@ def write_optional():
     (FOLDER / "decode_optional.txt").write_text("".join(sorted(lines)))
 
 
+def write_unusual():
+    """Write kinds of images that Pillow 13 reads, and their pixels by it."""
+    rng = np.random.default_rng(2)
+    indices = rng.integers(0, 5, (6, 9), np.uint8)
+    palette = rng.integers(0, 256, 64, np.uint8).tobytes()
+
+    def bmp(pixels, bits, header=40, compression=0, masks=b"", palette=b""):
+        info = struct.pack("<IiiHHIIiiII", header, 9, 6, 1, bits, compression, len(pixels), 0, 0, len(palette) // 4, 0) + masks
+        return b"BM" + struct.pack("<IHHI", 0, 0, 0, 14 + len(info + palette)) + info + palette + pixels
+
+    runs = b"".join(bytes([1, i, 3, i + 1, 0, 5, 1, 2, 3, 4, 15, 0, 0, 0]) for i in range(4)) + b"\0\2\5\1\4\2\0\0\0\1"
+    nibbles = b"".join(bytes([3, 0x12, 0, 5, 0x34, 0x51, 0x20, 0, 1, 0x30, 0, 0]) for _ in range(6)) + b"\0\1"
+    wide = rng.integers(0, 65536, (6, 10), np.uint16).tobytes()
+    floats = np.linspace(-20, 300, 54).astype("<f4").tobytes()
+    # Codes of 4 bits: six pixels and a clear code, before the table would ask for 5, and at last the end.
+    codes = [code for i in range(0, 54, 6) for code in (*indices.ravel()[i : i + 6].tolist(), 8)][:-1] + [9]
+    data = bytes(low | high << 4 for low, high in zip(codes[::2], [*codes[1::2], 0]))
+    gif = (b"GIF89a" + struct.pack("<HHBBB", 9, 6, 0x82, 0, 0) + palette[:24] + b"," + struct.pack("<HHHHB", 0, 0, 9, 6, 0) +
+           bytes([3, len(data)]) + data)
+    qoi = b"".join(bytes([0xFE, i, 2 * i, 3 * i, 0x6A, 0xA5, 0x7C, i, 0xC1]) for i in range(10)) + b"\xcf" + bytes(7) + b"\1"
+    files = {"runs.bmp": bmp(runs, 8, compression=1, palette=palette), "nibbles.bmp": bmp(nibbles, 4, compression=2, palette=palette),
+             "masks.bmp": bmp(wide, 16, 56, 3, struct.pack("<IIII", 0xF800, 0x7E0, 0x1F, 0)), "no_clear.gif": gif,
+             "bits.tga": struct.pack("<BBBHHBHHHHBB", 0, 0, 3, 0, 0, 0, 0, 0, 9, 6, 1, 0x30) + wide[:12],
+             "floats.pfm": b"Pf\n9 6\n-1.0\n" + floats, "small.qoi": b"qoif" + struct.pack(">IIBB", 9, 6, 3, 0) + qoi}
+    for name, data in files.items():
+        (FOLDER / name).write_bytes(data)
+    small = picture(11, 14)
+    small.convert("LAB").save(FOLDER / "lab.tif")
+    small.convert("YCbCr").save(FOLDER / "ycbcr.tif")
+    blocks = np.repeat(np.repeat(np.array([[40, 90, 140], [190, 240, 15]], np.uint8), 8, 0), 8, 1)
+    Image.fromarray(blocks).save(FOLDER / "restarts.jpg", quality=100, restart_marker_blocks=1)
+    for table, names in (("decode", [*files, "short_palette.png"]), ("decode_optional", ["lab.tif", "ycbcr.tif"])):
+        lines = []
+        for name in sorted(names):
+            with Image.open(FOLDER / name) as image:
+                pixels = image.convert("RGB")
+            lines.append(f"{name} {pixels.height} {pixels.width} {zlib.crc32(pixels.tobytes())}\n")
+        (FOLDER / f"{table}_pillow_13.txt").write_text("".join(lines))
+
+
+def unusual_names():
+    return {line.split()[0] for path in FOLDER.glob("decode*_pillow_13.txt") for line in path.read_text().splitlines()}
+
+
 def write_decoded():
     lines = []
     for path in sorted(FOLDER.iterdir()):
-        if path.suffix in (".txt", ".jpg", ".webp", ".tif", ".avif", ".heic"):
+        if path.name in unusual_names() or path.suffix in (".txt", ".jpg", ".webp", ".tif", ".avif", ".heic"):
             continue
         with Image.open(path) as image:
             pixels = np.asarray(image.convert("RGB"))
@@ -202,6 +247,9 @@ def write_preprocessed():
 
 if __name__ == "__main__":
     FOLDER.mkdir(parents=True, exist_ok=True)
+    if sys.argv[1:] == ["unusual"]:
+        write_unusual()
+        sys.exit()
     if sys.argv[1:] != ["preprocessed"]:
         write_images()
         write_jpegs()
