@@ -68,7 +68,8 @@ inline void add_image_size(CLI::App& app, Options& options) {
   app.add_option_function<std::string>(
          "--image-size", [&options](const std::string& text) { options.image_size = *parse_image_size(text); },
          "Height and width to which images are resized, multiples of the model's patch size;\n"
-         "positions are resampled as timm does [the size that the model was trained for]")
+         "positions are resampled as the model's library does, timm or transformers\n"
+         "[the size that the model was trained for]")
       ->option_text("SIZE|HxW")
       ->check(CLI::Validator(
           [](const std::string& text) {
