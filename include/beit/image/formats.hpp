@@ -1,4 +1,4 @@
-// The image formats that this build reads: always stb_image's and PNM, and those of optional libraries for which
+// The image formats that this build reads: always those that need no library, and those of optional libraries for which
 // BEIT_USE_LIBWEBP, BEIT_USE_LIBTIFF, BEIT_USE_LIBAVIF or BEIT_USE_LIBHEIF is set.
 #pragma once
 
