@@ -150,6 +150,9 @@ def model_of_path(path, options):
         if options.architecture:
             tensors = fit(tensors, model)
     else:
+        arguments = config["model_args"]
+        if arguments.get("init_values", 0) is None and "blocks.0.gamma_1" in tensors:
+            del arguments["init_values"]  # timm's create_model drops it as well, for the architecture's own
         model = converted.create_model(config)
     tensors, head = converted.split_head(tensors)
     converted.load_tensors(model, tensors)

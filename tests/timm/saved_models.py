@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Compares small models, as today's packages save them, with these packages in double precision.
 
-    BEIT_BUILD_DIR=build-release python tests/timm/saved_models.py transformers   folders, in all forms and types
-    BEIT_BUILD_DIR=build-release python tests/timm/saved_models.py timm           save_for_hf of all beit* architectures
-    BEIT_BUILD_DIR=build-release python tests/timm/saved_models.py float8         weights of 8 bits
+    BEIT_BUILD_DIR=build-release python tests/timm/saved_models.py transformers [CLASS...]  folders, in all forms and types
+    BEIT_BUILD_DIR=build-release python tests/timm/saved_models.py timm [NAME...]           save_for_hf of all beit*
+    BEIT_BUILD_DIR=build-release python tests/timm/saved_models.py float8                   weights of 8 bits
 
 Each prints a line a file: the largest difference and the limit, or the one error that the library gives. It needs
 transformers 5 beside the packages of weights_tools/requirements.txt, and isn't part of the stages.
@@ -98,16 +98,17 @@ def results_of_transformers(model, kind, images, mask):
 
 
 @torch.no_grad()
-def transformers_folders(folder):
+def transformers_folders(folder, names):
     import transformers
     from golden_hugging_face import randomise
     transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
     rng = np.random.default_rng(0)
     images = rng.uniform(-1, 1, (2, 3, SIZE, SIZE)).astype(np.float32)
     mask = rng.uniform(size=(2, (SIZE // 16) ** 2)) < 0.4
     for family in ("Beit", "Data2VecVision"):
         for kind, arguments in TRANSFORMERS:
-            if not hasattr(transformers, family + kind):
+            if not hasattr(transformers, family + kind) or names and family + kind not in names:
                 continue
             config = getattr(transformers, family + "Config")(**{**SMALL, **arguments})
             try:
@@ -152,10 +153,10 @@ TIMM_OPTIONS = [dict(), dict(num_classes=0), dict(global_pool="token"), dict(glo
 
 
 @torch.no_grad()
-def timm_folders(folder):
+def timm_folders(folder, names):
     import timm
     from random_model import randomise
-    for name in timm.list_models("beit*"):
+    for name in names or timm.list_models("beit*"):
         for options in TIMM_OPTIONS:
             side = 14 * 4 if "patch14" in name else 64
             arguments = {**dict(img_size=side, embed_dim=48, depth=2, num_heads=3, num_classes=7), **options}
@@ -177,7 +178,7 @@ def timm_folders(folder):
 
 
 @torch.no_grad()
-def float8(folder):
+def float8(folder, _):
     import safetensors.torch
     import timm
     from random_model import randomise
@@ -192,12 +193,12 @@ def float8(folder):
                      model.double()(torch.from_numpy(images).double()).numpy())
 
 
-def main(what=""):
+def main(what="", *names):
     modes = {"transformers": transformers_folders, "timm": timm_folders, "float8": float8}
     if what not in modes:
         sys.exit(__doc__)
     with tempfile.TemporaryDirectory() as temporary:
-        right = list(modes[what](Path(temporary)))
+        right = list(modes[what](Path(temporary), names))
     print(f"{sum(right)} of {len(right)} right, or refused by one error")
     return 0 if all(right) else 1
 

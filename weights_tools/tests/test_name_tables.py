@@ -163,3 +163,14 @@ def test_means_are_as_many_as_channels(tmp_path, capsys):
     assert converted.read(tmp_path / "out.safetensors")[1]["pretrained_cfg"]["mean"] == [0.5]
     with pytest.raises(converted.ConversionError, match="mean has 3 numbers for 1 channels"):
         converted.make_config(model, ARCHITECTURE, {"mean": [0.1, 0.2, 0.3]})
+
+
+def test_layer_scale_of_null_is_the_architectures(tmp_path):
+    """timm's create_model drops an argument that is None, and save_for_hf keeps it as null."""
+    model = make_model(init_values=None)
+    safetensors.torch.save_file(model.state_dict(), tmp_path / "model.safetensors")
+    args = {**converted.model_args(model), "init_values": None}
+    (tmp_path / "config.json").write_text(json.dumps({"architecture": ARCHITECTURE, "model_args": args,
+                                                      "pretrained_cfg": {}}))
+    assert run(tmp_path, tmp_path / "out.safetensors", "--verify") == 0
+    assert "blocks.0.gamma_1" in converted.read(tmp_path / "out.safetensors")[0]
