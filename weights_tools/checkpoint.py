@@ -27,7 +27,8 @@ FOREIGN = (
     ("vit.embeddings.", "transformers' ViT"),
     ("encoder.layers.encoder_layer_0.", "torchvision's ViT"),
 )
-SEGMENTATION = {"mmpretrain": "mmsegmentation", "timm and Microsoft": "Microsoft"}
+SEGMENTATION = {"mmpretrain": "mmsegmentation's", "timm and Microsoft": "Microsoft's",
+                "transformers 5, in memory": "transformers'", "Hugging Face transformers": "transformers'"}
 
 
 def note(text):
@@ -98,8 +99,8 @@ def by_timms_names(tensors, path):
         raise ConversionError(f"{path} is {what}" if what else f"{path} holds several models, under {error}") from error
     publisher = found[0].name if found else None
     if any(name.startswith("decode_head.") or ".decode_head." in name for name in tensors):
-        owner = SEGMENTATION.get(publisher, publisher or "somebody")
-        raise ConversionError(f"{path} is {owner}'s: a segmentation model, which this tool doesn't convert; "
+        owner = SEGMENTATION.get(publisher, "another project's")
+        raise ConversionError(f"{path} is {owner}: a segmentation model, which this tool doesn't convert; "
                               "beit-embed takes features of its trunk from a .safetensors")
     if what := foreign_of(tensors):
         raise ConversionError(f"{path} is {what}, wanted a BEiT")
@@ -246,7 +247,7 @@ def bare_transformers_config(tensors, options):
     note("found no config.json beside the weights of transformers: assuming the defaults of its classes")
     height, width = arguments["img_size"]
     config = {"model_type": "beit", "image_size": [height, width], "num_attention_heads": arguments["num_heads"],
-              "use_mean_pooling": arguments["global_pool"] == "avg"}
+              "use_mean_pooling": arguments["global_pool"] == "avg" or "norm.weight" not in tensors}
     preprocessor = {"image_processor_type": "BeitImageProcessor", "do_center_crop": False,
                     "size": {"height": height, "width": width}}
     return config, json.dumps(preprocessor)

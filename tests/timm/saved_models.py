@@ -91,8 +91,10 @@ def results_of_transformers(model, kind, images, mask):
         yield "features", [], trunk(images).last_hidden_state
     elif kind == "Model":
         result = model(images)
-        yield "beit", [], result.pooler_output
-        yield "features", [], result.last_hidden_state
+        tokens = result.last_hidden_state
+        without_pooler = tokens[:, 1:].mean(1) if model.config.use_mean_pooling else tokens[:, 0]
+        yield "beit", [], without_pooler if result.pooler_output is None else result.pooler_output
+        yield "features", [], tokens
     else:  # the trunk's tokens after the last block
         yield "features", [], trunk(images).last_hidden_state
 
