@@ -504,11 +504,16 @@ def test_random(tmp_path):
     assert_preprocesses_as_timm(random_jobs(300, tmp_path, seed=7), tmp_path)
 
 
-# Prints Pillow's version; then, for each line "PATH HEIGHT WIDTH FILTER" on standard input, resizes and overwrites PATH.
+def by_the_systems_pillow(script, lines):
+    """Runs a script on lines of standard input with the system's Pillow. Returns its version."""
+    python = shutil.which("python3", path="/usr/bin:/usr/local/bin")
+    script = "import sys\nfrom PIL import Image, ImageFile, __version__\nprint(__version__)\n" + script
+    run = subprocess.run([python, "-c", script], input="\n".join(lines), check=True, capture_output=True, text=True)
+    return tuple(map(int, run.stdout.split(".")[:2]))
+
+
+# Resizes and overwrites PATH for each line "PATH HEIGHT WIDTH FILTER".
 RESIZE = """
-import sys
-from PIL import Image, __version__
-print(__version__)
 for line in sys.stdin:
     path, height, width, filter = line.split()
     Image.open(path).resize((int(width), int(height)), Image.Resampling[filter]).save(path)
@@ -526,11 +531,10 @@ def test_the_order_of_old_versions_of_pillow(tmp_path):
         jobs.append((path, size, 1.0, "squash", rng.choice(INTERPOLATIONS), (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)))
     found = preprocess(jobs, tmp_path, "across_first")
     new = preprocess(jobs, tmp_path)
-    lines = "".join(f"{path} {height} {width} {filter.upper()}\n" for path, (height, width), _, _, filter, *_ in jobs)
-    python = shutil.which("python3", path="/usr/bin:/usr/local/bin")
-    old = subprocess.run([python, "-c", RESIZE], input=lines, check=True, capture_output=True, text=True).stdout.strip()
-    if tuple(map(int, old.split(".")[:2])) >= (12, 2):
-        pytest.skip(f"{python} has Pillow {old}, wanted one before 12.2")
+    version = by_the_systems_pillow(
+        RESIZE, [f"{path} {height} {width} {filter.upper()}" for path, (height, width), _, _, filter, *_ in jobs])
+    if version >= (12, 2):
+        pytest.skip(f"the system has Pillow {version}, wanted one before 12.2")
     for job, (payload, error) in zip(jobs, found):
         assert error is None, error
         wanted = pillow(job[0]).transpose(2, 0, 1).astype(np.float32) / np.float32(255)
