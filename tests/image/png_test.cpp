@@ -154,6 +154,7 @@ TEST(Png, WhatFollowsThePixelsMayBeJunk) {
   EXPECT_EQ(outcome({beginning(8, 0), pixels, junk}), grey_levels);
   EXPECT_EQ(outcome({beginning(8, 0), pixels, end, junk}), grey_levels);
   EXPECT_EQ(outcome({beginning(8, 0), pixels, chunk("IDAT", {1, 2, 3}), end}), grey_levels);
+  EXPECT_THAT(outcome({beginning(8, 0), pixels, {0, 0, 0, 3, 'I', 'D', 'A', 'T'}}), HasSubstr("truncated"));
   EXPECT_THAT(outcome({beginning(8, 0), pixels, {0, 0, 0, 9, 'a', 'b', 'c', 'd', 1, 2}}), HasSubstr("truncated"));
 }
 

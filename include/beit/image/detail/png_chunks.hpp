@@ -75,6 +75,7 @@ class PngWalk {
     if (found_.depth == 0) file_.fail("damaged PNG: found no header (IHDR)");
     while (type_ == "IDAT") {
       const std::size_t left = file_.bytes.size() - (at_ + 8);
+      if (left == 0) require_content();  // whether or not the pixels before it are enough
       found_.data.push_back(file_.bytes.subspan(at_ + 8, std::min(length_, left)));
       skip();
       if (!next(false)) return found_;

@@ -96,22 +96,23 @@ class PngColours {
   /// Writes `count` pixels, each `step` pixels after the one before.
   void to_rgb(const std::uint8_t* row, Index count, Index step, std::uint8_t* out) const {
     const std::size_t sample = depth_ == 16 ? 2 : 1, pixel = channels_ * sample;
-    if (!is_indexed_ && pixel == 3 && step == 1) {
-      std::copy_n(row, 3 * count, out);
-      return;
-    }
     const std::size_t green = is_grey_ ? 0 : sample, blue = 2 * green;
-    for (Index i = 0; i < count; ++i, out += 3 * step) {
-      if (is_indexed_) {
-        const std::size_t bit = static_cast<std::size_t>(i) * depth_;
-        const unsigned index = row[bit / 8] >> (8 - depth_ - bit % 8) & ((1u << depth_) - 1);
-        std::copy_n(table_[index].data(), 3, out);
-      } else {
-        const std::uint8_t* const from = row + static_cast<std::size_t>(i) * pixel;
-        out[0] = from[0];
-        out[1] = from[green];
-        out[2] = from[blue];
+    const auto put = [&](std::uint8_t r, std::uint8_t g, std::uint8_t b) {
+      out[0] = r;
+      out[1] = g;
+      out[2] = b;
+      out += 3 * step;
+    };
+    if (is_indexed_) {
+      const std::size_t depth = depth_, mask = (std::size_t{1} << depth) - 1;
+      for (std::size_t i = 0, bit = 0; i < static_cast<std::size_t>(count); ++i, bit += depth) {
+        const std::array<std::uint8_t, 3>& colour = table_[row[bit / 8] >> (8 - depth - bit % 8) & mask];
+        put(colour[0], colour[1], colour[2]);
       }
+    } else if (pixel == 3 && step == 1) {
+      std::copy_n(row, 3 * count, out);
+    } else {
+      for (Index i = 0; i < count; ++i, row += pixel) put(row[0], row[green], row[blue]);
     }
   }
 
