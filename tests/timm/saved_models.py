@@ -121,6 +121,8 @@ def transformers_folders(folder, names):
             for dtype in (torch.float32, torch.float16, torch.bfloat16):
                 model = randomise(model.float(), seed=3).to(dtype)
                 for form in ("save_pretrained", "save_original_format=False", "torch.save", "torch.save, bare"):
+                    if "bare" in form and "layer_norm_eps" in arguments:
+                        continue  # which only config.json tells
                     own = folder / "model"
                     subprocess.run(["rm", "-rf", own], check=True)
                     own.mkdir()
@@ -141,8 +143,7 @@ def transformers_folders(folder, names):
                     for what, inputs, wanted in results_of_transformers(exact, kind, torch.from_numpy(images).double(),
                                                                         mask):
                         found = weights if isinstance(weights, str) else run(what, weights, folder, images, *inputs)
-                        more = " (default eps)" if "bare" in form and "layer_norm_eps" in arguments else ""
-                        yield report(f"{family}{kind} {arguments} {str(dtype)[6:]} {form}, {what}{more}", found,
+                        yield report(f"{family}{kind} {arguments} {str(dtype)[6:]} {form}, {what}", found,
                                      wanted.numpy())
                     model = model.to(dtype)
 
