@@ -107,7 +107,8 @@ class PngWalk {
     return is_type;
   }
 
-  void skip() { at_ += 12 + length_; }
+  // A length beyond the file's end, too, must not overflow 32 bits.
+  void skip() { at_ += 12 + std::min(length_, file_.bytes.size()); }
   void require_content() const { file_.require(at_ + 8, length_, "chunk"); }
   [[noreturn]] void fail_in_chunk(const char* reason) const {
     file_.fail(concat({"damaged PNG: the chunk ", type_, " at ", at_, " ", reason}));
