@@ -184,7 +184,7 @@ inline void bmp_row_to_rgb(const BmpHeader& header, const BmpChannels& channels,
   }
   const std::size_t per_byte = 8 / bits;
   for (std::size_t x = 0; x < width; ++x, out += 3) {
-    const std::size_t index = row[x / per_byte] >> (8 - bits * (x % per_byte + 1)) & ((1u << bits) - 1);
+    const std::size_t index = std::size_t{row[x / per_byte]} >> (8 - bits * (x % per_byte + 1)) & ((1u << bits) - 1);
     std::copy_n(&header.palette[index * 3], 3, out);
   }
 }

@@ -263,7 +263,8 @@ class JpegScan {
 
   /// Writes a block without any coefficient, which libjpeg makes of missing data.
   static void write_grey(const Block& block, int& dc, JpegBitWriter& out) {
-    const auto size = static_cast<std::uint32_t>(std::bit_width(static_cast<std::uint32_t>(std::abs(dc))));
+    const std::size_t bits = std::bit_width(static_cast<std::uint32_t>(std::abs(dc)));
+    const auto size = static_cast<std::uint32_t>(bits);
     block.dc->write(size, out);
     out.put(static_cast<std::uint32_t>(dc > 0 ? -dc + (1 << size) - 1 : -dc), size);
     dc = 0;

@@ -106,7 +106,7 @@ class PngColours {
     if (is_indexed_) {
       const std::size_t depth = depth_, mask = (std::size_t{1} << depth) - 1;
       for (std::size_t i = 0, bit = 0; i < static_cast<std::size_t>(count); ++i, bit += depth) {
-        const std::array<std::uint8_t, 3>& colour = table_[row[bit / 8] >> (8 - depth - bit % 8) & mask];
+        const std::array<std::uint8_t, 3>& colour = table_[std::size_t{row[bit / 8]} >> (8 - depth - bit % 8) & mask];
         put(colour[0], colour[1], colour[2]);
       }
     } else if (pixel == 3 && step == 1) {

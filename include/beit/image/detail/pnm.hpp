@@ -3,13 +3,13 @@
 #pragma once
 
 #include <algorithm>
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include <beit/core/bit_cast.hpp>
 #include <beit/core/cold.hpp>
 #include <beit/core/concat.hpp>
 #include <beit/core/index.hpp>
@@ -206,7 +206,7 @@ inline Decoded decode_pfm(const ImageFile& file, const DecodeOptions& options) {
   for (Index y = height - 1; y >= 0; --y) {
     std::uint8_t* out = image.data() + y * width * 3;
     for (Index x = 0; x < width; ++x, at += 4, out += 3) {
-      const auto value = std::bit_cast<float>(little ? little32(file.bytes, at) : big32(file.bytes, at));
+      const auto value = bit_cast<float>(little ? little32(file.bytes, at) : big32(file.bytes, at));
       // Not a number becomes 0.
       std::fill_n(out, 3, value >= 255.0f ? std::uint8_t{255} : static_cast<std::uint8_t>(value > 0.0f ? value : 0.0f));
     }
