@@ -66,7 +66,7 @@ BEIT_TARGET static float softmax_row(float* x, Index n) {
 }
 
 /// out (n,) = exp(y - max(y)) as bfloat16 for y = scale * x + bias. Returns the reciprocal of the sum. Overwrites x.
-/// As round, only for levels that multiply bfloat16.
+/// Like round(), it compiles only for levels that multiply bfloat16.
 template <typename Rounding = V>
 BEIT_TARGET static float softmax_rounded(float* x, float scale, const float* bias, Index n, std::uint16_t* out) {
   const Index whole = n / V::lanes * V::lanes, rest = n - whole;
