@@ -1,8 +1,10 @@
 // The kinds of damage that Pillow refuses, and those that it reads. Each was established by Pillow 13.0.0.
 #include <beit/image/decode.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -26,8 +28,8 @@ void append_number(Data& to, std::size_t number) {
 Data chunk(const std::string& type, const Data& content) {
   Data bytes;
   append_number(bytes, content.size());
-  bytes.insert(bytes.end(), type.begin(), type.end());
-  bytes.insert(bytes.end(), content.begin(), content.end());
+  std::copy(type.begin(), type.end(), std::back_inserter(bytes));
+  std::copy(content.begin(), content.end(), std::back_inserter(bytes));
   append_number(bytes, crc32(bytes.data() + 4, content.size() + 4));
   return bytes;
 }

@@ -1,6 +1,8 @@
 #include <beit/image/detail/qoi.hpp>
 
+#include <algorithm>
 #include <cstdint>
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -17,7 +19,7 @@ using Bytes = std::vector<std::uint8_t>;
 
 Bytes qoi(std::uint8_t width, std::uint8_t height, const Bytes& data) {
   Bytes bytes{'q', 'o', 'i', 'f', 0, 0, 0, width, 0, 0, 0, height, 4, 0};
-  bytes.insert(bytes.end(), data.begin(), data.end());
+  std::copy(data.begin(), data.end(), std::back_inserter(bytes));
   return bytes;
 }
 
