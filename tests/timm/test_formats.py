@@ -487,6 +487,31 @@ def test_tiff_that_is_damaged(tmp_path):
     assert "found a TIFF of 3 samples of 8 bits (photometric interpretation 9" in found
 
 
+def test_tiff_without_its_palette(tmp_path):
+    """libtiff shows the indices as grey; Pillow refuses the file."""
+    colours = Image.fromarray(photo(40, 50)).quantize(64)
+    files = {}
+    for big in (False, True):
+        whole = saved(colours, "TIFF", **({"big_tiff": True} if big else {"compression": "tiff_lzw"}))
+        assert assert_pillows({f"whole{big}.tif": whole}, tmp_path, ALL) == 1
+        order = "<" if whole[:1] == b"I" else ">"
+        at = struct.unpack_from(order + ("Q" if big else "I"), whole, 8 if big else 4)[0] + (8 if big else 2)
+        while struct.unpack_from(order + "H", whole, at)[0] != 320:  # ColorMap
+            at += 20 if big else 12
+        place = at + (12 if big else 8)
+        damaged = bytearray(whole)
+        damaged[place: place + 4] = struct.pack(order + "I", len(whole))
+        files[f"beyond{big}.tif"] = bytes(damaged)
+        damaged = bytearray(whole)
+        damaged[at: at + 2] = struct.pack(order + "H", 319)
+        files[f"none{big}.tif"] = bytes(damaged)
+    for found in decode(written(files, tmp_path), tmp_path, program=ALL):
+        assert isinstance(found, str) and "found no palette" in found, found
+    for path in tmp_path.glob("[bn]*.tif"):
+        with pytest.raises((OSError, KeyError)):
+            pillow(path)
+
+
 @pytest.mark.parametrize("encode_command, decode_command, ending, library", [
     ("avifenc", "avifdec", "avif", "libavif"), ("heif-enc", "heif-convert", "heic", "libheif")])
 def test_libraries_own_pixels(encode_command, decode_command, ending, library, tmp_path):

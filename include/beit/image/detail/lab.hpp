@@ -58,7 +58,7 @@ inline void lab_to_rgb(const std::vector<std::uint16_t>& grid, std::array<std::u
   std::array<std::pair<std::int64_t, std::size_t>, 3> steps;  // the rest on each axis, and the way to the next point
   std::size_t corner = 0;
   for (std::size_t axis = 0; axis < 3; ++axis) {
-    const std::int64_t scaled = std::int64_t{lab[axis]} * 257 * (lab_points - 1);
+    const std::int64_t scaled = std::int64_t{lab[axis]} * 257 * std::int64_t{lab_points - 1};
     const std::int64_t fixed = scaled + (scaled + 0x7fff) / 0xffff;  // 16 bits after the point
     corner += static_cast<std::size_t>(fixed >> 16) * strides[axis];
     steps[axis] = {fixed & 0xffff, lab[axis] == 255 ? 0 : strides[axis]};

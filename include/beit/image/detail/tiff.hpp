@@ -88,6 +88,8 @@ class Tiff {
     const std::uint32_t compression = tag(TIFFTAG_COMPRESSION, COMPRESSION_NONE);
     separate_ = tag(TIFFTAG_PLANARCONFIG, PLANARCONFIG_CONTIG) == PLANARCONFIG_SEPARATE;
     samples_.photometric = tag(TIFFTAG_PHOTOMETRIC, PHOTOMETRIC_MINISWHITE);
+    if (samples_.photometric != PHOTOMETRIC_PALETTE && stored_photometric() == PHOTOMETRIC_PALETTE)
+      fail_without_palette();
     if (compression == COMPRESSION_OJPEG) samples_.photometric = PHOTOMETRIC_YCBCR;
     if (samples_.photometric == PHOTOMETRIC_YCBCR) {
       // Pillow doesn't look at the subsampling, whose default is by 2 and by which the library has noted wrong sizes.
@@ -164,11 +166,33 @@ class Tiff {
                        width, " pixels can be read; wanted a photograph that has been developed"}));
   }
 
+  /// The photometric interpretation in the file's first directory, or 0. If the palette can't be read, libtiff replaces
+  /// it by another, which shows indices as grey.
+  std::uint64_t stored_photometric() const {
+    const Bytes bytes = file_.bytes;
+    const bool little = bytes[0] == 'I', large = bytes[little ? 2 : 3] == 43;  // 43: BigTIFF
+    const auto number = [&](std::uint64_t at, std::size_t size) {              // 0 beyond the file's end
+      std::uint64_t value = 0;
+      if (at > bytes.size() || size > bytes.size() - at) return value;
+      for (std::size_t i = 0; i < size; ++i) value = value << 8 | bytes[at + (little ? size - 1 - i : i)];
+      return value;
+    };
+    const std::size_t entry_bytes = large ? 20 : 12, value_bytes = large ? 8 : 4, count_bytes = large ? 8 : 2;
+    const std::uint64_t directory = large ? number(8, 8) : number(4, 4), entries = number(directory, count_bytes);
+    std::uint64_t at = directory + count_bytes;
+    for (std::uint64_t i = 0; i < entries && at < bytes.size(); ++i, at += entry_bytes) {
+      constexpr std::uint64_t type_long = 4;
+      if (number(at, 2) != TIFFTAG_PHOTOMETRIC) continue;
+      return number(at + entry_bytes - value_bytes, number(at + 2, 2) == type_long ? 4 : 2);
+    }
+    return 0;
+  }
+
+  [[noreturn]] void fail_without_palette() const { file_.fail("damaged TIFF: found no palette"); }
+
   void read_palette() {
     std::array<std::uint16_t*, 3> colours{};
-    if (TIFFGetField(tiff_, TIFFTAG_COLORMAP, &colours[0], &colours[1], &colours[2]) == 0) {
-      file_.fail("damaged TIFF: found no palette");
-    }
+    if (TIFFGetField(tiff_, TIFFTAG_COLORMAP, &colours[0], &colours[1], &colours[2]) == 0) fail_without_palette();
     for (std::size_t i = 0; i < std::size_t{1} << samples_.bits; ++i) {
       for (std::size_t c = 0; c < 3; ++c) samples_.palette[i][c] = static_cast<std::uint8_t>(colours[c][i] >> 8);
     }

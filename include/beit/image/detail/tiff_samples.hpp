@@ -104,7 +104,7 @@ struct TiffSamples {
   /// Reads a sample of fewer than 8 bits.
   std::uint32_t packed(const std::uint8_t* row, std::size_t i) const {
     const std::size_t per_byte = 8 / bits;
-    return row[i / per_byte] >> (8 - bits * (i % per_byte + 1)) & ((1u << bits) - 1);
+    return std::uint32_t{row[i / per_byte]} >> (8 - bits * (i % per_byte + 1)) & ((1u << bits) - 1);
   }
 
   template <typename Value>
