@@ -35,6 +35,14 @@ TEST(PreprocessingFile, ReadsTimmsWithItsDefaults) {
   }
 }
 
+TEST(PreprocessingFile, HasTheOrderOfPassesWhereItsFieldsAre) {
+  const json processor{{"image_processor_type", "ViTImageProcessor"}, {"pass_order", "across_first"}};
+  const json cfg{{"input_size", {3, 20, 24}}, {"pass_order", "across_first"}};
+  for (const json& file : {processor, json{{"image_processor", processor}}, cfg, json{{"pretrained_cfg", cfg}}}) {
+    EXPECT_EQ(beit::preprocessing_from_json(file, "file").pass_order, beit::PassOrder::across_first) << file;
+  }
+}
+
 TEST(PreprocessingFile, RefusesOthers) {
   const auto error = [](const json& file) {
     return message_of<beit::ConfigError>([&] { return beit::preprocessing_from_json(file, "file"); });

@@ -147,6 +147,7 @@ BEIT_COLD inline void read_preprocessing(const JsonField& cfg, Index channels, P
   if (const JsonField f = cfg["crop_pct"]; f.present()) preprocessing.crop_pct = f.number();
   if (const JsonField f = cfg["mean"]; f.present()) preprocessing.mean = f.numbers(channels);
   if (const JsonField f = cfg["std"]; f.present()) preprocessing.std = f.numbers(channels);
+  read_pass_order(cfg, preprocessing);
 }
 
 /// The preprocessing of a pretrained_cfg without any fields. Source: timm/data/config.py, resolve_data_config.

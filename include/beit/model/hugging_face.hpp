@@ -107,6 +107,7 @@ BEIT_COLD inline Config read_hugging_face_features(const WeightScope& weights, c
   if (preprocessor.present()) {
     config.preprocessing =
         ImageProcessorReader(preprocessor, root["image_processor_type"]).read(config.in_chans, config.image_size);
+    read_pass_order(preprocessor, config.preprocessing);
   }
   return config;
 }

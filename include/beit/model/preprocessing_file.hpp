@@ -27,6 +27,7 @@ namespace beit::inline BEIT_ABI {
   const detail::JsonField inner = root["image_processor"], processor = inner.present() ? inner : root;
   if (processor["image_processor_type"].present() || processor["feature_extractor_type"].present()) {
     Preprocessing result = detail::ImageProcessorReader(processor, root.missing()).read(3, {});
+    detail::read_pass_order(processor, result);
     detail::read_pass_order(root, result);
     return result;
   }
