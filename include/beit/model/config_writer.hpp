@@ -9,6 +9,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <beit/core/concat.hpp>
 #include <beit/core/error.hpp>
 #include <beit/core/index.hpp>
 #include <beit/core/version.hpp>
@@ -37,7 +38,10 @@ inline nlohmann::ordered_json config_json(const Config& config, const std::strin
   const bool beit3 = config.scale_attn_norm || config.architecture.starts_with("beit3_");
   const float eps = beit3 ? detail::beit3_eps : Config{}.layer_norm_eps;
   if (config.layer_norm_eps != eps || config.preprocessing.resize_to != Size{}) {
-    throw ArgumentError("config_json: found a Hugging Face model, wanted one that timm's configuration can describe");
+    throw ArgumentError(detail::concat(
+        {"config_json: found ", config.layer_norm_eps != eps ? "the layer_norm_eps" : "the preprocessing",
+         " of a model of transformers, which timm's configuration can't describe; wanted a model of "
+         "timm's and its preprocessing"}));
   }
   const auto size = [](Size s) { return s.height == s.width ? Json(s.height) : Json{s.height, s.width}; };
   const char* const pool = config.global_pool == GlobalPool::avg ? "avg" : "token";
