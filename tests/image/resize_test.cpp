@@ -138,17 +138,16 @@ std::vector<std::uint8_t> extremes(beit::Index count) {
 }
 
 void expect_levels_agree(const beit::ImageView& image, beit::Size size, beit::Window rows, beit::Window cols) {
-  const bool orders_differ = beit::detail::goes_down_first({image.height, image.width}, size, PassOrder::pillow_13);
+  PassOrder order = PassOrder::across_first;
   for (const Interpolation interpolation : beit::interpolations) {
-    for (const PassOrder order : beit::pass_orders) {
-      if (order == PassOrder::across_first && !orders_differ) continue;
-      const auto wanted = resize_on(beit::Isa::portable, image, size, rows, cols, interpolation, order);
-      for (const beit::Isa isa : available_levels()) {
-        ASSERT_EQ(resize_on(isa, image, size, rows, cols, interpolation, order), wanted)
-            << beit::isa_name(isa) << ", " << image.height << " x " << image.width << " x " << image.channels << " to "
-            << size.height << " x " << size.width << ", " << beit::interpolation_name(interpolation) << ", "
-            << beit::pass_order_name(order);
-      }
+    // One order per filter, which takes half the time of both.
+    order = order == PassOrder::pillow_13 ? PassOrder::across_first : PassOrder::pillow_13;
+    const auto wanted = resize_on(beit::Isa::portable, image, size, rows, cols, interpolation, order);
+    for (const beit::Isa isa : available_levels()) {
+      ASSERT_EQ(resize_on(isa, image, size, rows, cols, interpolation, order), wanted)
+          << beit::isa_name(isa) << ", " << image.height << " x " << image.width << " x " << image.channels << " to "
+          << size.height << " x " << size.width << ", " << beit::interpolation_name(interpolation) << ", "
+          << beit::pass_order_name(order);
     }
   }
 }
@@ -193,13 +192,12 @@ TEST(Resize, LevelsAgreeOnLargeImages) {
 }
 
 TEST(Resize, LevelsAgreeOnEveryWidthOfAStack) {
-  // Rows of 1 to 150 bytes are resized down in stacks of 48, and the last one ends with the allocation.
-  for (beit::Index width = 1; width <= 50; ++width) {
+  // Rows of 1 to 147 bytes are resized down in stacks of 48, and the last one ends with the allocation.
+  for (beit::Index width = 1; width <= 49; ++width) {
+    const std::vector<std::uint8_t> bytes = random_bytes(61 * width * 3);
     for (const beit::Index channels : {1, 3}) {
-      const std::vector<std::uint8_t> bytes = random_bytes(61 * width * channels);
-      const beit::ImageView image{bytes.data(), 61, width, channels};
-      expect_levels_agree(image, {19, width}, {1, 17}, {0, width});
-      expect_levels_agree(image, {20, 60}, {0, 20}, {37, 20});
+      expect_levels_agree({bytes.data() + bytes.size() - 61 * width * channels, 61, width, channels}, {3, width},
+                          {0, channels}, {0, width});
     }
   }
 }
