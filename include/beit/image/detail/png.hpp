@@ -60,7 +60,7 @@ class PngPixels {
     if (png_.interlaced) {
       for (const PngPass& pass : png_passes) read_pass(pass, image);
     } else {
-      read_pass({{0, 0}, {1, 1}}, image);
+      read_pass(png_whole, image);
     }
     if (!stream_.finish()) fail();
     return image;
