@@ -16,7 +16,7 @@
 #include "demo_model.hpp"
 #include "demo_tokenizer.hpp"
 #include "embed/folder_lock.hpp"
-#include "embed/hash.hpp"
+#include "embed/job.hpp"
 #include "embed/merge.hpp"
 #include "embed/outputs.hpp"
 #include "embed/plan.hpp"
@@ -60,20 +60,11 @@ std::vector<beit::Index> row_shape(const beit::Config& config, const std::string
 
 /// The options on which the numbers depend. The number of tasks and threads and the batch size aren't among them.
 programs::Json job_options(const Options& options, beit::PassOrder pass_order) {
-  std::string model =
-      programs::fingerprint(options, options.visual() ? programs::demo_tokenizer() : programs::demo_model());
-  if (options.image_size != beit::Size{}) model += " " + programs::size_text(options.image_size);
-  return {{"program", "beit-embed " BEIT_VERSION},
-          {"model", model},
-          {"precision", options.precision},
-          {"tokens", options.tokens},
-          {"dtype", options.dtype},
-          {"shard_size", options.shard_size},
-          {programs::pass_order_key, beit::pass_order_name(pass_order)},
-          {"max_pixels", options.decode.max_pixels},
-          {"apply_exif_orientation", options.decode.apply_exif_orientation},
-          {"allow_truncated", options.decode.allow_truncated},
-          {"jpeg_decoder", BEIT_USE_LIBJPEG_TURBO ? "libjpeg-turbo" : "stb_image"}};
+  programs::Json job{
+      {"program", "beit-embed " BEIT_VERSION}, {"dtype", options.dtype}, {"shard_size", options.shard_size}};
+  job.update(programs::feature_options(options, options.visual() ? programs::demo_tokenizer() : programs::demo_model(),
+                                       options.tokens, pass_order));
+  return job;
 }
 
 programs::Task task_of(const Options& options) {

@@ -16,6 +16,8 @@
 #include <beit/transfer/nearest.hpp>
 
 #include "csv.hpp"
+#include "demo_model.hpp"
+#include "embed/job.hpp"
 #include "embed/shard_folder.hpp"
 #include "inputs/batches.hpp"
 #include "inputs/input_progress.hpp"
@@ -26,8 +28,12 @@
 #include "program.hpp"
 #include "search/index.hpp"
 #include "search/page.hpp"
+#include "search/same_features.hpp"
 
 namespace {
+
+/// The --tokens of beit-embed that a query is compared with.
+constexpr const char* query_tokens = "pooled";
 
 struct Options : programs::Options {
   std::string index, html;
@@ -115,26 +121,21 @@ void find_nearest(const programs::EmbeddingIndex& index, beit::Index k, const be
   }
 }
 
-/// Throws std::runtime_error if the index was made by beit-embed with another order of the resize's passes.
-void require_same_order(const std::string& index, const beit::Preprocessing& preprocessing) {
-  const std::string wanted(beit::pass_order_name(preprocessing.pass_order));
-  const std::string found = programs::ShardFolder(programs::path_of(index)).pass_order().value_or(wanted);
-  if (found == wanted) return;
-  throw std::runtime_error(index + ": found embeddings made with --pass-order " + found + ", wanted " + wanted +
-                           ": use --pass-order " + found + ", or embed the images again");
-}
-
 int search(const CLI::App& app, const Options& options) {
-  const programs::EmbeddingIndex index(programs::path_of(options.index));
+  const programs::ShardFolder folder(programs::path_of(options.index));
+  programs::require_same_features(app.get_name(), options.index, folder, {{"tokens", query_tokens}});
+  const programs::EmbeddingIndex index(folder.path());
   beit::ThreadPool pool(options.threads);
   const auto loaded = programs::load_features(app.get_name(), options, pool);
   const beit::AnyBeit& model = *loaded;
   const beit::Config& config = model.config();
+  programs::require_same_features(
+      app.get_name(), options.index, folder,
+      programs::feature_options(options, programs::demo_model(), query_tokens, config.preprocessing.pass_order));
   if (index.dim() != config.embed_dim) {
     throw std::runtime_error(options.index + ": found embeddings of " + std::to_string(index.dim()) +
                              " numbers, wanted " + std::to_string(config.embed_dim) + ", the model's width");
   }
-  require_same_order(options.index, config.preprocessing);
   beit::Workspace workspace(pool);
   if (options.verbose) programs::describe(app, options, programs::model_text(config), workspace.executor());
   if (!options.html.empty())

@@ -284,7 +284,67 @@ def test_index_of_one_pass_order_refuses_the_other(images, tmp_path):
         result = run("--index", index, "--pass-order", other, paths[0])
         assert (result.returncode, result.stdout) == (1, "")
         assert result.stderr.splitlines() == [f"beit-search: {index}: found embeddings made with --pass-order {order}, wanted "
-                                              f"{other}: use --pass-order {order}, or embed the images again"]
+                                              f"{other}: use the same --pass-order, or embed the images again"]
+
+
+def test_index_of_another_kind_is_refused(images, tmp_path):
+    """An index of another model, preprocessing or kind of features, whose cosines would mean nothing."""
+    paths, _ = images
+
+    def index_of(*options):
+        folder = tmp_path / f"index{len(list(tmp_path.iterdir()))}"
+        subprocess.run([BUILD / "beit-embed", "--output", folder, *options, *paths[:5]], check=True, stdout=subprocess.DEVNULL)
+        return folder
+
+    def refusal(index, *arguments):
+        result = run("--index", index, *arguments, paths[0])
+        assert (result.returncode, result.stdout) == (1, "")
+        line, = result.stderr.splitlines()
+        assert line.startswith(f"beit-search: {index}: found embeddings made with "), line
+        return line.split(" made with ")[1]
+
+    own = index_of("--model", MODEL)
+    model = json.loads((own / "job.json").read_text())["model"]
+    assert (run("--index", own, paths[0]).returncode, run("--index", own, paths[0]).stderr) == (0, "")
+    for other in (("--model", MODEL.with_name("model_bf16.safetensors")), ()):  # of one width, and of another
+        index = index_of(*other)
+        found = json.loads((index / "job.json").read_text())["model"]
+        assert found != model
+        assert refusal(index) == (f"the model and preprocessing of hash {found}, wanted {model}: use that model, or embed the "
+                                  "images again")
+    processor = tmp_path / "processor.json"
+    processor.write_text(json.dumps({"image_processor_type": "BeitImageProcessor", "size": {"height": 20, "width": 20},
+                                     "image_mean": [0, 0, 0], "image_std": [1, 1, 1]}))
+    assert refusal(own, "--preprocessing", processor).startswith(f"the model and preprocessing of hash {model}, wanted xxh3:")
+    assert refusal(index_of("--model", MODEL, "--tokens", "class")) == "--tokens class, wanted pooled: embed the images again"
+    assert refusal(index_of("--model", MODEL, "--tokens", "patch")).startswith("--tokens patch, wanted pooled")
+    assert refusal(own, "--apply-exif-orientation").startswith("--apply-exif-orientation false, wanted true: ")
+    larger = index_of("--model", MODEL, "--image-size", "40")
+    assert refusal(larger).startswith("an image size 40x40, wanted of the model: ")
+    assert run("--index", larger, "--image-size", 40, paths[0]).returncode == 0
+    # A precision changes a few digits only.
+    result = run("--index", index_of("--model", MODEL, "--precision", "bfloat16"), paths[0], "-k", 1)
+    assert (result.returncode, result.stdout.split()[1:]) == (0, [str(paths[0])])
+    assert result.stderr.count("\n") == 1 and "--precision bfloat16, wanted float: cosines may differ" in result.stderr
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float16])
+def test_the_length_of_rows_changes_nothing(dtype, images, tmp_path):
+    paths, embeddings = images
+    units = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
+    scaled = embeddings * np.random.default_rng(3).uniform(0.1, 10, (COUNT, 1))
+    shown = []
+    for i, rows in enumerate((embeddings, units, scaled)):
+        index = write_index(tmp_path / str(i), paths, rows, dtype=dtype)
+        result = run("--index", index, paths[3], paths[11], "-k", COUNT, "--json")
+        shown.append([json.loads(line)["found"] for line in result.stdout.splitlines()])
+    bound = 2e-6 if dtype == np.float32 else 2e-3  # what rounding the rows changes
+    for other in shown[1:]:
+        for plain, found in zip(shown[0], other, strict=True):
+            scores = {entry["path"]: entry["score"] for entry in plain}
+            np.testing.assert_allclose([entry["score"] for entry in found], [entry["score"] for entry in plain], atol=bound)
+            np.testing.assert_allclose([entry["score"] for entry in found], [scores[entry["path"]] for entry in found],
+                                       atol=bound)
 
 
 def test_bad_queries(images, tmp_path):

@@ -97,12 +97,10 @@ class ShardFolder {
     return without_skipped(std::move(*found));
   }
 
-  /// The order of the resize's passes by which the features were made; nothing if the folder has no job.
-  std::optional<std::string> pass_order() const {
+  /// An option that job.json records, or null if it records none, or if there is no job.json.
+  Json recorded(const std::string& key) const {
     const std::optional<Json> found = read(job());
-    if (!found) return std::nullopt;
-    const Json name = option_of(*found, pass_order_key);
-    return name.is_string() ? name.get<std::string>() : name.dump();
+    return found ? option_of(*found, key) : Json(nullptr);
   }
 
   /// Reads the record of a shard that is done. Returns nothing if it isn't done, or if its files have changed since.
