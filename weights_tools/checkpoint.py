@@ -1,23 +1,24 @@
 """Reading BEiT checkpoints in the layouts in which they are published, and inferring their configurations."""
 import argparse
+import contextlib
 import json
 import math
 import pickle
 import re
 import sys
-import zipfile
 
 import timm
 import torch
 
 import converted
+import file_kind
 import name_tables
-from converted import ConversionError, one_line
+from converted import ConversionError, is_number, one_line, shown
 
 FALLBACK_ARCHITECTURE = "beit_base_patch16_224"
 # The keys under which checkpoints nest their tensors; averaged weights come first.
 NESTED = ("state_dict_ema", "model_ema", "ema_state_dict", "ema", "state_dict", "model_state_dict", "model", "module")
-# Files that are no BEiT's, by a part of their names.
+# Files that are no BEiT's, or one's that can't be computed here, by a part of their names.
 FOREIGN = (
     ("quantize.", "BEiT v2's tokenizer (VQ-KD)"),
     ("blocks.input.w", "DALL-E's tokenizer, which convert_tokenizer.py converts"),
@@ -26,6 +27,21 @@ FOREIGN = (
     ("vision_head.", "BEiT-3's for retrieval, which has no classifier"),
     ("vit.embeddings.", "transformers' ViT"),
     ("encoder.layers.encoder_layer_0.", "torchvision's ViT"),
+    ("mlp.fc1_g.", "a model with a gated MLP (swiglu_mlp), which isn't implemented"),
+    ("mlp.w12.", "a model with a gated MLP (SwiGLU), which isn't implemented"),
+    ("dist_token", "a distilled DeiT"),
+    ("distillation_token", "a distilled DeiT"),
+    ("decoder_blocks.", "MAE's with its decoder"),
+    ("register_tokens", "a ViT with registers"),
+    ("reg_token", "a ViT with registers"),
+    ("resblocks.", "CLIP's"),
+    ("text_model.", "CLIP's"),
+    ("layers.0.blocks.0.", "a Swin Transformer"),
+    ("stages.0.", "a network in stages, such as ConvNeXt or Swin"),
+    ("layer1.0.conv1.", "a ResNet"),
+    ("lora_A.", "of LoRA's additions to a model, which must be merged with it first"),
+    ("qweight", "quantised by GPTQ or AWQ, wanted the weights before that"),
+    (".absmax", "quantised by bitsandbytes, wanted the weights before that"),
 )
 SEGMENTATION = {"mmpretrain": "mmsegmentation's", "timm and Microsoft": "Microsoft's",
                 "transformers 5, in memory": "transformers'", "Hugging Face transformers": "transformers'"}
@@ -36,39 +52,111 @@ def note(text):
     print(f"convert.py: {text}", file=sys.stderr)
 
 
-def read_checkpoint(path, unsafe_pickle=False):
-    """Return the tensors that inference uses, by timm's names, and the checkpoint's config or None."""
-    if path.stat().st_size == 0:
-        raise ConversionError(f"{path} is empty")
-    config = None
-    if path.suffix == ".safetensors":
-        checkpoint, config = converted.read(path)
-    else:
-        try:
-            checkpoint = timm.models.load_state_dict(str(path), weights_only=not unsafe_pickle)
-        except (OSError, RuntimeError, EOFError, ValueError, KeyError, AttributeError,
-                pickle.UnpicklingError, zipfile.BadZipFile) as error:
-            hint = ""
-            if "weights_only" in str(error) or isinstance(error, pickle.UnpicklingError):
-                hint = " (--unsafe-pickle loads Python objects from a file that you trust)"
-            text = one_line(error)[:200]
-            raise ConversionError(f"can't read {path} as a PyTorch checkpoint: {text}{hint}") from error
-    while isinstance(checkpoint, dict):
-        inner = next((checkpoint[key] for key in NESTED if isinstance(checkpoint.get(key), dict)), None)
+def load_torch(path, unsafe_pickle):
+    """Load a file of torch.save's. ConversionError if it is damaged or holds Python objects."""
+    try:
+        known = getattr(torch.serialization, "safe_globals", lambda _: contextlib.nullcontext())
+        with open(path, "rb") as file, known([argparse.Namespace]):  # which timm's checkpoints of training have
+            return torch.load(file, map_location="cpu", weights_only=not unsafe_pickle)
+    except OSError as error:
+        raise ConversionError(f"can't read {path}: {error.strerror or 'it ends early'}") from error
+    except Exception as error:  # a damaged pickle may raise anything, and with unsafe_pickle run anything
+        text = str(error)
+        if isinstance(error, pickle.UnpicklingError) or "nsupported" in text:
+            name = re.search(r"[Uu]nsupported (?:class|global): (?:GLOBAL )?([\w.]+)", text)
+            raise ConversionError(f"{path} is damaged, or holds Python objects{f' ({name[1]})' if name else ''}, wanted "
+                                  "tensors: --unsafe-pickle loads them from a file that you trust") from error
+        raise ConversionError(f"{path} is a PyTorch file that is damaged or ends early"
+                              + (f": {one_line(error)[:120]}" if isinstance(error, RuntimeError) else "")) from error
+
+
+def describe(value):
+    """Say what an entry of a checkpoint is."""
+    if isinstance(value, torch.Tensor):
+        return f"a tensor {tuple(value.shape)}"
+    if isinstance(value, dict):
+        tensors = sum(isinstance(x, torch.Tensor) for x in value.values())
+        return f"a dictionary with {tensors} tensors" if value else "an empty dictionary"
+    names = {bool: "true or false", int: "a number", float: "a number", str: "text", type(None): "nothing", list: "a list",
+             tuple: "a list"}
+    if isinstance(value, torch.nn.Module):
+        return f"a module ({type(value).__name__}), which is saved whole instead of its state_dict()"
+    return names.get(type(value), f"a Python object ({type(value).__name__})")
+
+
+def contents(value):
+    """Describe what a checkpoint holds, for a message."""
+    if not isinstance(value, dict):
+        return describe(value)
+    shown = [f"{str(name)[:40]} ({describe(entry)})" for name, entry in list(value.items())[:4]]
+    return (", ".join(shown) + (", ..." if len(value) > 4 else "")) or "an empty dictionary"
+
+
+def chosen(checkpoint, key):
+    """Return the entry `key` of a checkpoint, or its tensors under that prefix; dots lead further in. None if it has
+    none."""
+    for part in ("", *key.split(".")):
+        if part and isinstance(checkpoint, dict):
+            below = {name[len(part) + 1:]: value for name, value in checkpoint.items()
+                     if isinstance(name, str) and name.startswith(part + ".")}
+            checkpoint = checkpoint[part] if part in checkpoint else below
+    return checkpoint if checkpoint else None
+
+
+def state_dict_of(checkpoint, path, key):
+    """Return the tensors in what a file holds: the entry `key`, or those that NESTED names first."""
+    if key:
+        inner = chosen(checkpoint, key)
         if inner is None:
-            break
+            raise ConversionError(f"{path} has no {key}, but {contents(checkpoint)}")
         checkpoint = inner
+    while isinstance(checkpoint, dict):
+        found = [name for name in NESTED if isinstance(checkpoint.get(name), dict)]
+        if not found:
+            break
+        if len(found) > 1:
+            note(f"{path} holds several models: taking {found[0]}, not {', '.join(found[1:])} (--key chooses another)")
+        checkpoint = checkpoint[found[0]]
+    tensors = isinstance(checkpoint, dict) and any(isinstance(value, torch.Tensor) for value in checkpoint.values())
+    if not tensors and isinstance(checkpoint, dict) and checkpoint:
+        below = [str(name) for name, value in checkpoint.items() if isinstance(value, dict)
+                 and any(isinstance(x, torch.Tensor) for x in value.values())]
+        hint = f" (--key {below[0]} takes that entry)" if below else ""
+        raise ConversionError(f"{path} holds {contents(checkpoint)}, wanted tensors by their names{hint}")
     if not isinstance(checkpoint, dict):
-        raise ConversionError(f"{path} holds a {type(checkpoint).__name__}, wanted a dictionary of tensors")
+        raise ConversionError(f"{path} holds {contents(checkpoint)}, wanted a dictionary of tensors")
     for name, value in checkpoint.items():
         if not isinstance(name, str) or not isinstance(value, torch.Tensor):
-            raise ConversionError(f"{path}: entry {name!r} is a {type(value).__name__}, wanted a tensor")
+            raise ConversionError(f"{path}: {name} is {describe(value)}, wanted a name and a tensor")
+        if value.layout != torch.strided or value.device.type == "meta":
+            kind = "a sparse tensor" if value.layout != torch.strided else "a tensor without values (meta)"
+            raise ConversionError(f"{path}: {name} is {kind}, wanted a dense one")
+    return checkpoint
+
+
+def read_checkpoint(path, unsafe_pickle=False, key=None):
+    """Return the tensors that inference uses, by timm's names, and the checkpoint's config or None."""
+    if not path.is_file():
+        raise ConversionError(f"{path} is not a regular file")
+    try:
+        kind = file_kind.kind_of(path)
+    except OSError as error:
+        raise ConversionError(f"can't read {path}: {error.strerror}") from error
+    if kind not in (file_kind.SAFETENSORS, file_kind.PYTORCH):
+        raise ConversionError(f"{path} is {kind}; wanted a checkpoint, in the format of safetensors or torch.save")
+    checkpoint, config = converted.read(path) if kind == file_kind.SAFETENSORS else (load_torch(path, unsafe_pickle), None)
+    checkpoint = state_dict_of(checkpoint, path, key)
     tensors = {name: value for name, value in timm.models.clean_state_dict(checkpoint).items()
                if not name.endswith("relative_position_index")}
     tensors, publisher = by_timms_names(tensors, path)
+    counters = [name for name, value in tensors.items() if value.ndim == 0]  # of training; no parameter is a number
+    if counters:
+        note(f"dropping what is no parameter ({', '.join(counters[:3])}{', ...' if len(counters) > 3 else ''})")
+        tensors = {name: value for name, value in tensors.items() if name not in counters}
     for name, value in tensors.items():
         if not value.is_floating_point() and value.dtype != torch.int8:
-            raise ConversionError(f"{path}: tensor {name} has type {value.dtype}, wanted floating point")
+            kind = "is quantised" if value.is_quantized else "has type"
+            raise ConversionError(f"{path}: tensor {name} {kind} ({str(value.dtype)[6:]}), wanted floating point")
     tensors = converted.restore_tensors(tensors)
     if publisher == "candle":
         tensors = without_key_bias(tensors)
@@ -81,6 +169,9 @@ def read_checkpoint(path, unsafe_pickle=False):
     for name in ("lm_head.bias", "mask_token"):
         if "lm_head.weight" in tensors and name not in tensors:
             raise ConversionError(f"{path} has lm_head.weight, but no {name}")
+    if "blocks.0.attn.qkv.bias" in tensors and not is_beit3(tensors) \
+            or publisher == "candle" and find_table(tensors) is None:
+        raise ConversionError(f"{path} is a ViT, wanted a BEiT, whose attention has q_bias and v_bias instead of qkv.bias")
     for name in ("patch_embed.proj.weight", "cls_token", "blocks.0.attn.qkv.weight"):
         if name not in tensors:
             raise ConversionError(f"{path} is not a BEiT checkpoint: it has no {name}")
@@ -104,6 +195,9 @@ def by_timms_names(tensors, path):
                               "beit-embed takes features of its trunk from a .safetensors")
     if what := foreign_of(tensors):
         raise ConversionError(f"{path} is {what}, wanted a BEiT")
+    prefixes = found[1] if found else ()
+    if len(prefixes) > 1:
+        note(f"{path} holds several models: taking that under {prefixes[0]!r}, not {prefixes[1]!r} (--key chooses another)")
     if not found:
         shown = ", ".join(list(tensors)[:3])
         raise ConversionError(f"{path} is not a BEiT checkpoint: it has no cls_token, but "
@@ -112,8 +206,8 @@ def by_timms_names(tensors, path):
         return name_tables.translate(tensors, *found), publisher
     except KeyError as error:
         raise ConversionError(f"{path} ({publisher}): {error.args[0]} is missing") from error
-    except (RuntimeError, IndexError) as error:
-        raise ConversionError(f"{path} ({publisher}): parts of a tensor don't fit: {one_line(error)}") from error
+    except name_tables.Misfit as error:
+        raise ConversionError(f"{path} ({publisher}): {error}") from error
 
 
 def foreign_of(names):
@@ -136,11 +230,25 @@ def is_transformers(publisher):
     return "transformers" in publisher
 
 
+def is_count(value):
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 10**6
+
+
+def is_pair(value):
+    return isinstance(value, list) and len(value) == 2 and all(map(is_count, value))
+
+
 def read_json(path):
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ConversionError(f"can't read {path}: {one_line(error)}") from error
+    except OSError as error:
+        raise ConversionError(f"can't read {path}: {error.strerror}") from error
+    except json.JSONDecodeError as error:
+        kind = file_kind.kind_of(path)
+        place = f", but not whole: {error.msg} in line {error.lineno}" if kind.startswith("a JSON") else ""
+        raise ConversionError(f"{path} is {kind}{place}, wanted JSON") from error
+    except (ValueError, RecursionError) as error:
+        raise ConversionError(f"{path} is {file_kind.kind_of(path)}, wanted JSON") from error
 
 
 def check_config(config, path):
@@ -153,18 +261,14 @@ def check_config(config, path):
         config = {**config, "pretrained_cfg": config}
     for key in ("model_args", "pretrained_cfg"):
         if not isinstance(config.setdefault(key, {}), dict):
-            raise ConversionError(f"{path}: {key} is a {type(config[key]).__name__}, wanted an object")
-    for key in ("mean", "std"):
-        values = config["pretrained_cfg"].get(key, [])
-        if not isinstance(values, list) or not all(isinstance(x, (int, float)) for x in values):
-            raise ConversionError(f"{path}: {key} is {values!r}, wanted a list of numbers")
+            raise ConversionError(f"{path}: {key} is {shown(config[key])}, wanted an object")
     return config
 
 
 def shape_of(tensors, name, dimensions):
     """Return the shape of a tensor, which must have that many dimensions, none of them 0."""
     if name not in tensors:
-        raise ConversionError(f"the checkpoint has no {name}")
+        raise ConversionError(f"it has no {name}")
     shape = tuple(tensors[name].shape)
     if len(shape) != dimensions or 0 in shape:
         raise ConversionError(f"{name} has shape {shape}, wanted {dimensions} dimensions, none of them 0")
@@ -186,12 +290,12 @@ def infer_grid(tensors, size, patch):
     else:
         table = find_table(tensors)
         if table is None:
-            raise ConversionError("nothing in the checkpoint tells the image size: use --image-size or --architecture")
+            raise ConversionError("nothing in it tells the image size: use --image-size or --architecture")
         rows = shape_of(tensors, table, 2)[0] - 3
         width = math.isqrt(max(0, rows))
         if width % 2 and width * width == rows:
             return (width + 1) // 2, (width + 1) // 2
-    raise ConversionError("the positions in the checkpoint don't form a square: use --image-size HEIGHTxWIDTH")
+    raise ConversionError("its positions don't form a square: use --image-size HEIGHTxWIDTH")
 
 
 def find_table(tensors):
@@ -220,25 +324,27 @@ def parts_of(tensors, options):
         "use_rel_pos_bias": "blocks.0.attn.relative_position_bias_table" in tensors,
         "use_shared_rel_pos_bias": "rel_pos_bias.relative_position_bias_table" in tensors,
         "use_fc_norm": fc_norm,
+        "scale_mlp": "blocks.0.mlp.norm.weight" in tensors,
     }
 
 
 def transformers_config(tensors, config):
     """Return the configuration for timm of a model of transformers with this config.json, to which shapes add what it
     leaves out."""
-    def number_or_pair(key):
-        value = config.get(key)
-        return (value, value) if isinstance(value, int) else tuple(value) if value else None
+    def value(key, right, wanted, missing=None):
+        found = missing if config.get(key) is None else config[key]
+        if found is not None and not right(found):
+            raise ConversionError(f"config.json: {key} is {shown(found)}, wanted {wanted}")
+        return found
 
-    try:
-        options = argparse.Namespace(num_heads=config.get("num_attention_heads"), image_size=number_or_pair("image_size"),
-                                     global_pool={True: "avg", False: "token"}.get(config.get("use_mean_pooling")))
-        eps = float(config.get("layer_norm_eps", 1e-12))
-    except (TypeError, ValueError) as error:
-        raise ConversionError(f"config.json: {one_line(error)}") from error
-    if config.get("hidden_act", "gelu") != "gelu":
-        raise ConversionError(f"config.json: hidden_act is {config['hidden_act']!r}, wanted 'gelu'")
-    return {**infer_config(tensors, options, quiet=True), "layer_norm_eps": eps}
+    size = value("image_size", lambda x: is_count(x) or is_pair(x), "a number or two")
+    options = argparse.Namespace(num_heads=value("num_attention_heads", is_count, "a number of at least 1"),
+                                 image_size=(size, size) if isinstance(size, int) else size,
+                                 global_pool={True: "avg", False: "token", None: None}[
+                                     value("use_mean_pooling", lambda x: isinstance(x, bool), "true or false")])
+    eps = value("layer_norm_eps", lambda x: is_number(x) and x >= 0, "a number of at least 0", 1e-12)
+    value("hidden_act", lambda x: x == "gelu", "'gelu'")
+    return {**infer_config(tensors, options, quiet=True), "layer_norm_eps": float(eps)}
 
 
 def bare_transformers_config(tensors, options):
@@ -257,14 +363,14 @@ def infer_config(tensors, options, quiet=False):
     """Infer the configuration of a bare checkpoint from its shapes; `quiet` takes no note of what is assumed."""
     blocks = {int(match[1]) for match in (re.match(r"blocks\.(\d+)\.", name) for name in tensors) if match}
     if blocks != set(range(len(blocks))):
-        raise ConversionError(f"the checkpoint has {len(blocks)} blocks, numbered up to {max(blocks)}")
+        raise ConversionError(f"it has {len(blocks)} blocks, numbered up to {max(blocks)}")
     dim, channels, *patch = shape_of(tensors, "patch_embed.proj.weight", 4)
     grid = infer_grid(tensors, options.image_size, patch)
     table = find_table(tensors)
     heads = shape_of(tensors, table, 2)[1] if table else options.num_heads
     if heads is None:
-        raise ConversionError("no table in the checkpoint tells the number of heads: "
-                              "use --num-heads or --architecture")
+        raise ConversionError("no table in it tells the number of heads: "
+                              "use --num-heads (or --architecture, for a model of timm's)")
     if dim % heads:
         raise ConversionError(f"{heads} heads don't divide the width {dim}")
     arguments = {

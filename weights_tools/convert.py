@@ -8,7 +8,7 @@ SOURCE is one of
   a converted file             for example to store it in another type
   a bare checkpoint            .safetensors, .bin, .pth, .pt or .ckpt, by the names of timm, Microsoft (BEiT-3 too),
                                transformers, mmpretrain or candle, under any one prefix; the weights may be nested
-                               under model, module, state_dict or their EMA forms
+                               under model, module, state_dict or their EMA forms, which go first (--key chooses)
 
 The architecture of a bare checkpoint is inferred from the shapes, unless --architecture names one; with
 --architecture, timm resizes position tables that belong to another image size.
@@ -19,6 +19,7 @@ OUT gets timm's parameter names and, in the metadata entry "beit.config", the ar
 the labels; or config.json of transformers, with preprocessor_config.json in "beit.preprocessor". It is written under a temporary name and renamed once it is complete.
 """
 import argparse
+import contextlib
 import json
 import logging
 import re
@@ -34,7 +35,7 @@ from timm.models.beit import checkpoint_filter_fn
 import converted
 from checkpoint import (bare_transformers_config, check_config, infer_config, is_transformers, named_config, note,
                         read_checkpoint, read_json, transformers_config)
-from converted import ConversionError, one_line
+from converted import ConversionError, one_line, shown
 
 FILE_SUFFIXES = (".safetensors", ".bin", ".pth", ".pt", ".ckpt", ".tar")
 FOREIGN_SUFFIXES = {".pdparams": "PaddlePaddle's", ".h5": "Keras's", ".keras": "Keras's", ".onnx": "an ONNX file",
@@ -60,7 +61,7 @@ def model_of_timm(name):
     except ImportError as error:
         raise ConversionError(f"timm can't download {name} without huggingface_hub: {one_line(error)}") from error
     except Exception as error:  # the hub's client, the network and the files may raise anything
-        raise ConversionError(f"timm can't load {name}: {type(error).__name__}: {one_line(error)[:300]}") from error
+        raise ConversionError(f"timm can't load {name}: {one_line(error)[:300]}") from error
     if not converted.is_beit(model):
         raise ConversionError(f"{name} is a {type(model).__name__}, wanted a BEiT")
     return model.eval(), model.pretrained_cfg["architecture"], model.pretrained_cfg
@@ -73,8 +74,8 @@ def fit(tensors, model):
         return tensors  # because timm's filter mistakes some non-square tables for square ones
     try:
         fitting = checkpoint_filter_fn(tensors, model)
-    except (AttributeError, ValueError, RuntimeError, IndexError) as error:
-        raise ConversionError(f"timm can't resize the weights to the architecture: {one_line(error)}") from error
+    except Exception as error:  # tensors of unexpected shapes may raise anything
+        raise ConversionError("timm can't resize the weights to the architecture") from error
     resized = [name for name in fitting if fitting[name].shape != tensors[name].shape]
     if resized:
         note(f"timm resized {len(resized)} tensors, {resized[0]} and others")
@@ -119,9 +120,11 @@ def model_of_path(path, options):
     if path.is_dir():
         weights = next((path / name for name in WEIGHT_NAMES if (path / name).is_file()), None)
         if weights is None:
-            raise ConversionError(f"{path} has neither {' nor '.join(WEIGHT_NAMES)}")
+            found = sorted(entry.name for entry in path.iterdir())
+            raise ConversionError(f"{path} has neither {' nor '.join(WEIGHT_NAMES)}, but "
+                                  + (", ".join(found[:5]) + (", ..." if len(found) > 5 else "") or "no file at all"))
         config = check_config(read_json(path / "config.json"), path / "config.json")
-        tensors, _, publisher = read_checkpoint(weights, options.unsafe_pickle)
+        tensors, _, publisher = read_checkpoint(weights, options.unsafe_pickle, options.key)
         if converted.is_transformers_config(config):
             preprocessor = preprocessor_beside(path)
     else:
@@ -129,7 +132,7 @@ def model_of_path(path, options):
             what = FOREIGN_SUFFIXES.get(path.suffix)
             raise ConversionError(f"{path}{' is ' + what if what else ''}: wanted a file that ends in "
                                   + ", ".join(FILE_SUFFIXES))
-        tensors, config, publisher = read_checkpoint(path, options.unsafe_pickle)
+        tensors, config, publisher = read_checkpoint(path, options.unsafe_pickle, options.key)
         if config is not None and converted.is_transformers_config(config):
             preprocessor = converted.read_preprocessor(path)
     if config is None and is_transformers(publisher):
@@ -170,10 +173,14 @@ def labels_of(model, preprocessing):
     names = preprocessing.get("label_names") or []
     descriptions = preprocessing.get("label_descriptions") or {}
     if isinstance(names, dict):
-        try:
-            names = [names[str(i)] if str(i) in names else names[i] for i in range(len(names))]
-        except KeyError as error:
-            raise ConversionError(f"label_names has {len(names)} entries but none for class {error}") from error
+        missing = next((i for i in range(len(names)) if str(i) not in names), None)
+        if missing is not None:
+            raise ConversionError(f"label_names has {len(names)} entries but none for class {missing}")
+        names = [names[str(i)] for i in range(len(names))]
+    if not isinstance(names, (list, tuple)) or not all(isinstance(name, (str, int, float)) for name in names):
+        raise ConversionError(f"label_names is {shown(names)}, wanted a list of names")
+    if not isinstance(descriptions, dict):
+        raise ConversionError(f"label_descriptions is {shown(descriptions)}, wanted an object from names to text")
     if names and len(names) != model.num_classes:
         raise ConversionError(f"there are {len(names)} label_names for {model.num_classes} classes")
     if not names and model.num_classes in IMAGENET_OF_CLASSES:
@@ -211,24 +218,44 @@ def verify(path, model, dtype):
         raise ConversionError(f"the written file differs from its source by {unexplained:.3g}")
 
 
-def convert(options):
-    """Convert options.source to options.out; return the configuration written."""
+@contextlib.contextmanager
+def about(source):
+    """Let errors that don't name their file begin with `source`."""
+    try:
+        yield
+    except ConversionError as error:
+        if source in str(error):
+            raise
+        raise ConversionError(f"{source}: {error}") from error
+
+
+def load(options):
+    """Return the model in options.source."""
     path = Path(options.source)
     looks_like_path = path.suffix in FILE_SUFFIXES or options.source.startswith((".", "/", "~"))
-    if path.exists() or (looks_like_path and not options.source.startswith("hf-hub:")):
-        if not path.exists():
-            raise ConversionError(f"{path}: no such file or folder")
-        model, architecture, preprocessing, head, own_config, preprocessor = model_of_path(path, options)
-    else:
-        model, architecture, preprocessing, head, own_config, preprocessor = Loaded(*model_of_timm(options.source))
+    try:
+        path.stat()
+    except FileNotFoundError:
+        if looks_like_path and not options.source.startswith("hf-hub:"):
+            raise ConversionError(f"{path}: no such file or folder") from None
+        return Loaded(*model_of_timm(options.source))
+    except OSError as error:
+        raise ConversionError(f"can't read {path}: {error.strerror}") from error
+    return model_of_path(path, options)
+
+
+def convert(options):
+    """Convert options.source to options.out; return the configuration written."""
     if options.out.is_dir():
         raise ConversionError(f"{options.out} is a folder, wanted a file name")
-    if own_config:
-        names, config = [], own_config
-    else:
-        names, descriptions = labels_of(model, preprocessing)
-        config = converted.make_config(model, architecture, preprocessing, names, descriptions)
-    tensors = converted.convert_tensors({**model.state_dict(), **head}, options.dtype)
+    with about(options.source):
+        model, architecture, preprocessing, head, own_config, preprocessor = load(options)
+        if own_config:
+            names, config = [], own_config
+        else:
+            names, descriptions = labels_of(model, preprocessing)
+            config = converted.make_config(model, architecture, preprocessing, names, descriptions)
+        tensors = converted.convert_tensors({**model.state_dict(), **head}, options.dtype)
     check = (lambda temporary: verify(temporary, model, options.dtype)) if options.verify else None
     converted.write(options.out, tensors, config, check, preprocessor)
     print(f"{options.out}: {architecture}, {sum(x.numel() for x in model.parameters())} parameters in {options.dtype}, "
@@ -263,6 +290,9 @@ def parse(arguments):
     bare.add_argument("--num-heads", metavar="A", type=positive, help="attention heads, if no position table tells")
     bare.add_argument("--image-size", metavar="SIZE|HxW", type=image_size, help="if no position table tells")
     bare.add_argument("--global-pool", choices=["avg", "token"], help="pooling (default: avg with fc_norm, else token)")
+    bare.add_argument("--key", metavar="NAME",
+                      help="which of several models in a training checkpoint: an entry such as state_dict or model_ema, or "
+                           "a prefix of names; dots lead further in (default: averaged weights before others)")
     bare.add_argument("--unsafe-pickle", action="store_true",
                       help="load any Python object from a .pth or .bin file, which runs code from the file")
     return parser.parse_args(arguments)

@@ -9,6 +9,7 @@ the weight is their product. The first and last matrices are BF16, everything el
 """
 import functools
 import json
+import math
 import os
 import re
 import tempfile
@@ -28,12 +29,26 @@ DTYPES = {"f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16, "i
 SCALE_SUFFIX = "_scale"
 QUANTISED = re.compile(r"blocks\.\d+\.(attn\.(qkv|proj)|mlp\.fc[12])\.weight")
 EDGES = ("patch_embed.proj.weight", "head.weight", "lm_head.weight")
+# Names in a pretrained_cfg that the library reads; the first is that of a configuration without the key.
 PASS_ORDERS = ("pillow_13", "across_first")
+INTERPOLATIONS = ("bicubic", "bilinear", "nearest", "lanczos", "box", "hamming")
+CROP_MODES = ("center", "squash", "border")
 ARCHITECTURES = timm.list_models(module="beit") + timm.list_models("beit3_*")
 
 
 class ConversionError(Exception):
     """A source that can't be converted. The message is one line."""
+
+
+def shown(value):
+    """Return a value of a JSON file for a message: as JSON, shortened."""
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def is_number(value):
+    """Whether this is a finite number of a JSON file."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def is_beit(model):
@@ -106,8 +121,22 @@ def model_args(model):
     }
 
 
-def _per_channel(key, numbers, channels):
-    """Return as many numbers as there are channels: these, or one that all have."""
+def _checked(preprocessing, key, missing, right, wanted):
+    """Return the entry `key` of a pretrained_cfg, or `missing`. ConversionError unless right(entry)."""
+    value = preprocessing.get(key)
+    if value is None:
+        return missing
+    if not right(value):
+        raise ConversionError(f"{key} is {shown(value)}, wanted {wanted}")
+    return value
+
+
+def _per_channel(preprocessing, key, missing, channels):
+    """Return as many numbers as there are channels: those of `key`, or one that all have."""
+    numbers = _checked(preprocessing, key, missing,
+                       lambda value: isinstance(value, (list, tuple)) and value and all(map(is_number, value))
+                       and (key != "std" or 0 not in value),
+                       "a list of numbers" + (" other than 0" if key == "std" else ""))
     numbers = [float(x) for x in numbers]
     if len(numbers) != channels and len(set(numbers)) == 1:
         return numbers[:1] * channels
@@ -122,9 +151,9 @@ def make_config(model, architecture, preprocessing, label_names=(), label_descri
     It may also have a "pass_order", the order of the resize's passes, which isn't among the fields that timm knows.
     """
     height, width = model.patch_embed.img_size
-    pass_order = preprocessing.get("pass_order") or PASS_ORDERS[0]
-    if pass_order not in PASS_ORDERS:
-        raise ConversionError(f"pass_order: found {pass_order!r}, wanted one of {', '.join(PASS_ORDERS)}")
+    def one_of(key, names):
+        return _checked(preprocessing, key, names[0], lambda value: value in names, "one of " + ", ".join(names))
+
     channels = model.patch_embed.proj.in_channels
     config = {
         "architecture": architecture,
@@ -134,15 +163,16 @@ def make_config(model, architecture, preprocessing, label_names=(), label_descri
         "model_args": model_args(model),
         "label_names": list(label_names),
         "label_descriptions": dict(label_descriptions or {}),
-        "pass_order": pass_order,
+        "pass_order": one_of("pass_order", PASS_ORDERS),
         "pretrained_cfg": {
             "input_size": [channels, int(height), int(width)],
-            "interpolation": preprocessing.get("interpolation") or "bicubic",
-            "crop_pct": preprocessing.get("crop_pct") or DEFAULT_CROP_PCT,
-            "crop_mode": preprocessing.get("crop_mode") or "center",
-            "mean": _per_channel("mean", preprocessing.get("mean") or IMAGENET_DEFAULT_MEAN, channels),
-            "std": _per_channel("std", preprocessing.get("std") or IMAGENET_DEFAULT_STD, channels),
-            "license": preprocessing.get("license") or "unknown",
+            "interpolation": one_of("interpolation", INTERPOLATIONS),
+            "crop_pct": _checked(preprocessing, "crop_pct", DEFAULT_CROP_PCT,
+                                 lambda value: is_number(value) and value > 0, "a number greater than 0"),
+            "crop_mode": one_of("crop_mode", CROP_MODES),
+            "mean": _per_channel(preprocessing, "mean", IMAGENET_DEFAULT_MEAN, channels),
+            "std": _per_channel(preprocessing, "std", IMAGENET_DEFAULT_STD, channels),
+            "license": _checked(preprocessing, "license", "unknown", lambda value: isinstance(value, str), "text"),
         },
     }
     return config
@@ -152,7 +182,7 @@ def create_model(config):
     """Create the timm model that a configuration describes, with timm's initial weights."""
     architecture = config.get("architecture")
     if architecture not in ARCHITECTURES:
-        raise ConversionError(f"architecture {architecture!r} is not one of timm's BEiT models")
+        raise ConversionError(f"architecture {shown(architecture)} is not one of timm's BEiT models")
     arguments = dict(config.get("model_args") or {})
     for key in ("num_classes", "global_pool"):
         if config.get(key) is not None:
@@ -166,8 +196,11 @@ def create_model(config):
         arguments["norm_layer"] = functools.partial(torch.nn.LayerNorm, eps=config["layer_norm_eps"])
     try:
         model = timm.create_model(architecture, pretrained=False, **arguments)
-    except (TypeError, ValueError, AssertionError, RuntimeError, ZeroDivisionError) as error:
-        raise ConversionError(f"timm can't create {architecture} with these model_args: {one_line(error)}") from error
+    except Exception as error:  # wrong arguments may raise anything
+        unknown = re.search(r"unexpected keyword argument '(\w+)'", str(error))
+        given = shown({key: value for key, value in arguments.items() if key != "norm_layer"})
+        raise ConversionError(f"timm can't create {architecture} "
+                              + (f"with the argument {unknown[1]}" if unknown else f"with model_args {given}")) from error
     if not is_beit(model):
         raise ConversionError(f"architecture {architecture!r} is not a BEiT model")
     return model.eval()

@@ -9,10 +9,12 @@ import collections
 import os
 import pickle
 import zipfile
+import zlib
 
 import torch
 
-from converted import ConversionError, one_line
+import file_kind
+from converted import ConversionError
 
 LEGACY_MAGIC, LEGACY_PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
 STORAGES = {"FloatStorage": torch.float32, "HalfStorage": torch.float16, "BFloat16Storage": torch.bfloat16,
@@ -20,12 +22,16 @@ STORAGES = {"FloatStorage": torch.float32, "HalfStorage": torch.float16, "BFloat
 MODULES = ("torch.nn.modules.", "dall_e.")
 
 
+class Refused(Exception):
+    """A pickle that can't be read. The message says why."""
+
+
 class Module:
     """Stands for a module of any class, and has only its attributes."""
 
     def __setstate__(self, state):
         if not isinstance(state, dict):
-            raise pickle.UnpicklingError(f"a module's state is a {type(state).__name__}, wanted a dictionary")
+            raise Refused(f"a module's state is no dictionary")
         self.attributes = state
 
 
@@ -67,14 +73,14 @@ class Unpickler(pickle.Unpickler):
             return KNOWN[module, name]
         if module.startswith(MODULES) and name.isidentifier():
             return Module
-        raise pickle.UnpicklingError(f"it asks for {module}.{name}, which is neither a tensor nor a module")
+        raise Refused(f"it asks for {module}.{name}, which is neither a tensor nor a module")
 
     def persistent_load(self, identifier):
         kind, value, key, _, *rest = identifier
         if kind == "module":  # a class and its source text
             return value
         if kind != "storage" or self.storage is None or value not in STORAGES.values():
-            raise pickle.UnpicklingError("it refers to what is not a storage")
+            raise Refused("it refers to what is not a storage")
         return self.storage(key, value, rest[0])
 
 
@@ -83,7 +89,7 @@ def read_zip(path):
     with zipfile.ZipFile(path) as archive:
         pickles = [name for name in archive.namelist() if name.endswith("/data.pkl")]
         if len(pickles) != 1:
-            raise pickle.UnpicklingError("the archive has no pickle")
+            raise Refused("the archive has no pickle")
         folder = pickles[0].removesuffix("data.pkl")
         storages = {}
 
@@ -91,7 +97,7 @@ def read_zip(path):
             if key not in storages:
                 storages[key] = torch.frombuffer(bytearray(archive.read(f"{folder}data/{key}")), dtype=dtype)
             if len(storages[key]) != count:
-                raise pickle.UnpicklingError(f"storage {key} has {len(storages[key])} numbers, wanted {count}")
+                raise Refused(f"storage {key} has {len(storages[key])} numbers, wanted {count}")
             return storages[key]
 
         with archive.open(pickles[0]) as file:
@@ -103,7 +109,7 @@ def read_legacy(path):
     room = os.path.getsize(path)
     with open(path, "rb") as file:
         if Unpickler(file).load() != LEGACY_MAGIC or Unpickler(file).load() != LEGACY_PROTOCOL:
-            raise pickle.UnpicklingError("it is not a file of torch.save's")
+            raise Refused("it is not a file of torch.save's")
         Unpickler(file).load()  # the system's sizes of integers
         storages = {}
 
@@ -112,7 +118,7 @@ def read_legacy(path):
             if key not in storages:
                 room -= count * torch.finfo(dtype).bits // 8 if dtype.is_floating_point else 8 * count
                 if count < 0 or room < 0:
-                    raise pickle.UnpicklingError(f"storage {key} of {count} numbers is larger than the file")
+                    raise Refused(f"storage {key} of {count} numbers is larger than the file")
                 storages[key] = torch.empty(count, dtype=dtype)
             return storages[key]
 
@@ -122,7 +128,7 @@ def read_legacy(path):
             count = int.from_bytes(file.read(8), "little")
             data = bytearray(file.read(numbers.element_size() * len(numbers)))
             if count != len(numbers) or len(data) != numbers.element_size() * count:
-                raise pickle.UnpicklingError(f"storage {key} ends early")
+                raise Refused(f"storage {key} ends early")
             if count > 0:
                 numbers.copy_(torch.frombuffer(data, dtype=numbers.dtype))
         return result
@@ -146,15 +152,23 @@ def read_parameters(path):
     """
     tensors = {}
     try:
+        kind = file_kind.kind_of(path)
+        if kind != file_kind.PYTORCH:
+            raise ConversionError(f"{path} is {'a safetensors file' if kind == file_kind.SAFETENSORS else kind}; wanted "
+                                  "DALL-E's encoder.pkl or decoder.pkl")
         value = (read_zip if zipfile.is_zipfile(path) else read_legacy)(path)
         if isinstance(value, Module):
             collect(value, "", tensors)
         elif isinstance(value, dict):
             tensors = {name: tensor for name, tensor in value.items()
                        if isinstance(name, str) and isinstance(tensor, torch.Tensor)}
-    except (OSError, RuntimeError, EOFError, ValueError, TypeError, LookupError, AttributeError, RecursionError,
-            MemoryError, OverflowError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
-        raise ConversionError(f"can't read {path} as a pickled module: {one_line(error)[:200]}") from error
+    except OSError as error:
+        raise ConversionError(f"can't read {path}: {error.strerror or 'it is damaged'}") from error
+    except Refused as error:
+        raise ConversionError(f"can't read {path} as a pickled module: {error}") from error
+    except (RuntimeError, EOFError, ValueError, TypeError, LookupError, AttributeError, RecursionError, MemoryError,
+            OverflowError, NotImplementedError, pickle.UnpicklingError, zipfile.BadZipFile, zlib.error) as error:
+        raise ConversionError(f"can't read {path} as a pickled module: it is damaged or ends early") from error
     if not tensors:
-        raise ConversionError(f"{path} holds a {type(value).__name__} without tensors, wanted a module")
+        raise ConversionError(f"{path} holds no tensors, wanted DALL-E's encoder or decoder, as a module or a dictionary")
     return {name: tensor.contiguous() for name, tensor in tensors.items()}

@@ -31,6 +31,10 @@ class Ambiguous(Exception):
     """A file that holds several models. The message names their prefixes."""
 
 
+class Misfit(Exception):
+    """Parts of a tensor that don't go together. The message names them and their shapes."""
+
+
 def read_publishers(folder=HEADERS):
     """Read all publishers, in the order in which the library tries them."""
     text = re.sub(r"//[^\n]*", "", (folder / "name_tables.hpp").read_text(encoding="utf-8"))
@@ -76,7 +80,8 @@ def publisher_of(names):
 
 
 def translate(tensors, publisher, prefixes):
-    """Return `tensors` by timm's names, without those that no model here has. KeyError names a missing part.
+    """Return `tensors` by timm's names, without those that no model here has. KeyError names a missing part;
+    Misfit is for parts that don't go together.
 
     The first prefix is the trunk's; tensors beside it, as heads are, have it without its last part. Other prefixes are
     those of models to leave out.
@@ -104,6 +109,10 @@ def translate(tensors, publisher, prefixes):
     result = {}
     for name, (row, parts) in places.items():
         values = [tensors[part] for part in parts]
+        kinds = {(value.dtype, value.shape[1:]) for value in values}
+        if len(kinds) > 1 or (len(values) > 1 or row.unused_rows) and values[0].ndim == 0:
+            found = ", ".join(f"{part} {tuple(value.shape)}" for part, value in zip(parts, values))
+            raise Misfit(f"found {found}, wanted parts of one tensor, of the same type and shape but for the first side")
         value = values[0] if len(values) == 1 else torch.cat(values)
         result[name] = value[None, row.unused_rows:] if row.unused_rows else value
     return {**result, **{name: tensors[name] for name in left}}

@@ -70,7 +70,7 @@ HIDDEN = dict(use_mask_token=True)
 TRANSFORMERS = [
     *((kind, arguments) for kind in ("ForImageClassification", "Model")
       for arguments in (TABLES, SHARED, {**TABLES, **SHARED}, ABSOLUTE, {**TABLES, **TOKEN}, {**ABSOLUTE, **TOKEN},
-                        {**TABLES, "layer_scale_init_value": 0}, {**TABLES, "layer_norm_eps": 1e-3},
+                        {**TABLES, "layer_scale_init_value": 0.0}, {**TABLES, "layer_norm_eps": 1e-3},
                         {**TABLES, "num_labels": 1}, {**TABLES, **HIDDEN}, {**TABLES, "hidden_act": "relu"})),
     *(("ForMaskedImageModeling", {**HIDDEN, **arguments})
       for arguments in (TABLES, SHARED, ABSOLUTE, {**SHARED, **TOKEN})),
@@ -121,7 +121,7 @@ def transformers_folders(folder, names):
             for dtype in (torch.float32, torch.float16, torch.bfloat16):
                 model = randomise(model.float(), seed=3).to(dtype)
                 for form in ("save_pretrained", "save_original_format=False", "torch.save", "torch.save, bare"):
-                    if "bare" in form and "layer_norm_eps" in arguments:
+                    if "bare" in form and arguments.keys() & {"layer_norm_eps", "hidden_act"}:
                         continue  # which only config.json tells
                     own = folder / "model"
                     subprocess.run(["rm", "-rf", own], check=True)

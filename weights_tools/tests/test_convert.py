@@ -95,7 +95,7 @@ def test_pass_order(model, tmp_path, capsys):
     assert run(out, tmp_path / "copy.safetensors") == 0
     assert converted.read(tmp_path / "copy.safetensors")[1]["pass_order"] == "across_first"
     assert run(save_pair(tmp_path / "pair", model, pass_order="down"), out) == 1
-    assert "pass_order: found 'down', wanted one of pillow_13, across_first" in capsys.readouterr().err
+    assert 'pass_order is "down", wanted one of pillow_13, across_first' in capsys.readouterr().err
 
 
 def test_folder_without_model_args(tmp_path):
@@ -427,12 +427,13 @@ def huge(tensors, folder):
     (lambda tensors, folder: "resnet18", [], "nor one of timm's BEiT models"),
     (lambda tensors, folder: "beit_base_patch16_224.nothing", [], "timm has no weights"),
     (with_bytes("source.safetensors", b""), [], "is empty"),
-    (with_bytes("source.safetensors", b"not safetensors"), [], "not a readable safetensors file"),
-    (with_bytes("source.pth", b"not a checkpoint"), [], "can't read"),
+    (with_bytes("source.safetensors", b"not safetensors"), [], "is a text file that begins with 'not safetensors'"),
+    (with_bytes("source.pth", b"not a checkpoint"), [], "is a text file that begins with 'not a checkpoint'"),
     (with_bytes("source.txt", b"text"), [], "wanted a file that ends in"),
     (truncated, [], "not a readable safetensors file"),
-    (with_pickle([1, 2]), [], "can't read"),
-    (with_pickle({"model": {"cls_token": 3}}), [], "'cls_token' is a int"),
+    (with_pickle([1, 2]), [], "holds a list, wanted a dictionary of tensors"),
+    (with_pickle({"model": {"cls_token": 3}}), [], "holds cls_token (a number), wanted tensors"),
+    (with_pickle({"cls_token": torch.zeros(1), "epoch": 3}), [], "epoch is a number, wanted a name and a tensor"),
     (with_pickle({"a": torch.zeros(1)}), [], "not a BEiT checkpoint"),
     (with_pickle({"a": Path("object")}), [], "--unsafe-pickle"),
     (without("head.bias"), [], "head.bias is missing"),
@@ -455,7 +456,7 @@ def huge(tensors, folder):
     (lambda tensors, folder: bare(folder, tensors), ["--architecture", ARCHITECTURE], "don't fit the architecture"),
     (pair_with(architecture="vit_base_patch16_224"), [], "not one of timm's BEiT models"),
     (pair_with(architecture=None), [], "names no architecture"),
-    (pair_with(model_args=[1]), [], "model_args is a list"),
+    (pair_with(model_args=[1]), [], "model_args is [1], wanted an object"),
     (pair_with(model_args={"nonsense": 1}), [], "timm can't create"),
     (pair_with(model_args={**TINY, "depth": 3}), [], "don't fit the architecture"),
     (pair_with(pretrained_cfg={"mean": 0.5}), [], "wanted a list of numbers"),

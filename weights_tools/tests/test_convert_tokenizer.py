@@ -121,14 +121,15 @@ def test_hostile_pickles(tmp_path, package, capsys, zipped):
         torch.save(value, source, _use_new_zipfile_serialization=zipped)
         refused(f"asks for {os.system.__module__}.system, which is neither a tensor nor a module")
     source.write_bytes(pickle.dumps(Shell(f"touch {mark}")))
-    refused("can't read")
+    refused(f"{source} is a pickle that torch.save didn't write")
     torch.save(half(package, "decoder"), source, _use_new_zipfile_serialization=zipped)
     whole = source.read_bytes()
-    for size in (0, 1, 50, len(whole) // 2, len(whole) - 1):
+    cut = "a zip archive without its end" if zipped else "ends early"
+    for size, what in ((0, "is empty"), (1, "source.pkl is a "), (50, cut), (len(whole) // 2, cut), (len(whole) - 1, cut)):
         source.write_bytes(whole[:size])
-        refused("can't read")
-    source.write_text("<!DOCTYPE html>")
-    refused("can't read")
+        refused(what)
+    source.write_text("<!DOCTYPE html><title>Not found</title>")
+    refused(f"{source} is a web page ('Not found'), not the file")
 
 
 def test_other_modules(tmp_path, package, capsys):
@@ -139,7 +140,7 @@ def test_other_modules(tmp_path, package, capsys):
 
     encoder = half(package, "encoder")
     assert "found no blocks.input.w, wanted DALL-E's encoder or decoder" in message(nn.Linear(2, 2))
-    assert "holds a list without tensors" in message([1, 2])
+    assert "source.pkl holds no tensors, wanted DALL-E's encoder" in message([1, 2])
     tensors = encoder.state_dict()
     del tensors["blocks.group_2.block_1.res_path.conv_3.b"]
     assert "found no blocks.group_2.block_1.res_path.conv_3.b" in message(tensors)

@@ -112,7 +112,7 @@ def test_folder_of_transformers_keeps_its_configuration(tmp_path, capsys):
     assert "has neither preprocessor_config.json nor image_processor" in capsys.readouterr().err
     other = save_folder(tmp_path / "n", make_model(), hidden_act="relu")
     assert run(other, tmp_path / "other.safetensors") == 1
-    assert "hidden_act is 'relu', wanted 'gelu'" in capsys.readouterr().err
+    assert f"{other}: config.json: hidden_act is \"relu\", wanted 'gelu'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("tensors, message", [
