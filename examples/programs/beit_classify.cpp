@@ -91,7 +91,7 @@ int classify(const CLI::App& app, const Options& options) {
   std::optional<programs::RowFiles> files;
   if (!options.logits.empty()) files.emplace(options.logits, std::vector{config.num_classes});
 
-  const programs::InputNames names{options.images, options.list, {.subfolders = false}};
+  const programs::InputNames names{options.images, options.list};
   programs::Skipped skipped;
   programs::Sources sources(names, programs::all_wanted, skipped);
   programs::Batches batches(sources, config, options.decode, options.batch_size, pool.size());
@@ -143,8 +143,8 @@ int main(int argc, char** argv) {
   app.get_option("IMAGE|FOLDER")
       ->required(false)
       ->description(
-          "Image files, tar files and folders; a folder stands for the files directly in it,\n"
-          "sorted by name; - for a tar file from standard input");
+          "Image files, tar files and folders, which are searched recursively, sorted by name;\n"
+          "- for a tar file from standard input");
   app.callback([&] { programs::require_inputs(options.images, options.list); });
   return programs::run(app, argc, argv, [&] { return classify(app, options); });
 }

@@ -226,11 +226,25 @@ struct Data {
   programs::DataSet data, val;
 };
 
+/// Leaves out the classes without images, with a line on standard error for each. Throws std::runtime_error if fewer
+/// than two classes are left.
+void drop_empty_classes(const CLI::App& app, const std::string& folder, programs::DataSet& data) {
+  for (const std::string& name : data.drop_empty_classes()) {
+    programs::print_error(app, folder + ": class '" + name + "': found no image files: left out");
+  }
+  if (data.classes.size() < 2) {
+    throw std::runtime_error(folder + ": found " + programs::counted(std::ssize(data.classes), "subfolder") +
+                             " with images, wanted at least 2, one per class");
+  }
+}
+
 Data read_data(const CLI::App& app, const Options& options) {
   programs::Skipped skipped;
   Data result{programs::read_data_set(programs::path_of(options.data), skipped), {}};
+  drop_empty_classes(app, options.data, result.data);
   if (!options.val.empty()) {
     result.val = programs::read_data_set(programs::path_of(options.val), skipped);
+    drop_empty_classes(app, options.val, result.val);
     programs::require_same_classes(result.data.classes, result.val.classes, options.val);
   }
   programs::print_skipped(app, skipped);
@@ -321,7 +335,8 @@ int main(int argc, char** argv) {
   options.cache = programs::name_of(programs::default_cache_folder());
   CLI::App app("Trains a new head for a BEiT model on a folder of images with one subfolder per class.",
                "beit-train-head");
-  app.add_option("--data", options.data, "Folder of images to train on, with one subfolder per class")
+  app.add_option("--data", options.data,
+                 "Folder of images to train on, with one subfolder per class, searched recursively")
       ->option_text("FOLDER")
       ->required();
   CLI::Option* const output = app.add_option("--output", options.output,

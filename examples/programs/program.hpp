@@ -89,7 +89,7 @@ inline void add_options(CLI::App& app, Options& options, bool takes_images = tru
   app.set_version_flag("--version", app.get_name() + " " BEIT_VERSION, "Show the version and exit");
   if (takes_images) {
     app.add_option("IMAGE|FOLDER", options.images,
-                   "Image files and folders; a folder stands for the images directly in it, sorted by name")
+                   "Image files and folders, which are searched recursively, sorted by name")
         ->option_text(" ")
         ->required();
   }

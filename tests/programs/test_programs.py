@@ -258,10 +258,10 @@ def test_arguments_keep_their_order(images):
     assert [pathlib.PurePath(found["image"]) for found in mixed] == [pathlib.PurePath(name) for name in names]
 
 
-def test_folder_takes_known_extensions_and_no_subfolders(tmp_path):
+def test_folder_takes_known_extensions_and_subfolders(tmp_path):
     folder = tmp_path / "folder"
     (folder / "below.png").mkdir(parents=True)
-    write_image(folder / "below.png" / "no.png", 0)
+    write_image(folder / "below.png" / "too.png", 0)
     for name, form in (("b.PNG", "PNG"), ("c.Jpg", "JPEG"), ("a.jpeg", "JPEG"), ("d.bmp", "BMP"), ("e.gif", "GIF"),
                        ("f.tga", "TGA"), ("g.pgm", "PPM"), ("h.ppm", "PPM"), ("i.pnm", "PPM"), ("j.png", "PNG")):
         mode = "L" if name.endswith("pgm") else "RGB"
@@ -269,7 +269,7 @@ def test_folder_takes_known_extensions_and_no_subfolders(tmp_path):
     (folder / "notes.txt").write_text("no image")
     objects = classify_json("--model", MODEL, folder)
     assert [pathlib.Path(found["image"]).name for found in objects] == [
-        "a.jpeg", "b.PNG", "c.Jpg", "d.bmp", "e.gif", "f.tga", "g.pgm", "h.ppm", "i.pnm", "j.png"]
+        "a.jpeg", "b.PNG", "too.png", "c.Jpg", "d.bmp", "e.gif", "f.tga", "g.pgm", "h.ppm", "i.pnm", "j.png"]
     assert all("predictions" in found for found in objects)
 
 

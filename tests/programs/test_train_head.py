@@ -178,22 +178,36 @@ def test_bad_folders(data, tmp_path):
     output = ["--model", MODEL, "--output", tmp_path / "new.safetensors"]
     one = tmp_path / "one"
     make_class(one / "only", (9, 9, 9), 3)
-    assert "found 1 subfolder, wanted at least 2, one per class" in fails(*output, "--data", one)
-    assert "found 0 subfolders" in fails(*output, "--data", one / "only")
+    assert "found 1 subfolder with images, wanted at least 2, one per class" in fails(*output, "--data", one)
+    assert "found 0 subfolders with images" in fails(*output, "--data", one / "only")
     assert "can't read the folder" in fails(*output, "--data", tmp_path / "missing")
-    (data / "empty").mkdir()
-    assert "empty: found no image files" in fails(*output, "--data", data)
-    (data / "empty" / "notes.txt").write_text("no image")
-    assert "empty: found no image files" in fails(*output, "--data", data)
     make_class(tmp_path / "val" / "blue", (9, 9, 9), 1)
     make_class(tmp_path / "val" / "pink", (9, 9, 9), 1)
-    make_class(data / "empty" / "below", (9, 9, 9), 1)
-    os.rename(data / "empty" / "below", data / "pink")
-    subprocess.run(["rm", "-r", data / "empty"], check=True)
+    make_class(data / "pink", (9, 9, 9), 1)
     assert "found no class '<red>'" in fails(*output, "--data", data, "--val", tmp_path / "val")
     assert "found the class '<red>', wanted the same classes as for training" in fails(*output, "--data", tmp_path / "val", "--val", data)
     assert "class 'pink': found 1 image, wanted at least 2" in fails(*output, "--data", data)
     assert not (tmp_path / "new.safetensors").exists()
+
+
+def test_classes_as_torchvision_has_them(data, tmp_path):
+    """Images in subfolders of a class belong to it; a class without images is left out, with a line."""
+    torchvision = pytest.importorskip("torchvision.datasets")
+    (data / "blue" / "2024" / "may").mkdir(parents=True)
+    for i in range(6):
+        os.rename(data / "blue" / f"{i:02}.png", data / "blue" / "2024" / f"{'may/' * (i % 2)}{i:02}.png")
+    wanted = torchvision.ImageFolder(data)
+    arguments = ["--model", MODEL, "--knn", "--data", data]
+    result = run(*arguments)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert f"{len(wanted.classes)} classes; images: 31 for training, 8 for testing" in result.stdout
+    assert len(wanted.samples) == 39
+    (data / "empty" / "below").mkdir(parents=True)
+    (data / "empty" / "notes.txt").write_text("no image")
+    again = run(*arguments)
+    assert (again.returncode, again.stdout) == (0, result.stdout)
+    assert again.stderr.splitlines() == [f"beit-train-head: {data}: class 'empty': found no image files: left out",
+                                         "beit-train-head: 1 file skipped: 1 .txt"]
 
 
 def test_images_that_cannot_be_read(data, tmp_path):

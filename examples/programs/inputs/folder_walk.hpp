@@ -18,7 +18,6 @@ namespace programs {
 
 /// The entries of a folder that are read besides images.
 struct FolderContents {
-  bool subfolders = true;  // recursively
   bool tars = true;
 };
 
@@ -83,8 +82,6 @@ class FolderWalk {
       const fs::path name = entry->path().filename();
       if (is_folder && is_apple_double(name)) {
         skipped_.add_apple_folder(entry->path());
-      } else if (is_folder && !contents_.subfolders) {
-        skipped_.add_folder();
       } else if (is_folder) {
         if (!entry->is_symlink(ignored) || !is_open(entry->path())) folder.entries.push_back({name, true});
       } else if (is_file && (is_image_file(name) || (contents_.tars && is_tar_name(name) && !is_apple_double(name)))) {

@@ -112,9 +112,9 @@ class Sources : public ItemSource {
 /// For reading all images in tar files.
 inline bool all_wanted(std::int64_t) { return true; }
 
-/// Lists the images that the arguments name, and those directly in folders, in order.
+/// Lists the images that the arguments name, and those in folders and their subfolders, in order.
 inline std::vector<Item> list_images(const std::vector<std::string>& arguments, Skipped& skipped) {
-  Sources sources({.arguments = arguments, .folders = {.subfolders = false, .tars = false}}, all_wanted, skipped);
+  Sources sources({.arguments = arguments, .folders = {.tars = false}}, all_wanted, skipped);
   std::vector<Item> items;
   while (std::optional<Item> item = sources.next()) items.push_back(std::move(*item));
   return items;

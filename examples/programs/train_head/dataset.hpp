@@ -2,9 +2,10 @@
 #pragma once
 
 #include <algorithm>
-#include <cstdint>
+#include <cstddef>
 #include <filesystem>
 #include <iterator>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <system_error>
@@ -13,8 +14,9 @@
 
 #include <beit/beit.hpp>
 
-#include "../inputs/sources.hpp"
-#include "../output.hpp"
+#include "../inputs/folder_walk.hpp"
+#include "../inputs/item.hpp"
+#include "../inputs/skipped.hpp"
 #include "../paths.hpp"
 
 namespace programs {
@@ -23,10 +25,32 @@ struct DataSet {
   std::vector<std::string> classes;  // (K,), sorted
   std::vector<Item> items;           // (n,)
   std::vector<beit::Index> labels;   // (n,)
+
+  /// The number of images of each class, (K,).
+  std::vector<beit::Index> images() const {
+    std::vector<beit::Index> counts(classes.size());
+    for (const beit::Index label : labels) ++counts[static_cast<std::size_t>(label)];
+    return counts;
+  }
+
+  /// Removes the classes without images, and returns their names.
+  std::vector<std::string> drop_empty_classes() {
+    const std::vector<beit::Index> counts = images();
+    std::vector<std::string> kept, dropped;
+    std::vector<beit::Index> moved(classes.size());
+    for (std::size_t c = 0; c < classes.size(); ++c) {
+      moved[c] = std::ssize(kept);
+      (counts[c] > 0 ? kept : dropped).push_back(classes[c]);
+    }
+    for (beit::Index& label : labels) label = moved[static_cast<std::size_t>(label)];
+    classes = std::move(kept);
+    return dropped;
+  }
 };
 
-/// Lists the images of a data set. Files that aren't read are counted in `skipped`. Throws std::runtime_error if there
-/// are fewer than two classes, or if one has no images.
+/// Lists the images of a data set: the subfolders of `folder` are its classes, and each is searched recursively. Files
+/// that aren't read are counted in `skipped`. A class may have no images. Throws std::runtime_error if the folder can't
+/// be read.
 inline DataSet read_data_set(const std::filesystem::path& folder, Skipped& skipped) {
   namespace fs = std::filesystem;
   std::error_code error;
@@ -45,18 +69,14 @@ inline DataSet read_data_set(const std::filesystem::path& folder, Skipped& skipp
   }
   if (error) throw std::runtime_error(name_of(folder) + ": can't read the folder: " + error.message());
   std::sort(subfolders.begin(), subfolders.end());
-  if (subfolders.size() < 2) {
-    throw std::runtime_error(name_of(folder) + ": found " +
-                             counted(static_cast<std::int64_t>(subfolders.size()), "subfolder") +
-                             ", wanted at least 2, one per class");
-  }
   DataSet data;
   for (const fs::path& subfolder : subfolders) {
-    std::vector<Item> images = list_images({name_of(subfolder)}, skipped);
-    if (!images.front().error.empty()) throw std::runtime_error(images.front().path + ": " + images.front().error);
-    data.labels.insert(data.labels.end(), images.size(), static_cast<beit::Index>(data.classes.size()));
+    FolderWalk walk(subfolder, {.tars = false}, skipped);
+    while (std::optional<Item> item = walk.next()) {
+      data.items.push_back(std::move(*item));
+      data.labels.push_back(std::ssize(data.classes));
+    }
     data.classes.push_back(name_of(subfolder.filename()));
-    std::move(images.begin(), images.end(), std::back_inserter(data.items));
   }
   return data;
 }
