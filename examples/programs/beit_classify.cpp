@@ -1,10 +1,13 @@
-// beit-classify: classifies images.
+// beit-classify: classifies images, or says how often a model is right about labelled ones.
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <iomanip>
 #include <iostream>
+#include <numeric>
 #include <optional>
 #include <span>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -12,6 +15,7 @@
 
 #include <beit/beit.hpp>
 
+#include "classify/class_folders.hpp"
 #include "csv.hpp"
 #include "inputs/batches.hpp"
 #include "inputs/input_progress.hpp"
@@ -20,6 +24,8 @@
 #include "output.hpp"
 #include "paths.hpp"
 #include "program.hpp"
+#include "train_head/dataset.hpp"
+#include "train_head/evaluation.hpp"
 
 namespace {
 
@@ -27,6 +33,7 @@ struct Options : programs::Options {
   beit::Index top_k = 5;
   bool json = false, csv = false;
   std::string logits, list;
+  std::string val, confusion;
 };
 
 void print_json(const std::string& name, const std::vector<beit::Prediction>& predictions) {
@@ -79,6 +86,123 @@ void print_error(const CLI::App& app, const Options& options, const programs::It
   }
 }
 
+/// The logits of a batch, (B, K).
+beit::Matrix logits_of(const beit::AnyBeit& model, const beit::ConstRows& x, beit::Workspace& workspace) {
+  beit::Matrix logits(x.rows(), model.config().num_classes);
+  model.forward(x, workspace, logits);
+  return logits;
+}
+
+/// What a model said of labelled images. Classes are counted from 0 in the order of the folders; `classes.size()` is a
+/// class of the model that has no folder.
+struct Answers {
+  std::vector<beit::Index> truth, predicted;  // of the images that could be read
+  std::vector<beit::Index> in_five;           // (folders,), the images whose class is among the best five
+  std::int64_t unread = 0;
+};
+
+Answers answers_of(const CLI::App& app, const Options& options, const beit::AnyBeit& model,
+                   const programs::DataSet& data, const std::vector<beit::Index>& class_of_folder,
+                   beit::Workspace& workspace) {
+  const beit::Config& config = model.config();
+  std::vector<beit::Index> folder_of_class(static_cast<std::size_t>(config.num_classes), std::ssize(data.classes));
+  for (std::size_t i = 0; i < class_of_folder.size(); ++i) {
+    folder_of_class[static_cast<std::size_t>(class_of_folder[i])] = static_cast<beit::Index>(i);
+  }
+  programs::InputProgress progress(data.items.size());
+  programs::ItemList list(data.items);
+  programs::Batches batches(list, config, options.decode, options.batch_size, workspace.executor().size());
+  Answers answers{{}, {}, std::vector<beit::Index>(data.classes.size()), 0};
+  auto label = data.labels.begin();
+  const auto forward = [&](const beit::ConstRows& x) { return logits_of(model, x, workspace); };
+  programs::run_batches(batches, progress, forward, [&](const programs::Item& item, std::span<const float> logits) {
+    const beit::Index truth = *label++;
+    if (logits.empty()) {
+      programs::print_error(app, item.path + ": " + item.error);
+      ++answers.unread;
+      return;
+    }
+    const std::vector<beit::Prediction> best = beit::top_k(logits, 5, {});
+    answers.truth.push_back(truth);
+    answers.predicted.push_back(folder_of_class[static_cast<std::size_t>(best.front().index)]);
+    answers.in_five[static_cast<std::size_t>(truth)] +=
+        std::any_of(best.begin(), best.end(), [&](const beit::Prediction& prediction) {
+          return prediction.index == class_of_folder[static_cast<std::size_t>(truth)];
+        });
+  });
+  return answers;
+}
+
+/// A share of images, or null if there are none.
+programs::FloatJson share(beit::Index part, beit::Index whole) {
+  if (whole == 0) return nullptr;
+  return static_cast<float>(static_cast<double>(part) / static_cast<double>(whole));
+}
+
+void print_validation_json(const programs::Confusion& confusion, const programs::DataSet& data,
+                           const programs::ClassFolders& folders, const Answers& answers) {
+  programs::FloatJson classes = programs::FloatJson::array();
+  for (std::size_t c = 0; c < data.classes.size(); ++c) {
+    classes.push_back({{"folder", data.classes[c]},
+                       {"index", folders.classes[c]},
+                       {"images", confusion.of_class(c)},
+                       {"top1", share(confusion.count(c, c), confusion.of_class(c))},
+                       {"top5", share(answers.in_five[c], confusion.of_class(c))},
+                       {"precision", share(confusion.count(c, c), confusion.taken_for(c))}});
+  }
+  const beit::Index in_five = std::accumulate(answers.in_five.begin(), answers.in_five.end(), beit::Index{0});
+  programs::print_json({{"images", confusion.total()},
+                        {"unread", answers.unread},
+                        {"matched", folders.by_name ? "name" : "order"},
+                        {"top1", share(confusion.right(), confusion.total())},
+                        {"top5", share(in_five, confusion.total())},
+                        {"classes", classes}});
+}
+
+/// Says how often the model is right about the images in the folders of --val.
+int validate(const CLI::App& app, const Options& options, const beit::AnyBeit& model, beit::Workspace& workspace) {
+  const beit::Config& config = model.config();
+  if (config.score_function == beit::ScoreFunction::identity || config.num_classes < 2) {
+    throw beit::ConfigError("--val: found a model that names no class, wanted a classifier of at least 2 classes");
+  }
+  programs::Skipped skipped;
+  const programs::DataSet data = programs::read_data_set(programs::path_of(options.val), skipped);
+  programs::print_skipped(app, skipped);
+  const programs::ClassFolders folders =
+      programs::match_folders(options.val, data.classes, config.labels, config.num_classes);
+  for (std::size_t c = 0; c < data.classes.size(); ++c) {
+    if (data.images()[c] > 0) continue;
+    programs::print_error(app, options.val + ": class '" + data.classes[c] + "': found no image files");
+  }
+  if (data.items.empty()) throw beit::ArgumentError(options.val + ": found no images, wanted a folder for each class");
+  std::vector<std::string> names = data.classes;
+  if (std::ssize(names) < config.num_classes) names.emplace_back("(no folder)");
+  if (!options.confusion.empty()) {
+    programs::require_drawable(names.size());
+    beit::AtomicFile(programs::path_of(options.confusion));  // refuses a name that can't be written before the work
+  }
+  const Answers answers = answers_of(app, options, model, data, folders.classes, workspace);
+  const programs::Confusion confusion(answers.truth, answers.predicted, names.size());
+  if (options.json) {
+    print_validation_json(confusion, data, folders, answers);
+  } else {
+    const beit::Index in_five = std::accumulate(answers.in_five.begin(), answers.in_five.end(), beit::Index{0});
+    std::cout << data.classes.size() << " of " << config.num_classes << " classes, matched by the "
+              << (folders.by_name ? "names" : "order") << " of the folders; images: " << confusion.total() << ", "
+              << answers.unread << " unread\ntop-1 " << programs::accuracy_text(confusion.right(), confusion.total())
+              << "\ntop-5 " << programs::accuracy_text(in_five, confusion.total()) << "\n\n";
+    programs::print_classes(std::cout, confusion, names);
+  }
+  if (!options.confusion.empty()) {
+    beit::AtomicFile file(programs::path_of(options.confusion));
+    file.write(programs::ConfusionPicture(confusion, names).png());
+    file.close();
+  }
+  std::cout.flush();
+  if (!std::cout) throw std::runtime_error("standard output: can't write");
+  return answers.unread > 0 ? 1 : 0;
+}
+
 int classify(const CLI::App& app, const Options& options) {
   beit::ThreadPool pool(options.threads);
   const auto loaded = programs::load_model(options, pool);
@@ -88,6 +212,7 @@ int classify(const CLI::App& app, const Options& options) {
 
   beit::Workspace workspace(pool);
   if (options.verbose) programs::describe(app, options, programs::model_text(config), workspace.executor());
+  if (!options.val.empty()) return validate(app, options, model, workspace);
   std::optional<programs::RowFiles> files;
   if (!options.logits.empty()) files.emplace(options.logits, std::vector{config.num_classes});
 
@@ -98,11 +223,7 @@ int classify(const CLI::App& app, const Options& options) {
   programs::InputProgress progress(names);
   if (options.csv) programs::print_csv({"image", "rank", "index", "label", "score", "error"});
   bool failed = false;
-  const auto forward = [&](const beit::ConstRows& x) {
-    beit::Matrix logits(x.rows(), config.num_classes);
-    model.forward(x, workspace, logits);
-    return logits;
-  };
+  const auto forward = [&](const beit::ConstRows& x) { return logits_of(model, x, workspace); };
   programs::run_batches(batches, progress, forward, [&](const programs::Item& item, std::span<const float> logits) {
     if (logits.empty()) {
       print_error(app, options, item);
@@ -123,6 +244,12 @@ int classify(const CLI::App& app, const Options& options) {
 int main(int argc, char** argv) {
   Options options;
   CLI::App app("Classifies images with a BEiT model.", "beit-classify");
+  app.footer(
+      "With --val, the folder's subfolders are classes: each is called as a label of the model (with _ for a slash), "
+      "or\n"
+      "there is one for each class, and none is called as a label; then they stand for the classes in sorted order, "
+      "as\n"
+      "in timm's validate.py.");
   app.add_option("--top-k", options.top_k, "Number of classes to show per image [5]")
       ->option_text("K")
       ->check(CLI::Range(1, 1'000'000));
@@ -138,13 +265,27 @@ int main(int argc, char** argv) {
                  "File that lists images and tar files, one path per line; anything after a tab is\n"
                  "ignored; - for standard input")
       ->option_text("FILE");
+  auto* const val =
+      app.add_option("--val", options.val,
+                     "Instead of classifying images, say how often the model is right: the top-1 and top-5\n"
+                     "accuracy on a folder with one subfolder per class, and each class's")
+          ->option_text("FOLDER");
+  app.add_option("--confusion", options.confusion, "Also draw the confusion matrix of --val")
+      ->option_text("OUT.png")
+      ->check(programs::name_in(".png"))
+      ->needs(val);
   programs::add_options(app, options);
   programs::add_image_size(app, options);
+  for (const char* const other : {"--top-k", "--csv", "--logits", "--list", "IMAGE|FOLDER"}) {
+    val->excludes(app.get_option(other));
+  }
   app.get_option("IMAGE|FOLDER")
       ->required(false)
       ->description(
           "Image files, tar files and folders, which are searched recursively, sorted by name;\n"
           "- for a tar file from standard input");
-  app.callback([&] { programs::require_inputs(options.images, options.list); });
+  app.callback([&] {
+    if (options.val.empty()) programs::require_inputs(options.images, options.list);
+  });
   return programs::run(app, argc, argv, [&] { return classify(app, options); });
 }

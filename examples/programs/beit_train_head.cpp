@@ -262,15 +262,22 @@ Split embed_and_split(const CLI::App& app, const Options& options, const beit::A
   programs::EmbeddingCache cache(programs::path_of(options.no_cache ? "" : options.cache),
                                  cache_identity(options, model.config().preprocessing.pass_order),
                                  model.config().embed_dim);
-  Split result{embed(app, options, model, data.data, cache, workspace, failed), {}};
-  if (!options.val.empty()) result.test = embed(app, options, model, data.val, cache, workspace, failed);
-  if (!options.no_cache) {
+  const auto keep = [&] {
     try {
-      cache.save();
+      if (!options.no_cache) cache.save();
     } catch (const std::exception& error) {
       programs::print_error(app, std::string("can't keep the embeddings: ") + error.what());
     }
+  };
+  Split result;
+  try {
+    result.train = embed(app, options, model, data.data, cache, workspace, failed);
+    if (!options.val.empty()) result.test = embed(app, options, model, data.val, cache, workspace, failed);
+  } catch (...) {
+    keep();  // what was embedded before a signal or an error
+    throw;
   }
+  keep();
   if (options.val.empty()) {
     std::vector<Index> train_rows, test_rows;
     split(result.train.labels, data.data.classes, options, train_rows, test_rows);
@@ -284,10 +291,11 @@ Split embed_and_split(const CLI::App& app, const Options& options, const beit::A
 void report(const Options& options, const std::vector<Index>& truth, const std::vector<Index>& predicted,
             const std::vector<std::string>& classes) {
   const programs::Confusion confusion(truth, predicted, classes.size());
-  programs::print_evaluation(std::cout, confusion, classes);
+  std::cout << "accuracy " << programs::accuracy_text(confusion.right(), confusion.total()) << "\n\n";
+  programs::print_classes(std::cout, confusion, classes);
   if (options.confusion.empty()) return;
   beit::AtomicFile file(programs::path_of(options.confusion));
-  file.write(programs::confusion_png(confusion, classes));
+  file.write(programs::ConfusionPicture(confusion, classes).png());
   file.close();
 }
 
@@ -296,7 +304,10 @@ int train_head(const CLI::App& app, const Options& options) {
   const std::vector<std::string>& classes = data.data.classes;
   // Names that can't be written, and a model that can't be copied, are refused before the work.
   if (!options.output.empty()) beit::AtomicFile(programs::path_of(options.output));
-  if (!options.confusion.empty()) beit::AtomicFile(programs::path_of(options.confusion));
+  if (!options.confusion.empty()) {
+    programs::require_drawable(classes.size());
+    beit::AtomicFile(programs::path_of(options.confusion));
+  }
   std::optional<beit::SafeTensors> weights;
   if (!options.knn) weights.emplace(open_weights(options));
 
