@@ -249,8 +249,7 @@ def test_tar_with_several_images_a_sample(photos, tmp_path):
         for name in [f"one.{i}.png" for i in range(9)] + ["one.cls", "two.left.png", "two.right.png", "two.cls", "three.png"]:
             add_member(archive, name, image if name.endswith(".png") else name.encode())
     embed("--output", tmp_path / "out", tmp_path / "a.tar")
-    # The first eight of a sample don't wait for what comes later.
-    assert [found.get("label") for found in metadata_of(tmp_path / "out")] == [None] * 8 + ["one.cls"] + ["two.cls"] * 2 + [None]
+    assert [found.get("label") for found in metadata_of(tmp_path / "out")] == ["one.cls"] * 9 + ["two.cls"] * 2 + [None]
 
 
 def test_damaged_tars_count_the_same_for_every_task(photos, tmp_path):

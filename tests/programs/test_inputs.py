@@ -1,6 +1,7 @@
 """Tests what the programs read and skip: folders, tar files, standard input, damaged photographs."""
 
 import csv
+import importlib
 import io
 import json
 import shutil
@@ -208,6 +209,109 @@ def test_a_tar_says_what_it_holds_besides(image, tmp_path):
     result = embed("--output", tmp_path / "out", tmp_path / "a.tar")
     assert lines(result.stderr) == ["beit-embed: 5 files skipped: 3 AppleDouble, 1 .psd, 1 .txt"]
     assert [found.get("label") for found in metadata_of(tmp_path / "out")] == ["x"]
+
+
+# Archives that were joined, and labels that stand anywhere
+
+
+def tar_of(*members):
+    """The bytes of a tar file of (name, contents)."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for name, data in members:
+            add_member(archive, name, data if isinstance(data, bytes) else data.encode())
+    return buffer.getvalue()
+
+
+def labels_in(data, tmp_path, *options):
+    """Each image and its label in a tar file of these bytes, and what was skipped."""
+    path, out = tmp_path / "labels.tar", tmp_path / "labels"
+    path.write_bytes(data)
+    shutil.rmtree(out, ignore_errors=True)
+    result = embed("--output", out, *options, path)
+    text = "".join(line.removeprefix("beit-embed: ") for line in lines(result.stderr))
+    return [(found["path"].split(".tar/")[1], found.get("label")) for found in metadata_of(out)], text
+
+
+@pytest.mark.parametrize("compression", [None, "gzip", "bz2", "lzma"])
+def test_joined_archives_are_read_to_the_end(compression, image, tmp_path):
+    compress = importlib.import_module(compression).compress if compression else bytes
+    picture = image.read_bytes()
+    first = compress(tar_of(("0.png", picture), ("1.png", picture), ("0.cls", "a"), ("1.cls", "b")))
+    second = compress(tar_of(("0.cls", "c"), ("0.png", picture), ("1.png", picture), ("1.cls", "d")))
+    (tmp_path / "joined.tar").write_bytes(first + second + compress(tar_of()) + first)
+    for name in (tmp_path / "joined.tar", "-"):
+        out = tmp_path / f"out{name == '-'}"
+        result = embed("--output", out, "--shard-size", 2, name, input=(tmp_path / "joined.tar").read_bytes())
+        assert [found["label"] for found in metadata_of(out)] == list("abcdab") and not result.stderr
+    # What can't be read behind an archive is an error, and zeros are padding.
+    embed("--output", tmp_path / "padded.npy", "-", input=first + bytes(5120) if compression != "lzma" else first + bytes(4))
+    for name in ("-", tmp_path / "other.tar"):
+        other = first + b"not compressed as the archive before it is" * 30
+        (tmp_path / "other.tar").write_bytes(other)
+        result = embed("--output", tmp_path / "other.npy", name, input=other, status=1)
+        assert b"is damaged here: " in result.stderr or b"can't" in result.stderr or b"rror" in result.stderr
+
+
+def test_labels_are_found_wherever_they_stand(image, tmp_path):
+    picture = image.read_bytes()
+    images, labels = [[(f"{i}.{kind}", picture if kind == "png" else f"L{i}") for i in range(240)] for kind in ("png", "cls")]
+    wanted = [(name, f"L{name[:-4]}") for name, _ in images]
+    assert labels_in(tar_of(*images, *labels), tmp_path) == (wanted, "")
+    assert labels_in(tar_of(*labels, *images), tmp_path) == (wanted, "")
+    # Tasks agree about numbers, labels and what is left over, though each reads other images.
+    (tmp_path / "labels.tar").write_bytes(tar_of(*images, *labels, ("none.cls", "x")))
+    embed("--output", tmp_path / "whole", "--shard-size", 40, tmp_path / "labels.tar")
+    for task in range(3):
+        embed("--output", tmp_path / "parts", "--shard-size", 40, "--shard", task, "--num-shards", 3, tmp_path / "labels.tar")
+    run("beit-embed", "merge", tmp_path / "parts", check=True)
+    assert tree(tmp_path / "parts") == tree(tmp_path / "whole")
+
+
+def test_samples_of_one_key_keep_each_its_own_label(image, tmp_path):
+    picture = image.read_bytes()
+    a, b = ("a.png", picture), ("b.png", picture)
+    for members, wanted in (
+        ([a, ("a.cls", "old"), a, ("a.cls", "new")], ["old", "new"]),
+        ([("a.cls", "old"), a, ("a.cls", "new"), a], ["old", "new"]),
+        ([a, ("a.cls", "old"), ("a.cls", "new"), a], ["old", "new"]),
+        ([a, b, ("a.cls", "old"), ("b.cls", "b"), a, ("a.cls", "new")], ["old", "b", "new"]),
+        ([a, b, a, ("a.cls", "new"), ("b.cls", "b")], [None, "b", "new"]),  # a label belongs to the latest of its key
+        ([("a.cls", "old"), a, a], ["old", None]),
+    ):
+        found, skipped = labels_in(tar_of(*members), tmp_path)
+        assert [label for _, label in found] == wanted and not skipped
+
+
+def test_labels_left_over_are_counted(image, tmp_path):
+    picture = image.read_bytes()
+    found, skipped = labels_in(tar_of(("0.cls", "x"), ("1.png", picture), ("1.cls", "y"), ("2.cls", "z"), ("3.json", '{"label": 3}'),
+                                      ("4.json", '{"caption": "no label"}'), ("5.cls", "v" * 5000), ("5.png", picture)), tmp_path)
+    assert found == [("1.png", "y"), ("5.png", None)]
+    assert skipped == "5 files skipped: 2 .cls without an image, 1 .cls, 1 .json, 1 .json without an image"
+    # 16 MiB of images wait for their labels. The last ones find theirs, and the labels of the others are left over.
+    noise = tmp_path / "noise.bmp"
+    write_image(noise, 0, size=(1000, 349))  # a MiB
+    count = 24
+    images = [(f"{i}.bmp", noise.read_bytes()) for i in range(count)]
+    found, skipped = labels_in(tar_of(*images, *[(f"{i}.cls", f"L{i}") for i in range(count)]), tmp_path)
+    alone = [label for _, label in found].count(None)
+    assert count - 17 < alone < count - 14
+    assert [label for _, label in found] == [None] * alone + [f"L{i}" for i in range(alone, count)]
+    assert skipped == f"{alone} files skipped: {alone} .cls without an image"
+
+
+def test_labels_in_json_and_of_parts_of_a_sample(image, tmp_path):
+    picture = image.read_bytes()
+    found, skipped = labels_in(tar_of(
+        ("0.json", '{"label": 7}'), ("0.png", picture), ("1.png", picture), ("1.json", '{"label": "seven", "width": 2}'),
+        ("2.json", '{"label": 7}'), ("2.png", picture), ("2.cls", "two"),  # .cls goes before .json
+        ("3.png", picture), ("3.json", '{"label": [7]}'), ("4.png", picture), ("4.json", "not JSON"),
+        ("5.input.png", picture), ("5.target.cls", "five"), ("6.target.cls", "six"), ("6.png", picture), ("6.json", "{}"),
+        ("d.v1/7.left.png", picture), ("d.v1/7.right.png", picture), ("d.v1/7.json", '{"label": 8}')), tmp_path)
+    assert found == [("0.png", "7"), ("1.png", "seven"), ("2.png", "two"), ("3.png", None), ("4.png", None),
+                     ("5.input.png", "five"), ("6.png", "six"), ("d.v1/7.left.png", "8"), ("d.v1/7.right.png", "8")]
+    assert skipped == "3 files skipped: 3 .json"
 
 
 @pytest.mark.parametrize("compression", ["", "gz"])

@@ -68,6 +68,9 @@ class InputFile {
     return buffer_;
   }
 
+  /// The bytes that read() returned last.
+  const std::string& block() const { return buffer_; }
+
  private:
   static constexpr std::size_t buffer_bytes = 65536;
 

@@ -32,6 +32,8 @@ class Skipped {
  public:
   /// Counts a file under its kind: ".webp", "AppleDouble", ".DS_Store", "without extension".
   void add(const std::filesystem::path& path) { ++count(kind_of(path)); }
+  /// Counts a file in a tar file that is a label, if its image isn't found.
+  void add_label(const std::filesystem::path& path) { ++count(kind_of(path) + " without an image"); }
   /// Counts a folder that isn't searched.
   void add_folder() { ++folders_; }
   /// Counts all files in a folder of AppleDouble files.

@@ -12,9 +12,14 @@
 #include <cstdint>
 #include <exception>
 #include <filesystem>
+#include <fstream>
+#include <ios>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -23,18 +28,20 @@
 
 namespace programs {
 
-/// Reads the members of a tar file, one after the other.
+/// Reads the members of a tar file, one after the other, and those of tar files that are joined to its end.
 class TarArchive {
  public:
   /// Opens the file; "-" is standard input. If it can't be opened, next() returns `damaged`.
-  TarArchive(const std::string& path, const std::atomic<bool>& stopping) : archive_(archive_read_new()) {
+  TarArchive(std::string path, const std::atomic<bool>& stopping)
+      : path_(std::move(path)), archive_(archive_read_new()) {
     archive_read_support_filter_all(archive_.get());
     archive_read_support_format_tar(archive_.get());
-    if (path == "-") {
-      input_ = std::make_unique<Input>(path, stopping);
+    archive_read_set_format_option(archive_.get(), "tar", "read_concatenated_archives", "1");
+    if (path_ == "-") {
+      input_ = std::make_unique<Input>(path_, stopping);
       is_open_ = archive_read_open(archive_.get(), input_.get(), nullptr, &Input::read, nullptr) == ARCHIVE_OK;
     } else {
-      is_open_ = archive_read_open_filename(archive_.get(), path.c_str(), buffer_bytes) == ARCHIVE_OK;
+      is_open_ = archive_read_open_filename(archive_.get(), path_.c_str(), buffer_bytes) == ARCHIVE_OK;
     }
     rethrow();
   }
@@ -46,13 +53,19 @@ class TarArchive {
     if (!is_open_) return Next::damaged;
     const int status = archive_read_next_header(archive_.get(), &entry_);
     rethrow();
-    if (status == ARCHIVE_EOF) return Next::end;
+    if (status == ARCHIVE_EOF) {
+      has_more_ = input_ != nullptr ? input_->has_more(consumed()) : has_more(path_, consumed());
+      return has_more_ ? Next::damaged : Next::end;
+    }
     // After ARCHIVE_RETRY, libarchive would look for a header further on, and images would be left out.
     return status == ARCHIVE_OK || status == ARCHIVE_WARN ? Next::member : Next::damaged;
   }
 
   /// The member's name: the bytes in the file, or UTF-8 if the archive says so and this process uses another encoding.
   std::string name() const { return text(archive_entry_pathname(entry_), archive_entry_pathname_utf8(entry_)); }
+
+  /// The member's number of bytes as its header says, which isn't checked.
+  std::size_t size() const { return static_cast<std::size_t>(std::max<la_int64_t>(archive_entry_size(entry_), 0)); }
 
   /// Whether the member is a file with contents of its own.
   bool is_file() const {
@@ -100,6 +113,7 @@ class TarArchive {
 
   /// Why the archive is damaged.
   std::string reason() const {
+    if (has_more_) return "found bytes behind its end that aren't compressed as it is";
     const char* const reason = archive_error_string(archive_.get());
     return reason == nullptr ? "can't be read" : reason;
   }
@@ -115,6 +129,7 @@ class TarArchive {
       Input& self = *static_cast<Input*>(user);
       try {
         const std::string& block = self.file.read();
+        self.delivered += static_cast<std::int64_t>(block.size());
         *out = block.data();
         return static_cast<la_ssize_t>(block.size());
       } catch (...) {
@@ -122,9 +137,36 @@ class TarArchive {
         return ARCHIVE_FATAL;
       }
     }
+    /// Whether a byte other than 0 follows the first `consumed` ones.
+    bool has_more(std::int64_t consumed) {
+      std::string_view rest = file.block();
+      const std::int64_t begin = consumed - (delivered - static_cast<std::int64_t>(rest.size()));
+      rest.remove_prefix(static_cast<std::size_t>(std::clamp<std::int64_t>(begin, 0, std::ssize(rest))));
+      while (!rest.empty() && is_zero(rest)) rest = file.read();
+      return !rest.empty();
+    }
     InputFile file;
+    std::int64_t delivered = 0;  // bytes
     std::exception_ptr error;
   };
+
+  /// Whether a byte other than 0 follows the first `consumed` ones of a file.
+  static bool has_more(const std::string& path, std::int64_t consumed) {
+    std::error_code ignored;
+    if (!std::filesystem::is_regular_file(path_of(path), ignored)) return false;  // a pipe can't be read again
+    std::ifstream file(path_of(path), std::ios::binary);
+    file.seekg(consumed);
+    std::string block(buffer_bytes, '\0');
+    do file.read(block.data(), static_cast<std::streamsize>(block.size()));
+    while (file && is_zero(block));
+    return !is_zero(std::string_view(block).substr(0, static_cast<std::size_t>(file.gcount())));
+  }
+
+  static bool is_zero(std::string_view bytes) { return bytes.find_first_not_of('\0') == bytes.npos; }
+
+  /// The bytes of the file that libarchive has used, of which a compressed archive may leave some: gzip's and bzip2's
+  /// filters take what isn't compressed for the end.
+  std::int64_t consumed() const { return archive_filter_bytes(archive_.get(), -1); }
 
   struct Free {
     void operator()(archive* pointer) const { archive_read_free(pointer); }
@@ -138,10 +180,12 @@ class TarArchive {
     return bytes != nullptr ? bytes : utf8 != nullptr ? utf8 : "";
   }
 
+  std::string path_;
   std::unique_ptr<Input> input_;  // outlives archive_
   std::unique_ptr<archive, Free> archive_;
   archive_entry* entry_ = nullptr;
   bool is_open_ = false;
+  bool has_more_ = false;  // whether something follows the archive that can't be read
 };
 
 /// Reads the members to which links point. This reads the tar file a second time, and again from its beginning for a

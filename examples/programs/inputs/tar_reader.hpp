@@ -6,22 +6,24 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <filesystem>
 #include <functional>
-#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include <nlohmann/json.hpp>
+
 #include <beit/beit.hpp>
+#include <beit/io/json.hpp>
 
 #include "../paths.hpp"
 #include "item.hpp"
 #include "skipped.hpp"
 #include "tar_archive.hpp"
+#include "tar_samples.hpp"
 
 namespace programs {
 
@@ -36,9 +38,7 @@ using Wanted = std::function<bool(std::int64_t)>;
 
 #if defined(BEIT_HAS_LIBARCHIVE)
 
-/// Turns the images in a tar file into items. A `.cls` file is the label of the image whose name is the same except for
-/// the last extension. Failing that, as in WebDataset, it is the label of its sample, which is all members whose names
-/// are the same up to the first dot after the last slash.
+/// Turns the images in a tar file, or in several that were joined, into items with the labels that TarSamples finds.
 class TarReader {
  public:
   /// Opens the file; "-" is standard input. The first image gets `first_index`. Members that aren't read are counted in
@@ -52,28 +52,23 @@ class TarReader {
         wanted_(std::move(wanted)),
         skipped_(skipped),
         archive_(path_, stopping),
-        links_(path_, stopping) {}
+        links_(path_, stopping),
+        samples_(skipped) {}
 
   /// Returns the next image. If the tar file is damaged, the last item has an error; the number of items before it
   /// doesn't depend on which ones are wanted.
   std::optional<Item> next() {
-    while (ready_.empty() && !ended_) read_member();
-    if (ready_.empty()) return std::nullopt;
-    Item item = std::move(ready_.front());
-    ready_.pop_front();
-    return item;
+    for (;;) {
+      if (std::optional<Item> item = samples_.next()) return item;
+      if (ended_) return std::exchange(last_, std::nullopt);
+      read_member();
+    }
   }
 
  private:
   static constexpr std::size_t max_bytes = std::size_t{1} << 30;  // in an image
   static constexpr std::size_t max_label = 4096;                  // bytes in a label
-  static constexpr std::size_t max_labels = 1024;                 // labels waiting for their images
-  static constexpr std::size_t max_images = 8;                    // images waiting for their labels
-
-  struct Waiting {
-    Item item;
-    std::string stem;  // its name without the last extension
-  };
+  static constexpr std::size_t max_json = std::size_t{1} << 20;   // bytes in a .json file
 
   void read_member() {
     const TarArchive::Next next = archive_.next();
@@ -84,77 +79,72 @@ class TarReader {
     first_ = false;
     const bool is_link = archive_.link().has_value();
     if (!archive_.is_file() && !is_link) return;
-    const std::string name = archive_.name(), normal = TarArchive::normal(name);
-    const std::size_t base = normal.rfind('/') + 1;  // 0 without a slash
-    const std::string sample = normal.substr(0, std::min(normal.find('.', base), normal.size()));
-    const std::size_t dot = normal.rfind('.');
-    const std::string stem = normal.substr(0, dot == std::string::npos || dot < base ? normal.size() : dot);
-    if (sample != sample_) {
-      flush();
-      sample_ = sample;
-      labels_.clear();
-    }
-    if (normal.substr(stem.size()) == ".cls" && !is_apple_double(path_of(name))) {
-      add_label(name, stem);
+    const std::string name = archive_.name();
+    const MemberName parts(TarArchive::normal(name));
+    const bool is_label = parts.extension() == ".cls" || parts.extension() == ".json";
+    if (is_label && !is_apple_double(path_of(name))) {
+      add_label(name, parts);
     } else if (is_image_file(path_of(name))) {
-      add_image(name, stem);
+      add_image(name, parts);
     } else if (!is_link) {
       skipped_.add(path_of(name));
     }
   }
 
-  void add_label(const std::string& name, const std::string& stem) {
-    std::vector<std::uint8_t> text;
-    if (const std::optional<std::string> target = archive_.link()) {
-      if (!links_.read(*target, max_label, text).empty()) return;
-    } else if (!archive_.read(max_label, text)) {
-      return end_damaged({.path = path_ + "/" + name});
-    }
-    std::string label(text.begin(), text.end());
-    label.erase(label.find_last_not_of(" \r\n\t") + 1);
-    if (labels_.size() >= max_labels) labels_.clear();
-    labels_[stem] = std::move(label);
-    // Images that have a label of their own needn't wait for another.
-    while (!waiting_.empty() && labels_.contains(waiting_.front().stem)) release();
+  /// Reads a member or what it is a link to, at most `limit` bytes. Returns "", or the reason if a link leads nowhere;
+  /// nothing if the archive is damaged.
+  std::optional<std::string> read(std::size_t limit, std::vector<std::uint8_t>& bytes) {
+    if (const std::optional<std::string> target = archive_.link()) return links_.read(*target, limit, bytes);
+    return archive_.read(limit, bytes) ? std::optional<std::string>("") : std::nullopt;
   }
 
-  void add_image(const std::string& name, const std::string& stem) {
+  void add_label(const std::string& name, const MemberName& parts) {
+    const bool is_json = parts.extension() == ".json";
+    const std::size_t limit = is_json ? max_json : max_label;
+    std::vector<std::uint8_t> bytes;
+    const std::optional<std::string> error = read(limit + 1, bytes);
+    if (!error) return end_damaged({.path = path_ + "/" + name});
+    std::string text(bytes.begin(), bytes.end());
+    std::optional<std::string> label;
+    if (error->empty() && bytes.size() <= limit) label = is_json ? label_in_json(text) : std::move(text);
+    if (!label || label->size() > max_label) return skipped_.add(path_of(name));
+    label->erase(label->find_last_not_of(" \r\n\t") + 1);
+    samples_.add_label(parts, *std::move(label));
+  }
+
+  /// The text or whole number under "label", if this is a JSON object with one.
+  static std::optional<std::string> label_in_json(const std::string& text) {
+    try {
+      const nlohmann::json object = beit::parse_json(text, ".json");
+      const auto found = object.find("label");
+      if (found == object.end() || !(found->is_string() || found->is_number_integer())) return std::nullopt;
+      return found->is_string() ? found->get<std::string>() : found->dump();
+    } catch (const beit::Error&) {
+      return std::nullopt;
+    }
+  }
+
+  void add_image(const std::string& name, const MemberName& parts) {
     Item item{.path = path_ + "/" + name};
-    const std::optional<std::string> target = archive_.link();
+    const bool is_link = archive_.link().has_value();
     if (wanted_(index_)) {
       std::vector<std::uint8_t>& bytes = item.bytes.emplace();
-      if (target) {
-        item.error = links_.read(*target, max_bytes, bytes);
-      } else if (!archive_.read(max_bytes, bytes)) {
-        return end_damaged(std::move(item));
-      }
+      const std::optional<std::string> error = read(max_bytes, bytes);
+      if (!error) return end_damaged(std::move(item));
+      item.error = *error;
       if (bytes.size() == max_bytes) item.error = "found " + std::to_string(max_bytes) + " bytes or more, wanted less";
+      bytes.shrink_to_fit();  // it may wait
       if (!item.error.empty()) item.bytes.reset();
-    } else if (!target && !archive_.skip()) {
+    } else if (!is_link && !archive_.skip()) {
       return end_damaged(std::move(item));
     }
     item.index = index_++;
-    waiting_.push_back({std::move(item), stem});
-    if (waiting_.size() == 1 && labels_.contains(stem)) release();
-    if (waiting_.size() == max_images) flush();
-  }
-
-  /// Releases the first of the waiting images, with its label if there is one.
-  void release() {
-    auto& [item, stem] = waiting_.front();
-    auto found = labels_.find(stem);
-    if (found == labels_.end()) found = labels_.find(sample_);
-    if (found != labels_.end()) item.label = found->second;
-    ready_.push_back(std::move(item));
-    waiting_.pop_front();
-  }
-
-  void flush() {
-    while (!waiting_.empty()) release();
+    // How large the target of a link is isn't known unless it is wanted.
+    samples_.add_image(parts, std::move(item), is_link ? link_bytes : std::min(archive_.size(), max_bytes));
   }
 
   void end() {
-    flush();
+    samples_.close();
     ended_ = true;
     if (index_ == first_index_) end_with({.path = path_, .error = "found no image files in the tar file"});
   }
@@ -162,15 +152,17 @@ class TarReader {
   void end_damaged(Item item) {
     item.error = "the tar file is damaged here: " + archive_.reason();
     item.bytes.reset();
-    flush();
     end_with(std::move(item));
   }
 
   void end_with(Item item) {
+    samples_.close();
     item.index = index_++;
-    ready_.push_back(std::move(item));
+    last_ = std::move(item);
     ended_ = true;
   }
+
+  static constexpr std::size_t link_bytes = std::size_t{1} << 20;  // as which a link counts while it waits for a label
 
   std::string path_;
   std::int64_t first_index_;
@@ -179,11 +171,9 @@ class TarReader {
   Skipped& skipped_;
   TarArchive archive_;
   TarLinks links_;
-  std::string sample_;
-  std::map<std::string, std::string> labels_;  // labels in the sample so far, by member name without ".cls"
-  std::deque<Waiting> waiting_;                // images in the sample so far
-  std::deque<Item> ready_;
-  bool first_ = true;  // whether no member has been read yet
+  TarSamples samples_;
+  std::optional<Item> last_;  // the error with which the tar file ends
+  bool first_ = true;         // whether no member has been read yet
   bool ended_ = false;
 };
 
