@@ -31,7 +31,7 @@ class Module:
 
     def __setstate__(self, state):
         if not isinstance(state, dict):
-            raise Refused(f"a module's state is no dictionary")
+            raise Refused("a module's state is no dictionary")
         self.attributes = state
 
 

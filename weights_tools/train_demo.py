@@ -11,7 +11,9 @@ import copy
 import gzip
 import json
 import math
+import sys
 import time
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -26,16 +28,27 @@ LABELS = ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shir
 MEAN = STD = 0.5
 
 
+def read_idx(path, offset, size):
+    """Read the bytes of an IDX file after its header: as many numbers as `size` divides. Ends the program if it can't."""
+    try:
+        with gzip.open(path) as file:
+            data = file.read()[offset:]
+    except (OSError, EOFError, zlib.error) as error:
+        sys.exit(f"can't read {path}: {getattr(error, 'strerror', None) or 'it is no gzip file, or damaged'}; wanted a file "
+                 "of Fashion-MNIST, as in Debian's dataset-fashion-mnist (--data names its folder)")
+    if not data or len(data) % size:
+        sys.exit(f"{path}: found {len(data)} bytes after the header, wanted a multiple of {size}")
+    return np.frombuffer(data, np.uint8)
+
+
 def read_images(path):
     """Read the images of an IDX file: (count, 28, 28) bytes."""
-    with gzip.open(path) as file:
-        return torch.from_numpy(np.frombuffer(file.read(), np.uint8, offset=16).reshape(-1, 28, 28).copy())
+    return torch.from_numpy(read_idx(path, 16, 28 * 28).reshape(-1, 28, 28).copy())
 
 
 def read_labels(path):
     """Read the labels of an IDX file: (count,)."""
-    with gzip.open(path) as file:
-        return torch.from_numpy(np.frombuffer(file.read(), np.uint8, offset=8).astype(np.int64))
+    return torch.from_numpy(read_idx(path, 8, 1).astype(np.int64))
 
 
 def normalise(images):
