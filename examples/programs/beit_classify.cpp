@@ -109,7 +109,7 @@ Answers answers_of(const CLI::App& app, const Options& options, const beit::AnyB
   for (std::size_t i = 0; i < class_of_folder.size(); ++i) {
     folder_of_class[static_cast<std::size_t>(class_of_folder[i])] = static_cast<beit::Index>(i);
   }
-  programs::InputProgress progress(data.items.size());
+  programs::InputProgress progress(data.items.size(), options.quiet);
   programs::ItemList list(data.items);
   programs::Batches batches(list, config, options.decode, options.batch_size, workspace.executor().size());
   Answers answers{{}, {}, std::vector<beit::Index>(data.classes.size()), 0};
@@ -167,7 +167,7 @@ int validate(const CLI::App& app, const Options& options, const beit::AnyBeit& m
   }
   programs::Skipped skipped;
   const programs::DataSet data = programs::read_data_set(programs::path_of(options.val), skipped);
-  programs::print_skipped(app, skipped);
+  programs::print_skipped(app, options, skipped);
   const programs::ClassFolders folders =
       programs::match_folders(options.val, data.classes, config.labels, config.num_classes);
   for (std::size_t c = 0; c < data.classes.size(); ++c) {
@@ -220,7 +220,7 @@ int classify(const CLI::App& app, const Options& options) {
   programs::Skipped skipped;
   programs::Sources sources(names, programs::all_wanted, skipped);
   programs::Batches batches(sources, config, options.decode, options.batch_size, pool.size());
-  programs::InputProgress progress(names);
+  programs::InputProgress progress(names, options.quiet);
   if (options.csv) programs::print_csv({"image", "rank", "index", "label", "score", "error"});
   bool failed = false;
   const auto forward = [&](const beit::ConstRows& x) { return logits_of(model, x, workspace); };
@@ -234,7 +234,7 @@ int classify(const CLI::App& app, const Options& options) {
           config.score_function != beit::ScoreFunction::identity);
     if (files) files->write(item.path, logits);
   });
-  programs::print_skipped(app, skipped);
+  programs::print_skipped(app, options, skipped);
   if (files) files->close();
   return failed ? 1 : 0;
 }
@@ -250,7 +250,7 @@ int main(int argc, char** argv) {
       "there is one for each class, and none is called as a label; then they stand for the classes in sorted order, "
       "as\n"
       "in timm's validate.py.");
-  app.add_option("--top-k", options.top_k, "Number of classes to show per image [5]")
+  app.add_option("-k,--top-k", options.top_k, "Number of classes to show per image [5]")
       ->option_text("K")
       ->check(CLI::Range(1, 1'000'000));
   auto* const json = app.add_flag("--json", options.json, "Print one JSON object per image, each on its own line");

@@ -39,7 +39,7 @@ struct Options : programs::Options {
   std::string tokens = "pooled";
   std::string dtype = "float32";
   std::int64_t shard_size = 1000;
-  std::optional<std::int64_t> shard;
+  std::string shard;  // an index, "auto", or empty
   std::optional<std::int64_t> num_shards;
 
   bool to_file() const { return programs::path_of(output).extension() == ".npy"; }
@@ -67,9 +67,25 @@ programs::Json job_options(const Options& options, beit::PassOrder pass_order) {
   return job;
 }
 
+constexpr const char* auto_shard = "auto";
+
+/// This process's part of the job: all of it, unless the options say otherwise.
 programs::Task task_of(const Options& options) {
-  if (!options.num_shards) return programs::slurm_task();
-  return {options.shard.value_or(0), *options.num_shards};
+  if (options.shard.empty()) return {};
+  if (options.shard == auto_shard) return programs::scheduled_task(options.num_shards);
+  return {std::stoll(options.shard), *options.num_shards};
+}
+
+/// Notes whether a scheduler's numbers decide which part of the job is this process's.
+void print_task(const CLI::App& app, const Options& options, const programs::Task& task) {
+  const std::vector<programs::Scheduler> schedulers = programs::schedulers_in_use();
+  if (options.shard == auto_shard) {
+    programs::print_note(app, options, programs::scheduled_text(task));
+  } else if (options.shard.empty() && !schedulers.empty()) {
+    programs::print_note(app, options,
+                         "all of the input is this process's: found " + programs::names_of(schedulers) +
+                             " in the environment, which --shard auto uses");
+  }
 }
 
 /// Throws FileError if an argument doesn't exist, so that a mistyped name is found before a job of hours begins.
@@ -169,22 +185,24 @@ class Embedder {
 };
 
 int embed_to_file(const CLI::App& app, const Options& options) {
+  print_task(app, options, {});
   Embedder embedder(app, options);
   programs::Plan plan(programs::InputNames{options.images, options.list});
   programs::Batches batches = embedder.batches(plan);
-  programs::InputProgress progress({options.images, options.list});
+  programs::InputProgress progress({options.images, options.list}, options.quiet);
   // Made last, so that an interruption removes its temporary files before it waits for threads.
   programs::FileOutput output(options.output, embedder.row_shape(), options.npy_type());
   std::optional<programs::PlotOutput> plot;
   if (!options.plot.empty()) plot.emplace(output, options.plot, embedder.row_shape().back());
   const auto [embedded, failed] =
       embedder.run(batches, plot ? static_cast<programs::Output&>(*plot) : output, progress);
-  programs::print_skipped(app, plan.skipped_files());
+  programs::print_skipped(app, options, plan.skipped_files());
   return failed > 0 ? 1 : 0;
 }
 
 int embed_to_folder(const CLI::App& app, const Options& options) {
   const programs::Task task = task_of(options);
+  print_task(app, options, task);
   if (!options.plot.empty()) {
     if (task.count > 1) {
       throw beit::ArgumentError("--plot: found one of " + std::to_string(task.count) +
@@ -209,15 +227,24 @@ int embed_to_folder(const CLI::App& app, const Options& options) {
 
   programs::Plan plan({options.images, options.list}, folder, job, options.shard_size, task);
   programs::Batches batches = embedder.batches(plan);
-  programs::InputProgress progress({options.images, options.list}, task.count, [&plan] { return plan.skipped(); });
+  programs::InputProgress progress({options.images, options.list}, options.quiet, task.count,
+                                   [&plan] { return plan.skipped(); });
   programs::ShardOutput output(folder, job, embedder.row_shape(), options.npy_type());
   const auto [embedded, failed] = embedder.run(batches, output, progress);
-  programs::print_skipped(app, plan.skipped_files());
+  programs::print_skipped(app, options, plan.skipped_files());
   folder.note_skipped(job, plan.skipped_files());
   if (embedded + failed + plan.skipped() == 0) throw beit::ArgumentError("found no images");
-  std::cout << options.output << ": " << programs::counted(embedded, "image") << " embedded, " << failed << " failed; "
-            << programs::counted(output.shards_written(), "shard") << " written, " << plan.shards_done_before()
-            << " already done\n";
+  if (task.index >= plan.shards()) {
+    programs::print_note(app, options,
+                         "found no images for task " + std::to_string(task.index) + " of " +
+                             std::to_string(task.count) + ": the input has " +
+                             programs::counted(plan.shards(), "shard") + ", see --shard-size");
+  }
+  if (!options.quiet) {
+    std::cout << options.output << ": " << programs::counted(embedded, "image") << " embedded, " << failed
+              << " failed; " << programs::counted(output.shards_written(), "shard") << " written, "
+              << plan.shards_done_before() << " already done\n";
+  }
   if (task.count == 1) {
     const programs::MergeResult result = programs::merge(folder);
     if (!options.plot.empty()) programs::plot_shards(folder, result.shards, options.plot);
@@ -229,7 +256,7 @@ int embed_to_folder(const CLI::App& app, const Options& options) {
 /// Whether these --tokens are one vector per image.
 bool is_vector(const std::string& tokens) { return tokens == "pooled" || tokens == "class"; }
 
-int merge(const std::string& path, const std::string& plot) {
+int merge(const std::string& path, const std::string& plot, bool quiet) {
   const programs::ShardFolder folder(programs::path_of(path));
   if (!plot.empty()) {
     if (const std::string tokens = folder.job_options().value("tokens", ""); !is_vector(tokens)) {
@@ -241,9 +268,11 @@ int merge(const std::string& path, const std::string& plot) {
   folder.job_options();  // throws if there is none
   const programs::FolderLock lock(programs::path_of(path), {});
   const programs::MergeResult result = programs::merge(folder);
-  std::cout << path << ": complete: " << programs::counted(result.images, "image") << " in "
-            << programs::counted(result.shards, "shard") << ", " << result.failed << " failed\n";
-  if (result.kernels.size() > 1) {
+  if (!quiet) {
+    std::cout << path << ": complete: " << programs::counted(result.images, "image") << " in "
+              << programs::counted(result.shards, "shard") << ", " << result.failed << " failed\n";
+  }
+  if (!quiet && result.kernels.size() > 1) {
     std::cout << path << ": shards were computed by different kernels, whose results differ in the last bits:";
     const char* separator = " ";
     for (const auto& [name, shards] : result.kernels) {
@@ -263,16 +292,17 @@ void add_plot_option(CLI::App& app, std::string& plot, const std::string& descri
 
 int run_merge(int argc, char** argv) {
   std::string path, plot;
+  bool quiet = false;
   CLI::App app("Checks that no shard of an output folder is missing, and writes OUT/failed.jsonl.", "beit-embed merge");
-  app.set_help_flag("-h,--help", "Show this help and exit");
   app.add_option("OUT", path, "Output folder of beit-embed")->option_text(" ")->required();
   add_plot_option(app, plot, "Also plot the embeddings, as beit-embed --plot does");
-  return programs::run(app, argc - 1, argv + 1, [&] { return merge(path, plot); });
+  programs::add_quiet(app, quiet);
+  return programs::run(app, argc - 1, argv + 1, [&] { return merge(path, plot, quiet); });
 }
 
 /// Adds the options that say what is written, and where.
 void add_output_options(CLI::App& app, Options& options) {
-  app.add_option("--output", options.output,
+  app.add_option("-o,--output", options.output,
                  "OUT.npy: one file, and OUT.txt with the image's name for each row.\n"
                  "Any other name: a folder of shards")
       ->option_text("OUT")
@@ -305,23 +335,31 @@ void add_shard_options(CLI::App& app, Options& options) {
                  "Images per shard, which is also the most that an interruption loses [1000]")
       ->option_text("N")
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 40));
-  auto* const num_shards = app.add_option("--num-shards", options.num_shards,
-                                          "Number of processes that share the work [SLURM_ARRAY_TASK_COUNT, else 1]")
+  auto* const num_shards = app.add_option("--num-shards", options.num_shards, "Number of processes that share the work")
                                ->option_text("N")
                                ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 40));
   auto* const shard =
-      app.add_option("--shard", options.shard, "Index of this process, from 0 [from SLURM_ARRAY_TASK_ID, else 0]")
-          ->option_text("I")
-          ->check(CLI::NonNegativeNumber);
+      app.add_option("--shard", options.shard,
+                     "Index of this process, from 0; or auto: the number that Slurm (in a job array), Kubernetes\n"
+                     "(in an indexed job), GNU parallel or mpirun gives it, modulo --num-shards. Without that\n"
+                     "option, the tasks of the array share the work")
+          ->option_text("I|auto")
+          ->check(CLI::Validator(
+              [](const std::string& text) {
+                const bool is_index =
+                    !text.empty() && text.size() < 19 && text.find_first_not_of("0123456789") == text.npos;
+                return is_index || text == auto_shard ? std::string()
+                                                      : "found '" + text + "', wanted a whole number or auto";
+              },
+              ""));
   num_shards->needs(shard);
-  shard->needs(num_shards);
 }
 
 /// Throws a usage error if the options contradict each other.
 void require_consistent(const CLI::App& app, const Options& options) {
   const auto is_given = [&app](const char* name) { return app.count(name) > 0; };
   programs::require_inputs(options.images, options.list);
-  if (options.to_file() && (is_given("--shard-size") || options.shard)) {
+  if (options.to_file() && (is_given("--shard-size") || is_given("--shard"))) {
     throw CLI::ValidationError("--shard-size, --shard and --num-shards apply to a folder only: found --output " +
                                options.output);
   }
@@ -332,8 +370,10 @@ void require_consistent(const CLI::App& app, const Options& options) {
   if (!options.plot.empty() && !is_vector(options.tokens)) {
     throw CLI::ValidationError("--plot needs one vector per image: found --tokens " + options.tokens);
   }
-  if (options.shard && *options.shard >= *options.num_shards) {
-    throw CLI::ValidationError("--shard: found " + std::to_string(*options.shard) + ", wanted less than --num-shards " +
+  if (options.shard.empty() || options.shard == auto_shard) return;
+  if (!options.num_shards) throw CLI::ValidationError("--shard " + options.shard + ": wanted --num-shards too");
+  if (std::stoll(options.shard) >= *options.num_shards) {
+    throw CLI::ValidationError("--shard: found " + options.shard + ", wanted less than --num-shards " +
                                std::to_string(*options.num_shards));
   }
 }
@@ -347,7 +387,7 @@ int main(int argc, char** argv) {
   app.footer(
       "A folder gets OUT/img_emb/img_emb_00000.npy ..., OUT/metadata/metadata_00000.jsonl ... with one line per row,\n"
       "and OUT/failed.jsonl. After an interruption, the same command continues where the run stopped. With\n"
-      "--num-shards, or in a Slurm job array, N processes share the work; afterwards\n"
+      "--shard and --num-shards, N processes share the work; afterwards\n"
       "    beit-embed merge OUT\n"
       "checks that nothing is missing and writes OUT/failed.jsonl.\n"
       "\n"

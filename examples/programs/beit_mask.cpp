@@ -204,7 +204,7 @@ int mask_images(const CLI::App& app, const Options& options) {
 
   programs::Skipped skipped;
   const std::vector<programs::Item> items = programs::list_images(options.images, skipped);
-  programs::print_skipped(app, skipped);
+  programs::print_skipped(app, options, skipped);
   const auto rows = static_cast<Index>(items.size());
   if (picture_file && rows > most_rows) {
     throw beit::ArgumentError("--output: found " + std::to_string(rows) + " images, wanted at most " +

@@ -78,8 +78,8 @@ Queries embed_queries(const CLI::App& app, const Options& options, const beit::A
   const beit::Config& config = model.config();
   programs::Skipped skipped;
   std::vector<programs::Item> images = programs::list_images(options.images, skipped);
-  programs::print_skipped(app, skipped);
-  programs::InputProgress progress(images.size());
+  programs::print_skipped(app, options, skipped);
+  programs::InputProgress progress(images.size(), options.quiet);
   programs::ItemList list(std::move(images));
   programs::Batches batches(list, config, options.decode, options.batch_size, workspace.executor().size());
   const auto forward = [&](const beit::ConstRows& x) { return beit::embed(model, x, workspace); };

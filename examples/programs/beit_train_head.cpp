@@ -129,7 +129,7 @@ void fill(programs::EmbeddingCache& cache, const CLI::App& app, const Options& o
     places.push_back(i);
   }
   if (missing.empty()) return;
-  programs::InputProgress progress(missing.size());
+  programs::InputProgress progress(missing.size(), options.quiet);
   programs::ItemList list(std::move(missing));
   programs::Batches batches(list, model.config(), options.decode, options.batch_size, workspace.executor().size());
   const auto forward = [&](const beit::ConstRows& x) { return beit::embed(model, x, workspace); };
@@ -189,6 +189,17 @@ std::string license_of(const beit::SafeTensors& file) {
   return json.value("/pretrained_cfg/license"_json_pointer, "unknown");
 }
 
+/// Prints what cross-validation found for each strength of the penalty.
+void print_trials(const beit::CrossValidation& found, Index folds) {
+  std::cout << "       C      loss  accuracy (" << folds << "-fold cross-validation)\n";
+  for (const auto& [C, loss, accuracy] : found.trials) {
+    std::cout << std::setw(8) << std::defaultfloat << std::setprecision(6) << C << std::setw(10) << std::fixed
+              << std::setprecision(4) << loss << std::setw(8) << std::setprecision(2) << 100 * accuracy << " %"
+              << (C == found.best_C ? "  <-" : "") << '\n';
+  }
+  std::cout << '\n';
+}
+
 beit::LinearProbe train(const Embedded& data, Index classes, const Options& options, const beit::Executor& executor) {
   beit::LinearProbeOptions probe;
   probe.standardise = true;
@@ -201,13 +212,7 @@ beit::LinearProbe train(const Embedded& data, Index classes, const Options& opti
         beit::cross_validate(data.features, data.labels, classes, probe, folds, options.seed, executor);
     probe.C = found.best_C;
     probe.tolerance = beit::LinearProbeOptions().tolerance;
-    std::cout << "       C      loss  accuracy (" << folds << "-fold cross-validation)\n";
-    for (const auto& [C, loss, accuracy] : found.trials) {
-      std::cout << std::setw(8) << std::defaultfloat << std::setprecision(6) << C << std::setw(10) << std::fixed
-                << std::setprecision(4) << loss << std::setw(8) << std::setprecision(2) << 100 * accuracy << " %"
-                << (C == found.best_C ? "  <-" : "") << '\n';
-    }
-    std::cout << '\n';
+    if (!options.quiet) print_trials(found, folds);
   }
   return beit::LinearProbe(data.features, data.labels, classes, probe, executor);
 }
@@ -247,7 +252,7 @@ Data read_data(const CLI::App& app, const Options& options) {
     drop_empty_classes(app, options.val, result.val);
     programs::require_same_classes(result.data.classes, result.val.classes, options.val);
   }
-  programs::print_skipped(app, skipped);
+  programs::print_skipped(app, options, skipped);
   return result;
 }
 
@@ -321,8 +326,10 @@ int train_head(const CLI::App& app, const Options& options) {
   if (options.verbose) programs::describe(app, options, programs::model_text(config), workspace.executor());
   bool failed = false;
   const auto [train_on, test] = embed_and_split(app, options, model, data, workspace, failed);
-  std::cout << classes.size() << " classes; images: " << train_on.labels.size() << " for training, "
-            << test.labels.size() << " for testing\n\n";
+  if (!options.quiet) {
+    std::cout << classes.size() << " classes; images: " << train_on.labels.size() << " for training, "
+              << test.labels.size() << " for testing\n\n";
+  }
 
   const auto count = static_cast<Index>(classes.size());
   if (options.knn) {
@@ -350,7 +357,7 @@ int main(int argc, char** argv) {
                  "Folder of images to train on, with one subfolder per class, searched recursively")
       ->option_text("FOLDER")
       ->required();
-  CLI::Option* const output = app.add_option("--output", options.output,
+  CLI::Option* const output = app.add_option("-o,--output", options.output,
                                              "Model file to write: the unchanged backbone, the new head and its labels")
                                   ->option_text("NEW.safetensors");
   app.add_flag("--knn", options.knn, "Evaluate a k-nearest-neighbour classifier instead of training a head")

@@ -42,7 +42,7 @@ std::unique_ptr<const beit::AnyBeit> load_features(const std::string& program, c
   const beit::SourceKind kind = beit::inspect(source_of(options));
   beit::LoadOptions load = options.load_options(executor);
   load.features_only = kind.trunk && kind.loader != "load";
-  if (load.features_only) {
+  if (load.features_only && !options.quiet) {
     std::cerr << one_line(program + ": " + options.model + ": found " + std::string(kind.name) +
                           ": taking the features of its trunk")
               << '\n';

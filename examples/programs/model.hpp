@@ -18,6 +18,7 @@ struct ModelOptions {
   beit::Size image_size;            // 0 x 0: the model's
   std::string preprocessing;        // a JSON file that replaces the model's preprocessing; empty: none
   std::string pass_order;           // the name of a beit::PassOrder, which replaces the model's; empty: none
+  bool quiet = false;               // whether standard error gets errors alone, without notes and progress
 
   /// The options of beit::load_any and its kin, to load on the threads of `executor`. Throws beit::FileError or
   /// beit::ConfigError if the file of the preprocessing can't be read.
@@ -28,7 +29,7 @@ struct ModelOptions {
 std::unique_ptr<const beit::AnyBeit> load_model(const ModelOptions& options, const beit::Executor& executor);
 
 /// Loads a model as load_model does, for its features alone: of a file with another head than a classifier its trunk,
-/// which a line on standard error says. `program` begins that line.
+/// which a note on standard error says. `program` begins that line.
 std::unique_ptr<const beit::AnyBeit> load_features(const std::string& program, const ModelOptions& options,
                                                    const beit::Executor& executor);
 

@@ -62,7 +62,7 @@ class Progress {
   /// Means that the total isn't known: there is no bar and no time left.
   static constexpr std::size_t unknown = 0;
 
-  Progress() = default;
+  explicit Progress(bool quiet) : is_shown_(!quiet && is_terminal(stderr)) {}
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
   ~Progress() { clear(); }
@@ -73,7 +73,7 @@ class Progress {
   /// remain.
   void show(std::size_t done, std::size_t worked, std::size_t parts) {
     constexpr std::size_t few = 32;
-    if (!is_terminal_ || (total_ != unknown && total_ < few)) return;
+    if (!is_shown_ || (total_ != unknown && total_ < few)) return;
     std::ostringstream text;
     text << std::fixed << std::setprecision(1) << std::setfill('0');
     if (total_ != unknown) {
@@ -109,7 +109,7 @@ class Progress {
 
  private:
   std::size_t total_ = unknown;
-  bool is_terminal_ = is_terminal(stderr);
+  bool is_shown_;
   std::size_t width_ = 0;
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };

@@ -79,21 +79,23 @@ inline void add_image_size(CLI::App& app, Options& options) {
           ""));
 }
 
+/// Adds --quiet.
+inline void add_quiet(CLI::App& app, bool& quiet) {
+  app.add_flag("-q,--quiet", quiet, "Print results and errors alone: no progress, no notes and no summary");
+}
+
 /// Adds the options that all programs share, and the images unless the program takes none or has its own option.
 inline void add_options(CLI::App& app, Options& options, bool takes_images = true) {
   std::vector<std::string> names, orders;
   for (const beit::Precision precision : beit::precisions) names.emplace_back(beit::precision_name(precision));
   for (const beit::PassOrder order : beit::pass_orders) orders.emplace_back(beit::pass_order_name(order));
-  app.get_formatter()->column_width(32);
-  app.set_help_flag("-h,--help", "Show this help and exit");
-  app.set_version_flag("--version", app.get_name() + " " BEIT_VERSION, "Show the version and exit");
   if (takes_images) {
     app.add_option("IMAGE|FOLDER", options.images,
                    "Image files and folders, which are searched recursively, sorted by name")
         ->option_text(" ")
         ->required();
   }
-  app.add_option("--model", options.model,
+  app.add_option("-m,--model", options.model,
                  "Weights (.safetensors), or a folder with model.safetensors and config.json\n"
                  "[a small demo model that knows ten kinds of clothes]")
       ->option_text("PATH")
@@ -119,10 +121,10 @@ inline void add_options(CLI::App& app, Options& options, bool takes_images = tru
                  "int8        8-bit integers, a quarter of the memory")
       ->option_text("TYPE")
       ->check(CLI::IsMember(names));
-  app.add_option("--threads", options.threads, "Number of threads; 0 means one per processor [0]")
+  app.add_option("-j,--threads", options.threads, "Number of threads; 0 means one per processor [0]")
       ->option_text("N")
       ->check(CLI::Range(0, 1024));
-  app.add_option("--batch-size", options.batch_size, "Images per batch; larger batches take more memory [8]")
+  app.add_option("-b,--batch-size", options.batch_size, "Images per batch; larger batches take more memory [8]")
       ->option_text("B")
       ->check(CLI::Range(1, 65536));
   app.add_option("--max-pixels", options.decode.max_pixels, "Refuse images of more than N pixels [178956970]")
@@ -133,7 +135,9 @@ inline void add_options(CLI::App& app, Options& options, bool takes_images = tru
                "pipeline does");
   app.add_flag("--allow-truncated", options.decode.allow_truncated,
                "Accept truncated JPEGs, as Pillow does with LOAD_TRUNCATED_IMAGES");
-  app.add_flag("--verbose", options.verbose, "Print the model, the kernels and the threads in use to standard error");
+  add_quiet(app, options.quiet);
+  app.add_flag("-v,--verbose", options.verbose,
+               "Print the model, the kernels and the threads in use to standard error");
 }
 
 /// Throws a usage error if a program that also reads tar files and lists has nothing to read, or would read standard
@@ -201,9 +205,14 @@ inline std::string for_users(std::string text) {
   return text;
 }
 
-/// Prints what was skipped to standard error, if anything was.
-inline void print_skipped(const CLI::App& app, const Skipped& skipped) {
-  if (!skipped.empty()) print_error(app, skipped.text());
+/// Prints to standard error what is worth knowing and no error, unless --quiet is given.
+inline void print_note(const CLI::App& app, const Options& options, const std::string& text) {
+  if (!options.quiet) print_error(app, text);
+}
+
+/// Notes what was skipped, if anything was.
+inline void print_skipped(const CLI::App& app, const Options& options, const Skipped& skipped) {
+  if (!skipped.empty()) print_note(app, options, skipped.text());
 }
 
 /// Makes the first signal end the program after the current batch, and a second one at once.
@@ -223,6 +232,9 @@ int run(CLI::App& app, int argc, char** argv, const Body& body) {
   SetConsoleOutputCP(CP_UTF8);             // arguments are UTF-8 too: cmake/utf8.manifest
   app.allow_windows_style_options(false);  // /photos is a path
 #endif
+  app.get_formatter()->column_width(32);
+  app.set_help_flag("-h,--help", "Show this help and exit");
+  app.set_version_flag("--version", app.get_name() + " " BEIT_VERSION, "Show the version and exit");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

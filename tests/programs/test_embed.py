@@ -23,7 +23,8 @@ from PIL import Image
 from test_programs import BUILD, DIM, GRID, MODEL, lines, posix, run, run_on_terminal, screen, write_image
 
 EMBED = str(BUILD / "beit-embed")
-CLEAN = {name: value for name, value in os.environ.items() if not name.startswith("SLURM_")}
+SCHEDULERS = ("SLURM_", "JOB_COMPLETION_INDEX", "PARALLEL_SEQ", "OMPI_COMM_WORLD_")
+CLEAN = {name: value for name, value in os.environ.items() if not name.startswith(SCHEDULERS)}
 
 
 def embed(*arguments, status=0, environment={}, **options):
@@ -551,29 +552,95 @@ def slurm(task, count, first=0, step=1, last=None):
     return {f"SLURM_ARRAY_TASK_{name}": str(value) for name, value in values.items()}
 
 
+def shards_done(out):
+    return sorted(int(path.stem[-5:]) for path in out.glob("done/*"))
+
+
 @pytest.mark.parametrize("first, step", [(0, 1), (1, 1), (10, 5)])
 def test_slurm_array(first, step, photos, reference, tmp_path):
     out = tmp_path / "out"
+    shares = []
     for i in range(3):
-        embed("--output", out, "--shard-size", 4, photos, environment=slurm(first + i * step, 3, first, step))
-        assert sorted(int(path.stem[-5:]) % 3 for path in out.glob("done/*")) == sorted(k % 3 for k in range(7) if k % 3 <= i)
+        number = first + i * step
+        result = embed("--output", out, "--shard-size", 4, "--shard", "auto", photos, environment=slurm(number, 3, first, step))
+        share = number // step % 3
+        said = f"beit-embed: task {share} of 3, from SLURM_ARRAY_TASK_ID={number} (--shard {share} --num-shards 3)"
+        assert said in lines(result.stderr)
+        shares.append(share)
+        assert shards_done(out) == [k for k in range(7) if k % 3 in shares]
     run("beit-embed", "merge", out, check=True)
     assert tree(out) == tree(reference[0])
 
 
-def test_slurm_array_that_cannot_be_split(photos, tmp_path):
-    for environment in (slurm(7, 3, 2, 1, 7), slurm(3, 2, 0, 2), slurm(5, 2), slurm("x", 2), slurm(0, 0)):
-        result = embed("--output", tmp_path / "out", photos, environment=environment, status=1)
+SCHEDULED = {  # the environment of task i of 3
+    "slurm from 0": lambda i: slurm(i, 3),
+    "slurm from 1": lambda i: slurm(i + 1, 3, 1),
+    "slurm, one task alone": lambda i: slurm(i, 1, i),
+    "slurm, tasks 0 and 2 alone": lambda i: slurm(i, 2, 0, 2),
+    "kubernetes": lambda i: {"JOB_COMPLETION_INDEX": str(i)},
+    "gnu parallel": lambda i: {"PARALLEL_SEQ": str(i + 1)},
+    "open mpi": lambda i: {"OMPI_COMM_WORLD_RANK": str(i), "OMPI_COMM_WORLD_SIZE": "3"},
+}
+
+
+def test_schedulers_with_the_number_of_shares(photos, tmp_path):
+    for name, environment_of in SCHEDULED.items():
+        environment, variable = environment_of(1), next(iter(environment_of(1)))
+        result = embed("--output", tmp_path / name, "--shard", "auto", "--num-shards", 3, "--shard-size", 4, photos / "cat",
+                       environment=environment)
+        share = int(environment[variable]) % 3
+        assert f"beit-embed: task {share} of 3, from {variable}={environment[variable]} " in result.stderr.decode()
+        assert shards_done(tmp_path / name) == [share]
+
+
+def test_two_failed_tasks_run_again(photos, reference, tmp_path):
+    """With --num-shards they do their own shards, also while others run; without, they share all that is left."""
+    for first, again in ((0, ["--num-shards", 6]), (1, ["--num-shards", 6]), (0, [])):
+        out = tmp_path / f"out{first}{len(again)}"
+        for i in (0, 2, 3, 5):
+            embed("--output", out, "--shard-size", 4, "--shard", "auto", photos, environment=slurm(first + i, 6, first))
+        assert run("beit-embed", "merge", out).returncode == 1
+        for i in (first + 1, first + 4):
+            environment = slurm(i, 2, first + 1, 1, first + 4)
+            embed("--output", out, "--shard-size", 4, "--shard", "auto", *again, photos, environment=environment)
+        run("beit-embed", "merge", out, check=True)
+        assert tree(out) == tree(reference[0])
+
+
+def test_numbers_of_a_scheduler_are_used_only_if_asked_for(photos, tmp_path):
+    """Each task of an array may have an input and an output of its own."""
+    for environment in (slurm(3, 10), {"JOB_COMPLETION_INDEX": "3"}, {"PARALLEL_SEQ": "3"}):
+        for output in ("out", "out.npy"):
+            result = embed("--output", tmp_path / output, photos / "cat", environment=environment)
+            note, = [line for line in lines(result.stderr) if "is this process's" in line]
+            assert next(iter(environment)) in note and "--shard auto" in note
+        assert len(rows_of(tmp_path / "out")) == len(np.load(tmp_path / "out.npy")) == 12
+        assert embed("-q", "--output", tmp_path / "out", photos / "cat", environment=environment).stderr == b""
+        shutil.rmtree(tmp_path / "out")
+        # Options that name the share leave no doubt.
+        result = embed("--output", tmp_path / "out", "--shard", 0, "--num-shards", 1, photos / "cat", environment=environment)
+        assert b"process's" not in result.stderr
+    assert b"process's" not in embed("--output", tmp_path / "out", photos / "cat").stderr
+
+
+def test_task_without_a_shard_says_so(photos, tmp_path):
+    result = embed("--output", tmp_path / "out", "--shard", "auto", photos / "cat", environment=slurm(3, 10))
+    assert "beit-embed: found no images for task 3 of 10: the input has 1 shard, see --shard-size" in lines(result.stderr)
+    result = embed("--output", tmp_path / "out", "--shard", "auto", photos / "cat", environment=slurm(0, 10))
+    assert b"found no images" not in result.stderr
+
+
+def test_schedulers_whose_numbers_cannot_be_used(photos, tmp_path):
+    for environment in (slurm(3, 3, 2, 1, 7), slurm(3, 4, 2, 1, 9), slurm(5, 2), slurm("x", 2), slurm(0, 0), slurm(-1, 3), {},
+                        {"JOB_COMPLETION_INDEX": "3"}, {"PARALLEL_SEQ": "3"}, slurm(0, 2) | {"PARALLEL_SEQ": "1"}):
+        result = embed("--output", tmp_path / "out", "--shard", "auto", photos, environment=environment, status=1)
         line, = lines(result.stderr)
         assert "wanted" in line
         assert not (tmp_path / "out").exists()
-    # Options come first.
-    embed("--output", tmp_path / "out", "--shard", 0, "--num-shards", 1, photos, environment=slurm(7, 3, 2, 1, 7))
-    assert len(rows_of(tmp_path / "out")) == 25
 
 
 @pytest.mark.parametrize("arguments", [
-    ["--shard", "0"], ["--num-shards", "2"], ["--shard", "2", "--num-shards", "2"], ["--shard", "-1", "--num-shards", "2"],
+    ["--shard", "0"], ["--num-shards", "2"], ["--shard", "all"], ["--shard", "2", "--num-shards", "2"], ["--shard", "-1", "--num-shards", "2"],
     ["--shard-size", "0"], ["--dtype", "float64"], ["--output", "a.npy", "--shard-size", "5"],
     ["--output", "a.npy", "--shard", "0", "--num-shards", "1"],
     ["--output", "a.npy", "--plot", "a.png"], ["--output", "a.npy", "--plot", "a.svg", "--tokens", "patch"]])

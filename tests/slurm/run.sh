@@ -121,30 +121,47 @@ requeue() {
 make_images
 start_slurm
 cd "$work"
-job=$(sbatch --parsable --array=1-$((2 * tasks)):2 --cpus-per-task=1 --mem=0 "$root/examples/cluster/embed.slurm" photos \
-  out --shard-size $shard_size)
-wait_for 30 has_begun 0
-requeue "${job}_1"
+# submit ARRAY [OPTION OF beit-embed]...: prints the job's number. Task i has share i % tasks.
+submit() {
+  sbatch --parsable --array="$1" --cpus-per-task=1 --mem=0 "$root/examples/cluster/embed.slurm" photos out \
+    --shard-size $shard_size "${@:2}"
+}
+
+job=$(submit 1-$tasks)
 wait_for 30 has_begun 1
-scancel --signal=KILL --full "${job}_3"
+requeue "${job}_1"
+wait_for 30 has_begun 2
+scancel --signal=KILL --full "${job}_2"
 wait_for 120 has_ended "$job"
 
 # The killed task is the one that failed, and what it has left is missing.
-killed=$(state_of "${job}_3")
+killed=$(state_of "${job}_2")
 [[ $killed != COMPLETED ]] || fail "the killed task was faster than the signal"
-for task in 1 5 7; do
+for task in 1 3 4; do
   [[ $(state_of "${job}_$task") == COMPLETED ]] || fail "task $task: $(state_of "${job}_$task")"
 done
 [[ $(scontrol show job "${job}_1") == *Restarts=1* ]] || fail "task 1 was not requeued"
 if "$BEIT_EMBED" merge out; then fail "the output is complete without the killed task"; fi
-[[ $(done_by 1) -lt $(done_by 3) ]] || fail "the killed task has done all its shards"
-echo "killed: task 3 with $(done_by 1) of $(done_by 3) shards done"
+[[ $(done_by 2) -lt $(done_by 3) ]] || fail "the killed task has done all its shards"
+grep -q "task 0 of $tasks, from SLURM_ARRAY_TASK_ID=4 " "beit-embed-${job}_4.log" || fail "task 4 didn't say its share"
+echo "killed: task 2 with $(done_by 2) of $(done_by 3) shards done"
 
 # Started again by hand, as an administrator would.
-requeue "${job}_3"
+requeue "${job}_2"
 wait_for 120 has_ended "$job"
-[[ $(state_of "${job}_3") == COMPLETED ]] || fail "task 3 again: $(state_of "${job}_3")"
+[[ $(state_of "${job}_2") == COMPLETED ]] || fail "task 2 again: $(state_of "${job}_2")"
 "$BEIT_EMBED" merge out
 "$BEIT_EMBED" --shard-size $shard_size --output alone photos 2>/dev/null
 diff -r out alone || fail "the output differs from that of a single run"
 echo "$images images in $tasks tasks, one killed and one requeued: the same bytes as of a single run"
+
+# Two tasks run again in an array of their own, with what they had done removed.
+for ((shard = 0; shard < images / shard_size; ++shard)); do
+  ((shard % tasks != 1 && shard % tasks != 0)) || rm "out/done/done_$(printf %05d "$shard").json"
+done
+rm out/failed.jsonl
+job=$(submit 1,4 --num-shards $tasks)
+wait_for 120 has_ended "$job"
+"$BEIT_EMBED" merge out || fail "the output is incomplete after the second array"
+diff -r out alone || fail "the output differs after the second array"
+echo "tasks 1 and 4 run again by an array of the two: the same bytes"

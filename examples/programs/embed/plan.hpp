@@ -44,6 +44,7 @@ class Plan : public ItemSource {
       names_.add(item.path);
       names_.add(item.label);
       if (item.ends_shard) {
+        ++shards_;
         item.shard_contents = names_.hex();
         names_.reset();
       }
@@ -60,6 +61,8 @@ class Plan : public ItemSource {
   std::int64_t skipped() const { return skipped_; }
   /// The files in folders and tars that aren't read; complete once next() has reached the end.
   const Skipped& skipped_files() const { return skipped_files_; }
+  /// The number of shards of all tasks; complete once next() has reached the end.
+  std::int64_t shards() const { return shards_; }
   std::int64_t shards_done_before() const { return shards_done_before_; }
 
  private:
@@ -108,6 +111,7 @@ class Plan : public ItemSource {
   std::optional<Item> ahead_;
   Hash names_;
   std::atomic<std::int64_t> skipped_{0};
+  std::int64_t shards_ = 0;
   std::int64_t shards_done_before_ = 0;
 };
 

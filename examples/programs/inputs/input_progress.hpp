@@ -22,16 +22,17 @@ namespace programs {
 
 class InputProgress {
  public:
-  explicit InputProgress(std::size_t total) : total_(total) {}
+  InputProgress(std::size_t total, bool quiet) : progress_(quiet), total_(total) {}
 
   /// Counts the images while the work goes on, if there is a terminal to show the line and the input can be read twice.
   /// This process is one of `tasks` that share the work; `passed_over` returns how many images it has left to others so
   /// far.
-  explicit InputProgress(
-      const InputNames& names, std::int64_t tasks = 1, std::function<std::int64_t()> passed_over = [] { return 0; })
-      : tasks_(tasks), passed_over_(std::move(passed_over)) {
+  InputProgress(
+      const InputNames& names, bool quiet, std::int64_t tasks = 1,
+      std::function<std::int64_t()> passed_over = [] { return 0; })
+      : tasks_(tasks), passed_over_(std::move(passed_over)), progress_(quiet) {
     std::error_code ignored;
-    if (!is_terminal(stderr)) return;
+    if (quiet || !is_terminal(stderr)) return;
     if (std::find(names.arguments.begin(), names.arguments.end(), "-") != names.arguments.end()) return;
     if (!names.list.empty() && !std::filesystem::is_regular_file(path_of(names.list), ignored)) return;
     counter_ = std::async(std::launch::async, [this, names] { count(names); });
