@@ -163,7 +163,8 @@ int draw(const CLI::App& app, const Options& options) {
   const beit::Config& config = model.config();
   require_in_range(options, config);
   beit::Workspace workspace(pool);
-  if (options.verbose) programs::describe(app, options, programs::model_text(config), workspace.executor());
+  if (options.verbose)
+    programs::describe(app, options, programs::model_text(config), config.preprocessing, workspace.executor());
 
   const beit::Image image = beit::read_image(programs::path_of(options.image), options.decode);
   const beit::Matrix x = beit::preprocess(config, std::vector{image}, workspace);

@@ -211,7 +211,8 @@ int classify(const CLI::App& app, const Options& options) {
   if (config.num_classes == 0) throw beit::ConfigError("the model has no classifier: beit-embed takes its features");
 
   beit::Workspace workspace(pool);
-  if (options.verbose) programs::describe(app, options, programs::model_text(config), workspace.executor());
+  if (options.verbose)
+    programs::describe(app, options, programs::model_text(config), config.preprocessing, workspace.executor());
   if (!options.val.empty()) return validate(app, options, model, workspace);
   std::optional<programs::RowFiles> files;
   if (!options.logits.empty()) files.emplace(options.logits, std::vector{config.num_classes});

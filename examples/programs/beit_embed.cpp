@@ -111,10 +111,9 @@ class Embedder {
       config_ = model_->config();
     }
     const std::string what = tokenizer_ ? "tokenizer: image " + programs::size_text(config_.image_size) + ", tokens " +
-                                              programs::size_text(tokenizer_->grid()) +
-                                              programs::pass_order_text(config_.preprocessing)
+                                              programs::size_text(tokenizer_->grid())
                                         : programs::model_text(config_);
-    if (options.verbose) programs::describe(app, options, what, workspace_.executor());
+    if (options.verbose) programs::describe(app, options, what, config_.preprocessing, workspace_.executor());
   }
 
   std::vector<beit::Index> row_shape() const {

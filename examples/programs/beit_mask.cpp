@@ -200,7 +200,8 @@ int mask_images(const CLI::App& app, const Options& options) {
   const beit::MaskedImageConfig& config = masker.config();
   const beit::Size grid = config.grid();
   beit::Workspace workspace(pool);
-  if (options.verbose) programs::describe(app, options, programs::model_text(config), workspace.executor());
+  if (options.verbose)
+    programs::describe(app, options, programs::model_text(config), config.preprocessing, workspace.executor());
 
   programs::Skipped skipped;
   const std::vector<programs::Item> items = programs::list_images(options.images, skipped);

@@ -137,7 +137,8 @@ int search(const CLI::App& app, const Options& options) {
                              " numbers, wanted " + std::to_string(config.embed_dim) + ", the model's width");
   }
   beit::Workspace workspace(pool);
-  if (options.verbose) programs::describe(app, options, programs::model_text(config), workspace.executor());
+  if (options.verbose)
+    programs::describe(app, options, programs::model_text(config), config.preprocessing, workspace.executor());
   if (!options.html.empty())
     beit::AtomicFile(programs::path_of(options.html));  // refuses a name that can't be written before the work
 

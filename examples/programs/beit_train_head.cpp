@@ -323,7 +323,8 @@ int train_head(const CLI::App& app, const Options& options) {
   if (!options.knn) std::ignore = beit::config_json(config);  // refuses what the output couldn't describe
   InterruptiblePool pool{threads};
   beit::Workspace workspace(pool);
-  if (options.verbose) programs::describe(app, options, programs::model_text(config), workspace.executor());
+  if (options.verbose)
+    programs::describe(app, options, programs::model_text(config), config.preprocessing, workspace.executor());
   bool failed = false;
   const auto [train_on, test] = embed_and_split(app, options, model, data, workspace, failed);
   if (!options.quiet) {

@@ -2,7 +2,7 @@
 
 #include <iostream>
 
-#include <beit/core/mapped_file.hpp>
+#include <beit/core/regular_file.hpp>
 #include <beit/io/json.hpp>
 #include <beit/model/preprocessing_file.hpp>
 
@@ -25,9 +25,9 @@ beit::LoadOptions ModelOptions::load_options(const beit::Executor& executor) con
   beit::LoadOptions result{
       .image_size = image_size, .executor = executor, .precision = beit::precision_from_name(precision)};
   if (!preprocessing.empty()) {
-    const beit::MappedFile file(path_of(preprocessing));
-    const std::string text(reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size());
-    result.preprocessing = beit::preprocessing_from_json(beit::parse_json(text, preprocessing), preprocessing);
+    const std::string text(beit::RegularFile(path_of(preprocessing)).read().text());
+    result.preprocessing = beit::preprocessing_from_json(beit::parse_json(text, preprocessing), preprocessing,
+                                                         &result.preprocessing_where);
   }
   if (!pass_order.empty()) result.pass_order = beit::pass_order_from_name(pass_order);
   return result;

@@ -31,6 +31,7 @@
 #include "model.hpp"
 #include "output.hpp"
 #include "paths.hpp"
+#include "preprocessing_text.hpp"
 
 namespace programs {
 
@@ -151,20 +152,12 @@ inline void require_inputs(const std::vector<std::string>& images, const std::st
   }
 }
 
-/// "320x480": height, then width.
-inline std::string size_text(beit::Size size) { return std::to_string(size.height) + "x" + std::to_string(size.width); }
-
-/// ", pass order pillow_13"
-inline std::string pass_order_text(const beit::Preprocessing& preprocessing) {
-  return ", pass order " + std::string(beit::pass_order_name(preprocessing.pass_order));
-}
-
 /// Describes a model for --verbose: "beit_base_patch16_224: image 224x224, patch 16x16, ...".
 inline std::string model_text(const beit::TrunkConfig& config) {
   return one_line(config.architecture.empty() ? "beit" : config.architecture) + ": image " +
          size_text(config.image_size) + ", patch " + size_text(config.patch_size) + ", width " +
          std::to_string(config.embed_dim) + ", depth " + std::to_string(config.depth) + ", heads " +
-         std::to_string(config.num_heads) + pass_order_text(config.preprocessing);
+         std::to_string(config.num_heads);
 }
 inline std::string model_text(const beit::Config& config) {
   const beit::TrunkConfig& trunk = config;
@@ -175,12 +168,17 @@ inline std::string model_text(const beit::MaskedImageConfig& config) {
   return model_text(trunk) + ", visual tokens " + std::to_string(config.vocab_size);
 }
 
-/// Prints what runs to standard error, for --verbose. `model` is the text of model_text.
+/// Prints what runs to standard error, for --verbose: a line on the model, whose text is that of model_text, and one on
+/// how images become its input.
 inline void describe(const CLI::App& app, const Options& options, const std::string& model,
-                     const beit::Executor& executor) {
+                     const beit::Preprocessing& preprocessing, const beit::Executor& executor) {
   std::cerr << app.get_name() << ": " << one_line(options.model.empty() ? "demo model" : "model " + options.model)
             << " (" << model << "), precision " << options.precision << ", kernels " << kernels_name() << ", threads "
-            << executor.size() << ", batch size " << options.batch_size << '\n';
+            << executor.size() << ", batch size " << options.batch_size << '\n'
+            << app.get_name() << ": preprocessing "
+            << one_line(options.preprocessing.empty() ? "of the model"
+                                                      : "from --preprocessing " + options.preprocessing)
+            << ": " << preprocessing_text(preprocessing) << '\n';
 }
 
 inline void print_error(const CLI::App& app, const std::string& text) {

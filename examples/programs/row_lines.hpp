@@ -1,10 +1,12 @@
 // Reads the lines that belong to rows of embeddings, from metadata_00000.jsonl or OUT.txt.
 #pragma once
 
+#include <cerrno>
 #include <filesystem>
 #include <fstream>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <utility>
 
 #include <nlohmann/json.hpp>
@@ -20,11 +22,14 @@ namespace programs {
 class RowLines {
  public:
   RowLines(std::filesystem::path path, beit::Index rows)
-      : path_(std::move(path)), stream_(path_, std::ios::binary), rows_(rows) {}
+      : path_(std::move(path)), stream_(path_, std::ios::binary), rows_(rows) {
+    if (!stream_) fail(errno);
+  }
 
-  /// Moves on to the next row's line. Throws beit::FileError at the end of the file.
+  /// Moves on to the next row's line. Throws beit::FileError at the end of the file, or if it can't be read.
   const std::string& next() {
     if (!std::getline(stream_, line_)) {
+      if (stream_.bad()) fail(errno);
       throw beit::FileError(name_of(path_) + ": found " + std::to_string(read_) + " lines, wanted one for each of " +
                             std::to_string(rows_) + " rows");
     }
@@ -46,6 +51,10 @@ class RowLines {
   std::string where() const { return name_of(path_) + ": line " + std::to_string(read_); }
 
  private:
+  [[noreturn]] void fail(int code) const {
+    throw beit::FileError(name_of(path_) + ": can't be read: " + std::generic_category().message(code));
+  }
+
   std::filesystem::path path_;
   std::ifstream stream_;
   beit::Index rows_, read_ = 0;

@@ -120,12 +120,13 @@ TEST(Preprocess, RefusesValuesThatCannotBe) {
               HasSubstr("found room for 47 numbers, wanted 3 x 4 x 4"));
   out.push_back(0);
 
-  // With a crop_pct so small or so large, no image can be made.
+  // With a crop_pct so small or so large, no image can be made, unless resize_to replaces it.
+  expect_refused([](auto& c) { c.crop_pct = 1e-300; }, "wanted more: images would be resized beyond any limit");
+  expect_refused([](auto& c) { c.crop_pct = 5.0; }, "wanted less: images would be resized to nothing");
   beit::Preprocessing config = good;
-  config.crop_pct = 1e-300;
-  EXPECT_THROW(beit::preprocess(config, image, out), beit::ImageError);
   config.crop_pct = 5.0;
-  EXPECT_THROW(beit::preprocess(config, image, out), beit::ImageError);
+  config.resize_to = {4, 4};
+  EXPECT_NO_THROW(beit::preprocess(config, image, out));
 }
 
 TEST(Preprocess, RefusesImagesThatPillowCannotResize) {

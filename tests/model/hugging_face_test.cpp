@@ -143,7 +143,7 @@ TEST(HuggingFace, ConfigsThatContradictTheWeightsAreErrors) {
   EXPECT_THAT(error("size", nullptr, processor), HasSubstr("size: found null, wanted"));
   EXPECT_THAT(error("use_mean_pooling", false), AllOf(HasSubstr("wanted true as the weights have it ("),
                                                       HasSubstr("model.safetensors: beit.pooler.layernorm.weight)")));
-  EXPECT_THAT(error("image_std", {1, 0, 1}, processor), HasSubstr("std: found"));
+  EXPECT_THAT(error("image_std", {1, 0, 1}, processor), HasSubstr("image_std: found [1,0,1], wanted numbers"));
   EXPECT_THAT(error("size", 16, processor), HasSubstr("no error")) << "the older form";
 }
 

@@ -93,6 +93,8 @@ TEST(LoadOptions, PreprocessingReplacesThatOfTheFile) {
   EXPECT_THAT(
       [&] { return beit::load<float>(path, {.preprocessing = wanted}); },
       ThrowsMessage<beit::ArgumentError>(HasSubstr("input_size of 24x20, wanted the model's image size 20x20")));
+  EXPECT_THAT([&] { return beit::load<float>(path, {.preprocessing = wanted, .preprocessing_where = "p.json: size"}); },
+              ThrowsMessage<beit::ArgumentError>("p.json: size: found 24x20, wanted the model's image size 20x20"));
   const auto tokenizer = golden("dvae_four.safetensors");
   const beit::Preprocessing crop{.input_size = {8, 8}, .crop_pct = 0.5};
   EXPECT_EQ(beit::load_tokenizer<float>(tokenizer, {.grid = {1, 1}, .preprocessing = crop}).preprocessing().crop_pct,

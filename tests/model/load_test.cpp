@@ -152,7 +152,8 @@ TEST(Load, ContradictionsNameBothSides) {
               HasSubstr("beit.config: pretrained_cfg: interpolation: found 'cubic?', wanted one of nearest"));
   EXPECT_THAT(with("/pass_order", "down"),
               HasSubstr("beit.config: pass_order: found 'down', wanted one of pillow_13, across_first"));
-  EXPECT_THAT(with("/pretrained_cfg/std", json({0, 0, 0})), HasSubstr("std: found 0"));
+  EXPECT_THAT(with("/pretrained_cfg/std", json({0, 0, 0})),
+              HasSubstr("pretrained_cfg: std: found [0,0,0], wanted numbers other than 0"));
   EXPECT_THAT(with("/label_names", json({{"0", "a"}, {"00", "b"}})), HasSubstr("found index \"00\""));
   EXPECT_THAT(with("/architecture", "vit_base_patch16_224"), HasSubstr("vit_base_patch16_224"));
   EXPECT_THAT(with("/label_names", json({"a", "b"})), HasSubstr("found 2 names, wanted 10"));

@@ -53,4 +53,53 @@ TEST(PreprocessingFile, RefusesOthers) {
   EXPECT_THAT(error({{"input_size", {1, 20, 24}}}), HasSubstr("input_size: found [1,20,24], wanted 3 channels"));
 }
 
+TEST(PreprocessingFile, NamesTheKeyAsTheFileSpellsIt) {
+  const auto timm = [](const char* key, const json& value) {
+    json cfg{{"input_size", {3, 20, 24}}};
+    cfg[key] = value;
+    return message_of<beit::ConfigError>([&] {
+      return beit::preprocessing_from_json({{"pretrained_cfg", cfg}}, "file");
+    });
+  };
+  EXPECT_EQ(timm("std", {0.5, 0, 0.5}), "file: pretrained_cfg: std: found [0.5,0,0.5], wanted numbers other than 0");
+  EXPECT_EQ(timm("std", 1e-60), "file: pretrained_cfg: std: found 1e-60, wanted numbers other than 0");
+  EXPECT_EQ(timm("mean", {0.5, 1e39, 0.5}),
+            "file: pretrained_cfg: mean: found 1e+39, wanted a number within float's range");
+  EXPECT_EQ(timm("crop_pct", 0), "file: pretrained_cfg: crop_pct: found 0, wanted a number greater than 0");
+  EXPECT_EQ(timm("crop_pct", 1e9),
+            "file: pretrained_cfg: crop_pct: found 1e+09, wanted less: images would be resized to nothing");
+  EXPECT_EQ(timm("crop_pct", 1e-9),
+            "file: pretrained_cfg: crop_pct: found 1e-09, wanted more: images would be resized beyond any limit");
+  EXPECT_EQ(timm("input_size", {3, 0, 24}),
+            "file: pretrained_cfg: input_size: found [3,0,24], wanted [channels, height, width], all at least 1");
+
+  const auto transformers = [](const char* key, const json& value) {
+    json processor{{"image_processor_type", "ViTImageProcessor"}, {"size", 20}};
+    processor[key] = value;
+    return message_of<beit::ConfigError>([&] {
+      return beit::preprocessing_from_json({{"image_processor", processor}}, "file");
+    });
+  };
+  EXPECT_EQ(transformers("image_std", {0.5, 0, 0.5}),
+            "file: image_processor: image_std: found [0.5,0,0.5], wanted numbers other than 0");
+  EXPECT_EQ(transformers("image_mean", 1e39),
+            "file: image_processor: image_mean: found 1e+39, wanted a number within float's range");
+  EXPECT_EQ(transformers("image_mean", {1, 2}), "file: image_processor: image_mean: found [1,2], wanted 3 numbers");
+}
+
+TEST(PreprocessingFile, TellsWhereItsSizeIs) {
+  const auto where = [](const json& file) {
+    std::string result;
+    (void)beit::preprocessing_from_json(file, "file", &result);
+    return result;
+  };
+  const json cfg{{"input_size", {3, 20, 24}}};
+  EXPECT_EQ(where(cfg), "file: input_size");
+  EXPECT_EQ(where({{"pretrained_cfg", cfg}}), "file: pretrained_cfg: input_size");
+  json processor{{"image_processor_type", "ViTImageProcessor"}, {"size", 20}};
+  EXPECT_EQ(where(processor), "file: size");
+  processor["image_processor_type"] = "CLIPImageProcessor";
+  EXPECT_EQ(where({{"image_processor", processor}}), "file: image_processor: crop_size");
+}
+
 }  // namespace beit_test::preprocessing_file_test

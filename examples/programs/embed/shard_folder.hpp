@@ -168,9 +168,7 @@ class ShardFolder {
   static std::optional<Json> read(const std::filesystem::path& path) {
     std::error_code error;
     if (std::filesystem::status(path, error).type() == std::filesystem::file_type::not_found) return std::nullopt;
-    const beit::MappedFile file(path);
-    const std::string_view json(reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size());
-    Json found = Json::parse(json, nullptr, false);
+    Json found = Json::parse(beit::RegularFile(path).read().text(), nullptr, false);
     if (!found.is_object()) throw beit::FileError(name_of(path) + ": damaged: wanted a JSON object");
     return found;
   }

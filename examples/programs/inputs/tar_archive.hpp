@@ -114,8 +114,12 @@ class TarArchive {
   /// Why the archive is damaged.
   std::string reason() const {
     if (has_more_) return "found bytes behind its end that aren't compressed as it is";
-    const char* const reason = archive_error_string(archive_.get());
-    return reason == nullptr ? "can't be read" : reason;
+    const char* const given = archive_error_string(archive_.get());
+    const std::string reason = given == nullptr ? "can't be read" : given;
+    // libarchive keeps the system's reason apart: "Error reading 'a.tar'".
+    const int code = archive_errno(archive_.get());
+    return code > 0 && reason.starts_with("Error reading") ? reason + ": " + std::generic_category().message(code)
+                                                           : reason;
   }
 
  private:

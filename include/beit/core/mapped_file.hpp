@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <limits>
 #include <span>
 #include <string_view>
 #include <system_error>
@@ -13,16 +12,12 @@
 #include <utility>
 
 #if !defined(_WIN32)
-#include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #endif
 
 #include <beit/core/cold.hpp>
-#include <beit/core/concat.hpp>
-#include <beit/core/error.hpp>
-#include <beit/core/path_text.hpp>
+#include <beit/core/regular_file.hpp>
 #include <beit/core/version.hpp>
 
 #if defined(_WIN32)
@@ -52,15 +47,13 @@ __declspec(dllimport) unsigned long __stdcall GetLastError();
 
 /// The bytes of a regular file, read-only. Moving the object keeps their address.
 ///
-/// Nobody may shorten the file while it is mapped: the system would kill the process when it reads the missing bytes.
+/// Nobody may shorten the file while it is mapped, and its disk must be able to read it: the system ends the process
+/// (SIGBUS) when it reads bytes that are missing or can't be read. RegularFile reads with errors instead.
 class MappedFile {
  public:
   /// Throws FileError when there is nothing, or no regular file, or it can't be read; `wanted` says in these messages
   /// what should be there: "an image file".
-  explicit MappedFile(const std::filesystem::path& path, std::string_view wanted = "a file") {
-    require_regular_file(path, wanted);
-    open(path);
-  }
+  explicit MappedFile(const std::filesystem::path& path, std::string_view wanted = "a file") { open(path, wanted); }
   /// Takes over the mapping; `other` is left empty.
   MappedFile(MappedFile&& other) noexcept
       : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
@@ -98,30 +91,9 @@ class MappedFile {
   }
 
  private:
-  /// Throws FileError unless `path` is a regular file. Before it is opened: opening a named pipe would wait for a
-  /// writer.
-  BEIT_COLD static void require_regular_file(const std::filesystem::path& path, std::string_view wanted) {
-    std::error_code code;
-    const std::filesystem::file_status status = std::filesystem::status(path, code);
-    const char* found = nullptr;
-    if (status.type() == std::filesystem::file_type::not_found) {
-      found = ": found nothing there, wanted ";
-    } else if (code) {
-      fail(path, "opened", code);
-    } else if (std::filesystem::is_directory(status)) {
-      found = ": found a directory, wanted ";
-    } else if (!std::filesystem::is_regular_file(status)) {
-      found = ": is not a regular file, wanted ";
-    }
-    if (found != nullptr) throw FileError(detail::concat({detail::path_text(path), found, wanted}));
-  }
-
-  [[noreturn]] BEIT_COLD static void fail(const std::filesystem::path& path, const char* done, std::error_code code) {
-    throw FileError(detail::concat({detail::path_text(path), ": can't be ", done, ": ", code.message()}));
-  }
-
 #if defined(_WIN32)
-  BEIT_COLD void open(const std::filesystem::path& path) {
+  BEIT_COLD void open(const std::filesystem::path& path, std::string_view wanted) {
+    detail::require_regular_file(path, wanted);
     const auto last_error = [] {
       return std::error_code(static_cast<int>(detail::GetLastError()), std::system_category());
     };
@@ -129,7 +101,8 @@ class MappedFile {
     constexpr unsigned long page_readonly = 2, map_read = 4;
     void* const file =
         detail::CreateFileW(path.c_str(), generic_read, share_read, nullptr, open_existing, attribute_normal, nullptr);
-    if (file == reinterpret_cast<void*>(static_cast<std::intptr_t>(-1))) fail(path, "opened", last_error());
+    if (file == reinterpret_cast<void*>(static_cast<std::intptr_t>(-1)))
+      detail::fail_file(path, "opened", last_error());
     std::error_code code;
     const std::uintmax_t size = std::filesystem::file_size(path, code);
     if (!code && size > 0) {
@@ -141,30 +114,17 @@ class MappedFile {
       size_ = static_cast<std::size_t>(size);
     }
     detail::CloseHandle(file);
-    if (code) fail(path, "read", code);
+    if (code) detail::fail_file(path, "read", code);
   }
 #else
-  BEIT_COLD void open(const std::filesystem::path& path) {
-    const auto fail_with = [&](const char* done, int code) { fail(path, done, {code, std::generic_category()}); };
-    // O_NONBLOCK, in case a named pipe has come in the file's place.
-    const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (file < 0) fail_with("opened", errno);
-    struct Closer {
-      int file;
-      ~Closer() { ::close(file); }
-    } const closer{file};  // The mapping outlives its descriptor.
-    struct ::stat status {};
-    if (::fstat(file, &status) != 0) fail_with("read", errno);
-    if (static_cast<std::uintmax_t>(status.st_size) > std::numeric_limits<std::ptrdiff_t>::max()) {
-      fail_with("read", EFBIG);
-    }
-    const auto size = static_cast<std::size_t>(status.st_size);
-    if (size == 0) return;  // An empty mapping isn't allowed.
+  BEIT_COLD void open(const std::filesystem::path& path, std::string_view wanted) {
+    const RegularFile file(path, wanted);  // The mapping outlives its descriptor.
+    if (file.size() == 0) return;          // An empty mapping isn't allowed.
     // Not MAP_SHARED, which file systems in user space that cache nothing (FUSE's direct_io) refuse.
-    void* const data = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file, 0);
-    if (data == MAP_FAILED) fail_with("read", errno);
+    void* const data = ::mmap(nullptr, file.size(), PROT_READ, MAP_PRIVATE, file.descriptor(), 0);
+    if (data == MAP_FAILED) detail::fail_file(path, "read", {errno, std::generic_category()});
     data_ = data;
-    size_ = size;
+    size_ = file.size();
   }
 #endif
 

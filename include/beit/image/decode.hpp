@@ -39,8 +39,8 @@ inline Image decode_image(const std::uint8_t* bytes, std::size_t size, const Dec
   return decode_image(std::span<const std::uint8_t>(bytes, size), options, name);
 }
 
-/// Reads the RGB image in a file, which nobody may shorten meanwhile (core/mapped_file.hpp). Throws FileError for a
-/// path that can't be read, and whatever decode_image throws.
+/// Reads the RGB image in a file. Throws FileError for a path that can't be read, with the system's reason, and
+/// whatever decode_image throws.
 BEIT_INLINE Image read_image(const std::filesystem::path& path, const DecodeOptions& options = {});
 
 }  // namespace beit::inline BEIT_ABI

@@ -9,10 +9,12 @@
 #include <string>
 #include <utility>
 
+#include <beit/core/cold.hpp>
 #include <beit/core/compiled.hpp>
 #include <beit/core/concat.hpp>
-#include <beit/core/mapped_file.hpp>
+#include <beit/core/error.hpp>
 #include <beit/core/path_text.hpp>
+#include <beit/core/regular_file.hpp>
 #include <beit/core/version.hpp>
 #include <beit/image/decode.hpp>
 #include <beit/image/decode_options.hpp>
@@ -24,14 +26,23 @@
 
 namespace beit::inline BEIT_ABI {
 
+namespace detail {
+
+/// Throws ImageError for a file without bytes or with too many.
+BEIT_COLD inline void check_file_size(std::size_t size, const std::string& name) {
+  constexpr std::size_t most_bytes = std::numeric_limits<int>::max() / 2;  // stb_image counts in ints
+  if (size == 0) throw ImageError(concat({name, ": found an empty file, wanted an image"}));
+  if (size > most_bytes) {
+    throw ImageError(concat({name, ": found ", size, " bytes, wanted at most ", most_bytes}));
+  }
+}
+
+}  // namespace detail
+
 BEIT_INLINE Image decode_image(std::span<const std::uint8_t> bytes, const DecodeOptions& options,
                                const std::string& name) {
   const detail::ImageFile file{bytes, name};
-  constexpr std::size_t most_bytes = std::numeric_limits<int>::max() / 2;  // stb_image counts in ints
-  if (bytes.empty()) file.fail("found an empty file, wanted an image");
-  if (bytes.size() > most_bytes) {
-    file.fail(detail::concat({"found ", bytes.size(), " bytes, wanted at most ", most_bytes}));
-  }
+  detail::check_file_size(bytes.size(), name);
   const detail::ImageFormat& format = detail::format_of(bytes);
   if (format.matches == nullptr) detail::refuse_other_formats(file);
   if (format.decode == nullptr) {
@@ -43,8 +54,11 @@ BEIT_INLINE Image decode_image(std::span<const std::uint8_t> bytes, const Decode
 }
 
 BEIT_INLINE Image read_image(const std::filesystem::path& path, const DecodeOptions& options) {
-  const MappedFile file(path, "an image file");
-  return decode_image(file.bytes(), options, detail::path_text(path));
+  // Read instead of mapped: a file that is shortened meanwhile, or whose disk fails, is an error of this image only.
+  const RegularFile file(path, "an image file");
+  const std::string name = detail::path_text(path);
+  detail::check_file_size(file.size(), name);
+  return decode_image(file.read().bytes(), options, name);
 }
 
 }  // namespace beit::inline BEIT_ABI

@@ -66,6 +66,9 @@ enum class TensorLayout {
 };
 
 namespace detail {
+/// The crop_pct to have instead, for a message after "wanted"; empty if the input size can be divided by this one.
+BEIT_INLINE std::string_view crop_fault(const Preprocessing& config);
+
 /// Throws ConfigError unless the values can be used.
 BEIT_INLINE void require_valid(const Preprocessing& config);
 }  // namespace detail

@@ -9,6 +9,7 @@
 #include <iterator>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include <beit/core/arena.hpp>
 #include <beit/core/cold.hpp>
@@ -25,15 +26,35 @@ namespace beit::inline BEIT_ABI {
 
 namespace detail {
 
+/// Converts a side computed in floating point; the caller refuses a side of 0 or one that is too long.
+inline Index to_side(double side) {
+  return side < static_cast<double>(max_image_side) ? static_cast<Index>(side) : max_image_side + 1;
+}
+
+/// The input size divided by crop_pct; a side may be 0 or more than max_image_side.
+inline Size size_before_crop(const Preprocessing& config) {
+  return {to_side(std::floor(static_cast<double>(config.input_size.height) / config.crop_pct)),
+          to_side(std::floor(static_cast<double>(config.input_size.width) / config.crop_pct))};
+}
+
+BEIT_COLD BEIT_INLINE std::string_view crop_fault(const Preprocessing& config) {
+  if (!(config.crop_pct > 0.0) || !std::isfinite(config.crop_pct)) return "a number greater than 0";
+  if (config.resize_to != Size{}) return {};
+  const Size size = size_before_crop(config);
+  if (size.height < 1 || size.width < 1) return "less: images would be resized to nothing";
+  if (size.height > max_image_side || size.width > max_image_side)
+    return "more: images would be resized beyond any limit";
+  return {};
+}
+
 BEIT_COLD BEIT_INLINE void require_valid(const Preprocessing& config) {
   const Size size = config.input_size;
   if (size.height < 1 || size.width < 1 || size.height > max_image_side || size.width > max_image_side) {
     throw ConfigError(
         concat({"input_size: found ", size.height, " x ", size.width, ", wanted sides of 1 to ", max_image_side}));
   }
-  if (!(config.crop_pct > 0.0) || !std::isfinite(config.crop_pct)) {
-    throw ConfigError(
-        concat({"crop_pct: found ", std::to_string(config.crop_pct), ", wanted a number greater than 0"}));
+  if (const std::string_view fault = crop_fault(config); !fault.empty()) {
+    throw ConfigError(concat({"crop_pct: found ", std::to_string(config.crop_pct), ", wanted ", fault}));
   }
   if (config.resize_to != Size{} &&
       (config.resize_to.height < 1 || config.resize_to.width < 0 || config.resize_to.height > max_image_side ||
@@ -58,11 +79,6 @@ BEIT_COLD BEIT_INLINE void require_valid(const Preprocessing& config) {
   }
 }
 
-/// Converts a side computed in floating point; the caller refuses a side of 0 or one that is too long.
-inline Index to_side(double side) {
-  return side < static_cast<double>(max_image_side) ? static_cast<Index>(side) : max_image_side + 1;
-}
-
 /// The size of an image whose shorter edge is resized to `edge`: torchvision's Resize(int).
 inline Size with_shorter_edge(Size image, Index edge) {
   const double length = static_cast<double>(edge), height = static_cast<double>(image.height);
@@ -76,10 +92,8 @@ inline Size resized_size(Size image, const Preprocessing& config) {
   if (config.resize_to != Size{}) {
     return config.resize_to.width > 0 ? config.resize_to : with_shorter_edge(image, config.resize_to.height);
   }
-  const Size scaled{to_side(std::floor(static_cast<double>(config.input_size.height) / config.crop_pct)),
-                    to_side(std::floor(static_cast<double>(config.input_size.width) / config.crop_pct))};
-  const bool impossible = scaled.height < 1 || scaled.width < 1;
-  if (config.crop_mode == CropMode::squash || impossible) return scaled;
+  const Size scaled = size_before_crop(config);
+  if (config.crop_mode == CropMode::squash) return scaled;
   if (config.crop_mode == CropMode::center && scaled.height == scaled.width) {
     return with_shorter_edge(image, scaled.height);
   }

@@ -1,16 +1,14 @@
 // Opens a file of weights, or its shards.
 #pragma once
 
-#include <cstddef>
 #include <filesystem>
-#include <span>
 #include <string>
 #include <system_error>
 #include <vector>
 
 #include <beit/core/cold.hpp>
 #include <beit/core/compiled.hpp>
-#include <beit/core/mapped_file.hpp>
+#include <beit/core/regular_file.hpp>
 #include <beit/core/version.hpp>
 #include <beit/io/safetensors.hpp>
 
@@ -20,13 +18,11 @@ namespace detail {
 
 /// Reads a file as text. FileError if it can't be read.
 BEIT_COLD inline std::string read_text(const std::filesystem::path& path) {
-  const MappedFile file(path);
-  const std::span<const std::byte> bytes = file.bytes();
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+  return std::string(RegularFile(path).read().text());
 }
 
 BEIT_COLD inline bool file_exists(const std::filesystem::path& path) {
-  std::error_code ignored;  // MappedFile will report it
+  std::error_code ignored;  // opening it will report it
   return std::filesystem::status(path, ignored).type() != std::filesystem::file_type::not_found;
 }
 

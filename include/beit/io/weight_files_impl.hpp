@@ -17,7 +17,6 @@
 #include <beit/core/compiled.hpp>
 #include <beit/core/concat.hpp>
 #include <beit/core/error.hpp>
-#include <beit/core/mapped_file.hpp>
 #include <beit/core/version.hpp>
 #include <beit/io/json.hpp>
 #include <beit/io/safetensors.hpp>

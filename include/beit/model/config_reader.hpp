@@ -119,6 +119,7 @@ BEIT_COLD inline Size read_input_size(const JsonField& field, Index channels, bo
   if (array == nullptr || array->size() != 3) field.fail("[channels, height, width]");
   const auto at = [&](std::size_t i) { return field.at((*array)[i]).integer(); };
   if (at(0) != channels && !also_elsewhere) field.fail(concat({channels, " channels"}));
+  if (at(1) < 1 || at(2) < 1) field.fail("[channels, height, width], all at least 1");
   return {at(1), at(2)};
 }
 
@@ -140,13 +141,21 @@ BEIT_COLD inline void read_pass_order(const JsonField& object, Preprocessing& pr
   read_named(object, "pass_order", pass_order_from_name, preprocessing.pass_order);
 }
 
-/// Reads what `cfg` says of the preprocessing, but for the size, of images with so many channels.
+/// Reads what `cfg` says of the preprocessing, but for the size, which is known, of images with so many channels.
 BEIT_COLD inline void read_preprocessing(const JsonField& cfg, Index channels, Preprocessing& preprocessing) {
   read_named(cfg, "interpolation", interpolation_from_name, preprocessing.interpolation);
   read_named(cfg, "crop_mode", crop_mode_from_name, preprocessing.crop_mode);
-  if (const JsonField f = cfg["crop_pct"]; f.present()) preprocessing.crop_pct = f.number();
+  if (const JsonField f = cfg["crop_pct"]; f.present()) {
+    preprocessing.crop_pct = f.number();
+    if (const std::string_view wanted = crop_fault(preprocessing); !wanted.empty()) f.fail(wanted);
+  }
   if (const JsonField f = cfg["mean"]; f.present()) preprocessing.mean = f.numbers(channels);
-  if (const JsonField f = cfg["std"]; f.present()) preprocessing.std = f.numbers(channels);
+  if (const JsonField f = cfg["std"]; f.present()) preprocessing.std = f.divisors(channels);
+  if (preprocessing.mean.size() != preprocessing.std.size()) {
+    const JsonField f = cfg["std"].present() ? cfg["std"] : cfg["mean"];
+    f.fail(concat({cfg["std"].present() ? preprocessing.mean.size() : preprocessing.std.size(),
+                   " numbers, as many as the ", cfg["std"].present() ? "mean" : "std", " has"}));
+  }
   read_pass_order(cfg, preprocessing);
 }
 

@@ -92,6 +92,11 @@ class ImageProcessorReader {
   ImageProcessorReader(const JsonField& json, const JsonField& fallback)
       : json_(json), type_(image_processor_type(json, fallback)) {}
 
+  /// The place of the size that read() returns, for messages.
+  std::string size_where() const {
+    return concat({json_.where(), flag("do_center_crop", type_.do_center_crop) ? ": crop_size" : ": size"});
+  }
+
   /// Returns the preprocessing of a model with so many channels, for images of `wanted` pixels. ConfigError if it gives
   /// another size (0 x 0: any size is right), if the files contradict themselves, or for what the library can't do.
   BEIT_COLD Preprocessing read(Index channels, Size wanted) const {
@@ -118,8 +123,15 @@ class ImageProcessorReader {
       result.rescale_factor = json_.has("rescale_factor") ? json_["rescale_factor"].number() : 1.0 / 255;
     }
     if (flag("do_normalize", true)) {
-      result.mean = numbers("image_mean", type_.normalisation.mean, channels);
-      result.std = numbers("image_std", type_.normalisation.std, channels);
+      result.mean = json_.has("image_mean")
+                        ? json_["image_mean"].numbers(channels)
+                        : std::vector<float>(type_.normalisation.mean, type_.normalisation.mean + 3);
+      result.std = json_.has("image_std") ? json_["image_std"].divisors(channels)
+                                          : std::vector<float>(type_.normalisation.std, type_.normalisation.std + 3);
+      if (result.mean.size() != result.std.size()) {
+        fail("image_std", concat({result.std.size(), " numbers"}),
+             concat({result.mean.size(), ", as many as image_mean has"}));
+      }
     } else {
       result.mean.assign(3, 0.0f);
       result.std.assign(3, 1.0f);
@@ -162,17 +174,16 @@ class ImageProcessorReader {
     if (integer_in(field.value()) != nullptr && number_is_edge) return {side(field), 0};
     result = field.size();
     if (result.height < 1 || result.width < 1) field.fail("sides of at least 1");
+    if (result.height > max_image_side || result.width > max_image_side) field.fail(too_long());
     return result;
   }
   static Index side(const JsonField& field) {
     const Index pixels = field.integer();
     if (pixels < 1) field.fail("at least 1");
+    if (pixels > max_image_side) field.fail(too_long());
     return pixels;
   }
-
-  std::vector<float> numbers(const char* key, const float (&missing)[3], Index channels) const {
-    return json_.has(key) ? json_[key].numbers(channels) : std::vector<float>(missing, missing + 3);
-  }
+  static std::string too_long() { return concat({"sides of at most ", max_image_side}); }
 
   /// EfficientNet's processor divides by the deviation a second time.
   void refuse_second_normalisation() const {

@@ -1,6 +1,8 @@
 // Reads JSON values of expected types.
 #pragma once
 
+#include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
@@ -114,7 +116,8 @@ class JsonField {
     if (sides->size() != 2) fail("a number or [height, width]");
     return {at(sides->front()).integer(), at(sides->back()).integer()};
   }
-  /// A number for each of `channels`, or for red, green and blue; one number stands for all channels.
+  /// A number for each of `channels`, or for red, green and blue; one number stands for all channels. All are finite
+  /// as floats.
   BEIT_COLD std::vector<float> numbers(Index channels) const {
     const auto* const array = array_in(*value_);
     const bool one = array == nullptr ? value_->is_number() : array->size() == 1;
@@ -124,11 +127,17 @@ class JsonField {
     std::vector<float> numbers;
     if (one) {
       const JsonField number = array == nullptr ? *this : at(array->front());
-      numbers.assign(static_cast<std::size_t>(channels), static_cast<float>(number.number()));
+      numbers.assign(static_cast<std::size_t>(channels), number.finite_float());
     } else {
-      for (const nlohmann::json& x : *array) numbers.push_back(static_cast<float>(at(x).number()));
+      for (const nlohmann::json& x : *array) numbers.push_back(at(x).finite_float());
     }
     return numbers;
+  }
+  /// Numbers that divide: none is 0.
+  BEIT_COLD std::vector<float> divisors(Index channels) const {
+    std::vector<float> result = numbers(channels);
+    if (std::find(result.begin(), result.end(), 0.0f) != result.end()) fail("numbers other than 0");
+    return result;
   }
 
   [[noreturn]] BEIT_COLD void fail(std::string_view wanted) const {
@@ -136,6 +145,12 @@ class JsonField {
   }
 
  private:
+  float finite_float() const {
+    const auto result = static_cast<float>(number());
+    if (!std::isfinite(result)) fail("a number within float's range");
+    return result;
+  }
+
   JsonField(const nlohmann::json& value, const nlohmann::json& file, const std::string& where)
       : value_(&value), file_(&file), where_(&where) {}
 

@@ -193,9 +193,10 @@ BEIT_COLD BEIT_INLINE Size Loading::wanted_image_size(Size unit, const char* uni
 
 BEIT_COLD BEIT_INLINE void Loading::set_preprocessing(Size size, Preprocessing& preprocessing) const {
   if (options_.preprocessing && options_.preprocessing->input_size != size) {
-    throw ArgumentError(
-        concat({loader_, ": found preprocessing for an input_size of ", size_text(options_.preprocessing->input_size),
-                ", wanted the model's image size ", size_text(size)}));
+    const std::string& where = options_.preprocessing_where;
+    throw ArgumentError(concat(
+        {where.empty() ? concat({loader_, ": found preprocessing for an input_size of "}) : concat({where, ": found "}),
+         size_text(options_.preprocessing->input_size), ", wanted the model's image size ", size_text(size)}));
   }
   if (options_.preprocessing) preprocessing = *options_.preprocessing;
   if (options_.pass_order) preprocessing.pass_order = *options_.pass_order;

@@ -38,6 +38,8 @@ struct LoadOptions {
   std::vector<std::string> labels{};
   /// The preprocessing of images, which replaces the file's. Its input_size must be the model's.
   std::optional<Preprocessing> preprocessing{};
+  /// The file and key of that preprocessing's size, which messages name; empty: the name of the loading function.
+  std::string preprocessing_where{};
   /// The order of the resize's passes, which replaces that of the preprocessing.
   std::optional<PassOrder> pass_order{};
   /// For load_any and its kin: the precision in which matrices are stored and multiplied. None: Precision::float32.

@@ -20,13 +20,17 @@ namespace beit::inline BEIT_ABI {
 ///   transformers' preprocessor_config.json or processor_config.json, which names its image_processor_type;
 ///   timm's config.json or a pretrained_cfg alone, with input_size; fields that it lacks have timm's defaults.
 /// Either may have a `pass_order`, which is this library's.
-/// ConfigError for another file, for a value of the wrong kind, and for what the library can't do.
+/// ConfigError for another file, for a value of the wrong kind, and for what the library can't do. `size_where`, if
+/// given, becomes the place of the input_size, for LoadOptions::preprocessing_where: "file.json: crop_size".
 [[nodiscard]] BEIT_COLD inline Preprocessing preprocessing_from_json(const nlohmann::json& json,
-                                                                     const std::string& where) {
+                                                                     const std::string& where,
+                                                                     std::string* size_where = nullptr) {
   const detail::JsonField root(json, where);
   const detail::JsonField inner = root["image_processor"], processor = inner.present() ? inner : root;
   if (processor["image_processor_type"].present() || processor["feature_extractor_type"].present()) {
-    Preprocessing result = detail::ImageProcessorReader(processor, root.missing()).read(3, {});
+    const detail::ImageProcessorReader reader(processor, root.missing());
+    Preprocessing result = reader.read(3, {});
+    if (size_where != nullptr) *size_where = reader.size_where();
     detail::read_pass_order(processor, result);
     detail::read_pass_order(root, result);
     return result;
@@ -40,6 +44,7 @@ namespace beit::inline BEIT_ABI {
   }
   Preprocessing result = detail::timm_preprocessing();
   result.input_size = detail::read_input_size(cfg["input_size"], 3);
+  if (size_where != nullptr) *size_where = cfg["input_size"].where();
   detail::read_preprocessing(cfg, 3, result);
   detail::read_pass_order(root, result);
   return result;
