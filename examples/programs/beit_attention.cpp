@@ -14,6 +14,7 @@
 #include <beit/beit.hpp>
 
 #include "attention_picture.hpp"
+#include "inputs/finite.hpp"
 #include "paths.hpp"
 #include "pca.hpp"
 #include "picture_file.hpp"
@@ -76,11 +77,15 @@ std::string head_text(const Options& options, const beit::Config& config) {
   return "Head " + std::to_string(*options.head) + " (of 0-" + std::to_string(config.num_heads - 1) + ")";
 }
 
+std::span<const float> numbers_of(const beit::Matrix& values) {
+  return {values.data(), static_cast<std::size_t>(values.size())};
+}
+
 /// Writes numbers for --npy, in rows of `shape`.
 void write_npy(const std::string& path, const beit::Matrix& values, std::vector<Index> shape) {
   if (path.empty()) return;
   beit::NpyWriter file(programs::path_of(path), std::move(shape));
-  file.write(std::span(values.data(), static_cast<std::size_t>(values.size())));
+  file.write(numbers_of(values));
   file.close();
 }
 
@@ -92,6 +97,7 @@ programs::AttentionPicture attention_picture(const beit::AnyBeit& model, const b
   std::vector<Index> blocks;
   if (!options.rollout) blocks.push_back(options.block);
   const std::vector<beit::Matrix> weights = model.forward_attention(x, blocks, workspace);
+  for (const beit::Matrix& block : weights) programs::require_finite(options.image, numbers_of(block));
 
   Eigen::MatrixXd map;  // (N, N)
   std::string what, where;
@@ -136,6 +142,7 @@ programs::AttentionPicture pca_picture(const beit::AnyBeit& model, const beit::M
   const beit::Intermediates features = model.forward_intermediates(
       x, {.indices = {options.block}, .norm = true, .stop_early = true, .output_fmt = beit::OutputFormat::nlc},
       workspace);
+  programs::require_finite(options.image, numbers_of(features.intermediates[0]));
   const programs::PrincipalComponents components = programs::principal_components(features.intermediates[0], 3);
   const beit::Matrix scores(beit::RowMajorMatrix(components.scores.cast<float>()));
   write_npy(options.npy, scores, {config.grid().width, 3});

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include <CLI/CLI.hpp>
@@ -15,6 +16,7 @@
 
 #include "demo_model.hpp"
 #include "demo_tokenizer.hpp"
+#include "embed/finished_row.hpp"
 #include "embed/folder_lock.hpp"
 #include "embed/job.hpp"
 #include "embed/merge.hpp"
@@ -38,6 +40,7 @@ struct Options : programs::Options {
   std::string plot;
   std::string tokens = "pooled";
   std::string dtype = "float32";
+  bool normalize = false;
   std::int64_t shard_size = 1000;
   std::string shard;  // an index, "auto", or empty
   std::optional<std::int64_t> num_shards;
@@ -60,8 +63,10 @@ std::vector<beit::Index> row_shape(const beit::Config& config, const std::string
 
 /// The options on which the numbers depend. The number of tasks and threads and the batch size aren't among them.
 programs::Json job_options(const Options& options, beit::PassOrder pass_order) {
-  programs::Json job{
-      {"program", "beit-embed " BEIT_VERSION}, {"dtype", options.dtype}, {"shard_size", options.shard_size}};
+  programs::Json job{{"program", "beit-embed " BEIT_VERSION},
+                     {"dtype", options.dtype},
+                     {programs::normalize_key, options.normalize},
+                     {"shard_size", options.shard_size}};
   job.update(programs::feature_options(options, options.visual() ? programs::demo_tokenizer() : programs::demo_model(),
                                        options.tokens, pass_order));
   return job;
@@ -135,15 +140,22 @@ class Embedder {
     for (const beit::Index n : row_shape()) size *= static_cast<std::size_t>(n);
     // Patch tokens come after the class token.
     const std::size_t first = options_.tokens == "patch" ? static_cast<std::size_t>(config_.embed_dim) : 0;
+    programs::FinishedRow finished(options_.normalize, options_.npy_type());
+    const auto fail = [&](const programs::Item& item) {
+      programs::print_error(app_, item.path + ": " + item.error);
+      output.write(item, std::nullopt);
+      ++counts.failed;
+    };
     const auto write = [&](const programs::Item& item, auto numbers) {
-      if (!numbers.empty()) {
-        output.write(item, numbers.subspan(first, size));
-        ++counts.embedded;
-      } else {
-        programs::print_error(app_, item.path + ": " + item.error);
-        output.write(item, std::nullopt);
-        ++counts.failed;
+      if (numbers.empty()) return fail(item);
+      auto row = numbers.subspan(first, size);
+      if (std::string fault = finished.finish(row); !fault.empty()) {
+        programs::Item failed = item;
+        failed.error = std::move(fault);
+        return fail(failed);
       }
+      output.write(item, row);
+      ++counts.embedded;
     };
     if (tokenizer_) {
       const auto encode = [this](const beit::ConstRows& x) {
@@ -326,6 +338,9 @@ void add_output_options(CLI::App& app, Options& options) {
                  "Number type of the features: float32, or float16 for half the size [float32]")
       ->option_text("TYPE")
       ->check(CLI::IsMember({"float32", "float16"}));
+  app.add_flag("--normalize", options.normalize,
+               "Write vectors of unit length, so that inner products are cosines: faiss, autofaiss and\n"
+               "clip-retrieval search by inner product");
 }
 
 /// Adds the options that say how the work is divided, and which part of it is this process's.
@@ -365,6 +380,9 @@ void require_consistent(const CLI::App& app, const Options& options) {
   if (options.visual() && is_given("--dtype")) {
     throw CLI::ValidationError(
         "--dtype applies to features only: found it together with --tokens visual, which are int32");
+  }
+  if (options.normalize && !is_vector(options.tokens)) {
+    throw CLI::ValidationError("--normalize needs one vector per image: found --tokens " + options.tokens);
   }
   if (!options.plot.empty() && !is_vector(options.tokens)) {
     throw CLI::ValidationError("--plot needs one vector per image: found --tokens " + options.tokens);

@@ -15,6 +15,7 @@
 
 #include "demo_masked_model.hpp"
 #include "demo_tokenizer.hpp"
+#include "inputs/finite.hpp"
 #include "inputs/sources.hpp"
 #include "json_lines.hpp"
 #include "mask_picture.hpp"
@@ -83,6 +84,7 @@ struct Score {
 struct Result {
   beit::Tokens wanted, predicted;
   Score score;
+  std::string fault;  // why the prediction can't be used; empty if it can
 };
 
 class Masker {
@@ -107,7 +109,7 @@ class Masker {
   Result run(const beit::Image& image, const float* x, const std::vector<std::uint8_t>& mask,
              beit::Workspace& workspace) const {
     const Index patches = config().grid().area(), vocabulary = config().vocab_size;
-    Result result{{config().grid(), std::vector<std::int32_t>(static_cast<std::size_t>(patches))}, {}, {}};
+    Result result{{config().grid(), std::vector<std::int32_t>(static_cast<std::size_t>(patches))}, {}, {}, {}};
     const beit::Matrix small =
         beit::preprocess(preprocessing_, std::span(&image, 1), workspace, beit::TensorLayout::channels_last);
     tokenizer_->encode(small, workspace, result.wanted.values);
@@ -115,6 +117,7 @@ class Masker {
     beit::Matrix logits(patches, vocabulary);
     model_->forward(Eigen::Map<const beit::RowMajorMatrix>(x, 1, 3 * config().image_size.area()), mask, workspace,
                     logits);
+    result.fault = programs::fault_of(std::span<const float>(logits.data(), static_cast<std::size_t>(logits.size())));
     for (Index i = 0; i < patches; ++i) {
       if (mask[static_cast<std::size_t>(i)] == 0) continue;
       const float* const row = logits.row(i);
@@ -228,6 +231,11 @@ int mask_images(const CLI::App& app, const Options& options) {
         options.mask.empty() ? beit::block_mask(grid, options.ratio, seed) : parse_mask(options.mask, grid);
     const beit::Matrix x = beit::preprocess(config, std::span(&*image, 1), workspace);
     const Result result = masker.run(*image, x.data(), mask, workspace);
+    if (!result.fault.empty()) {
+      programs::print_error(app, item.path + ": " + result.fault);
+      failed = true;
+      continue;
+    }
     all.add(result.score);
     print(options, item.path, result.score, seed);
     if (npy) npy->write(item.path, rows_of(result, mask));

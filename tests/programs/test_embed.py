@@ -19,6 +19,8 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 from PIL import Image
+from safetensors import safe_open
+from safetensors.numpy import save_file
 
 from test_programs import BUILD, DIM, GRID, MODEL, lines, posix, run, run_on_terminal, screen, write_image
 
@@ -27,8 +29,8 @@ SCHEDULERS = ("SLURM_", "JOB_COMPLETION_INDEX", "PARALLEL_SEQ", "OMPI_COMM_WORLD
 CLEAN = {name: value for name, value in os.environ.items() if not name.startswith(SCHEDULERS)}
 
 
-def embed(*arguments, status=0, environment={}, **options):
-    result = run("beit-embed", "--model", MODEL, *arguments, env=CLEAN | environment, **options)
+def embed(*arguments, status=0, environment={}, model=MODEL, **options):
+    result = run("beit-embed", "--model", model, *arguments, env=CLEAN | environment, **options)
     assert result.returncode == status, result.stderr.decode()
     return result
 
@@ -297,6 +299,112 @@ def test_links(photos, tmp_path):
     assert [found["path"] for found in failed_of(tmp_path / "out")] == [str(folder / "gone.png")]
 
 
+# Rows that no one can use
+
+
+@pytest.fixture(scope="module")
+def overflowing(photos, tmp_path_factory):
+    """Makes models of which a feature exceeds a limit for half of the photographs, and says for which."""
+    folder = tmp_path_factory.mktemp("overflowing")
+    embed("--output", folder / "features.npy", photos, status=1)
+    names = np.array((folder / "features.txt").read_text().splitlines())
+    with safe_open(MODEL, "numpy") as file:
+        tensors, metadata = {name: file.get_tensor(name) for name in file.keys()}, file.metadata()
+    # The feature whose numbers are the largest beside its factors, so that these don't overflow themselves.
+    features = np.abs(np.load(folder / "features.npy").astype(np.float64))
+    factors = np.maximum(np.abs(tensors["fc_norm.weight"]), np.abs(tensors["fc_norm.bias"]))
+    column = np.argmax(np.median(features, axis=0) / factors)
+    ordered = np.sort(features[:, column])
+    between = (ordered[len(ordered) // 2] + ordered[len(ordered) // 2 + 1]) / 2
+    larger = features[:, column] > between
+
+    def make(limit):
+        changed = dict(tensors)
+        for name in ("fc_norm.weight", "fc_norm.bias"):
+            changed[name] = tensors[name].copy()
+            changed[name][column] *= limit / between
+        path = folder / f"{limit:.2g}.safetensors"
+        save_file(changed, path, metadata=metadata)
+        return path, list(names[larger]), larger
+
+    return make
+
+
+def test_rows_that_are_not_finite_are_failures(overflowing, photos, tmp_path):
+    model, failing, larger = overflowing(np.finfo(np.float32).max)
+    result = embed("--output", tmp_path / "out", "--shard-size", 4, photos, model=model)
+    rows = rows_of(tmp_path / "out")
+    assert np.isfinite(rows).all() and len(rows) == len(metadata_of(tmp_path / "out")) == np.sum(~larger)
+    found = {failure["path"]: failure["error"] for failure in failed_of(tmp_path / "out")}
+    assert [path for path, error in found.items() if "damaged" not in path] == failing
+    assert all(error == "the model's result is infinite" for path, error in found.items() if path in failing)
+    assert {f"beit-embed: {path}: the model's result is infinite" for path in failing} < set(lines(result.stderr))
+    embed("--output", tmp_path / "out.npy", photos, model=model, status=1)
+    assert np.array_equal(np.load(tmp_path / "out.npy"), rows)
+    assert len((tmp_path / "out.txt").read_text().splitlines()) == len(rows)
+    # The other programs say it instead of showing numbers, too.
+    good = next(found["path"] for found in metadata_of(tmp_path / "out"))
+    result = run("beit-classify", "--model", model, failing[0], good)
+    line, = lines(result.stderr)
+    assert result.returncode == 1 and line.startswith(f"beit-classify: {failing[0]}: the model's result is ")
+    assert b"nan" not in result.stdout and result.stdout.count(b"%") == 5
+    result = run("beit-search", "--model", model, "--index", tmp_path / "out", failing[0])
+    assert result.returncode == 1 and lines(result.stderr) == [f"beit-search: {failing[0]}: the model's result is infinite"]
+
+
+def test_float16_holds_what_is_written(overflowing, photos, tmp_path):
+    model, failing, larger = overflowing(65520.0)
+    embed("--output", tmp_path / "whole", photos, model=model)
+    result = embed("--output", tmp_path / "half", "--dtype", "float16", photos, model=model)
+    wanted = rows_of(tmp_path / "whole")[~larger].astype(np.float16)
+    assert np.isfinite(wanted).all() and np.array_equal(rows_of(tmp_path / "half"), wanted)
+    errors = [failure["error"] for failure in failed_of(tmp_path / "half") if failure["path"] in failing]
+    assert len(errors) == len(failing)
+    assert all(error.startswith("found a feature of ") and error.endswith("float16 can't hold: use --dtype float32") for error in errors)
+    assert result.stderr.count(b"float16 can't hold") == len(failing)
+    # Unit length makes room for them.
+    embed("--output", tmp_path / "unit", "--dtype", "float16", "--normalize", photos, model=model)
+    assert len(rows_of(tmp_path / "unit")) == len(larger)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_search_names_the_row_that_is_not_finite(value, photos, tmp_path):
+    embed("--output", tmp_path / "out", "--shard-size", 4, photos / "cat")
+    embed("--output", tmp_path / "out.npy", photos / "cat")
+    for array in (tmp_path / "out/img_emb/img_emb_00001.npy", tmp_path / "out.npy"):
+        rows = np.load(array)
+        rows[2, 5] = value
+        np.save(array, rows)
+        index = array if array.parent == tmp_path else tmp_path / "out"
+        name = metadata_of(tmp_path / "out")[2 if index == array else 6]["path"]
+        result = run("beit-search", "--model", MODEL, "--index", index, photos / "cat.png")
+        assert (result.returncode, result.stdout) == (1, b"")
+        assert lines(result.stderr) == [f"beit-search: {array}: row 2 ({name}): found NaN or infinity, wanted finite numbers"]
+
+
+def test_normalize(photos, reference, tmp_path):
+    embed("--output", tmp_path / "out", "--shard-size", 4, "--normalize", photos)
+    embed("--output", tmp_path / "out.npy", "--normalize", photos, status=1)
+    rows, plain = rows_of(tmp_path / "out"), reference[1].astype(np.float64)
+    wanted = plain / np.linalg.norm(plain, axis=1, keepdims=True)
+    assert np.array_equal(rows, wanted.astype(np.float32)) and np.array_equal(np.load(tmp_path / "out.npy"), rows)
+    assert json.loads((tmp_path / "out/job.json").read_text())["normalize"] is True
+    # Cosines are the same, so the search finds the same images.
+    found = [run("beit-search", "--model", MODEL, "--index", index, photos / "cat.png", check=True).stdout
+             for index in (tmp_path / "out", reference[0])]
+    assert [line.split()[1] for line in found[0].splitlines()] == [line.split()[1] for line in found[1].splitlines()]
+    # A folder without the key was made by an older version.
+    embed("--output", tmp_path / "old", photos / "cat")
+    for path in (tmp_path / "old/job.json", *(tmp_path / "old/done").iterdir()):
+        path.write_text(path.read_text().replace('"normalize":false,', ""))
+    embed("--output", tmp_path / "old", photos / "cat")
+    result = embed("--output", tmp_path / "old", "--normalize", photos / "cat", status=1)
+    assert lines(result.stderr) == [f"beit-embed: {tmp_path / 'old'}: found shards made with normalize false, wanted true: use the "
+                                    "same model and options, or another folder"]
+    result = embed("--output", tmp_path / "no", "--normalize", "--tokens", "all", photos, status=2)
+    assert b"--normalize needs one vector per image: found --tokens all" in result.stderr
+
+
 # Restarts
 
 
@@ -366,7 +474,8 @@ def test_interrupt_leaves_nothing_half_written(number, photos, tmp_path):
 @pytest.mark.parametrize("options, name", [
     (["--dtype", "float16"], "dtype"), (["--tokens", "class"], "tokens"), (["--precision", "bfloat16"], "precision"),
     (["--shard-size", "5"], "shard_size"), (["--model", MODEL.with_name("model_bf16.safetensors")], "model"),
-    (["--max-pixels", "1000"], "max_pixels"), (["--apply-exif-orientation"], "apply_exif_orientation")])
+    (["--max-pixels", "1000"], "max_pixels"), (["--normalize"], "normalize"),
+    (["--apply-exif-orientation"], "apply_exif_orientation")])
 def test_another_job_is_refused(options, name, photos, reference, tmp_path):
     out = tmp_path / "out"
     shutil.copytree(reference[0], out)

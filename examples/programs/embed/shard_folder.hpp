@@ -31,6 +31,9 @@ using Json = nlohmann::ordered_json;
 /// The option that names the order of the resize's passes.
 inline constexpr const char* pass_order_key = "pass_order";
 
+/// The option that says whether rows have unit length.
+inline constexpr const char* normalize_key = "normalize";
+
 /// Writes JSON as one line. File names need not be UTF-8, but JSON must be.
 inline std::string json_line(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace) + '\n';
@@ -173,10 +176,11 @@ class ShardFolder {
     return found;
   }
 
-  /// An option in a record, or null. Records without an order are older than the option: they were made across first.
+  /// An option in a record, or null. A record without an option that came later was made by its default.
   static Json option_of(const Json& job, const std::string& key) {
     if (job.is_object() && job.contains(key)) return job[key];
-    return key == pass_order_key ? Json(beit::pass_order_name(beit::PassOrder::across_first)) : Json(nullptr);
+    if (key == pass_order_key) return beit::pass_order_name(beit::PassOrder::across_first);
+    return key == normalize_key ? Json(false) : Json(nullptr);
   }
 
   void require_same(const Json& found, const Json& wanted) const {

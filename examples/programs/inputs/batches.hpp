@@ -22,6 +22,7 @@
 #include <beit/beit.hpp>
 
 #include "../paths.hpp"
+#include "finite.hpp"
 #include "input_progress.hpp"
 #include "item.hpp"
 #include "stop.hpp"
@@ -213,21 +214,23 @@ inline std::span<const std::int32_t> numbers_of(const std::vector<std::int32_t>&
 
 /// Runs a model on batch after batch. `forward` maps x (B, 3*H*W) to a matrix, or a vector of tokens, with the same
 /// number of elements for each image. `visit(item, numbers)` is called for each image in order, with its numbers, or
-/// with none if the image can't be read. The progress line is cleared before `visit` prints.
+/// with none if the item has an error: the image can't be read, or a number isn't finite. The progress line is cleared
+/// before `visit` prints.
 template <typename Forward, typename Visit>
 void run_batches(Batches& batches, InputProgress& progress, const Forward& forward, const Visit& visit) {
   std::size_t done = 0;
-  while (const Batch* const batch = batches.next()) {
+  while (Batch* const batch = batches.next()) {
     using Out = std::invoke_result_t<Forward, beit::ConstRows>;
     const Out out = batch->rows > 0 ? forward(beit::ConstRows(batch->x.map().topRows(batch->rows))) : Out();
     const auto numbers = numbers_of(out);
     const std::size_t count = batch->rows > 0 ? numbers.size() / static_cast<std::size_t>(batch->rows) : 0;
     progress.clear();
     std::size_t begin = 0;
-    for (const Item& item : batch->items) {
-      const std::size_t own = item.error.empty() ? count : 0;
-      visit(item, numbers.subspan(begin, own));
-      begin += own;
+    for (Item& item : batch->items) {
+      const auto own = numbers.subspan(begin, item.error.empty() ? count : 0);
+      begin += own.size();
+      if (item.error.empty()) item.error = fault_of(own);
+      visit(std::as_const(item), item.error.empty() ? own : own.first(0));
     }
     std::cout.flush();
     if (stop_signal != 0) throw Interrupted();  // a closed pipe isn't worth an error message

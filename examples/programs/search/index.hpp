@@ -55,7 +55,8 @@ class EmbeddingIndex {
   beit::Index rows() const { return rows_; }
   beit::Index dim() const { return shards_.front().embeddings.cols(); }
 
-  /// Calls `visit(rows)` with all rows in order, in blocks (n, C).
+  /// Calls `visit(rows)` with all rows in order, in blocks (n, C). Where it throws beit::ArgumentError for rows that
+  /// aren't finite, this throws std::runtime_error with the file and the row.
   template <typename Visit>
   void for_each_block(const Visit& visit) const {
     constexpr beit::Index block = 4096;
@@ -63,7 +64,13 @@ class EmbeddingIndex {
     for (const Shard& shard : shards_) {
       for (beit::Index begin = 0; begin < shard.embeddings.rows(); begin += block) {
         const beit::Index count = std::min(block, shard.embeddings.rows() - begin);
-        visit(shard.embeddings.read(begin, count, buffer));
+        const beit::ConstRows rows = shard.embeddings.read(begin, count, buffer);
+        try {
+          visit(rows);
+        } catch (const beit::ArgumentError&) {
+          require_finite(shard, begin, rows);
+          throw;
+        }
         shard.embeddings.release(begin, count);
       }
     }
@@ -81,7 +88,7 @@ class EmbeddingIndex {
       for (beit::Index row = shard.first; row < end && next != rows.end() && *next < end; ++row) {
         const std::string& line = lines.next();
         if (row != *next) continue;
-        found[row] = shard.names.extension() == ".jsonl" ? entry_in(lines) : Entry{line};
+        found[row] = entry_of(shard, lines, line);
         while (next != rows.end() && *next == row) ++next;
       }
     }
@@ -92,13 +99,14 @@ class EmbeddingIndex {
   static constexpr std::string_view prefix = "img_emb_";
 
   struct Shard {
+    std::filesystem::path path;
     beit::MappedNpy embeddings;   // (n, C)
     std::filesystem::path names;  // one line per row
     beit::Index first;            // the index of its first row among all rows
   };
 
   void add(const std::filesystem::path& embeddings, const std::filesystem::path& names) {
-    Shard shard{beit::MappedNpy(embeddings), names, rows_};
+    Shard shard{embeddings, beit::MappedNpy(embeddings), names, rows_};
     if (!shards_.empty() && shard.embeddings.cols() != dim()) {
       throw std::runtime_error(name_of(embeddings) + ": found " + std::to_string(shard.embeddings.cols()) +
                                " columns, wanted " + std::to_string(dim()) + " as in the shards before it");
@@ -111,7 +119,21 @@ class EmbeddingIndex {
     shards_.push_back(std::move(shard));
   }
 
-  static Entry entry_in(const RowLines& lines) {
+  /// Throws std::runtime_error if one of the shard's rows from `begin` on isn't finite.
+  static void require_finite(const Shard& shard, beit::Index begin, const beit::ConstRows& rows) {
+    for (beit::Index i = 0; i < rows.rows(); ++i) {
+      if (rows.row(i).allFinite()) continue;
+      RowLines lines(shard.names, shard.embeddings.rows());
+      for (beit::Index line = 0; line < begin + i; ++line) lines.next();
+      const Entry entry = entry_of(shard, lines, lines.next());
+      throw std::runtime_error(name_of(shard.path) + ": row " + std::to_string(begin + i) + " (" + entry.path +
+                               "): found NaN or infinity, wanted finite numbers");
+    }
+  }
+
+  /// The entry in the line that `lines` has reached.
+  static Entry entry_of(const Shard& shard, const RowLines& lines, const std::string& line) {
+    if (shard.names.extension() != ".jsonl") return {line};
     std::optional<std::string> path = lines.text("path");
     if (!path) throw beit::FileError(lines.where() + ": found no \"path\"");
     return {std::move(*path), lines.text("label").value_or("")};
