@@ -26,6 +26,7 @@
 
 #include <beit/beit.hpp>
 
+#include "inputs/braces.hpp"
 #include "inputs/skipped.hpp"
 #include "inputs/stop.hpp"
 #include "model.hpp"
@@ -95,6 +96,13 @@ inline void add_options(CLI::App& app, Options& options, bool takes_images = tru
                    "Image files and folders, which are searched recursively, sorted by name")
         ->option_text(" ")
         ->required();
+    app.parse_complete_callback([&options] {
+      try {
+        options.images = expand_braces(options.images);
+      } catch (const beit::ArgumentError& error) {
+        throw CLI::ValidationError(error.what());
+      }
+    });
   }
   app.add_option("-m,--model", options.model,
                  "Weights (.safetensors), or a folder with model.safetensors and config.json\n"

@@ -314,6 +314,58 @@ def test_labels_in_json_and_of_parts_of_a_sample(image, tmp_path):
     assert skipped == "3 files skipped: 3 .json"
 
 
+# Names of WebDataset and img2dataset
+
+
+@pytest.mark.parametrize("name, wanted", [
+    ("s-{000..003}.tar", "s-000 s-001 s-002 s-003"), ("s-{3..1}.tar", "s-3 s-2 s-1"), ("s-{01..10..3}.tar", "s-01 s-04 s-07 s-10"),
+    ("{train,val}-{0..1}.tar", "train-0 train-1 val-0 val-1"), ("s-{{1..2},x}.tar", "s-1 s-2 s-x"), ("s-{-1..1}.tar", "s--1 s-0 s-1"),
+    ("s-{a}.tar", "s-{a}"), ("s-{1..}{.tar", "s-{1..}{"),  # no braces to expand
+])
+def test_braces(name, wanted, image, tmp_path):
+    for shard in wanted.split():
+        (tmp_path / f"{shard}.tar").write_bytes(tar_of((f"{shard}.png", image.read_bytes())))
+    embed("--output", tmp_path / "out", tmp_path / name)
+    assert [found["path"].split("/")[-1] for found in metadata_of(tmp_path / "out")] == [f"{shard}.png" for shard in wanted.split()]
+
+
+def test_braces_in_names_of_files(image, tmp_path):
+    for name in ("{1..2}.png", "1.png", "2.png"):
+        shutil.copy(image, tmp_path / name)
+    assert [json.loads(line)["image"] for line in lines(classify("--json", tmp_path / "{1..2}.png").stdout)] == [str(tmp_path / "{1..2}.png")]
+    (tmp_path / "{1..2}.png").unlink()
+    assert [json.loads(line)["image"] for line in lines(classify("--json", tmp_path / "{1..2}.png").stdout)] == [
+        str(tmp_path / "1.png"), str(tmp_path / "2.png")]
+    # A line of a list is one name.
+    (tmp_path / "list").write_text(f"{tmp_path}/{{1..2}}.png\n")
+    assert b"{1..2}.png: " in classify("--list", tmp_path / "list", status=1).stderr
+    result = embed("--output", tmp_path / "out", tmp_path / "{0..2}.png", status=1)
+    assert lines(result.stderr)[0].startswith(f"beit-embed: {tmp_path}/0.png: found nothing there")
+    result = embed("--output", tmp_path / "out", "{0..999}-{0..9999}.tar", status=2)
+    assert b"found braces that stand for more than 1000000 names, wanted fewer: use --list" in result.stderr
+
+
+def test_layouts_of_img2dataset(image, tmp_path):
+    picture, sidecars = image.read_bytes(), (("txt", b"a caption"), ("json", b'{"key": "000000000", "caption": "a caption"}'))
+    (tmp_path / "files/00000").mkdir(parents=True)
+    (tmp_path / "tars").mkdir()
+    (tmp_path / "parquet").mkdir()
+    for kind, data in (("png", picture), *sidecars):
+        (tmp_path / f"files/00000/000000000.{kind}").write_bytes(data)
+    (tmp_path / "tars/00000.tar").write_bytes(tar_of(*[(f"000000000.{kind}", data) for kind, data in (("png", picture), *sidecars)]))
+    for folder in ("files", "tars", "parquet"):
+        (tmp_path / folder / "00000.parquet").write_bytes(b"PAR1")
+        (tmp_path / folder / "00000_stats.json").write_bytes(b"{}")
+    for folder, path in (("files", "files/00000/000000000.png"), ("tars", "tars/00000.tar/000000000.png")):
+        result = embed("--output", tmp_path / "out" / folder, tmp_path / folder)
+        assert [found["path"] for found in metadata_of(tmp_path / "out" / folder)] == [str(tmp_path / path)]
+        assert lines(result.stderr) == ["beit-embed: 4 files skipped: 2 .json, 1 .parquet, 1 .txt"]
+    advice = "images inside parquet files can't be read; img2dataset writes tar files with --output_format webdataset"
+    for name, text in (("parquet", "found no image files in the folder"), ("parquet/00000.parquet", "is no image")):
+        result = embed("--output", tmp_path / "out" / name, tmp_path / name, status=1)
+        assert lines(result.stderr)[0] == f"beit-embed: {tmp_path / name}: {text}: {advice}"
+
+
 @pytest.mark.parametrize("compression", ["", "gz"])
 def test_tar_from_standard_input(compression, image, tmp_path):
     path = tmp_path / "a.tar"

@@ -45,6 +45,8 @@ class Skipped {
     }
   }
 
+  /// Whether files of this kind were skipped.
+  bool has(const std::string& kind) const { return kinds_.contains(kind); }
   /// Whether nothing was skipped.
   bool empty() const { return kinds_.empty() && folders_ == 0; }
 

@@ -53,7 +53,11 @@ class Sources : public ItemSource {
         }
         const bool found = walk_->found();
         walk_.reset();
-        if (!found) return numbered(Item{.path = folder_, .error = "found no image files in the folder"});
+        if (!found) {
+          return numbered(Item{.path = folder_,
+                               .error = "found no image files in the folder" +
+                                        (skipped_.has(parquet) ? parquet_advice : std::string())});
+        }
       } else if (!arguments_.empty()) {
         const std::string argument = std::move(arguments_.front());
         arguments_.pop_front();
@@ -93,9 +97,14 @@ class Sources : public ItemSource {
   }
 
   std::optional<Item> numbered(std::optional<Item> item) {
+    if (item->error.empty() && item->path.ends_with(parquet)) item->error = "is no image" + parquet_advice;
     item->index = count_++;
     return item;
   }
+
+  static constexpr const char* parquet = ".parquet";
+  static inline const std::string parquet_advice =
+      ": images inside parquet files can't be read; img2dataset writes tar files with --output_format webdataset";
 
   std::deque<std::string> arguments_;
   FolderContents contents_;
