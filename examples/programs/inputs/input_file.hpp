@@ -31,7 +31,7 @@ class InputFile {
       : path_(std::move(path)), what_(what), stopping_(&stopping) {
 #if defined(_WIN32)
     if (path_ != "-") file_.open(path_, std::ios::binary);
-    if (!file_) throw beit::FileError(path_ + ": " + what_);
+    if (!file_) fail();
 #else
     if (path_ != "-") file_ = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC);
     if (file_ < 0) fail();
@@ -51,6 +51,7 @@ class InputFile {
 #if defined(_WIN32)
     std::istream& stream = path_ == "-" ? std::cin : file_;
     stream.read(buffer_.data(), buffer_bytes);
+    if (stream.bad()) fail();
     buffer_.resize(static_cast<std::size_t>(stream.gcount()));
 #else
     ::pollfd waiting{file_, POLLIN, 0};
@@ -74,11 +75,12 @@ class InputFile {
  private:
   static constexpr std::size_t buffer_bytes = 65536;
 
-#if !defined(_WIN32)
   [[noreturn]] void fail() const {
     const std::string name = path_ == "-" ? "standard input" : path_;
     throw beit::FileError(name + ": " + what_ + ": " + std::generic_category().message(errno));
   }
+
+#if !defined(_WIN32)
   int file_ = 0;  // standard input
 #else
   std::ifstream file_;

@@ -15,7 +15,9 @@
 #include <system_error>
 #include <utility>
 
-#if !defined(_WIN32)
+#if defined(_WIN32)
+#include <share.h>
+#else
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -114,7 +116,8 @@ class RegularFile {
  private:
 #if defined(_WIN32)
   BEIT_COLD void open() {
-    if (const int error = ::_wfopen_s(&file_, path_.c_str(), L"rb"); error != 0) fail("opened", error);
+    file_ = ::_wfsopen(path_.c_str(), L"rb", _SH_DENYNO);  // others may write meanwhile, as on POSIX
+    if (file_ == nullptr) fail("opened", errno);
     std::error_code code;
     size_ = static_cast<std::size_t>(std::filesystem::file_size(path_, code));
     if (code) {
