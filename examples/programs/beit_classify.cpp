@@ -237,7 +237,7 @@ int classify(const CLI::App& app, const Options& options) {
   });
   programs::print_skipped(app, options, skipped);
   if (files) files->close();
-  return failed ? 1 : 0;
+  return failed || skipped.unreachable() > 0 ? 1 : 0;
 }
 
 }  // namespace

@@ -25,6 +25,7 @@
 #include "embed/plot_output.hpp"
 #include "embed/shard_folder.hpp"
 #include "embed/task.hpp"
+#include "embed/task_inputs.hpp"
 #include "inputs/batches.hpp"
 #include "inputs/input_progress.hpp"
 #include "output.hpp"
@@ -96,10 +97,11 @@ void print_task(const CLI::App& app, const Options& options, const programs::Tas
 /// Throws FileError if an argument doesn't exist, so that a mistyped name is found before a job of hours begins.
 void require_arguments(const std::vector<std::string>& names) {
   for (const std::string& name : names) {
+    if (name == "-") continue;
     std::error_code error;
-    if (name != "-" && !std::filesystem::exists(programs::path_of(name), error)) {
-      throw beit::FileError(name + ": found nothing there, wanted an image, a tar file or a folder");
-    }
+    const bool exists = std::filesystem::exists(programs::path_of(name), error);
+    if (error) throw beit::FileError(name + ": can't be looked at: " + error.message());
+    if (!exists) throw beit::FileError(name + ": found nothing there, wanted an image, a tar file or a folder");
   }
 }
 
@@ -208,7 +210,7 @@ int embed_to_file(const CLI::App& app, const Options& options) {
   const auto [embedded, failed] =
       embedder.run(batches, plot ? static_cast<programs::Output&>(*plot) : output, progress);
   programs::print_skipped(app, options, plan.skipped_files());
-  return failed > 0 ? 1 : 0;
+  return failed > 0 || plan.skipped_files().unreachable() > 0 ? 1 : 0;
 }
 
 int embed_to_folder(const CLI::App& app, const Options& options) {
@@ -236,6 +238,9 @@ int embed_to_folder(const CLI::App& app, const Options& options) {
   folder.remove_leftovers(
       [&task](std::int64_t shard) { return shard < 0 ? task.count == 1 : shard % task.count == task.index; });
 
+  const programs::TaskInputs inputs(folder);
+  inputs.forget(task);
+
   programs::Plan plan({options.images, options.list}, folder, job, options.shard_size, task);
   programs::Batches batches = embedder.batches(plan);
   programs::InputProgress progress({options.images, options.list}, options.quiet, task.count,
@@ -245,6 +250,7 @@ int embed_to_folder(const CLI::App& app, const Options& options) {
   programs::print_skipped(app, options, plan.skipped_files());
   folder.note_skipped(job, plan.skipped_files());
   if (embedded + failed + plan.skipped() == 0) throw beit::ArgumentError("found no images");
+  if (task.count > 1) inputs.write(task, plan.input());
   if (task.index >= plan.shards()) {
     programs::print_note(app, options,
                          "found no images for task " + std::to_string(task.index) + " of " +
@@ -261,7 +267,7 @@ int embed_to_folder(const CLI::App& app, const Options& options) {
     if (!options.plot.empty()) programs::plot_shards(folder, result.shards, options.plot);
   }
   // The output lists images that fail; a job in which every image fails is a mistake.
-  return embedded == 0 && failed > 0 ? 1 : 0;
+  return (embedded == 0 && failed > 0) || plan.skipped_files().unreachable() > 0 ? 1 : 0;
 }
 
 /// Whether these --tokens are one vector per image.

@@ -502,6 +502,25 @@ def test_model_folder_is_known_by_its_configuration_too(photos, tmp_path):
     assert result.returncode == 1 and b"found shards made with model" in result.stderr
 
 
+def test_replaced_images_are_refused(photos, tmp_path):
+    shutil.copytree(photos, tmp_path / "photos")
+    out, path = tmp_path / "out", tmp_path / "photos" / "zebra.png"
+    embed("--output", out, "--shard-size", 4, tmp_path / "photos")
+    before = tree(out)
+    write_image(path, 99)
+    line, = lines(embed("--output", out, "--shard-size", 4, tmp_path / "photos", status=1).stderr)
+    assert f"the input has changed since shard 6 was written: '{path}' has another size or time" in line
+    assert tree(out) == before
+    # Records that are older than the fields have nothing to compare.
+    for record in out.glob("done/*.json"):
+        kept = json.loads(record.read_text())
+        for name in ("bytes", "modified", "failed_places", "before", "follows", "ends_with"):
+            del kept[name]
+        record.write_text(json.dumps(kept))
+    embed("--output", out, "--shard-size", 4, tmp_path / "photos")
+    run("beit-embed", "merge", out, check=True)
+
+
 def test_changed_input_is_refused(photos, tmp_path):
     shutil.copytree(photos, tmp_path / "photos")
     out = tmp_path / "out"
@@ -647,6 +666,40 @@ def test_tasks_with_different_inputs_are_seen(photos, tmp_path):
     embed("--output", out, "--shard-size", 6, "--shard", 0, "--num-shards", 2, photos)
     result = run("beit-embed", "merge", out)
     assert result.returncode == 1 and b"different inputs" in result.stderr and len(lines(result.stderr)) == 1
+
+
+@pytest.mark.parametrize("change, text", [
+    (lambda folder: (write_image(folder / "02a.png", 0), (folder / "07.png").unlink()),
+     "for shards 0 and 1: shard 0 ends with '{0}/03.png', and shard 1 was made to follow '{0}/02a.png'"),
+    (lambda folder: (folder / "01.png").rename(folder / "011.png"), "for shards 0 and 1: names or labels before '{0}/03.png' were others"),
+    (lambda folder: write_image(folder / "09.png", 0), "task 0 of 2 saw 8 images up to '{0}/07.png', and the shards hold 9"),
+    (lambda folder: (folder / "07.png").unlink(), "task 0 of 2 saw 8 images up to '{0}/07.png', and the shards hold 7")])
+def test_tasks_with_other_names_are_seen(change, text, photos, tmp_path):
+    folder, out = tmp_path / "photos", tmp_path / "out"
+    folder.mkdir()
+    for i in range(8):
+        shutil.copy2(photos / "cat.png", folder / f"{i:02}.png")
+    embed("--output", out, "--shard-size", 4, "--shard", 0, "--num-shards", 2, folder)
+    change(folder)
+    embed("--output", out, "--shard-size", 4, "--shard", 1, "--num-shards", 2, folder)
+    if len(list(folder.iterdir())) == 9:  # a third shard
+        shutil.copytree(out, tmp_path / "copy")
+        embed("--output", tmp_path / "copy", "--shard-size", 4, "--shard", 0, "--num-shards", 2, folder)
+        run("beit-embed", "merge", tmp_path / "copy", check=True)
+        for path in tmp_path.glob("copy/*/*00002*"):
+            shutil.copy(path, out / path.relative_to(tmp_path / "copy"))
+    result = run("beit-embed", "merge", out)
+    line, = lines(result.stderr)
+    assert result.returncode == 1 and result.stdout == b"" and not (out / "failed.jsonl").exists()
+    assert "the tasks had different inputs" in line and text.format(folder) in line
+
+
+def test_tasks_with_other_labels_are_seen(photos, tmp_path):
+    for task in range(2):
+        text = "".join(f"{photos / 'cat.png'}\t{'cat' if i or task else 'dog'}\n" for i in range(3))
+        embed("--output", tmp_path / "out", "--shard-size", 1, "--shard", task, "--num-shards", 2, "--list", "-", input=text.encode())
+    result = run("beit-embed", "merge", tmp_path / "out")
+    assert result.returncode == 1 and b"the tasks had different inputs for shards 0 and 1" in result.stderr
 
 
 def test_tasks_go_on_with_what_others_left(photos, reference, tmp_path):

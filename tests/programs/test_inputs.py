@@ -4,10 +4,14 @@ import csv
 import importlib
 import io
 import json
+import os
+import pathlib
 import shutil
 import socket
 import subprocess
+import sys
 import tarfile
+import tempfile
 import time
 
 import numpy as np
@@ -115,6 +119,71 @@ def test_formats_of_optional_libraries(image, tmp_path):
     assert "d.bmp" in found and len(found) + skipped == 4
     assert bool(result.stderr) == (skipped > 0)
     assert (rows_of(tmp_path / "out") == embedding_of(image, tmp_path)).all()
+
+
+# What the system says nothing of
+
+
+def embed_as_nobody(*arguments):
+    """The right to search a folder means nothing to root."""
+    command = [EMBED, "--model", MODEL, *map(str, arguments)]
+    if os.geteuid() == 0:
+        command = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *command]
+    return subprocess.run(command, env=CLEAN, capture_output=True)
+
+
+@pytest.fixture
+def open_folder(tmp_path):
+    """A folder that anyone may write to, and enter: pytest's own may not be."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o777)
+        yield pathlib.Path(folder)
+
+
+@posix
+@pytest.mark.skipif(sys.platform != "linux", reason="setpriv")
+def test_folders_without_rights_are_failures(image, open_folder):
+    for name in "abc":
+        (open_folder / "in" / name).mkdir(parents=True)
+        for i in range(3):
+            shutil.copy(image, open_folder / "in" / name / f"{i}.png")
+    wanted = embed_as_nobody("--output", open_folder / "wanted", "--shard-size", 2, open_folder / "in")
+    assert wanted.returncode == 0
+    for mode, failures in [(0o644, [f"in/b/{i}.png" for i in range(3)]), (0o300, ["in/b"])]:
+        (open_folder / "in/b").chmod(mode)
+        out = open_folder / f"out{mode}"
+        result = embed_as_nobody("--output", out, "--shard-size", 2, open_folder / "in")
+        assert result.returncode == 1
+        assert [found["path"] for found in failed_of(out)] == [str(open_folder / name) for name in failures]
+        assert all("Permission denied" in found["error"] for found in failed_of(out))
+        assert json.loads((out / "job.json").read_text())["unreachable"] == len(failures)
+        assert len(rows_of(out)) == 6 and len(lines(result.stderr)) == len(failures) + 1
+        assert "couldn't be looked at" in lines(result.stderr)[-1]
+        (open_folder / "in/b").chmod(0o755)
+        again = embed_as_nobody("--output", out, "--shard-size", 2, open_folder / "in")
+        if mode == 0o644:  # the same names: only those are embedded
+            assert again.returncode == 0 and tree(out) == tree(open_folder / "wanted")
+        else:
+            assert again.returncode == 1 and b"the input has changed" in again.stderr
+
+
+@posix
+def test_links_in_circles(image, tmp_path):
+    folder = tmp_path / "up" / "in"
+    (folder / "deep").mkdir(parents=True)
+    for name in ("a.png", "deep/b.png"):
+        shutil.copy(image, folder / name)
+    (folder / "self").symlink_to(".")
+    (folder / "deep" / "above").symlink_to("..")
+    (folder / "outside").symlink_to("../..")  # which has the folder itself below it
+    embed("--output", tmp_path / "out", folder)
+    assert [found["path"] for found in metadata_of(tmp_path / "out")] == [str(folder / "a.png"), str(folder / "deep/b.png")]
+    (folder / "ring").symlink_to("ring")
+    (folder / "ring.png").symlink_to("ring.png")
+    result = embed("--output", tmp_path / "ring", folder, status=1)
+    assert [(found["path"], "symbolic links" in found["error"]) for found in failed_of(tmp_path / "ring")] == [
+        (str(folder / "ring"), True), (str(folder / "ring.png"), True)]
+    assert len(lines(result.stderr)) == 3 and classify(folder, status=1).stdout.count(b"a.png") == 1
 
 
 # Truncated photographs

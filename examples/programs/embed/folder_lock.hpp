@@ -32,17 +32,19 @@
 
 namespace programs {
 
-inline std::string task_file_name(const Task& task) {
-  return "running-" + std::to_string(task.index) + "-of-" + std::to_string(task.count);
+/// The name of a file that belongs to a task: "running-0-of-2".
+inline std::string task_file_name(const Task& task, const std::string& kind = "running") {
+  return kind + "-" + std::to_string(task.index) + "-of-" + std::to_string(task.count);
 }
 
-/// The task whose lock file has this name. Returns nothing for any other file.
-inline std::optional<Task> task_of_file(const std::filesystem::path& path) {
+/// The task whose file of that kind has this name, apart from its extension. Returns nothing for any other file.
+inline std::optional<Task> task_of_file(const std::filesystem::path& path, const std::string& kind = "running") {
   long long index = 0, count = 0;
-  const std::string name = name_of(path.filename());
-  if (std::sscanf(name.c_str(), "running-%lld-of-%lld", &index, &count) != 2 || count < 1) return std::nullopt;
+  const std::string name = name_of(path.stem());
+  if (!name.starts_with(kind)) return std::nullopt;
+  if (std::sscanf(name.c_str() + kind.size(), "-%lld-of-%lld", &index, &count) != 2 || count < 1) return std::nullopt;
   const Task task{index, count};
-  return task_file_name(task) == name ? std::optional(task) : std::nullopt;
+  return task_file_name(task, kind) == name ? std::optional(task) : std::nullopt;
 }
 
 inline bool share_a_shard(const Task& a, const Task& b) {

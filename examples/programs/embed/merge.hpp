@@ -9,11 +9,18 @@
 #include <set>
 #include <string>
 #include <system_error>
+#include <utility>
+#include <vector>
 
 #include <beit/beit.hpp>
 
+#include "../inputs/item.hpp"
+#include "../output.hpp"
 #include "../paths.hpp"
+#include "done_shard.hpp"
+#include "input_chain.hpp"
 #include "shard_folder.hpp"
+#include "task_inputs.hpp"
 
 namespace programs {
 
@@ -36,6 +43,42 @@ inline std::string list_text(const std::set<std::int64_t>& numbers) {
   return text;
 }
 
+/// Throws beit::ArgumentError unless a shard was made from the same input as the one before it. Records that are older
+/// than the hashes aren't compared.
+inline void require_same_input(const ShardFolder& folder, std::int64_t shard, const DoneShard& before,
+                               const DoneShard& done) {
+  const std::optional<ShardInput> first = before.input(), second = done.input();
+  if (!first || !second || second->before == hash_with(*first)) return;
+  std::string example;
+  if (second->follows != first->ends_with) {
+    example = "shard " + std::to_string(shard - 1) + " ends with '" + first->ends_with + "', and shard " +
+              std::to_string(shard) + " was made to follow '" + second->follows + "'";
+  } else {
+    const std::vector<std::string> names = folder.names(shard - 1, before);
+    const std::set<std::string> known(names.begin(), names.end());
+    const std::vector<std::string> next = folder.names(shard, done);
+    const auto twice = std::ranges::find_if(next, [&known](const std::string& name) { return known.contains(name); });
+    example = twice != next.end() ? "'" + *twice + "' is in both"
+                                  : "names or labels before '" + second->follows + "' were others";
+  }
+  throw beit::ArgumentError(name_of(folder.path()) + ": the tasks had different inputs for shards " +
+                            std::to_string(shard - 1) + " and " + std::to_string(shard) + ": " + example +
+                            ": run all tasks again with the same input, in another folder");
+}
+
+/// Throws beit::ArgumentError unless each task that came to its end saw the images that the shards hold.
+inline void require_same_input(const ShardFolder& folder, const WholeInput& whole) {
+  for (const auto& [task, input] : TaskInputs(folder).read()) {
+    if (input.hash == whole.hash) continue;
+    const auto text = [](const WholeInput& seen) {
+      return counted(seen.images, "image") + " up to '" + seen.last + "'";
+    };
+    throw beit::ArgumentError(name_of(folder.path()) + ": the tasks had different inputs: task " +
+                              std::to_string(task.index) + " of " + std::to_string(task.count) + " saw " + text(input) +
+                              ", and the shards hold " + text(whole) + ": run that task again, with the same input");
+  }
+}
+
 /// Writes OUT/failed.jsonl and removes files that killed processes left. Throws beit::Error and writes nothing if
 /// shards are missing, damaged or from different jobs.
 inline MergeResult merge(const ShardFolder& folder) {
@@ -52,31 +95,39 @@ inline MergeResult merge(const ShardFolder& folder) {
   MergeResult result;
   std::set<std::int64_t> missing;
   bool has_last = false;
+  std::optional<DoneShard> before;
   beit::AtomicFile failed(folder.failed());
   for (std::int64_t shard = 0; !found.empty() && shard <= *found.rbegin(); ++shard) {
-    const std::optional<Json> done = folder.read_done(shard, job);
+    std::optional<DoneShard> done = folder.read_done(shard, job);
     if (!done) {
       missing.insert(shard);
+      before.reset();
       continue;
     }
     if (has_last)
       throw beit::ArgumentError(name_of(folder.path()) + ": the tasks had different inputs: for some of them, shard " +
                                 std::to_string(shard - 1) + " was the last");
-    has_last = done->at("last").get<bool>();
+    if (before) require_same_input(folder, shard, *before, *done);
+    has_last = done->last();
     ++result.shards;
-    ++result.kernels[done->at("kernels").get<std::string>()];
-    result.images += done->at("images").get<std::int64_t>();
-    for (const Json& object : done->at("failed")) {
+    ++result.kernels[done->kernels()];
+    result.images += done->images();
+    for (const Json& object : done->failed()) {
       failed.write(json_line(object));
       ++result.failed;
     }
+    before = std::move(done);
   }
   const std::string where = name_of(folder.path()) + ": incomplete: ";
   if (!missing.empty()) {
     throw beit::FileError(where + (missing.size() == 1 ? "missing shard " : "missing shards ") + list_text(missing));
   }
   if (!has_last) throw beit::FileError(where + "missing all shards from " + std::to_string(result.shards) + " on");
+  if (const std::optional<ShardInput> input = before->input()) {
+    require_same_input(folder, {result.images, hash_with(*input), input->ends_with});
+  }
   failed.close(beit::Sync::yes);
+  TaskInputs(folder).forget({});  // the last shard has the same
   folder.remove_leftovers([](std::int64_t) { return true; });
   return result;
 }

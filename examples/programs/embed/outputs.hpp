@@ -56,12 +56,14 @@ class ShardOutput : public Output {
     const std::int64_t shard = item.index / job_.at("shard_size").get<std::int64_t>();
     if (!open_) open_.emplace(folder_, shard, row_shape_, type_);
     ++open_->images;
+    open_->stamps.push_back(item.stamp);
     if (row) {
       std::visit([this](auto numbers) { open_->embeddings.write(numbers); }, *row);
       Json object{{"path", item.path}, {"width", item.width}, {"height", item.height}};
       if (!item.label.empty()) object["label"] = item.label;
       open_->metadata.write(json_line(object));
     } else {
+      open_->failed_places.push_back(open_->images - 1);
       open_->failed.push_back({{"path", item.path}, {"error", item.error}});
     }
     if (item.ends_shard) finish(shard, item);
@@ -76,19 +78,32 @@ class ShardOutput : public Output {
     beit::NpyWriter embeddings;
     beit::AtomicFile metadata;
     std::int64_t images = 0;
+    std::vector<std::optional<FileStamp>> stamps;
     Json failed = Json::array();
+    Json failed_places = Json::array();  // in the shard, from 0
   };
 
   /// Finishes a shard. Its files must be on the disk before the file in OUT/done says so.
   void finish(std::int64_t shard, const Item& last) {
     open_->embeddings.close(beit::Sync::yes);
     open_->metadata.close(beit::Sync::yes);
+    Json bytes = Json::array(), modified = Json::array();
+    for (const std::optional<FileStamp>& stamp : open_->stamps) {
+      bytes.push_back(stamp ? Json(stamp->bytes) : Json());
+      modified.push_back(stamp ? Json(stamp->modified) : Json());
+    }
     const Json done{{"job", job_},
                     {"kernels", kernels_name()},
                     {"shard", shard},
                     {"last", last.ends_input},
-                    {"contents", last.shard_contents},
+                    {"contents", last.shard_input.contents},
+                    {"before", last.shard_input.before},
+                    {"follows", last.shard_input.follows},
+                    {"ends_with", last.shard_input.ends_with},
                     {"images", open_->images},
+                    {"bytes", std::move(bytes)},
+                    {"modified", std::move(modified)},
+                    {"failed_places", open_->failed_places},
                     {"embeddings_bytes", std::filesystem::file_size(folder_.embeddings(shard))},
                     {"metadata_bytes", std::filesystem::file_size(folder_.metadata(shard))},
                     {"failed", open_->failed}};

@@ -1,20 +1,26 @@
 // Decides which images this process handles, and where the shards of the output begin and end.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <limits>
 #include <map>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <utility>
+#include <vector>
 
 #include <beit/beit.hpp>
 
+#include "../inputs/file_stamp.hpp"
 #include "../inputs/item.hpp"
 #include "../inputs/sources.hpp"
 #include "../paths.hpp"
+#include "done_shard.hpp"
 #include "hash.hpp"
+#include "input_chain.hpp"
 #include "shard_folder.hpp"
 #include "task.hpp"
 
@@ -41,18 +47,16 @@ class Plan : public ItemSource {
       const std::int64_t shard = item.index / shard_size_;
       item.ends_input = !ahead_;
       item.ends_shard = !ahead_ || ahead_->index / shard_size_ != shard;
-      names_.add(item.path);
-      names_.add(item.label);
-      if (item.ends_shard) {
-        ++shards_;
-        item.shard_contents = names_.hex();
-        names_.reset();
+      add(item);
+      State& state = state_of(shard);
+      if (state.todo) {
+        stamp(item);
+        if (item.ends_shard) states_.erase(shard);
+        return item;
       }
-      const State state = state_of(shard);
-      if (item.ends_shard) states_.erase(shard);
-      if (state.todo) return item;
       ++skipped_;
-      if (item.ends_shard) skip(shard, item, state);
+      if (state.done) compare(item, shard, state);
+      if (item.ends_shard) states_.erase(shard);
     }
   }
 
@@ -64,12 +68,15 @@ class Plan : public ItemSource {
   /// The number of shards of all tasks; complete once next() has reached the end.
   std::int64_t shards() const { return shards_; }
   std::int64_t shards_done_before() const { return shards_done_before_; }
+  /// All that was seen; complete once next() has reached the end.
+  const WholeInput& input() const { return input_; }
 
  private:
   struct State {
     bool todo = true;
-    std::optional<std::string> contents{};  // set if the shard is done
-    bool last = false;                      // whether it was the last one of all when it was done
+    std::optional<DoneShard> done{};   // if this task has nothing to do because the shard is done
+    std::vector<std::string> names{};  // of its images as they are now
+    std::string changed{};             // the first image that has another size or time than it had then
   };
 
   Plan(const InputNames& names, const ShardFolder* folder, Json job, std::int64_t shard_size, Task task)
@@ -80,24 +87,67 @@ class Plan : public ItemSource {
         sources_(
             names, [this](std::int64_t index) { return state_of(index / shard_size_).todo; }, skipped_files_) {}
 
-  const State& state_of(std::int64_t shard) {
+  State& state_of(std::int64_t shard) {
     const auto [found, is_new] = states_.try_emplace(shard);
     State& state = found->second;
     if (!is_new || folder_ == nullptr) return state;
     if (shard % task_.count != task_.index) {
       state.todo = false;
-    } else if (const std::optional<Json> done = folder_->read_done(shard, job_)) {
-      state = {false, done->value("contents", ""), done->value("last", false)};
+    } else if (std::optional<DoneShard> done = folder_->read_done(shard, job_); done && !was_unreachable(*done)) {
+      state.todo = false;
+      state.done = std::move(done);
     }
     return state;
   }
 
-  void skip(std::int64_t shard, const Item& item, const State& state) {
-    if (!state.contents) return;
+  /// Whether the shard has images of which the system said nothing, and now does.
+  static bool was_unreachable(const DoneShard& done) {
+    std::error_code ignored;
+    return std::ranges::any_of(done.unreachable(),
+                               [&](const std::string& name) { return stamp_of(path_of(name), ignored).has_value(); });
+  }
+
+  /// Adds the image to the hashes of the input.
+  void add(Item& item) {
+    names_.add(item.path);
+    names_.add(item.label);
+    ++input_.images;
+    if (item.ends_shard) {
+      ++shards_;
+      item.shard_input = {names_.hex(), input_.hash, follows_, item.path};
+      input_.hash = hash_with(item.shard_input);
+      names_.reset();
+      follows_ = item.path;
+    }
+    if (item.ends_input) input_.last = item.path;
+  }
+
+  /// Notes the size and time of the image's file, and if the system doesn't give them, why. That a file is missing is
+  /// said where it is opened.
+  void stamp(Item& item) {
+    if (folder_ == nullptr || item.is_member) return;
+    std::error_code error;
+    item.stamp = stamp_of(path_of(item.path), error);
+    if (item.stamp || !item.error.empty() || error == std::errc::no_such_file_or_directory) return;
+    item.error = "can't be looked at: " + error.message();
+    skipped_files_.add_unreachable();
+  }
+
+  /// Compares an image of a shard that is done with what it was then, and the whole shard at its last image.
+  void compare(Item& item, std::int64_t shard, State& state) {
+    stamp(item);
+    if (state.changed.empty() && !state.done->has(state.names.size(), item.stamp)) state.changed = item.path;
+    state.names.push_back(item.path);
+    if (!item.ends_shard) return;
     ++shards_done_before_;
-    if (*state.contents == item.shard_contents && state.last == item.ends_input) return;
+    const bool same_names =
+        state.done->contents() == item.shard_input.contents && state.done->last() == item.ends_input;
+    if (same_names && state.changed.empty()) return;
+    const std::string example = same_names ? "'" + state.changed + "' has another size or time"
+                                           : difference(folder_->names(shard, *state.done), state.names);
     throw beit::ArgumentError(name_of(folder_->path()) + ": the input has changed since shard " +
-                              std::to_string(shard) + " was written: use the same input, or another folder");
+                              std::to_string(shard) + " was written: " + example +
+                              ": use the same input, or another folder");
   }
 
   const ShardFolder* folder_;
@@ -109,7 +159,9 @@ class Plan : public ItemSource {
   Sources sources_;
   bool started_ = false;
   std::optional<Item> ahead_;
-  Hash names_;
+  Hash names_;           // of the shard that next() is in
+  std::string follows_;  // the last image of the shard before it
+  WholeInput input_;
   std::atomic<std::int64_t> skipped_{0};
   std::int64_t shards_ = 0;
   std::int64_t shards_done_before_ = 0;

@@ -4,6 +4,7 @@
 //   OUT/img_emb/img_emb_00000.npy       (rows, C), one row per image that could be read
 //   OUT/metadata/metadata_00000.jsonl   one object per row
 //   OUT/done/done_00000.json            written last
+//   OUT/input-0-of-2.json               the whole input that task 0 of 2 saw; until all shards are done
 //   OUT/failed.jsonl                    one object per image that couldn't be read; written when all shards are done
 #pragma once
 
@@ -16,6 +17,7 @@
 #include <string_view>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
@@ -23,10 +25,10 @@
 
 #include "../inputs/skipped.hpp"
 #include "../paths.hpp"
+#include "../row_lines.hpp"
+#include "done_shard.hpp"
 
 namespace programs {
-
-using Json = nlohmann::ordered_json;
 
 /// The option that names the order of the resize's passes.
 inline constexpr const char* pass_order_key = "pass_order";
@@ -72,7 +74,7 @@ class ShardFolder {
     std::error_code error;
     // Checked before job.json is read: another task may write job.json, and then its first output, meanwhile.
     const bool has_output = !is_empty(path_ / "img_emb") || !is_empty(path_ / "metadata") || !is_empty(done_folder());
-    const std::optional<Json> found = read(job());
+    const std::optional<Json> found = read_record(job());
     if (has_output && !found) {
       throw beit::FileError(text() +
                             ": found files but no job.json, wanted an output folder of beit-embed, or a new one");
@@ -86,40 +88,54 @@ class ShardFolder {
     if (!found || without_skipped(*found) != job_options) write_synced(job(), json_line(job_options));
   }
 
-  /// Adds the files that were skipped to job.json, for example {".webp": 4}, if there are any. Must be called after all
-  /// of the input has been seen.
+  /// Adds the files that were skipped to job.json, for example {".webp": 4}, and the number of files and folders that
+  /// couldn't be looked at, if there are any. Must be called after all of the input has been seen.
   void note_skipped(Json job_options, const Skipped& files) const {
     for (const auto& [kind, count] : files.kinds()) job_options[skipped_key][kind] = count;
-    if (read(job()) != job_options) write_synced(job(), json_line(job_options));
+    if (files.unreachable() > 0) job_options[unreachable_key] = files.unreachable();
+    if (read_record(job()) != job_options) write_synced(job(), json_line(job_options));
   }
 
   /// Reads the folder's job. Throws beit::FileError if there is none.
   Json job_options() const {
-    std::optional<Json> found = read(job());
+    std::optional<Json> found = read_record(job());
     if (!found) throw beit::FileError(text() + ": found no job.json, wanted an output folder of beit-embed");
     return without_skipped(std::move(*found));
   }
 
   /// An option that job.json records, or null if it records none, or if there is no job.json.
   Json recorded(const std::string& key) const {
-    const std::optional<Json> found = read(job());
+    const std::optional<Json> found = read_record(job());
     return found ? option_of(*found, key) : Json(nullptr);
   }
 
   /// Reads the record of a shard that is done. Returns nothing if it isn't done, or if its files have changed since.
   /// Throws beit::Error if another job wrote it.
-  std::optional<Json> read_done(std::int64_t shard, const Json& job_options) const {
-    std::optional<Json> found = read(done(shard));
+  std::optional<DoneShard> read_done(std::int64_t shard, const Json& job_options) const {
+    std::optional<Json> found = read_record(done(shard));
     if (!found) return std::nullopt;
     try {
       require_same(found->at("job"), job_options);
       std::error_code no_file;  // the size of a missing file is the largest number
       const bool whole = std::filesystem::file_size(embeddings(shard), no_file) == found->at("embeddings_bytes") &&
                          std::filesystem::file_size(metadata(shard), no_file) == found->at("metadata_bytes");
-      return whole ? std::move(found) : std::nullopt;
+      return whole ? std::optional(DoneShard(std::move(*found))) : std::nullopt;
     } catch (const Json::exception& error) {
       throw beit::FileError(name_of(done(shard)) + ": damaged: " + error.what());
     }
+  }
+
+  /// The names of a shard's images: first those with a row, in their order, then those that failed.
+  std::vector<std::string> names(std::int64_t shard, const DoneShard& done) const {
+    const auto rows = done.images() - static_cast<std::int64_t>(done.failed().size());
+    std::vector<std::string> names;
+    RowLines lines(metadata(shard), rows);
+    for (std::int64_t row = 0; row < rows; ++row) {
+      lines.next();
+      names.push_back(lines.text("path").value_or(""));
+    }
+    for (const Json& failed : done.failed()) names.push_back(failed.at("path").get<std::string>());
+    return names;
   }
 
   /// Removes the temporary files that a killed process left behind, if `of_ours` returns true for their shard.
@@ -136,6 +152,15 @@ class ShardFolder {
     }
   }
 
+  /// Reads a file of one JSON object; nothing if there is no file. Throws beit::FileError if it is damaged.
+  static std::optional<Json> read_record(const std::filesystem::path& path) {
+    std::error_code error;
+    if (std::filesystem::status(path, error).type() == std::filesystem::file_type::not_found) return std::nullopt;
+    Json found = Json::parse(beit::RegularFile(path).read().text(), nullptr, false);
+    if (!found.is_object()) throw beit::FileError(name_of(path) + ": damaged: wanted a JSON object");
+    return found;
+  }
+
   /// The number in the name of a shard's file, or -1 for any other file.
   static std::int64_t shard_of(const std::filesystem::path& path) {
     const std::string stem = name_of(path.stem());
@@ -147,10 +172,13 @@ class ShardFolder {
   }
 
  private:
-  static constexpr const char* skipped_key = "skipped";  // not one of the options that a shard depends on
+  // Not among the options that a shard depends on.
+  static constexpr const char* skipped_key = "skipped";
+  static constexpr const char* unreachable_key = "unreachable";
 
   static Json without_skipped(Json job) {
     job.erase(skipped_key);
+    job.erase(unreachable_key);
     return job;
   }
 
@@ -166,14 +194,6 @@ class ShardFolder {
     std::error_code error;
     const std::filesystem::directory_iterator first(folder, error);
     return error || first == std::filesystem::directory_iterator();
-  }
-
-  static std::optional<Json> read(const std::filesystem::path& path) {
-    std::error_code error;
-    if (std::filesystem::status(path, error).type() == std::filesystem::file_type::not_found) return std::nullopt;
-    Json found = Json::parse(beit::RegularFile(path).read().text(), nullptr, false);
-    if (!found.is_object()) throw beit::FileError(name_of(path) + ": damaged: wanted a JSON object");
-    return found;
   }
 
   /// An option in a record, or null. A record without an option that came later was made by its default.

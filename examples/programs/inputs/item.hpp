@@ -12,6 +12,22 @@
 
 namespace programs {
 
+/// The size of a file, and when it was last written to. A file is taken for unchanged while both are the same.
+struct FileStamp {
+  std::int64_t bytes = 0;
+  std::int64_t modified = 0;  // nanoseconds since 1970
+
+  bool operator==(const FileStamp&) const = default;
+};
+
+/// How a shard fits into the whole input: every name and label of its images, and of those before it.
+struct ShardInput {
+  std::string contents{};   // a hash of the names and labels in the shard
+  std::string before{};     // a hash of the same in all shards before it; empty for the first
+  std::string follows{};    // the name of the image before its first
+  std::string ends_with{};  // the name of its last image
+};
+
 struct Item {
   std::string path{};                                // the file, or the tar file and its member: photos.tar/00001.jpg
   std::string label{};                               // empty if unknown
@@ -20,10 +36,12 @@ struct Item {
   beit::Index width = 0;                             // known once the image is decoded
   beit::Index height = 0;
 
-  std::int64_t index = 0;        // among all images of all tasks
-  bool ends_shard = false;       // whether it is the last of its shard
-  bool ends_input = false;       // whether it is the last of all
-  std::string shard_contents{};  // for the last of a shard: a hash of all names and labels in the shard
+  bool is_member = false;            // of a tar file
+  std::optional<FileStamp> stamp{};  // of the file, or of the tar file; nothing for standard input
+  std::int64_t index = 0;            // among all images of all tasks
+  bool ends_shard = false;           // whether it is the last of its shard
+  bool ends_input = false;           // whether it is the last of all
+  ShardInput shard_input{};          // for the last of a shard
 };
 
 /// A source of images, one after the other.

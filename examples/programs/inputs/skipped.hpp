@@ -36,6 +36,9 @@ class Skipped {
   void add_label(const std::filesystem::path& path) { ++count(kind_of(path) + " without an image"); }
   /// Counts a folder that isn't searched.
   void add_folder() { ++folders_; }
+  /// Counts a file or folder of which the system only gives an error, such as a folder without the right to search it.
+  /// Each is an item with an error, too.
+  void add_unreachable() { ++unreachable_; }
   /// Counts all files in a folder of AppleDouble files.
   void add_apple_folder(const std::filesystem::path& path) {
     std::error_code error, ignored;
@@ -48,7 +51,8 @@ class Skipped {
   /// Whether files of this kind were skipped.
   bool has(const std::string& kind) const { return kinds_.contains(kind); }
   /// Whether nothing was skipped.
-  bool empty() const { return kinds_.empty() && folders_ == 0; }
+  bool empty() const { return kinds_.empty() && folders_ == 0 && unreachable_ == 0; }
+  std::int64_t unreachable() const { return unreachable_; }
 
   /// The kinds of files and the number of each, the most frequent first.
   std::vector<std::pair<std::string, std::int64_t>> kinds() const {
@@ -70,6 +74,10 @@ class Skipped {
     if (folders_ > 0) {
       text.append(text.empty() ? "" : "; ").append(std::to_string(folders_));
       text.append(folders_ == 1 ? " folder not searched" : " folders not searched");
+    }
+    if (unreachable_ > 0) {
+      text.append(text.empty() ? "" : "; ").append(std::to_string(unreachable_));
+      text.append(unreachable_ == 1 ? " file or folder" : " files or folders").append(" couldn't be looked at");
     }
     return text;
   }
@@ -93,6 +101,7 @@ class Skipped {
 
   std::map<std::string, std::int64_t> kinds_;
   std::int64_t folders_ = 0;
+  std::int64_t unreachable_ = 0;
 };
 
 }  // namespace programs

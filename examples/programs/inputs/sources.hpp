@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "../paths.hpp"
+#include "file_stamp.hpp"
 #include "folder_walk.hpp"
 #include "item.hpp"
 #include "line_reader.hpp"
@@ -44,7 +45,11 @@ class Sources : public ItemSource {
   std::optional<Item> next() override {
     for (;;) {
       if (tar_) {
-        if (std::optional<Item> item = tar_->next()) return numbered(std::move(item));
+        if (std::optional<Item> item = tar_->next()) {
+          item->is_member = true;
+          item->stamp = tar_stamp_;
+          return numbered(std::move(item));
+        }
         tar_.reset();
       } else if (walk_) {
         if (std::optional<Item> item = walk_->next()) {
@@ -61,12 +66,16 @@ class Sources : public ItemSource {
       } else if (!arguments_.empty()) {
         const std::string argument = std::move(arguments_.front());
         arguments_.pop_front();
-        std::error_code ignored;
-        if (std::filesystem::is_directory(path_of(argument), ignored)) {
+        std::error_code error;
+        const std::filesystem::file_status status = std::filesystem::status(path_of(argument), error);
+        if (std::filesystem::is_directory(status)) {
           folder_ = argument;
           walk_.emplace(path_of(argument), contents_, skipped_);
         } else if (argument.empty()) {
           return numbered(Item{.error = "found an empty name, wanted an image or a folder"});
+        } else if (argument != "-" && error && status.type() != std::filesystem::file_type::not_found) {
+          skipped_.add_unreachable();
+          return numbered(Item{.path = argument, .error = "can't be looked at: " + error.message()});
         } else if (!open_tar(argument)) {
           return numbered(Item{.path = argument});
         }
@@ -92,6 +101,8 @@ class Sources : public ItemSource {
   /// Opens a tar file. Returns false for any other file. If it can't be opened, the next item is an error.
   bool open_tar(const std::string& path) {
     if (!contents_.tars || (path != "-" && !is_tar_name(path_of(path)))) return false;
+    std::error_code ignored;
+    tar_stamp_ = path == "-" ? std::nullopt : stamp_of(path_of(path), ignored);
     tar_.emplace(path, count_, wanted_, skipped_, stopping_);
     return true;
   }
@@ -115,6 +126,7 @@ class Sources : public ItemSource {
   std::optional<FolderWalk> walk_;
   std::string folder_;  // the folder of walk_, as the user wrote it
   std::optional<TarReader> tar_;
+  std::optional<FileStamp> tar_stamp_;
   std::int64_t count_ = 0;
 };
 
