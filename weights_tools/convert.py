@@ -19,7 +19,6 @@ OUT gets timm's parameter names and, in the metadata entry "beit.config", the ar
 the labels; or config.json of transformers, with preprocessor_config.json in "beit.preprocessor". It is written under a temporary name and renamed once it is complete.
 """
 import argparse
-import contextlib
 import json
 import logging
 import re
@@ -35,7 +34,7 @@ from timm.models.beit import checkpoint_filter_fn
 import converted
 from checkpoint import (bare_transformers_config, check_config, infer_config, is_transformers, named_config, note,
                         read_checkpoint, read_json, transformers_config)
-from converted import ConversionError, one_line, shown
+from converted import ConversionError, about, one_line, shown
 
 FILE_SUFFIXES = (".safetensors", ".bin", ".pth", ".pt", ".ckpt", ".tar")
 FOREIGN_SUFFIXES = {".pdparams": "PaddlePaddle's", ".h5": "Keras's", ".keras": "Keras's", ".onnx": "an ONNX file",
@@ -216,17 +215,6 @@ def verify(path, model, dtype):
           f"{unexplained:.3g}")
     if not unexplained <= 1e-9 * max(1.0, source.abs().max().item()):
         raise ConversionError(f"the written file differs from its source by {unexplained:.3g}")
-
-
-@contextlib.contextmanager
-def about(source):
-    """Let errors that don't name their file begin with `source`."""
-    try:
-        yield
-    except ConversionError as error:
-        if source in str(error):
-            raise
-        raise ConversionError(f"{source}: {error}") from error
 
 
 def load(options):

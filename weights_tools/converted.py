@@ -7,6 +7,7 @@ pretrained_cfg; and pass_order, the library's name for the order in which Pillow
 In an int8 file each matrix of the blocks, NAME (outputs, inputs), is I8 and has NAME_scale (outputs,) in F32 beside it;
 the weight is their product. The first and last matrices are BF16, everything else F32.
 """
+import contextlib
 import functools
 import json
 import math
@@ -22,6 +23,8 @@ import torch
 from timm.data import DEFAULT_CROP_PCT, IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from timm.models.beit import Beit
 from timm.models.vision_transformer import VisionTransformer
+
+import file_kind
 
 CONFIG_KEY = "beit.config"
 PREPROCESSOR_KEY = "beit.preprocessor"  # transformers' preprocessor_config.json, beside its config.json in CONFIG_KEY
@@ -49,6 +52,17 @@ def shown(value):
 def is_number(value):
     """Whether this is a finite number of a JSON file."""
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+@contextlib.contextmanager
+def about(source):
+    """Let errors that don't name their file begin with `source`."""
+    try:
+        yield
+    except ConversionError as error:
+        if source in str(error):
+            raise
+        raise ConversionError(f"{source}: {error}") from error
 
 
 def is_beit(model):
@@ -350,9 +364,15 @@ def _ordered_header(data):
 def read_with_metadata(path):
     """Read the tensors of a safetensors file in their stored types, and its metadata."""
     try:
+        kind = file_kind.kind_of(path)
+        if kind != file_kind.SAFETENSORS:
+            raise ConversionError(f"{path} is {'a PyTorch file' if kind == file_kind.PYTORCH else kind}; wanted a "
+                                  "safetensors file")
         with safetensors.safe_open(str(path), framework="pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}
-    except (OSError, safetensors.SafetensorError, RuntimeError) as error:
+    except OSError as error:
+        raise ConversionError(f"can't read {path}: {error.strerror or one_line(error)}") from error
+    except (safetensors.SafetensorError, RuntimeError) as error:
         raise ConversionError(f"{path} is not a readable safetensors file: {one_line(error)}") from error
 
 

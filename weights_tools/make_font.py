@@ -8,11 +8,17 @@ import sys
 from pathlib import Path
 
 from fontTools import subset
+from fontTools.ttLib import TTLibError
 
 OUTPUT = Path(__file__).resolve().parent.parent / "examples" / "data" / "lettering.ttf"
 
 options = subset.Options(hinting=False, layout_features=[], name_IDs=[0, 1, 2, 13], notdef_outline=True, recalc_timestamp=False)
-font = subset.load_font(sys.argv[1], options)
+if len(sys.argv) != 2:
+    sys.exit("usage: make_font.py DejaVuSans.ttf")
+try:
+    font = subset.load_font(sys.argv[1], options)
+except (OSError, TTLibError) as error:
+    sys.exit(f"make_font.py: error: can't read {sys.argv[1]} as a font: {getattr(error, 'strerror', None) or error}")
 subsetter = subset.Subsetter(options)
 subsetter.populate(unicodes=[*range(0x20, 0x7F), *range(0xA0, 0x180)])
 subsetter.subset(font)

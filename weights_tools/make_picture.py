@@ -44,9 +44,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("output", type=Path, help="PNG file to write")
     arguments = parser.parse_args()
-    results = [json.loads(line) for line in sys.stdin]
-    if not results:
-        sys.exit("make_picture.py: found no results on standard input, wanted the lines of beit-classify --json")
+    try:
+        results = [json.loads(line) for line in sys.stdin]
+    except ValueError:
+        results = []
+    if not results or not all(isinstance(result, dict) and "predictions" in result for result in results):
+        sys.exit("make_picture.py: found no results, or others, on standard input, wanted the lines of beit-classify --json")
     height = TILE + 18 * SHOWN + 24
     rows = (len(results) + COLUMNS - 1) // COLUMNS
     canvas = Image.new("RGB", (MARGIN + COLUMNS * WIDTH, MARGIN + rows * height), (255, 255, 255))

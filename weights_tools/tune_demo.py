@@ -13,6 +13,7 @@ import argparse
 import copy
 import math
 import os
+import sys
 import time
 from pathlib import Path
 
@@ -193,6 +194,12 @@ def main():
     parser.add_argument("--report", type=int, default=260, help="number of steps between printed lines")
     parser.add_argument("--port", type=int, default=29500, help="local port through which the processes communicate")
     arguments = parser.parse_args()
+    for path in filter(None, (arguments.start, arguments.teacher)):
+        try:
+            with converted.about(str(path)):
+                converted.load(path)
+        except converted.ConversionError as error:
+            sys.exit(f"tune_demo.py: error: {error}")
     torch.multiprocessing.spawn(work, (arguments,), arguments.workers)
 
 
