@@ -292,6 +292,9 @@ def main(arguments=None):
     except ConversionError as error:
         note(f"error: {error}")
         return 1
+    except OSError as error:
+        note(f"error: {converted.reason_of(error)}")
+        return 1
     except MemoryError:
         note("error: out of memory")
         return 1

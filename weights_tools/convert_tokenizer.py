@@ -75,6 +75,12 @@ def main(arguments=None):
     except ConversionError as error:
         print(f"convert_tokenizer.py: error: {error}", file=sys.stderr)
         return 1
+    except OSError as error:
+        print(f"convert_tokenizer.py: error: {converted.reason_of(error)}", file=sys.stderr)
+        return 1
+    except MemoryError:
+        print("convert_tokenizer.py: error: out of memory", file=sys.stderr)
+        return 1
     return 0
 
 

@@ -225,6 +225,11 @@ def one_line(error):
     return " ".join(str(error).split()) or type(error).__name__
 
 
+def reason_of(error):
+    """Return the file and the system's reason of an OSError."""
+    return f"{error.filename}: {error.strerror}" if error.filename else one_line(error)
+
+
 def split_head(tensors):
     """Split `tensors` into timm's, and those that only a masked-image model has: mask_token, lm_head and lm_norm."""
     head = {name: value for name, value in tensors.items()

@@ -255,5 +255,10 @@ def test_folders(tmp_path, capsys):
         lambda a: run(*a), folder, out, capsys)
     (folder / "model.safetensors.index.json").write_text("{}")
     assert "but model.safetensors.index.json" in message_of(lambda a: run(*a), folder, out, capsys)
-    assert "File name too long" in message_of(lambda a: run(*a), tmp_path / ("x" * 300 + ".pth"), out, capsys)
+    long = tmp_path / ("x" * 300 + ".pth")
+    for program in (lambda arguments: run(*arguments), convert_tokenizer.main):
+        assert "File name too long" in message_of(program, long, out, capsys)
+        assert program([str(folder), str(long)]) == 1
+        error = capsys.readouterr().err
+        assert error.count("\n") == 1 and str(folder if "no such" in error else long) in error
     assert "Not a directory" in message_of(lambda a: run(*a), out / "a.pth", out, capsys)
