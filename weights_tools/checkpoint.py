@@ -69,9 +69,6 @@ def read_checkpoint(path, unsafe_pickle=False, key=None):
     for name in ("lm_head.bias", "mask_token"):
         if "lm_head.weight" in tensors and name not in tensors:
             raise ConversionError(f"{path} has lm_head.weight, but no {name}")
-    if "blocks.0.attn.qkv.bias" in tensors and not is_beit3(tensors) \
-            or publisher == "candle" and find_table(tensors) is None:
-        raise ConversionError(f"{path} is a ViT, wanted a BEiT, whose attention has q_bias and v_bias instead of qkv.bias")
     for name in ("patch_embed.proj.weight", "cls_token", "blocks.0.attn.qkv.weight"):
         if name not in tensors:
             raise ConversionError(f"{path} is not a BEiT checkpoint: it has no {name}")
@@ -216,7 +213,8 @@ def parts_of(tensors, options):
         "global_pool": options.global_pool or ("avg" if fc_norm else "token"),
     }
     if is_beit3(tensors):
-        return parts
+        return {**parts, "qkv_bias": "blocks.0.attn.qkv.bias" in tensors,
+                "scale_mlp_norm": "blocks.0.mlp.norm.weight" in tensors}
     return {
         **parts,
         "qkv_bias": "blocks.0.attn.q_bias" in tensors,
@@ -261,6 +259,8 @@ def bare_transformers_config(tensors, options):
 
 def infer_config(tensors, options, quiet=False):
     """Infer the configuration of a bare checkpoint from its shapes; `quiet` takes no note of what is assumed."""
+    if "blocks.0.attn.qkv.bias" in tensors and not is_beit3(tensors):
+        raise ConversionError("it is a ViT, wanted a BEiT, whose attention has q_bias and v_bias instead of qkv.bias")
     blocks = {int(match[1]) for match in (re.match(r"blocks\.(\d+)\.", name) for name in tensors) if match}
     if blocks != set(range(len(blocks))):
         raise ConversionError(f"it has {len(blocks)} blocks, numbered up to {max(blocks)}")
@@ -283,10 +283,10 @@ def infer_config(tensors, options, quiet=False):
         "mlp_ratio": converted.mlp_ratio(dim, shape_of(tensors, "blocks.0.mlp.fc1.weight", 2)[0]),
         **parts_of(tensors, options),
     }
+    arguments["init_values"] = 0.1 if "blocks.0.gamma_1" in tensors else 0.0
     if is_beit3(tensors):
         architecture = match_architecture(arguments, timm.list_models("beit3_*"), "beit3_base_patch16_224", quiet)
     else:
-        arguments["init_values"] = 0.1 if "blocks.0.gamma_1" in tensors else 0.0
         architecture = match_architecture(arguments, timm.list_models(module="beit"), FALLBACK_ARCHITECTURE, quiet)
     return {"architecture": architecture, "model_args": arguments, "pretrained_cfg": preprocessing_of(architecture)}
 
@@ -297,8 +297,8 @@ def named_config(tensors, options):
         raise ConversionError(f"--architecture {options.architecture!r} is not one of timm's BEiT models: "
                               + ", ".join(converted.ARCHITECTURES))
     arguments = parts_of(tensors, options)
-    if "blocks.0.gamma_1" not in tensors and not is_beit3(tensors):
-        arguments["init_values"] = 0.0
+    if ("blocks.0.gamma_1" in tensors) == is_beit3(tensors):  # otherwise the architecture says it
+        arguments["init_values"] = 0.1 if is_beit3(tensors) else 0.0
     if options.image_size:
         arguments["img_size"] = options.image_size
     if options.num_heads:

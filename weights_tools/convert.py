@@ -88,7 +88,7 @@ class Loaded(NamedTuple):
     preprocessing: dict  # a pretrained_cfg, with the labels
     head: dict = {}  # the tensors of a masked-image head
     own_config: dict = None  # transformers' config.json, which is kept as it is
-    preprocessor: str = None  # its preprocessor_config.json
+    preprocessor: str = None  # the preprocessing beside the configuration, if that has none or can't state it
 
 
 def preprocessor_beside(folder):
@@ -132,7 +132,7 @@ def model_of_path(path, options):
             raise ConversionError(f"{path}{' is ' + what if what else ''}: wanted a file that ends in "
                                   + ", ".join(FILE_SUFFIXES))
         tensors, config, publisher = read_checkpoint(path, options.unsafe_pickle, options.key)
-        if config is not None and converted.is_transformers_config(config):
+        if config is not None:
             preprocessor = converted.read_preprocessor(path)
     if config is None and is_transformers(publisher):
         if (path.parent / "config.json").is_file() and path.name in WEIGHT_NAMES:
@@ -164,7 +164,7 @@ def model_of_path(path, options):
     for key in ("label_names", "label_descriptions", "pass_order"):
         if config.get(key):
             preprocessing[key] = config[key]
-    return Loaded(model, config["architecture"], preprocessing, head)
+    return Loaded(model, config["architecture"], preprocessing, head, preprocessor=preprocessor)
 
 
 def labels_of(model, preprocessing):

@@ -2,7 +2,11 @@
 
 `__metadata__` holds "beit.config", a JSON object with the keys of the config.json that timm publishes:
 architecture, num_classes, num_features, global_pool, model_args, label_names, label_descriptions and
-pretrained_cfg; and pass_order, the library's name for the order in which Pillow resizes across and down.
+pretrained_cfg; and pass_order, the library's name for the order in which Pillow resizes across and down. Or it is the
+config.json of transformers, whose models have another epsilon than timm's.
+
+"beit.preprocessor", if it is there, replaces what "beit.config" says of the preprocessing: a JSON object with the keys
+of transformers' preprocessor_config.json or of timm's pretrained_cfg. Beside a config.json of transformers it always is.
 
 In an int8 file each matrix of the blocks, NAME (outputs, inputs), is I8 and has NAME_scale (outputs,) in F32 beside it;
 the weight is their product. The first and last matrices are BF16, everything else F32.
@@ -27,7 +31,7 @@ from timm.models.vision_transformer import VisionTransformer
 import file_kind
 
 CONFIG_KEY = "beit.config"
-PREPROCESSOR_KEY = "beit.preprocessor"  # transformers' preprocessor_config.json, beside its config.json in CONFIG_KEY
+PREPROCESSOR_KEY = "beit.preprocessor"
 DTYPES = {"f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16, "int8": torch.int8}
 SCALE_SUFFIX = "_scale"
 QUANTISED = re.compile(r"blocks\.\d+\.(attn\.(qkv|proj)|mlp\.fc[12])\.weight")
@@ -66,12 +70,13 @@ def about(source):
 
 
 def is_beit(model):
-    """Whether `model` is one of timm's BEiTs: of its class, or BEiT-3, a VisionTransformer with two more norms."""
+    """Whether `model` is one of timm's BEiTs: of its class, or BEiT-3, one of its VisionTransformers."""
     return isinstance(model, Beit) or is_beit3(model)
 
 
 def is_beit3(model):
-    return isinstance(model, VisionTransformer) and not isinstance(model.blocks[0].attn.norm, torch.nn.Identity)
+    """Whether `model`, which timm made, is BEiT-3."""
+    return isinstance(model, VisionTransformer) and model.pretrained_cfg["architecture"].startswith("beit3_")
 
 
 def is_transformers_config(config):
@@ -116,7 +121,21 @@ def model_args(model):
         "num_heads": block.attn.num_heads,
     }
     ratio = mlp_ratio(model.embed_dim, block.mlp.fc1.out_features)
-    if is_beit3(model):
+    if is_beit3(model):  # the rest is its architecture's
+        if not isinstance(block.attn.q_norm, torch.nn.Identity):
+            raise ConversionError("a BEiT-3 model with qk_norm is not supported")
+        if model.pool_include_prefix:
+            raise ConversionError("a BEiT-3 model with pool_include_prefix is not supported")
+        if not isinstance(block.ls1, torch.nn.Identity):
+            arguments["init_values"] = 0.1
+        if block.attn.qkv.bias is None:
+            arguments["qkv_bias"] = False
+        for key, norm in (("scale_attn_norm", block.attn.norm), ("scale_mlp_norm", block.mlp.norm)):
+            if isinstance(norm, torch.nn.Identity):
+                arguments[key] = False
+        fc_norm = not isinstance(model.fc_norm, torch.nn.Identity)
+        if fc_norm != (model.global_pool == "avg"):
+            arguments["fc_norm"] = fc_norm
         return {**arguments, "mlp_ratio": ratio}
     if not isinstance(block.mlp, timm.layers.Mlp):
         raise ConversionError("a BEiT model with swiglu_mlp is not supported")
@@ -240,6 +259,9 @@ def split_head(tensors):
 def load_tensors(model, tensors):
     """Copy `tensors` into `model`; names and shapes must be the model's own."""
     wanted = model.state_dict()
+    if is_beit3(model):  # whose layer scale timm calls otherwise than Beit's
+        tensors = {re.sub(r"^(blocks\.\d+)\.gamma_([12])$", r"\1.ls\2.gamma", name): value
+                   for name, value in tensors.items()}
     problems = [f"{name} is missing" for name in wanted if name not in tensors]
     problems += [f"{name} is unexpected" for name in tensors if name not in wanted]
     problems += [
@@ -318,7 +340,7 @@ def restore_tensors(tensors):
 def write(path, tensors, config=None, check=None, preprocessor=None):
     """Write `tensors`, all of them already in the type to be stored, under a temporary name, then rename.
 
-    `preprocessor` is the text of transformers' preprocessor_config.json.
+    `preprocessor` is the text of the preprocessing, if `config` can't state it.
 
     The bytes depend only on the arguments. `check`, if given, is called with the temporary path before the rename; if
     it raises an exception, `path` stays as it was.
@@ -382,7 +404,7 @@ def read_with_metadata(path):
 
 
 def read_preprocessor(path):
-    """Read transformers' preprocessor_config.json, as text, of a safetensors file; None if it has none."""
+    """Read the preprocessing beside the configuration of a safetensors file, as text; None if it has none."""
     return read_with_metadata(path)[1].get(PREPROCESSOR_KEY)
 
 
@@ -401,4 +423,7 @@ def load(path):
     tensors, config = read(path)
     if config is None:
         raise ConversionError(f"{path} has no {CONFIG_KEY} in its metadata")
+    if is_transformers_config(config):
+        raise ConversionError(f"{path} has a configuration of transformers, whose models timm computes with another "
+                              "epsilon: convert.load_again makes the same model")
     return load_tensors(create_model(config), split_head(restore_tensors(tensors))[0])

@@ -33,6 +33,7 @@ COMMON = dict(img_size=16, patch_size=4, embed_dim=24, depth=2, num_heads=3, mlp
               use_rel_pos_bias=True, use_abs_pos_emb=False, init_values=0.1)
 BEIT3 = "beit3_base_patch16_224"
 COMMON_BEIT3 = dict(img_size=16, patch_size=4, embed_dim=24, depth=2, num_heads=3, mlp_ratio=2, num_classes=10)
+SMALL_BEIT3 = dict(img_size=8, embed_dim=8, num_heads=2, mlp_ratio=1.5, depth=1, num_classes=2)
 
 # The differences from COMMON, and the stored type.
 VARIANTS = {
@@ -50,6 +51,9 @@ VARIANTS = {
     "scale_mlp": (dict(scale_mlp=True), "f32"),
     "beit3": (dict(), "f32"),
     "beit3_odd": (dict(img_size=(12, 20), embed_dim=20, num_heads=5, mlp_ratio=2.5, num_classes=0), "f32"),
+    "beit3_scale": (dict(SMALL_BEIT3, init_values=0.1), "f32"),
+    "beit3_bare": (dict(SMALL_BEIT3, init_values=0.1, scale_attn_norm=False, scale_mlp_norm=False, qkv_bias=False,
+                        global_pool="token"), "f32"),
 }
 
 

@@ -25,6 +25,7 @@ class Publisher(NamedTuple):
     name: str
     marker: str
     rows: tuple
+    companion: str = ""
 
 
 class Ambiguous(Exception):
@@ -43,8 +44,9 @@ def read_publishers(folder=HEADERS):
         python = body.replace("{", "(").replace("}", ",)").replace("true", "True").replace("false", "False")
         arrays[name] = tuple(Row(*row) for row in ast.literal_eval(f"({python})"))
     tables = {}
-    for name, marker, *spans in re.findall(r'NameTable (\w+)\{"([^"]+)",\s*(\w+|\{\})(?:,\s*(\w+))?\};', text):
-        tables[name] = marker, tuple(row for span in spans for row in arrays.get(span, ()))
+    for name, marker, *spans, companion in re.findall(
+            r'NameTable (\w+)\{\s*"([^"]+)",\s*(\w+|\{\})(?:,\s*(\w+|\{\}))?(?:,\s*"([^"]+)")?\};', text):
+        tables[name] = marker, tuple(row for span in spans for row in arrays.get(span, ())), companion
     listed = re.findall(r'\{"([^"]+)",\s*(\w+_names),', (folder / "publishers.hpp").read_text(encoding="utf-8"))
     return tuple(Publisher(name, *tables[table]) for name, table in listed)
 
@@ -61,10 +63,11 @@ def renamed(name, start, to):
     return (to.replace("*", match[1]) if "*" in start else to) + name[match.end():]
 
 
-def prefixes_of(names, marker):
-    """Return the texts before `marker` in the names that end in it, the one that counts first: of two models, the
-    averaged one (ema). Raise Ambiguous for others."""
+def prefixes_of(names, marker, companion=""):
+    """Return the texts before `marker` in the names that end in it, beside which `companion` stands, too; the one that
+    counts first: of two models, the averaged one (ema). Raise Ambiguous for others."""
     found = [name[:len(name) - len(marker)] for name in names if name.endswith(marker)]
+    found = [prefix for prefix in found if not companion or prefix + companion in names]
     found = sorted((prefix for prefix in found if not prefix or prefix.endswith(".")), key=lambda p: "ema" not in p)
     if len(found) > 2 or len(found) == 2 and ("ema" not in found[0] or "ema" in found[1] or not found[1]):
         raise Ambiguous(", ".join(repr(prefix) for prefix in sorted(found)))
@@ -74,7 +77,7 @@ def prefixes_of(names, marker):
 def publisher_of(names):
     """Return the publisher whose marker is among `names` and the prefixes of its trunks; None if there is none."""
     for publisher in PUBLISHERS:
-        if prefixes := prefixes_of(names, publisher.marker):
+        if prefixes := prefixes_of(names, publisher.marker, publisher.companion):
             return publisher, prefixes
     return None
 

@@ -5,12 +5,10 @@
 #include <exception>
 #include <iomanip>
 #include <iostream>
-#include <optional>
 #include <random>
 #include <span>
 #include <stdexcept>
 #include <string>
-#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -170,23 +168,21 @@ Embedded embed(const CLI::App& app, const Options& options, const beit::AnyBeit&
   return result;
 }
 
-/// Opens the file that beit::load reads, for its tensors. Throws ArgumentError if there are several.
-beit::SafeTensors open_weights(const Options& options) {
-  if (options.model.empty()) return beit::SafeTensors::from_memory(programs::demo_model(), "demo model");
-  std::vector<beit::SafeTensors> files = beit::open_weight_files(programs::path_of(options.model));
-  if (files.size() > 1) {
-    throw beit::ArgumentError(options.model + ": found weights in " + std::to_string(files.size()) +
-                              " files, wanted a single file: convert them with weights_tools/convert.py");
-  }
-  return std::move(files.front());
+/// Opens the files that beit::load reads, for their tensors.
+std::vector<beit::SafeTensors> open_weights(const Options& options) {
+  if (!options.model.empty()) return beit::open_weight_files(programs::path_of(options.model));
+  std::vector<beit::SafeTensors> files;
+  files.push_back(beit::SafeTensors::from_memory(programs::demo_model(), "demo model"));
+  return files;
 }
 
-/// The backbone's licence, or "unknown" if its file doesn't give one.
+/// The backbone's licence, or "unknown" if its file doesn't give one. A configuration of transformers that this program
+/// wrote has it beside its other keys.
 std::string license_of(const beit::SafeTensors& file) {
   const auto found = file.metadata().find("beit.config");
   if (found == file.metadata().end()) return "unknown";
   const nlohmann::json json = beit::parse_json(found->second, file.name());
-  return json.value("/pretrained_cfg/license"_json_pointer, "unknown");
+  return json.value("/pretrained_cfg/license"_json_pointer, json.value("license", "unknown"));
 }
 
 /// Prints what cross-validation found for each strength of the penalty.
@@ -313,14 +309,14 @@ int train_head(const CLI::App& app, const Options& options) {
     programs::require_drawable(classes.size());
     beit::AtomicFile(programs::path_of(options.confusion));
   }
-  std::optional<beit::SafeTensors> weights;
-  if (!options.knn) weights.emplace(open_weights(options));
+  std::vector<beit::SafeTensors> weights;
+  if (!options.knn) weights = open_weights(options);
 
   beit::ThreadPool threads(options.threads);
   const auto loaded = programs::load_features(app.get_name(), options, threads);
   const beit::AnyBeit& model = *loaded;
   const beit::Config& config = model.config();
-  if (!options.knn) std::ignore = beit::config_json(config);  // refuses what the output couldn't describe
+  if (!options.knn) beit::require_savable(weights, config);
   InterruptiblePool pool{threads};
   beit::Workspace workspace(pool);
   if (options.verbose)
@@ -339,8 +335,8 @@ int train_head(const CLI::App& app, const Options& options) {
   } else {
     const beit::LinearProbe probe = train(train_on, count, options, workspace.executor());
     report(options, test.labels, probe.predict(test.features), classes);
-    beit::save_with_head(programs::path_of(options.output), *weights, config, probe.weight(), probe.bias(), classes,
-                         license_of(*weights));
+    beit::save_with_head(programs::path_of(options.output), weights, config, probe.weight(), probe.bias(), classes,
+                         license_of(weights.front()));
   }
   std::cout.flush();
   if (!std::cout) throw std::runtime_error("standard output: can't write");

@@ -51,7 +51,7 @@ TEST_P(Golden, AgreesWithTimmInDoublePrecision) {
 
 INSTANTIATE_TEST_SUITE_P(, Golden,
                          on_all("standard", "token", "shared", "absolute", "plain", "headless", "rectangle", "avg_norm",
-                                "odd", "both", "bf16", "scale_mlp", "beit3", "beit3_odd"),
+                                "odd", "both", "bf16", "scale_mlp", "beit3", "beit3_odd", "beit3_scale", "beit3_bare"),
                          case_name);
 
 }  // namespace beit_test::golden_test

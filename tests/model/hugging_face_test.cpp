@@ -316,7 +316,10 @@ TEST(WeightFiles, BrokenIndexesAreErrors) {
     return folder.error<beit::Error>();
   };
   EXPECT_THAT(error([](json& j) { j.erase("weight_map"); }), HasSubstr("found no weight_map"));
-  EXPECT_THAT(error([](json& j) { j["weight_map"] = json::object(); }), HasSubstr("found no weight_map"));
+  EXPECT_THAT(
+      error([](json& j) { j["weight_map"] = json::object(); }),
+      HasSubstr("model.safetensors.index.json: weight_map: found {}, wanted an object from at least one tensor"));
+  EXPECT_THAT(error([](json& j) { j["weight_map"] = "none"; }), HasSubstr("weight_map: found \"none\", wanted"));
   EXPECT_THAT(error([](json& j) { j["weight_map"]["classifier.bias"] = "../x.safetensors"; }),
               HasSubstr("weight_map: classifier.bias: found \"../x.safetensors\", wanted the name of a .safetensors"));
   EXPECT_THAT(error([](json& j) { j["weight_map"]["classifier.bias"] = 3; }), HasSubstr("found 3, wanted the name"));

@@ -318,6 +318,8 @@ TEST(Load, TensorsThatAreMissingExtraMisshapedOrNotFinite) {
   ModelFile file = original;
   file.tensors.erase("blocks.1.mlp.fc2.bias");
   EXPECT_THAT(error_of<beit::WeightError>(file), HasSubstr("blocks.1.mlp.fc2.bias: tensor is missing"));
+  file.reshape("blocks.0.mlp.fc1_g.weight", {48, 24});
+  EXPECT_THAT(error_of<beit::WeightError>(file), HasSubstr("blocks.0.mlp.fc1_g.weight: found a gated MLP"));
   file = original;
   file.reshape("blocks.1.attn.proj.weight", {24, 23});
   EXPECT_THAT(error_of<beit::WeightError>(file),

@@ -11,6 +11,7 @@
 #include <beit/model/load.hpp>
 #include <beit/model/name_tables.hpp>
 #include <beit/model/publishers.hpp>
+#include <beit/transfer/save_head.hpp>
 
 #include "testing.hpp"
 
@@ -168,16 +169,44 @@ TEST(NameTables, TrunksOfSegmentation) {
   }
 }
 
-// Other projects' vision transformers have candle's names, too.
-TEST(NameTables, CandlesNamesWithoutTablesAreNoBeit) {
-  ModelFile file = ModelFile::read("model_absolute.safetensors");
-  file = Renaming(beit::detail::candle_names, "", "")(file);
-  const std::string bytes = file.bytes();
+// timm's VisionTransformer calls the layer scale as candle does, and its norm is no fc_norm.
+TEST(NameTables, CandlesNamesWithoutTablesAreTimms) {
+  const std::string bytes = ModelFile::read("model_beit3_scale.safetensors").bytes();
+  const beit::SafeTensors file = beit::SafeTensors::from_memory(as_bytes(bytes), "file");
+  const beit::WeightReader reader(file);
+  EXPECT_EQ(beit::detail::publisher_of(reader).name, "timm and Microsoft");
+  ModelFile other = ModelFile::read("model_beit3_bare.safetensors");  // a vision transformer like any other
+  other.metadata.clear();
+  const std::string plain = other.bytes();
   EXPECT_THAT(
       [&] {
-        (void)beit::load<float>(beit::MemoryFiles{as_bytes(bytes), "file"});
+        (void)beit::load<float>(beit::MemoryFiles{as_bytes(plain), "file"});
       },
-      ThrowsMessage<beit::WeightError>(HasSubstr("some other vision transformer?")));
+      ThrowsMessage<beit::ConfigError>(HasSubstr("found no number of heads")));
+}
+
+// A file with a new head has timm's names, whatever those of its backbone's file are.
+TEST(NameTables, HeadsAreSavedUnderTimmsNames) {
+  const TemporaryFolder folder;
+  const auto target = folder / "head.safetensors";
+  for (const Case& c : cases) {
+    const std::string bytes = renamed_file(c, "module.model.").bytes();
+    const auto model = beit::load<float>(beit::MemoryFiles{as_bytes(bytes), "file"});
+    const Index classes = model.config().num_classes;
+    const std::vector<float> bias(static_cast<std::size_t>(classes), 1.0f);
+    beit::save_with_head(target, beit::SafeTensors::from_memory(as_bytes(bytes), "file"), model.config(),
+                         beit::Matrix(classes, model.config().embed_dim), bias,
+                         std::vector<std::string>(static_cast<std::size_t>(classes), "a class"));
+    const auto saved = beit::load<float>(target);
+    beit::Matrix x(1, model.config().in_chans * model.config().image_size.area());
+    for (Index i = 0; i < x.cols(); ++i) x(0, i) = static_cast<float>(i % 23) / 11.0f - 1.0f;
+    EXPECT_EQ(largest_difference(saved.forward_features(x), model.forward_features(x)), 0.0) << c.example;
+    const ModelFile ours = ModelFile::read(std::string(c.model) + ".safetensors");
+    for (const auto& [name, tensor] : ModelFile::read_at(target).tensors) {
+      const bool whole_bias = name.ends_with("attn.qkv.bias");  // candle's, which timm's Beit has in two
+      EXPECT_TRUE(ours.tensors.contains(name) || whole_bias) << c.example << ": " << name;
+    }
+  }
 }
 
 // convert.py keeps the configuration of transformers when it changes the names to timm's.

@@ -33,8 +33,9 @@ struct ModelFile {
   std::map<std::string, std::string> metadata;
 
   /// A copy of a golden float32 model.
-  static ModelFile read(const std::string& name) {
-    const beit::SafeTensors file = beit::SafeTensors::open(golden(name));
+  static ModelFile read(const std::string& name) { return read_at(golden(name)); }
+  static ModelFile read_at(const std::filesystem::path& path) {
+    const beit::SafeTensors file = beit::SafeTensors::open(path);
     ModelFile model;
     model.metadata = file.metadata();
     for (const auto& [key, tensor] : file.tensors()) {

@@ -309,15 +309,41 @@ def test_progress_on_a_terminal(tmp_path):
     assert subprocess.run(command, capture_output=True, check=True).stderr == b""
 
 
-def test_a_model_in_shards_is_refused_before_the_work(data, tmp_path):
-    """Its tensors would have to be copied out of several files; without a new head it serves as any other."""
-    model = MODEL.parent / "hugging_face" / "sharded"
-    result = run("--model", model, "--data", data, "--output", tmp_path / "new.safetensors", "--no-cache")
-    count = len(list(model.glob("model-*.safetensors")))
-    assert (result.returncode, result.stdout) == (1, "") and count > 1
-    assert result.stderr == (f"beit-train-head: {model}: found weights in {count} files, wanted a single file: convert them with "
-                             "weights_tools/convert.py\n")
-    assert run("--model", model, "--data", data, "--knn", "--no-cache").returncode == 0
+def other_program(name, *arguments):
+    subprocess.run([BUILD / name, *map(str, arguments)], capture_output=True, check=True)
+
+
+@pytest.mark.parametrize("name", ["sharded", "absolute", "masked"])
+def test_models_of_transformers(name, data, tmp_path):
+    """The file has their epsilon and their image processor, so that its logits are those of the head on their features."""
+    model, output = MODEL.parent / "hugging_face" / name, tmp_path / "new.safetensors"
+    assert run("--model", model, "--data", data, "--output", output, "--C", 1).returncode == 0
+    with safe_open(output, "np") as file:
+        weight, bias = file.get_tensor("head.weight"), file.get_tensor("head.bias")
+        config, processor = (json.loads(file.metadata()[key]) for key in ("beit.config", "beit.preprocessor"))
+    source = json.loads((model / "config.json").read_text())
+    assert config["layer_norm_eps"] == source["layer_norm_eps"] and config["model_type"] == "beit"
+    assert config["id2label"] == {str(i): label for i, label in enumerate(sorted(COLOURS))}
+    assert processor["size"] == json.loads((model / "preprocessor_config.json").read_text())["size"]
+    other_program("beit-embed", "--model", model, "--output", tmp_path / "features.npy", data)
+    other_program("beit-classify", "--model", output, "--logits", tmp_path / "logits.npy", data)
+    wanted = np.load(tmp_path / "features.npy").astype(np.float64) @ weight.T + bias
+    assert np.abs(np.load(tmp_path / "logits.npy") - wanted).max() < 1e-5 * max(1, np.abs(wanted).max())
+
+
+def test_a_trunk_that_the_file_could_not_describe(data, tmp_path):
+    """It is refused before the work; without a new head it serves as any other."""
+    with safe_open(MODEL.parent / "model_standard.safetensors", "np") as file:
+        tensors = {"backbone." + name: file.get_tensor(name) for name in file.keys()
+                   if not name.startswith(("fc_norm.", "head."))}
+    model = tmp_path / "segmentation.safetensors"
+    save_file({**tensors, "decode_head.conv_seg.weight": np.ones((2, 2), np.float32)}, model)
+    result = run("--model", model, "--data", data, "--output", tmp_path / "new.safetensors")
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr.splitlines()[-1] == ("beit-train-head: config_json: found a trunk without a last norm, wanted "
+                                              "fc_norm or a last norm, one of which timm's models have")
+    assert not (tmp_path / "new.safetensors").exists()
+    assert run("--model", model, "--data", data, "--knn").returncode == 0
 
 
 def test_confusion_is_lettered(tmp_path):

@@ -4,6 +4,7 @@
     BEIT_BUILD_DIR=build-release python tests/timm/saved_models.py transformers [CLASS...]  folders, in all forms and types
     BEIT_BUILD_DIR=build-release python tests/timm/saved_models.py timm [NAME...]           save_for_hf of all beit*
     BEIT_BUILD_DIR=build-release python tests/timm/saved_models.py float8                   weights of 8 bits
+    BEIT_BUILD_DIR=build-release python tests/timm/saved_models.py heads [CLASS...]         beit-train-head on folders
 
 Each prints a line a file: the largest difference and the limit, or the one error that the library gives. It needs
 transformers 5 beside the packages of weights_tools/requirements.txt, and isn't part of the stages.
@@ -148,11 +149,83 @@ def transformers_folders(folder, names):
                     model = model.to(dtype)
 
 
+HEADS = [
+    *((kind, arguments) for kind in ("ForImageClassification", "Model")
+      for arguments in (TABLES, {**SHARED, **TOKEN}, {**ABSOLUTE, "layer_scale_init_value": 0.0}, {**ABSOLUTE, **TOKEN},
+                        {**TABLES, "layer_norm_eps": 1e-3}, {**TABLES, "problem_type": "regression"})),
+    *(("ForMaskedImageModeling", {**HIDDEN, **arguments}) for arguments in (TABLES, {**SHARED, **TOKEN})),
+]
+PROCESSORS = [dict(size=dict(height=SIZE, width=SIZE), do_center_crop=False),
+              dict(size=dict(height=83, width=71), crop_size=dict(height=SIZE, width=SIZE), do_center_crop=True,
+                   resample=2, rescale_factor=1 / 127.5, image_mean=[1, 0.9, 1.1], image_std=[1, 1.1, 0.9])]
+
+
+def pooled_features(model, kind, images):
+    """What transformers' trunk gives its head: (B, C)."""
+    trunk = getattr(model, model.base_model_prefix, model)
+    result = trunk(images)
+    if result.pooler_output is not None and kind != "ForMaskedImageModeling":
+        return result.pooler_output
+    tokens = result.last_hidden_state
+    if not model.config.use_mean_pooling:
+        return tokens[:, 0]
+    return (model.layernorm(tokens) if kind == "ForMaskedImageModeling" else tokens)[:, 1:].mean(1)
+
+
+@torch.no_grad()
+def heads(folder, names):
+    """Trains heads on folders, whole and in shards, and compares the new file's logits with transformers' features."""
+    import safetensors
+    import transformers
+    from golden_hugging_face import randomise
+    from PIL import Image
+    from transformers.models.beit.image_processing_pil_beit import BeitImageProcessorPil
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    programs = Path(os.environ["BEIT_BUILD_DIR"]).resolve()
+    rng = np.random.default_rng(0)
+    for label in "ab":
+        (folder / "data" / label).mkdir(parents=True)
+        for i in range(4):
+            shape = (int(rng.integers(40, 160)), int(rng.integers(40, 160)), 3)
+            Image.fromarray(rng.integers(0, 256, shape, dtype=np.uint8)).save(folder / "data" / label / f"{i}.png")
+    photographs = [np.asarray(Image.open(path)) for path in sorted((folder / "data").glob("*/*.png"))]
+    for family in ("Beit", "Data2VecVision"):
+        for kind, arguments in HEADS:
+            if not hasattr(transformers, family + kind) or names and family + kind not in names:
+                continue
+            config = getattr(transformers, family + "Config")(**{**SMALL, **arguments})
+            for number, dtype in enumerate((torch.float32, torch.float16, torch.bfloat16)):
+                model = randomise(getattr(transformers, family + kind)(config), seed=5).to(dtype)
+                processor = BeitImageProcessorPil(**PROCESSORS[number % 2])
+                own, out = folder / "model", folder / "head.safetensors"
+                subprocess.run(["rm", "-rf", own, out], check=True)
+                model.save_pretrained(own, max_shard_size="50KB" if number == 1 else "5GB")
+                processor.save_pretrained(own)
+                name = f"{family}{kind} {arguments} {str(dtype)[6:]}, head"
+                done = subprocess.run([programs / "beit-train-head", "--no-cache", "--model", own, "--data",
+                                       folder / "data", "--C", "1", "--output", out], capture_output=True, text=True)
+                if done.returncode:
+                    yield report(name, done.stderr.strip(), None)
+                    continue
+                subprocess.run([programs / "beit-classify", "--model", out, "--logits", folder / "logits.npy",
+                                folder / "data"], check=True, capture_output=True)
+                pixels = torch.cat([processor(image, return_tensors="pt").pixel_values for image in photographs])
+                features = pooled_features(model.double(), kind, pixels.double()).numpy()
+                with safetensors.safe_open(out, "np") as file:
+                    weight, bias = file.get_tensor("head.weight"), file.get_tensor("head.bias")
+                yield report(name, np.load(folder / "logits.npy").astype(np.float64), features @ weight.T + bias)
+
+
 TIMM_OPTIONS = [dict(), dict(num_classes=0), dict(global_pool="token"), dict(global_pool="avg", use_fc_norm=False),
                 dict(use_abs_pos_emb=True, use_rel_pos_bias=False),
                 dict(use_shared_rel_pos_bias=True, use_rel_pos_bias=False), dict(init_values=None), dict(qkv_bias=False),
                 dict(in_chans=1), dict(global_pool=""), dict(swiglu_mlp=True), dict(scale_mlp=True),
-                dict(act_layer="relu"), dict(img_size=(64, 96)), dict(attn_head_dim=32)]
+                dict(act_layer="relu"), dict(img_size=(64, 96)), dict(attn_head_dim=32),
+                dict(swiglu_mlp=True, scale_mlp=True), dict(scale_mlp=True, qkv_bias=False, init_values=None),
+                dict(init_values=0.1), dict(init_values=0.1, scale_attn_norm=False), dict(scale_mlp_norm=False),
+                dict(init_values=0.1, scale_attn_norm=False, scale_mlp_norm=False, global_pool="token"),
+                dict(init_values=0.1, fc_norm=False), dict(init_values=0.1, qk_norm=True)]
 
 
 @torch.no_grad()
@@ -165,7 +238,7 @@ def timm_folders(folder, names):
             arguments = {**dict(img_size=side, embed_dim=48, depth=2, num_heads=3, num_classes=7), **options}
             try:
                 model = randomise(timm.create_model(name, **arguments), seed=4)
-            except TypeError:  # an option that BEiT-3's class lacks
+            except TypeError:  # an option that timm's class for this architecture lacks
                 continue
             own = folder / "timm"
             subprocess.run(["rm", "-rf", own], check=True)
@@ -197,7 +270,7 @@ def float8(folder, _):
 
 
 def main(what="", *names):
-    modes = {"transformers": transformers_folders, "timm": timm_folders, "float8": float8}
+    modes = {"transformers": transformers_folders, "timm": timm_folders, "float8": float8, "heads": heads}
     if what not in modes:
         sys.exit(__doc__)
     with tempfile.TemporaryDirectory() as temporary:

@@ -77,6 +77,33 @@ def test_publishers(publisher, trunk, example, arguments, prefix, tmp_path):
         assert converted.read_preprocessor(tmp_path / "again.safetensors") == converted.read_preprocessor(out)
 
 
+def test_a_preprocessing_beside_timms_configuration_is_kept(tmp_path):
+    model, processor = make_model(), '{"image_processor_type": "BeitImageProcessor", "size": 16}'
+    converted.write(tmp_path / "source.safetensors", model.state_dict(),
+                    converted.make_config(model, ARCHITECTURE, {}), preprocessor=processor)
+    assert run(tmp_path / "source.safetensors", tmp_path / "out.safetensors", "--dtype", "bf16") == 0
+    assert converted.read_preprocessor(tmp_path / "out.safetensors") == processor
+
+
+@pytest.mark.parametrize("options", [{}, {"scale_attn_norm": False}, {"global_pool": "token", "qkv_bias": False}])
+def test_beit3_with_layer_scale(options, tmp_path):
+    """timm's VisionTransformer calls it as candle's BEiT does."""
+    model = randomise(timm.create_model("beit3_base_patch16_224", **TINY, init_values=0.1, **options), seed=3)
+    safetensors.torch.save_file(model.state_dict(), tmp_path / "model.safetensors")
+    (tmp_path / "config.json").write_text(json.dumps({
+        "architecture": "beit3_base_patch16_224", "model_args": {**TINY, "init_values": 0.1, **options},
+        "pretrained_cfg": {}}))
+    assert run(tmp_path, tmp_path / "out.safetensors", "--verify") == 0
+    found, config = converted.read(tmp_path / "out.safetensors")
+    assert all(torch.equal(found[name], value) for name, value in model.state_dict().items())
+    assert config["model_args"]["init_values"] == 0.1
+    if not options:
+        bare = tmp_path / "bare.safetensors"
+        safetensors.torch.save_file(model.state_dict(), bare)
+        assert run(bare, tmp_path / "out.safetensors", "--num-heads", "3", "--verify") == 0
+        assert converted.read(tmp_path / "out.safetensors")[1]["model_args"]["init_values"] == 0.1
+
+
 def test_beit3(tmp_path):
     model = randomise(timm.create_model("beit3_base_patch16_224", **TINY), seed=3)
     tensors = renamed_to("Microsoft's BEiT-3", model.state_dict(), "beit3.")
@@ -107,6 +134,8 @@ def test_folder_of_transformers_keeps_its_configuration(tmp_path, capsys):
         assert converted.read(tmp_path / "out.safetensors")[1] == json.loads((folder / "config.json").read_text())
         assert json.loads(converted.read_preprocessor(tmp_path / "out.safetensors")) == {
             "image_processor_type": "BeitImageProcessor"}
+    with pytest.raises(converted.ConversionError, match="a configuration of transformers"):
+        converted.load(tmp_path / "out.safetensors")  # which would have timm's epsilon
     (folder / "preprocessor_config.json").unlink()
     assert run(folder, tmp_path / "other.safetensors") == 1
     assert "has neither preprocessor_config.json nor image_processor" in capsys.readouterr().err

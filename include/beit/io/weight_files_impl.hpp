@@ -31,13 +31,15 @@ namespace detail {
 /// shard isn't a file in the same folder.
 BEIT_COLD inline std::map<std::string, std::string> read_shard_index(const nlohmann::json& json,
                                                                      const std::string& where) {
-  const nlohmann::json::object_t* weight_map = object_in(json);
-  if (weight_map != nullptr) {
-    const auto found = weight_map->find("weight_map");
-    weight_map = found == weight_map->end() ? nullptr : object_in(found->second);
-  }
+  const nlohmann::json::object_t* const root = object_in(json);
+  const nlohmann::json* const field =
+      root == nullptr || !root->contains("weight_map") ? nullptr : &root->at("weight_map");
+  const nlohmann::json::object_t* const weight_map = field == nullptr ? nullptr : object_in(*field);
   if (weight_map == nullptr || weight_map->empty()) {
-    throw ConfigError(concat({where, ": found no weight_map, wanted an object from tensors to files"}));
+    throw ConfigError(concat({where,
+                              field == nullptr ? std::string(": found no weight_map")
+                                               : concat({": weight_map: found ", printable(json_text(*field), 60)}),
+                              ", wanted an object from at least one tensor to its file"}));
   }
   std::map<std::string, std::string> shards;
   for (const auto& [tensor, file] : *weight_map) {

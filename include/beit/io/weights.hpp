@@ -85,6 +85,9 @@ class WeightReader final : public WeightSource {
 
   [[nodiscard]] std::vector<Index> shape(const std::string& name) const override { return at(name).tensor->shape; }
 
+  /// A parameter as the file stores it. Throws WeightError if there is none of that name.
+  [[nodiscard]] const Tensor& stored(const std::string& name) const { return *at(name).tensor; }
+
   [[nodiscard]] std::string where(const std::string& name) const override {
     return detail::concat({name_, ": ", detail::printable(name)});
   }

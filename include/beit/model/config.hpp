@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -23,6 +24,9 @@ namespace detail {
 /// The longest side of a model's input, in pixels; it keeps products of sizes from overflowing.
 inline constexpr Index max_model_side = 65536;
 
+/// The architecture of a model that was configured for transformers, which is its model_type there.
+inline constexpr std::string_view transformers_architecture = "beit";
+
 /// Writes a size for a message, height first: "320x480".
 BEIT_COLD inline std::string size_text(Size size) { return concat({size.height, "x", size.width}); }
 
@@ -38,7 +42,7 @@ Checked checked(Checked config) {
 /// The configuration of a BEiT's trunk: timm.models.beit.Beit without its classifier. The defaults are those of
 /// beit_base_patch16_224.
 struct TrunkConfig {
-  std::string architecture;      ///< timm's name, "beit_base_patch16_224"; may be empty.
+  std::string architecture;      ///< timm's name, "beit_base_patch16_224"; "beit" for transformers'; may be empty.
   Size image_size{224, 224};     ///< H and W, in pixels: multiples of the patch size.
   Size patch_size{16, 16};       ///< P, in pixels.
   Index in_chans = 3;            ///< Channels per image.

@@ -18,8 +18,9 @@
 #include <beit/io/weights.hpp>
 #include <beit/model/config.hpp>
 #include <beit/model/config_reader.hpp>
-#include <beit/model/image_processor.hpp>
 #include <beit/model/json_field.hpp>
+#include <beit/model/preprocessing_file.hpp>
+#include <beit/model/trunk_shapes.hpp>
 
 namespace beit::inline BEIT_ABI {
 
@@ -75,7 +76,7 @@ BEIT_COLD inline Config read_hugging_face_features(const WeightScope& weights, c
   }
   Config config{infer_from_shapes(weights)};
   config.num_classes = 0;
-  config.architecture = "beit";
+  config.architecture = transformers_architecture;
   config.use_final_norm = weights.has("norm.weight");
   if (config.num_heads == 0) {
     if (!root["num_attention_heads"].present()) {
@@ -106,8 +107,7 @@ BEIT_COLD inline Config read_hugging_face_features(const WeightScope& weights, c
   config.preprocessing.input_size = config.image_size;
   if (preprocessor.present()) {
     config.preprocessing =
-        ImageProcessorReader(preprocessor, root["image_processor_type"]).read(config.in_chans, config.image_size);
-    read_pass_order(preprocessor, config.preprocessing);
+        read_either_preprocessing(preprocessor, root["image_processor_type"], config.in_chans, config.image_size);
   }
   return config;
 }

@@ -22,6 +22,10 @@ namespace beit::inline BEIT_ABI {
 
 namespace detail {
 
+/// The filters in the order of Pillow's numbers.
+inline constexpr Interpolation pillow_filters[]{Interpolation::nearest, Interpolation::lanczos, Interpolation::bilinear,
+                                                Interpolation::bicubic, Interpolation::box,     Interpolation::hamming};
+
 /// Means and deviations of red, green and blue.
 struct ChannelStatistics {
   float mean[3], std[3];
@@ -148,11 +152,11 @@ class ImageProcessorReader {
 
   Interpolation resample() const {
     if (!json_.has("resample")) return type_.resample;
-    constexpr Interpolation pillow[]{Interpolation::nearest, Interpolation::lanczos, Interpolation::bilinear,
-                                     Interpolation::bicubic, Interpolation::box,     Interpolation::hamming};
     const JsonField field = json_["resample"];
-    if (!field.present() || field.integer() >= std::ssize(pillow)) field.fail("Pillow's number of a filter, 0 to 5");
-    return pillow[field.integer()];
+    if (!field.present() || field.integer() >= std::ssize(pillow_filters)) {
+      field.fail("Pillow's number of a filter, 0 to 5");
+    }
+    return pillow_filters[field.integer()];
   }
 
   /// A size: a number, [height, width], {"height", "width"} or, if `edge` is allowed, {"shortest_edge"}.

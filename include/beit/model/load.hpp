@@ -29,7 +29,7 @@ struct SourceKind {
 ///   a folder with timm's published pair, `model.safetensors` and `config.json`;
 ///   a folder of Hugging Face's transformers (BeitForImageClassification, BeitModel, and those of Data2VecVision), with
 ///   preprocessor_config.json, whole or in shards, by the names of save_pretrained or of transformers 5's state_dict();
-///   a file that weights_tools/convert.py wrote;
+///   a file that weights_tools/convert.py or save_with_head wrote;
 ///   a bare safetensors file with timm's names, whose architecture then follows from its shapes.
 /// Names may be mmpretrain's, candle's or Microsoft's of BEiT-3 instead of timm's, and stand under any one prefix
 /// (`model.`, `module.`, `backbone.`). A file called model.safetensors is read with the

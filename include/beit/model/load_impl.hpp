@@ -92,8 +92,9 @@ class Loading {
   /// The JSON fields from which the configuration is read.
   JsonField config() const { return {config_, files_.config.where.empty() ? files_.name : files_.config.where}; }
 
-  /// The arguments of transformers' image processor, which processor_config.json has rather than
-  /// preprocessor_config.json; missing if the options replace them. ConfigError if the publisher's models need them.
+  /// The preprocessing that stands beside the configuration: the arguments of transformers' image processor, which
+  /// processor_config.json has rather than preprocessor_config.json, or what a converted file carries. It is missing if
+  /// the options replace it. ConfigError if the publisher's models need it.
   JsonField preprocessor() const;
 
   /// The image size in pixels that the options ask for, or 0 x 0. ArgumentError unless it is a multiple of `unit`, the
@@ -149,12 +150,12 @@ BEIT_COLD BEIT_INLINE MaskedImageConfig Loading::masked_image_config() const {
 
 BEIT_COLD BEIT_INLINE JsonField Loading::preprocessor() const {
   const JsonField alone(preprocessor_, files_.preprocessor.where), nested(processor_, files_.processor.where);
+  const bool read = configured_.has_processor || files_.carried;  // timm ignores transformers' file in a folder
+  if (options_.preprocessing || !read) return alone.missing();
   for (const JsonField& file : {nested, alone}) {
-    if (options_.preprocessing) continue;
     if (const JsonField inner = file["image_processor"]; inner.present()) return inner;
   }
-  if (options_.preprocessing || !configured_.has_processor) return alone.missing();
-  if (!alone.present()) {
+  if (!alone.present() && configured_.has_processor) {
     throw ConfigError(concat({files_.name,
                               ": found neither preprocessor_config.json nor image_processor in processor_config.json, "
                               "wanted one of them beside the weights, or LoadOptions::preprocessing"}));

@@ -38,6 +38,7 @@ struct ModelFiles {
   std::vector<SafeTensors> weights;  ///< One file or several shards; at least one.
   std::string name;                  ///< Their name in messages.
   ConfigText config, preprocessor, processor;
+  bool carried = false;             ///< Whether the weights carry the configuration.
   std::vector<std::string> labels;  ///< Names of the classes that were given beside the configuration.
 };
 
@@ -56,7 +57,8 @@ BEIT_COLD inline std::vector<std::string> lines_of(std::string_view text) {
 
 /// The key of the configuration in the metadata of the weights that weights_tools writes.
 inline constexpr const char* own_config = "beit.config";
-/// The key of transformers' preprocessor_config.json, if the configuration is transformers', too.
+/// The key of the preprocessing, if the configuration has none or can't state it: the arguments of transformers' image
+/// processor, or the fields of timm's pretrained_cfg.
 inline constexpr const char* own_preprocessor = "beit.preprocessor";
 
 /// Opens files in memory.
@@ -107,6 +109,7 @@ BEIT_COLD inline ModelFiles open_model_files(const Source& source) {
     files.config = text(own_config);
     files.preprocessor = text(own_preprocessor);
     files.processor = {};
+    files.carried = true;
   }
   return files;
 }

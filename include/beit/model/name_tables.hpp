@@ -76,13 +76,14 @@ inline constexpr NameRow mmpretrain_rows[]{
 };
 inline constexpr NameTable mmpretrain_names{"layers.0.ln1.weight", mmpretrain_rows};
 
-/// The names of candle's BEiT. The bias of qkv is whole.
+/// The names of candle's BEiT. The bias of qkv is whole. timm's BEiT-3 has the marker, too, but no tables.
 inline constexpr NameRow candle_rows[]{
     {"blocks.*.gamma_1", {"blocks.*.ls1.gamma"}},
     {"blocks.*.gamma_2", {"blocks.*.ls2.gamma"}},
     {"fc_norm.", {"norm."}},
 };
-inline constexpr NameTable candle_names{"blocks.0.ls1.gamma", candle_rows};
+inline constexpr NameTable candle_names{
+    "blocks.0.ls1.gamma", candle_rows, {}, "blocks.0.attn.relative_position_bias_table"};
 
 /// The names of BEiT-3 as Microsoft published it. Of its two sides, A is for images and B for text.
 inline constexpr NameRow beit3_rows[]{
@@ -116,8 +117,15 @@ inline constexpr NameRow beit3_rows[]{
 };
 inline constexpr NameTable beit3_names{"encoder.layers.0.self_attn.q_proj.A.weight", beit3_rows};
 
-/// The names that are ours: timm's, and those of Microsoft's BEiT and BEiT v2.
-inline constexpr NameTable timm_names{"cls_token", {}};
+/// The names that timm's VisionTransformer, and so BEiT-3 there, has for what timm's Beit calls otherwise.
+inline constexpr NameRow timm_rows[]{
+    {"blocks.*.gamma_1", {"blocks.*.ls1.gamma"}},
+    {"blocks.*.gamma_2", {"blocks.*.ls2.gamma"}},
+};
+
+/// The names that are ours, timm's Beit's, which those of Microsoft's BEiT and BEiT v2 are, and those of BEiT-3 in
+/// timm.
+inline constexpr NameTable timm_names{"cls_token", timm_rows};
 
 }  // namespace detail
 

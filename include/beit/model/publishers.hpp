@@ -18,6 +18,7 @@
 #include <beit/model/hugging_face.hpp>
 #include <beit/model/json_field.hpp>
 #include <beit/model/name_tables.hpp>
+#include <beit/model/preprocessing_file.hpp>
 #include <beit/model/presets.hpp>
 #include <beit/model/resampled_weights.hpp>
 #include <beit/model/weight_names.hpp>
@@ -39,9 +40,15 @@ struct Publisher {
   Resampling resampling = Resampling::timm;
 };
 
-/// Reads timm's configuration.
-BEIT_COLD inline Config read_features_by_timm(const WeightScope& weights, const JsonField& config, const JsonField&) {
-  return read_timm_features(weights, config);
+/// Reads timm's configuration. A converted file may have a preprocessing beside it, which replaces timm's.
+BEIT_COLD inline Config read_features_by_timm(const WeightScope& weights, const JsonField& json,
+                                              const JsonField& preprocessor) {
+  Config config = read_timm_features(weights, json);
+  if (preprocessor.present()) {
+    config.preprocessing =
+        read_either_preprocessing(preprocessor, preprocessor.missing(), config.in_chans, config.image_size);
+  }
+  return config;
 }
 
 /// Reads mmpretrain's model, which is published without JSON: images are resized to 256 for a crop of 224.
@@ -49,15 +56,6 @@ BEIT_COLD inline Config read_mmpretrain_features(const WeightScope& weights, con
   Config config = read_timm_features(weights, json);
   if (!json.present()) config.preprocessing.crop_pct = 0.875;
   return config;
-}
-
-/// Reads candle's model. Other projects' ViTs have the same names, but no tables.
-BEIT_COLD inline Config read_candle_features(const WeightScope& weights, const JsonField& json, const JsonField&) {
-  Config config = read_timm_features(weights, json);
-  if (config.use_rel_pos_bias) return config;
-  throw WeightError(concat({json.where(),
-                            ": found blocks.0.ls1.gamma without attn.relative_position_bias_table, wanted a "
-                            "BEiT: some other vision transformer?"}));
 }
 
 /// Reads Microsoft's BEiT-3, which is published without JSON.
@@ -76,7 +74,7 @@ inline constexpr std::array<Publisher, 6> publishers{{
     {"Hugging Face transformers", transformers_file_names, read_hugging_face_features, read_hugging_face_classes, true,
      Resampling::transformers},
     {"mmpretrain", mmpretrain_names, read_mmpretrain_features, read_timm_classes},
-    {"candle", candle_names, read_candle_features, read_timm_classes},
+    {"candle", candle_names, read_features_by_timm, read_timm_classes},
     {"Microsoft's BEiT-3", beit3_names, read_beit3_features, read_timm_classes},
     {"timm and Microsoft", timm_names, read_features_by_timm, read_timm_classes},
 }};
@@ -84,7 +82,7 @@ inline constexpr std::array<Publisher, 6> publishers{{
 /// The first publisher whose marker is in `file`, or the last one if there is none.
 BEIT_COLD inline const Publisher& publisher_of(const WeightReader& file, std::span<const Publisher> from = publishers) {
   const auto found = std::find_if(from.begin(), from.end(), [&](const Publisher& publisher) {
-    return prefix_of(file, publisher.names.marker).has_value();
+    return prefix_of(file, publisher.names).has_value();
   });
   return found == from.end() ? from.back() : *found;
 }

@@ -80,6 +80,10 @@ BEIT_COLD inline TrunkConfig infer_from_shapes(const WeightScope& weights) {
   config.depth = 0;
   while (weights.has(concat({"blocks.", config.depth, ".norm1.weight"}))) ++config.depth;
   if (config.depth == 0) throw WeightError(concat({weights.where("blocks.0.norm1.weight"), ": tensor is missing"}));
+  if (weights.has("blocks.0.mlp.fc1_g.weight")) {
+    throw WeightError(concat({weights.where("blocks.0.mlp.fc1_g.weight"),
+                              ": found a gated MLP (timm's swiglu_mlp), which isn't implemented, wanted mlp.fc1"}));
+  }
   config.mlp_hidden = shape_of_rank(weights, "blocks.0.mlp.fc1.weight", 2)[0];
   config.qkv_bias = weights.has("blocks.0.attn.qkv.bias") ? QkvBias::all
                     : weights.has("blocks.0.attn.q_bias") ? QkvBias::query_value

@@ -19,6 +19,7 @@
 #include <beit/core/error.hpp>
 #include <beit/core/index.hpp>
 #include <beit/core/version.hpp>
+#include <beit/io/tensor.hpp>
 #include <beit/io/text.hpp>
 #include <beit/io/weights.hpp>
 
@@ -45,6 +46,16 @@ struct NameTable {
   std::string_view marker;
   std::span<const NameRow> rows;
   std::span<const NameRow> more{};  ///< Rows that follow, which several tables share.
+  /// If other publishers' files have the marker, too: a name that only this one's have beside it, under the same
+  /// prefix.
+  std::string_view companion{};
+};
+
+/// A parameter as a file stores it: the bytes of the tensors that it joins, one below the other.
+struct StoredParameter {
+  DType dtype;
+  std::vector<Index> shape;
+  std::vector<std::span<const std::byte>> parts;
 };
 
 namespace detail {
@@ -67,12 +78,14 @@ BEIT_COLD inline std::optional<std::string> renamed(std::string_view name, std::
   return concat({to.substr(0, star), number, to.substr(star + 1), name});
 }
 
-/// The text before `marker` in the only name of `file` that ends in it; nothing if no name does, or several do.
-BEIT_COLD inline std::optional<std::string> prefix_of(const WeightReader& file, std::string_view marker) {
-  std::vector<std::string> found = file.names_ending_in(marker);
+/// The text before the table's marker in the only name of `file` that ends in it; nothing if no name does, or several
+/// do, or if the marker stands there without its companion.
+BEIT_COLD inline std::optional<std::string> prefix_of(const WeightReader& file, const NameTable& table) {
+  std::vector<std::string> found = file.names_ending_in(table.marker);
   std::erase_if(found, [&](std::string& name) {
-    name.resize(name.size() - marker.size());
-    return !name.empty() && !name.ends_with('.');
+    name.resize(name.size() - table.marker.size());
+    if (!name.empty() && !name.ends_with('.')) return true;
+    return !table.companion.empty() && !file.has(concat({name, table.companion}));
   });
   return found.size() == 1 ? std::optional(found.front()) : std::nullopt;
 }
@@ -88,7 +101,7 @@ class TimmNames final : public WeightSource {
  public:
   /// Translates the names of `file` by `table`; without its marker there is no prefix.
   BEIT_COLD TimmNames(const WeightReader& file, const NameTable& table)
-      : file_(&file), table_(table), trunk_(detail::prefix_of(file, table.marker).value_or("")) {
+      : file_(&file), table_(table), trunk_(detail::prefix_of(file, table).value_or("")) {
     if (trunk_.size() > 1) beside_ = trunk_.substr(0, trunk_.rfind('.', trunk_.size() - 2) + 1);
     std::set<std::string> left;
     for (std::string& name : file.names_ending_in("")) left.insert(std::move(name));
@@ -98,6 +111,35 @@ class TimmNames final : public WeightSource {
   }
 
   bool has(const std::string& name) const override { return places_.contains(name); }
+
+  /// The names of all parameters.
+  BEIT_COLD std::vector<std::string> names() const {
+    std::vector<std::string> result;
+    for (const auto& [name, place] : places_) result.push_back(name);
+    return result;
+  }
+
+  /// A parameter as the file stores it. WeightError if it is missing, or if tensors that it joins differ in type or
+  /// size.
+  BEIT_COLD StoredParameter stored(const std::string& name) const {
+    const Place& place = at(name);
+    const Tensor& first = file_->stored(place.tensors[0]);
+    StoredParameter result{first.dtype, shape(name), {}};
+    const auto unused_rows = static_cast<std::size_t>(place.row->unused_rows);
+    const std::size_t unused =
+        unused_rows == 0 ? 0 : first.data.size() / static_cast<std::size_t>(first.shape[0]) * unused_rows;
+    for (const std::string& tensor : place.tensors) {
+      const Tensor& part = file_->stored(tensor);
+      if (part.dtype != first.dtype || part.shape != first.shape) {
+        throw WeightError(
+            detail::concat({file_->where(tensor), ": found ", dtype_name(part.dtype), " ", shape_text(part.shape),
+                            ", wanted ", dtype_name(first.dtype), " ", shape_text(first.shape), ", as ",
+                            detail::printable(place.tensors[0]), " is"}));
+      }
+      result.parts.push_back(part.data.subspan(unused));
+    }
+    return result;
+  }
 
   /// Whether there is a parameter whose name begins with `start`.
   BEIT_COLD bool has_any(std::string_view start) const {
