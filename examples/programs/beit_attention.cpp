@@ -162,6 +162,10 @@ programs::AttentionPicture pca_picture(const beit::AnyBeit& model, const beit::M
 }
 
 int draw(const CLI::App& app, const Options& options) {
+  programs::check_outputs(options,
+                          {{"--output", programs::path_of(options.output), programs::OutputKind::png},
+                           {"--npy", programs::path_of(options.npy), programs::OutputKind::array}},
+                          {options.image});
   // Opened first, so that a name that can't be written is refused before the work.
   beit::AtomicFile file(programs::path_of(options.output));
   beit::ThreadPool pool(options.threads);
@@ -170,17 +174,22 @@ int draw(const CLI::App& app, const Options& options) {
   const beit::Config& config = model.config();
   require_in_range(options, config);
   beit::Workspace workspace(pool);
-  if (options.verbose)
-    programs::describe(app, options, programs::model_text(config), config.preprocessing, workspace.executor());
+  programs::describe(app, options, programs::model_text(config), config.preprocessing, workspace.executor());
 
-  const beit::Image image = beit::read_image(programs::path_of(options.image), options.decode);
-  const beit::Matrix x = beit::preprocess(config, std::vector{image}, workspace);
-  const programs::AttentionPicture result =
-      options.pca ? pca_picture(model, x, options, workspace) : attention_picture(model, x, options, workspace);
+  programs::Timings timings;
+  const beit::Image image = programs::timed(
+      timings.decoding, [&] { return beit::read_image(programs::path_of(options.image), options.decode); });
+  const beit::Matrix x =
+      programs::timed(timings.preprocessing, [&] { return beit::preprocess(config, std::vector{image}, workspace); });
+  const programs::AttentionPicture result = programs::timed(timings.model, [&] {
+    return options.pca ? pca_picture(model, x, options, workspace) : attention_picture(model, x, options, workspace);
+  });
   const programs::TextPicture& picture = result.picture();
   file.write(programs::encode_png(picture.pixels(), picture.height(), picture.width()));
   if (programs::stop_signal != 0) throw programs::Interrupted();
   file.close();
+  programs::print_timings(app, options, timings);
+  programs::print_summary(app, options, {options.output, options.npy}, 1, programs::seconds_since_start());
   return 0;
 }
 

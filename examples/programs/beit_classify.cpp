@@ -36,14 +36,16 @@ struct Options : programs::Options {
   std::string val, confusion;
 };
 
-void print_json(const std::string& name, const std::vector<beit::Prediction>& predictions) {
+void print_json(const Options& options, const std::string& name, const std::vector<beit::Prediction>& predictions) {
   programs::FloatJson list = programs::FloatJson::array();
   for (const auto& [index, label, score] : predictions) {
     list.push_back({{"index", index},
                     {"label", label.empty() ? programs::FloatJson(nullptr) : programs::FloatJson(label)},
                     {"score", score}});
   }
-  programs::print_json({{"image", name}, {"predictions", list}});
+  programs::FloatJson object{{"image", name}, {"predictions", list}};
+  programs::note_demo(options, object);
+  programs::print_json(object);
 }
 
 void print_csv(const std::string& name, const std::vector<beit::Prediction>& predictions) {
@@ -70,7 +72,7 @@ void print_text(const std::string& name, const std::vector<beit::Prediction>& pr
 void print(const Options& options, const std::string& name, const std::vector<beit::Prediction>& predictions,
            bool probabilities) {
   if (options.json) {
-    print_json(name, predictions);
+    print_json(options, name, predictions);
   } else if (options.csv) {
     print_csv(name, predictions);
   } else {
@@ -93,12 +95,13 @@ beit::Matrix logits_of(const beit::AnyBeit& model, const beit::ConstRows& x, bei
   return logits;
 }
 
-/// What a model said of labelled images. Classes are counted from 0 in the order of the folders; `classes.size()` is a
-/// class of the model that has no folder.
+/// The answers of a model about labelled images. Classes are counted from 0 in the order of the folders;
+/// `classes.size()` is a class of the model that has no folder.
 struct Answers {
   std::vector<beit::Index> truth, predicted;  // of the images that could be read
   std::vector<beit::Index> in_five;           // (folders,), the images whose class is among the best five
-  std::int64_t unread = 0;
+  programs::Outcome outcome;
+  double seconds = 0;
 };
 
 Answers answers_of(const CLI::App& app, const Options& options, const beit::AnyBeit& model,
@@ -112,16 +115,13 @@ Answers answers_of(const CLI::App& app, const Options& options, const beit::AnyB
   programs::InputProgress progress(data.items.size(), options.quiet);
   programs::ItemList list(data.items);
   programs::Batches batches(list, config, options.decode, options.batch_size, workspace.executor().size());
-  Answers answers{{}, {}, std::vector<beit::Index>(data.classes.size()), 0};
+  Answers answers{{}, {}, std::vector<beit::Index>(data.classes.size()), {}, 0};
   auto label = data.labels.begin();
   const auto forward = [&](const beit::ConstRows& x) { return logits_of(model, x, workspace); };
   programs::run_batches(batches, progress, forward, [&](const programs::Item& item, std::span<const float> logits) {
     const beit::Index truth = *label++;
-    if (logits.empty()) {
-      programs::print_error(app, item.path + ": " + item.error);
-      ++answers.unread;
-      return;
-    }
+    answers.outcome.add(item);
+    if (logits.empty()) return programs::print_error(app, item.path + ": " + item.error);
     const std::vector<beit::Prediction> best = beit::top_k(logits, 5, {});
     answers.truth.push_back(truth);
     answers.predicted.push_back(folder_of_class[static_cast<std::size_t>(best.front().index)]);
@@ -130,6 +130,8 @@ Answers answers_of(const CLI::App& app, const Options& options, const beit::AnyB
           return prediction.index == class_of_folder[static_cast<std::size_t>(truth)];
         });
   });
+  answers.seconds = progress.seconds();
+  programs::print_timings(app, options, batches.timings());
   return answers;
 }
 
@@ -139,7 +141,7 @@ programs::FloatJson share(beit::Index part, beit::Index whole) {
   return static_cast<float>(static_cast<double>(part) / static_cast<double>(whole));
 }
 
-void print_validation_json(const programs::Confusion& confusion, const programs::DataSet& data,
+void print_validation_json(const Options& options, const programs::Confusion& confusion, const programs::DataSet& data,
                            const programs::ClassFolders& folders, const Answers& answers) {
   programs::FloatJson classes = programs::FloatJson::array();
   for (std::size_t c = 0; c < data.classes.size(); ++c) {
@@ -151,12 +153,14 @@ void print_validation_json(const programs::Confusion& confusion, const programs:
                        {"precision", share(confusion.count(c, c), confusion.taken_for(c))}});
   }
   const beit::Index in_five = std::accumulate(answers.in_five.begin(), answers.in_five.end(), beit::Index{0});
-  programs::print_json({{"images", confusion.total()},
-                        {"unread", answers.unread},
-                        {"matched", folders.by_name ? "name" : "order"},
-                        {"top1", share(confusion.right(), confusion.total())},
-                        {"top5", share(in_five, confusion.total())},
-                        {"classes", classes}});
+  programs::FloatJson object{{"images", confusion.total()},
+                             {"unread", answers.outcome.failed()},
+                             {"matched", folders.by_name ? "name" : "order"},
+                             {"top1", share(confusion.right(), confusion.total())},
+                             {"top5", share(in_five, confusion.total())},
+                             {"classes", classes}};
+  programs::note_demo(options, object);
+  programs::print_json(object);
 }
 
 /// Says how often the model is right about the images in the folders of --val.
@@ -175,6 +179,8 @@ int validate(const CLI::App& app, const Options& options, const beit::AnyBeit& m
     programs::print_error(app, options.val + ": class '" + data.classes[c] + "': found no image files");
   }
   if (data.items.empty()) throw beit::ArgumentError(options.val + ": found no images, wanted a folder for each class");
+  programs::check_outputs(options, {{"--confusion", programs::path_of(options.confusion), programs::OutputKind::png}},
+                          programs::inputs_of(options.val, data));
   std::vector<std::string> names = data.classes;
   if (std::ssize(names) < config.num_classes) names.emplace_back("(no folder)");
   if (!options.confusion.empty()) {
@@ -184,13 +190,14 @@ int validate(const CLI::App& app, const Options& options, const beit::AnyBeit& m
   const Answers answers = answers_of(app, options, model, data, folders.classes, workspace);
   const programs::Confusion confusion(answers.truth, answers.predicted, names.size());
   if (options.json) {
-    print_validation_json(confusion, data, folders, answers);
+    print_validation_json(options, confusion, data, folders, answers);
   } else {
     const beit::Index in_five = std::accumulate(answers.in_five.begin(), answers.in_five.end(), beit::Index{0});
     std::cout << data.classes.size() << " of " << config.num_classes << " classes, matched by the "
               << (folders.by_name ? "names" : "order") << " of the folders; images: " << confusion.total() << ", "
-              << answers.unread << " unread\ntop-1 " << programs::accuracy_text(confusion.right(), confusion.total())
-              << "\ntop-5 " << programs::accuracy_text(in_five, confusion.total()) << "\n\n";
+              << answers.outcome.failed() << " unread\ntop-1 "
+              << programs::accuracy_text(confusion.right(), confusion.total()) << "\ntop-5 "
+              << programs::accuracy_text(in_five, confusion.total()) << "\n\n";
     programs::print_classes(std::cout, confusion, names);
   }
   if (!options.confusion.empty()) {
@@ -200,10 +207,13 @@ int validate(const CLI::App& app, const Options& options, const beit::AnyBeit& m
   }
   std::cout.flush();
   if (!std::cout) throw std::runtime_error("standard output: can't write");
-  return answers.unread > 0 ? 1 : 0;
+  programs::print_summary(app, options, {options.confusion}, answers.outcome.done, answers.seconds);
+  return answers.outcome.status(options.strict);
 }
 
 int classify(const CLI::App& app, const Options& options) {
+  const std::vector<programs::OutputName> outputs = programs::with_names("--logits", options.logits);
+  programs::check_outputs(options, outputs, {options.list});
   beit::ThreadPool pool(options.threads);
   const auto loaded = programs::load_model(options, pool);
   const beit::AnyBeit& model = *loaded;
@@ -211,11 +221,10 @@ int classify(const CLI::App& app, const Options& options) {
   if (config.num_classes == 0) throw beit::ConfigError("the model has no classifier: beit-embed takes its features");
 
   beit::Workspace workspace(pool);
-  if (options.verbose)
-    programs::describe(app, options, programs::model_text(config), config.preprocessing, workspace.executor());
+  programs::describe(app, options, programs::model_text(config), config.preprocessing, workspace.executor());
   if (!options.val.empty()) return validate(app, options, model, workspace);
   std::optional<programs::RowFiles> files;
-  if (!options.logits.empty()) files.emplace(options.logits, std::vector{config.num_classes});
+  if (!options.logits.empty()) files.emplace(programs::path_of(options.logits), std::vector{config.num_classes});
 
   const programs::InputNames names{options.images, options.list};
   programs::Skipped skipped;
@@ -223,21 +232,20 @@ int classify(const CLI::App& app, const Options& options) {
   programs::Batches batches(sources, config, options.decode, options.batch_size, pool.size());
   programs::InputProgress progress(names, options.quiet);
   if (options.csv) programs::print_csv({"image", "rank", "index", "label", "score", "error"});
-  bool failed = false;
+  programs::Outcome outcome;
   const auto forward = [&](const beit::ConstRows& x) { return logits_of(model, x, workspace); };
   programs::run_batches(batches, progress, forward, [&](const programs::Item& item, std::span<const float> logits) {
-    if (logits.empty()) {
-      print_error(app, options, item);
-      failed = true;
-      return;
-    }
+    outcome.add(item);
+    if (logits.empty()) return print_error(app, options, item);
     print(options, item.path, beit::top_k(logits, options.top_k, config.labels, config.score_function),
           config.score_function != beit::ScoreFunction::identity);
     if (files) files->write(item.path, logits);
   });
   programs::print_skipped(app, options, skipped);
   if (files) files->close();
-  return failed || skipped.unreachable() > 0 ? 1 : 0;
+  programs::print_timings(app, options, batches.timings());
+  programs::print_summary(app, options, programs::names_of(outputs), outcome.done, progress.seconds());
+  return outcome.status(options.strict);
 }
 
 }  // namespace

@@ -120,7 +120,8 @@ class Embedder {
     const std::string what = tokenizer_ ? "tokenizer: image " + programs::size_text(config_.image_size) + ", tokens " +
                                               programs::size_text(tokenizer_->grid())
                                         : programs::model_text(config_);
-    if (options.verbose) programs::describe(app, options, what, config_.preprocessing, workspace_.executor());
+    programs::describe(app, options, what, config_.preprocessing, workspace_.executor(),
+                       tokenizer_ ? "tokenizer" : "model");
   }
 
   std::vector<beit::Index> row_shape() const {
@@ -130,14 +131,8 @@ class Embedder {
 
   beit::PassOrder pass_order() const { return config_.preprocessing.pass_order; }
 
-  /// The numbers of images that were embedded and that couldn't be read.
-  struct Counts {
-    std::int64_t embedded = 0;
-    std::int64_t failed = 0;
-  };
-
-  Counts run(programs::Batches& batches, programs::Output& output, programs::InputProgress& progress) {
-    Counts counts;
+  programs::Outcome run(programs::Batches& batches, programs::Output& output, programs::InputProgress& progress) {
+    programs::Outcome outcome;
     std::size_t size = 1;
     for (const beit::Index n : row_shape()) size *= static_cast<std::size_t>(n);
     // Patch tokens come after the class token.
@@ -146,7 +141,7 @@ class Embedder {
     const auto fail = [&](const programs::Item& item) {
       programs::print_error(app_, item.path + ": " + item.error);
       output.write(item, std::nullopt);
-      ++counts.failed;
+      outcome.add(item);
     };
     const auto write = [&](const programs::Item& item, auto numbers) {
       if (numbers.empty()) return fail(item);
@@ -157,7 +152,7 @@ class Embedder {
         return fail(failed);
       }
       output.write(item, row);
-      ++counts.embedded;
+      outcome.add(item);
     };
     if (tokenizer_) {
       const auto encode = [this](const beit::ConstRows& x) {
@@ -171,7 +166,7 @@ class Embedder {
           batches, progress, [this](const beit::ConstRows& x) { return forward(x); }, write);
     }
     output.close();
-    return counts;
+    return outcome;
   }
 
   programs::Batches batches(programs::Plan& plan) {
@@ -198,6 +193,9 @@ class Embedder {
 };
 
 int embed_to_file(const CLI::App& app, const Options& options) {
+  std::vector<programs::OutputName> outputs = programs::with_names("--output", options.output);
+  outputs.push_back({"--plot", programs::path_of(options.plot), programs::OutputKind::svg});
+  programs::check_outputs(options, outputs, {options.list});
   print_task(app, options, {});
   Embedder embedder(app, options);
   programs::Plan plan(programs::InputNames{options.images, options.list});
@@ -207,10 +205,12 @@ int embed_to_file(const CLI::App& app, const Options& options) {
   programs::FileOutput output(options.output, embedder.row_shape(), options.npy_type());
   std::optional<programs::PlotOutput> plot;
   if (!options.plot.empty()) plot.emplace(output, options.plot, embedder.row_shape().back());
-  const auto [embedded, failed] =
+  const programs::Outcome outcome =
       embedder.run(batches, plot ? static_cast<programs::Output&>(*plot) : output, progress);
   programs::print_skipped(app, options, plan.skipped_files());
-  return failed > 0 || plan.skipped_files().unreachable() > 0 ? 1 : 0;
+  programs::print_timings(app, options, batches.timings());
+  programs::print_summary(app, options, programs::names_of(outputs), outcome.done, progress.seconds());
+  return outcome.status(options.strict);
 }
 
 int embed_to_folder(const CLI::App& app, const Options& options) {
@@ -224,13 +224,19 @@ int embed_to_folder(const CLI::App& app, const Options& options) {
     beit::AtomicFile(programs::path_of(options.plot));  // refuses a name that can't be written before the work
   }
   require_arguments(options.images);
+  const programs::ShardFolder folder(programs::path_of(options.output));
+  programs::check_outputs(options,
+                          {{"--output", folder.path(), programs::OutputKind::folder},
+                           {"--output", folder.job(), programs::OutputKind::job},
+                           {"--output", folder.failed(), programs::OutputKind::failures},
+                           {"--plot", programs::path_of(options.plot), programs::OutputKind::svg}},
+                          {options.list});
   // An existing folder is locked before the work; a new one is only made once the model has been loaded.
   std::optional<programs::FolderLock> lock;
   std::error_code error;
   if (std::filesystem::is_directory(programs::path_of(options.output), error))
     lock.emplace(programs::path_of(options.output), task);
   Embedder embedder(app, options);
-  const programs::ShardFolder folder(programs::path_of(options.output));
   folder.make();
   if (!lock) lock.emplace(options.output, task);
   const programs::Json job = job_options(options, embedder.pass_order());
@@ -246,10 +252,10 @@ int embed_to_folder(const CLI::App& app, const Options& options) {
   programs::InputProgress progress({options.images, options.list}, options.quiet, task.count,
                                    [&plan] { return plan.skipped(); });
   programs::ShardOutput output(folder, job, embedder.row_shape(), options.npy_type());
-  const auto [embedded, failed] = embedder.run(batches, output, progress);
+  programs::Outcome outcome = embedder.run(batches, output, progress);
   programs::print_skipped(app, options, plan.skipped_files());
   folder.note_skipped(job, plan.skipped_files());
-  if (embedded + failed + plan.skipped() == 0) throw beit::ArgumentError("found no images");
+  if (outcome.done + outcome.failed() + plan.skipped() == 0) throw beit::ArgumentError("found no images");
   if (task.count > 1) inputs.write(task, plan.input());
   if (task.index >= plan.shards()) {
     programs::print_note(app, options,
@@ -258,7 +264,7 @@ int embed_to_folder(const CLI::App& app, const Options& options) {
                              programs::counted(plan.shards(), "shard") + ", see --shard-size");
   }
   if (!options.quiet) {
-    std::cout << options.output << ": " << programs::counted(embedded, "image") << " embedded, " << failed
+    std::cout << options.output << ": " << programs::counted(outcome.done, "image") << " embedded, " << outcome.failed()
               << " failed; " << programs::counted(output.shards_written(), "shard") << " written, "
               << plan.shards_done_before() << " already done\n";
   }
@@ -266,14 +272,17 @@ int embed_to_folder(const CLI::App& app, const Options& options) {
     const programs::MergeResult result = programs::merge(folder);
     if (!options.plot.empty()) programs::plot_shards(folder, result.shards, options.plot);
   }
-  // The output lists images that fail; a job in which every image fails is a mistake.
-  return (embedded == 0 && failed > 0) || plan.skipped_files().unreachable() > 0 ? 1 : 0;
+  programs::print_timings(app, options, batches.timings());
+  programs::print_summary(app, options, {options.output, options.plot}, outcome.done, progress.seconds());
+  outcome.broken += plan.failed_before();
+  outcome.done += plan.skipped() - plan.failed_before();
+  return outcome.status(options.strict);
 }
 
 /// Whether these --tokens are one vector per image.
 bool is_vector(const std::string& tokens) { return tokens == "pooled" || tokens == "class"; }
 
-int merge(const std::string& path, const std::string& plot, bool quiet) {
+int merge(const programs::Options& options, const std::string& path, const std::string& plot) {
   const programs::ShardFolder folder(programs::path_of(path));
   if (!plot.empty()) {
     if (const std::string tokens = folder.job_options().value("tokens", ""); !is_vector(tokens)) {
@@ -283,13 +292,15 @@ int merge(const std::string& path, const std::string& plot, bool quiet) {
     const beit::AtomicFile writable(programs::path_of(plot));  // refuses a name that can't be written before the work
   }
   folder.job_options();  // throws if there is none
+  programs::check_outputs(options, {{"OUT", folder.failed(), programs::OutputKind::failures},
+                                    {"--plot", programs::path_of(plot), programs::OutputKind::svg}});
   const programs::FolderLock lock(programs::path_of(path), {});
   const programs::MergeResult result = programs::merge(folder);
-  if (!quiet) {
+  if (!options.quiet) {
     std::cout << path << ": complete: " << programs::counted(result.images, "image") << " in "
               << programs::counted(result.shards, "shard") << ", " << result.failed << " failed\n";
   }
-  if (!quiet && result.kernels.size() > 1) {
+  if (!options.quiet && result.kernels.size() > 1) {
     std::cout << path << ": shards were computed by different kernels, whose results differ in the last bits:";
     const char* separator = " ";
     for (const auto& [name, shards] : result.kernels) {
@@ -299,7 +310,7 @@ int merge(const std::string& path, const std::string& plot, bool quiet) {
     std::cout << '\n';
   }
   if (!plot.empty()) programs::plot_shards(folder, result.shards, plot);
-  return 0;
+  return options.strict && result.failed > 0 ? 1 : 0;
 }
 
 /// Adds the option that names a plot.
@@ -309,12 +320,13 @@ void add_plot_option(CLI::App& app, std::string& plot, const std::string& descri
 
 int run_merge(int argc, char** argv) {
   std::string path, plot;
-  bool quiet = false;
+  programs::Options options;
   CLI::App app("Checks that no shard of an output folder is missing, and writes OUT/failed.jsonl.", "beit-embed merge");
   app.add_option("OUT", path, "Output folder of beit-embed")->option_text(" ")->required();
   add_plot_option(app, plot, "Also plot the embeddings, as beit-embed --plot does");
-  programs::add_quiet(app, quiet);
-  return programs::run(app, argc - 1, argv + 1, [&] { return merge(path, plot, quiet); });
+  programs::add_quiet(app, options.quiet);
+  programs::add_status_options(app, options);
+  return programs::run(app, argc - 1, argv + 1, [&] { return merge(options, path, plot); });
 }
 
 /// Adds the options that say what is written, and where.

@@ -169,11 +169,13 @@ std::optional<beit::Image> read_item(const CLI::App& app, const programs::Item& 
 
 void print(const Options& options, const std::string& name, const Score& score, std::uint64_t seed) {
   if (options.json) {
-    programs::print_json({{"image", name},
-                          {"hidden", score.hidden},
-                          {"right", score.right},
-                          {"among_five", score.among_five},
-                          {"seed", seed}});
+    programs::FloatJson object{{"image", name},
+                               {"hidden", score.hidden},
+                               {"right", score.right},
+                               {"among_five", score.among_five},
+                               {"seed", seed}};
+    programs::note_demo(options, object);
+    programs::print_json(object);
   } else {
     std::cout << programs::one_line(name) << ": " << score.text() << '\n';
   }
@@ -196,19 +198,23 @@ void write(const programs::TextPicture& picture, beit::AtomicFile& file) {
 }
 
 int mask_images(const CLI::App& app, const Options& options) {
+  programs::Skipped skipped;
+  const std::vector<programs::Item> items = programs::list_images(options.images, skipped);
+  programs::print_skipped(app, options, skipped);
+  std::vector<programs::OutputName> outputs = programs::with_names("--npy", options.npy);
+  outputs.push_back({"--output", programs::path_of(options.output), programs::OutputKind::png});
+  std::vector<std::string> inputs{options.tokenizer};
+  for (const programs::Item& item : items) inputs.push_back(item.path);
+  programs::check_outputs(options, outputs, inputs);
   std::optional<beit::AtomicFile> picture_file;  // opened first, to refuse a name that can't be written before the work
-  if (!options.output.empty()) picture_file.emplace(options.output);
+  if (!options.output.empty()) picture_file.emplace(programs::path_of(options.output));
   beit::ThreadPool pool(options.threads);
   const Masker masker(options, pool);
   const beit::MaskedImageConfig& config = masker.config();
   const beit::Size grid = config.grid();
   beit::Workspace workspace(pool);
-  if (options.verbose)
-    programs::describe(app, options, programs::model_text(config), config.preprocessing, workspace.executor());
+  programs::describe(app, options, programs::model_text(config), config.preprocessing, workspace.executor());
 
-  programs::Skipped skipped;
-  const std::vector<programs::Item> items = programs::list_images(options.images, skipped);
-  programs::print_skipped(app, options, skipped);
   const auto rows = static_cast<Index>(items.size());
   if (picture_file && rows > most_rows) {
     throw beit::ArgumentError("--output: found " + std::to_string(rows) + " images, wanted at most " +
@@ -216,26 +222,37 @@ int mask_images(const CLI::App& app, const Options& options) {
   }
   std::optional<programs::RowFiles> npy;
   if (!options.npy.empty())
-    npy.emplace(options.npy, std::vector{Index{3}, grid.height, grid.width}, beit::NpyType::int32);
+    npy.emplace(programs::path_of(options.npy), std::vector{Index{3}, grid.height, grid.width}, beit::NpyType::int32);
   std::optional<programs::MaskPicture> picture;
   Score all;
-  bool failed = false;
+  programs::Outcome outcome;
+  programs::Timings timings;
   std::uint64_t next_seed = options.seed;
+  programs::Progress progress(options.quiet);
+  progress.set_total(items.size());
   for (const programs::Item& item : items) {
     if (programs::stop_signal != 0) throw programs::Interrupted();
     const std::uint64_t seed = next_seed++;
-    const std::optional<beit::Image> image = read_item(app, item, options.decode);
-    failed |= !image;
-    if (!image) continue;
-    const std::vector<std::uint8_t> mask =
-        options.mask.empty() ? beit::block_mask(grid, options.ratio, seed) : parse_mask(options.mask, grid);
-    const beit::Matrix x = beit::preprocess(config, std::span(&*image, 1), workspace);
-    const Result result = masker.run(*image, x.data(), mask, workspace);
-    if (!result.fault.empty()) {
-      programs::print_error(app, item.path + ": " + result.fault);
-      failed = true;
+    const std::optional<beit::Image> image =
+        programs::timed(timings.decoding, [&] { return read_item(app, item, options.decode); });
+    if (!image) {
+      ++(item.unseen ? outcome.unseen : outcome.broken);
       continue;
     }
+    const auto before = static_cast<std::size_t>(seed - options.seed);
+    progress.show(before, before, 1);
+    const std::vector<std::uint8_t> mask =
+        options.mask.empty() ? beit::block_mask(grid, options.ratio, seed) : parse_mask(options.mask, grid);
+    const beit::Matrix x = programs::timed(timings.preprocessing,
+                                           [&] { return beit::preprocess(config, std::span(&*image, 1), workspace); });
+    const Result result = programs::timed(timings.model, [&] { return masker.run(*image, x.data(), mask, workspace); });
+    progress.clear();
+    if (!result.fault.empty()) {
+      programs::print_error(app, item.path + ": " + result.fault);
+      ++outcome.broken;
+      continue;
+    }
+    ++outcome.done;
     all.add(result.score);
     print(options, item.path, result.score, seed);
     if (npy) npy->write(item.path, rows_of(result, mask));
@@ -247,7 +264,10 @@ int mask_images(const CLI::App& app, const Options& options) {
   if (rows > 1 && !options.json) std::cout << "all: " << all.text() << '\n';
   if (npy) npy->close();
   if (picture) write(picture->picture(), *picture_file);
-  return failed ? 1 : 0;
+  progress.clear();
+  programs::print_timings(app, options, timings);
+  programs::print_summary(app, options, programs::names_of(outputs), outcome.done, progress.seconds());
+  return outcome.status(options.strict);
 }
 
 }  // namespace

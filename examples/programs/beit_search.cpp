@@ -50,7 +50,9 @@ void print(const Options& options, const programs::Results& results, bool with_n
   if (options.json) {
     programs::FloatJson list = programs::FloatJson::array();
     for (const auto& [path, label, score] : results.found) list.push_back({{"path", path}, {"score", score}});
-    programs::print_json({{"query", results.query}, {"found", list}});
+    programs::FloatJson object{{"query", results.query}, {"found", list}};
+    programs::note_demo(options, object);
+    programs::print_json(object);
   } else if (options.csv) {
     int rank = 0;
     for (const auto& [path, label, score] : results.found) {
@@ -70,7 +72,8 @@ void print(const Options& options, const programs::Results& results, bool with_n
 struct Queries {
   std::vector<programs::Results> results;
   std::vector<float> embeddings;  // (Q, C)
-  bool failed = false;            // whether an image can't be read
+  programs::Outcome outcome;
+  double seconds = 0;
 };
 
 Queries embed_queries(const CLI::App& app, const Options& options, const beit::AnyBeit& model,
@@ -85,15 +88,17 @@ Queries embed_queries(const CLI::App& app, const Options& options, const beit::A
   const auto forward = [&](const beit::ConstRows& x) { return beit::embed(model, x, workspace); };
   Queries queries;
   programs::run_batches(batches, progress, forward, [&](const programs::Item& item, std::span<const float> row) {
+    queries.outcome.add(item);
     if (!row.empty()) {
       queries.results.push_back({item.path, {}});
       queries.embeddings.insert(queries.embeddings.end(), row.begin(), row.end());
     } else {
       programs::print_error(app, item.path + ": " + item.error);
       print_error(options, item.path, item.error);
-      queries.failed = true;
     }
   });
+  queries.seconds = progress.seconds();
+  programs::print_timings(app, options, batches.timings());
   return queries;
 }
 
@@ -122,6 +127,7 @@ void find_nearest(const programs::EmbeddingIndex& index, beit::Index k, const be
 }
 
 int search(const CLI::App& app, const Options& options) {
+  programs::check_outputs(options, {{"--html", programs::path_of(options.html), programs::OutputKind::html}});
   const programs::ShardFolder folder(programs::path_of(options.index));
   programs::require_same_features(app.get_name(), options.index, folder, {{"tokens", query_tokens}});
   const programs::EmbeddingIndex index(folder.path());
@@ -137,8 +143,7 @@ int search(const CLI::App& app, const Options& options) {
                              " numbers, wanted " + std::to_string(config.embed_dim) + ", the model's width");
   }
   beit::Workspace workspace(pool);
-  if (options.verbose)
-    programs::describe(app, options, programs::model_text(config), config.preprocessing, workspace.executor());
+  programs::describe(app, options, programs::model_text(config), config.preprocessing, workspace.executor());
   if (!options.html.empty())
     beit::AtomicFile(programs::path_of(options.html));  // refuses a name that can't be written before the work
 
@@ -153,7 +158,8 @@ int search(const CLI::App& app, const Options& options) {
   }
   std::cout.flush();
   if (!std::cout) throw std::runtime_error("standard output: can't write");
-  return queries.failed ? 1 : 0;
+  programs::print_summary(app, options, {options.html}, queries.outcome.done, queries.seconds);
+  return queries.outcome.status(options.strict);
 }
 
 }  // namespace
@@ -174,7 +180,8 @@ int main(int argc, char** argv) {
   app.add_flag("--csv", options.csv, "Print comma-separated values: a header, then one line per image found")
       ->excludes(json);
   app.add_option("--html", options.html, "Also write a self-contained page that shows the images")
-      ->option_text("OUT.html");
+      ->option_text("OUT.html")
+      ->check(programs::name_in(".html"));
   programs::add_options(app, options);
   programs::add_image_size(app, options);
   return programs::run(app, argc, argv, [&] { return search(app, options); });

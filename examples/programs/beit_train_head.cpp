@@ -141,20 +141,24 @@ void fill(programs::EmbeddingCache& cache, const CLI::App& app, const Options& o
       key.clear();
     }
   });
+  programs::print_timings(app, options, batches.timings());
 }
 
 /// Returns the embeddings of a data set, from the cache as far as it has them. For an image that can't be read, prints
-/// a line to standard error and sets `failed`.
+/// a line to standard error. Counts the images in `outcome`.
 Embedded embed(const CLI::App& app, const Options& options, const beit::AnyBeit& model, const programs::DataSet& data,
-               programs::EmbeddingCache& cache, beit::Workspace& workspace, bool& failed) {
-  std::vector<programs::EmbeddingCache::Key> keys = keys_of(data.items, workspace.executor());
+               programs::EmbeddingCache& cache, beit::Workspace& workspace, programs::Outcome& outcome) {
+  std::vector<programs::EmbeddingCache::Key> keys = [&] {
+    const programs::Step step("looking for known images among " + std::to_string(data.items.size()), options.quiet);
+    return keys_of(data.items, workspace.executor());
+  }();
   fill(cache, app, options, model, data.items, keys, workspace);
   const Index dim = model.config().embed_dim;
   const auto unread = std::count(keys.begin(), keys.end(), "");
-  failed |= unread > 0;
   Embedded result{beit::Matrix(static_cast<Index>(keys.size()) - unread, dim), {}};
   std::vector<bool> seen(data.classes.size());
   for (std::size_t i = 0; i < keys.size(); ++i) {
+    ++(!keys[i].empty() ? outcome.done : data.items[i].unseen ? outcome.unseen : outcome.broken);
     if (keys[i].empty()) continue;
     std::copy_n(cache.find(keys[i]), dim, result.features.row(static_cast<Index>(result.labels.size())));
     result.labels.push_back(data.labels[i]);
@@ -204,12 +208,15 @@ beit::LinearProbe train(const Embedded& data, Index classes, const Options& opti
   if (options.C == 0) {
     const Index folds = std::min<Index>(5, data.features.rows());
     probe.tolerance = 1e-4;  // enough for choosing C
-    const beit::CrossValidation found =
-        beit::cross_validate(data.features, data.labels, classes, probe, folds, options.seed, executor);
+    const beit::CrossValidation found = [&] {
+      const programs::Step step("choosing C by cross-validation", options.quiet);
+      return beit::cross_validate(data.features, data.labels, classes, probe, folds, options.seed, executor);
+    }();
     probe.C = found.best_C;
     probe.tolerance = beit::LinearProbeOptions().tolerance;
     if (!options.quiet) print_trials(found, folds);
   }
+  const programs::Step step("training", options.quiet);
   return beit::LinearProbe(data.features, data.labels, classes, probe, executor);
 }
 
@@ -257,9 +264,9 @@ struct Split {
   Embedded train, test;
 };
 
-/// Embeds the data and splits it. For an image that can't be read, prints a line to standard error and sets `failed`.
+/// Embeds the data and splits it. For an image that can't be read, prints a line to standard error.
 Split embed_and_split(const CLI::App& app, const Options& options, const beit::AnyBeit& model, const Data& data,
-                      beit::Workspace& workspace, bool& failed) {
+                      beit::Workspace& workspace, programs::Outcome& outcome) {
   programs::EmbeddingCache cache(programs::path_of(options.no_cache ? "" : options.cache),
                                  cache_identity(options, model.config().preprocessing.pass_order),
                                  model.config().embed_dim);
@@ -272,8 +279,8 @@ Split embed_and_split(const CLI::App& app, const Options& options, const beit::A
   };
   Split result;
   try {
-    result.train = embed(app, options, model, data.data, cache, workspace, failed);
-    if (!options.val.empty()) result.test = embed(app, options, model, data.val, cache, workspace, failed);
+    result.train = embed(app, options, model, data.data, cache, workspace, outcome);
+    if (!options.val.empty()) result.test = embed(app, options, model, data.val, cache, workspace, outcome);
   } catch (...) {
     keep();  // what was embedded before a signal or an error
     throw;
@@ -303,6 +310,12 @@ void report(const Options& options, const std::vector<Index>& truth, const std::
 int train_head(const CLI::App& app, const Options& options) {
   const Data data = read_data(app, options);
   const std::vector<std::string>& classes = data.data.classes;
+  std::vector<std::string> inputs = programs::inputs_of(options.data, data.data);
+  for (std::string& input : programs::inputs_of(options.val, data.val)) inputs.push_back(std::move(input));
+  programs::check_outputs(options,
+                          {{"--output", programs::path_of(options.output), programs::OutputKind::model},
+                           {"--confusion", programs::path_of(options.confusion), programs::OutputKind::png}},
+                          std::move(inputs));
   // Names that can't be written, and a model that can't be copied, are refused before the work.
   if (!options.output.empty()) beit::AtomicFile(programs::path_of(options.output));
   if (!options.confusion.empty()) {
@@ -319,10 +332,9 @@ int train_head(const CLI::App& app, const Options& options) {
   if (!options.knn) beit::require_savable(weights, config);
   InterruptiblePool pool{threads};
   beit::Workspace workspace(pool);
-  if (options.verbose)
-    programs::describe(app, options, programs::model_text(config), config.preprocessing, workspace.executor());
-  bool failed = false;
-  const auto [train_on, test] = embed_and_split(app, options, model, data, workspace, failed);
+  programs::describe(app, options, programs::model_text(config), config.preprocessing, workspace.executor());
+  programs::Outcome outcome;
+  const auto [train_on, test] = embed_and_split(app, options, model, data, workspace, outcome);
   if (!options.quiet) {
     std::cout << classes.size() << " classes; images: " << train_on.labels.size() << " for training, "
               << test.labels.size() << " for testing\n\n";
@@ -335,12 +347,15 @@ int train_head(const CLI::App& app, const Options& options) {
   } else {
     const beit::LinearProbe probe = train(train_on, count, options, workspace.executor());
     report(options, test.labels, probe.predict(test.features), classes);
+    const programs::Step step("writing " + options.output, options.quiet);
     beit::save_with_head(programs::path_of(options.output), weights, config, probe.weight(), probe.bias(), classes,
                          license_of(weights.front()));
   }
   std::cout.flush();
   if (!std::cout) throw std::runtime_error("standard output: can't write");
-  return failed ? 1 : 0;
+  programs::print_summary(app, options, {options.output, options.confusion}, outcome.done,
+                          programs::seconds_since_start());
+  return outcome.status(options.strict);
 }
 
 }  // namespace
@@ -356,7 +371,8 @@ int main(int argc, char** argv) {
       ->required();
   CLI::Option* const output = app.add_option("-o,--output", options.output,
                                              "Model file to write: the unchanged backbone, the new head and its labels")
-                                  ->option_text("NEW.safetensors");
+                                  ->option_text("NEW.safetensors")
+                                  ->check(programs::name_in(".safetensors"));
   app.add_flag("--knn", options.knn, "Evaluate a k-nearest-neighbour classifier instead of training a head")
       ->excludes(output);
   CLI::Option* const val =

@@ -25,6 +25,9 @@ struct ModelOptions {
   beit::LoadOptions load_options(const beit::Executor& executor) const;
 };
 
+/// The key in JSON that says, if it is there, that the demo model was at work.
+inline constexpr const char* demo_key = "demo_model";
+
 /// Loads the model, on the threads of `executor`.
 std::unique_ptr<const beit::AnyBeit> load_model(const ModelOptions& options, const beit::Executor& executor);
 

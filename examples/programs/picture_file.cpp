@@ -1,6 +1,8 @@
 #include "picture_file.hpp"
 
+#include <cstddef>
 #include <stdexcept>
+#include <string>
 
 // Compiled in this file only, with internal linkage.
 #define STB_IMAGE_WRITE_IMPLEMENTATION
@@ -32,6 +34,20 @@ void require_size(std::span<const std::uint8_t> pixels, beit::Index height, beit
   }
 }
 
+/// The chunk of text by which the programs know their own pictures: see output_check.hpp.
+std::string origin_chunk() {
+  using std::string_literals::operator""s;
+  const auto number = [](unsigned int n) {
+    std::string bytes;
+    for (int shift = 24; shift >= 0; shift -= 8) bytes += static_cast<char>(n >> shift & 0xFF);
+    return bytes;
+  };
+  std::string chunk = "tEXtSoftware\0BEIT"s;
+  constexpr std::size_t type_bytes = 4;
+  const unsigned int crc = stbiw__crc32(reinterpret_cast<unsigned char*>(chunk.data()), static_cast<int>(chunk.size()));
+  return number(static_cast<unsigned int>(chunk.size() - type_bytes)) + chunk + number(crc);
+}
+
 }  // namespace
 
 std::string encode_png(std::span<const std::uint8_t> pixels, beit::Index height, beit::Index width) {
@@ -41,7 +57,8 @@ std::string encode_png(std::span<const std::uint8_t> pixels, beit::Index height,
                              static_cast<int>(3 * width)) == 0) {
     throw std::runtime_error("can't encode a PNG picture");
   }
-  return bytes;
+  constexpr std::size_t header_bytes = 33;  // the signature and IHDR
+  return bytes.insert(header_bytes, origin_chunk());
 }
 
 std::string encode_jpeg(std::span<const std::uint8_t> pixels, beit::Index height, beit::Index width) {

@@ -60,7 +60,8 @@ inline std::string plot_opening(beit::Index classes) {
   const double height = plot_top + plot_side + 40;
   return "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"" + fixed_text(2 * width, 0) + "\" height=\"" +
          fixed_text(2 * height, 0) + "\" viewBox=\"0 0 " + fixed_text(width, 0) + " " + fixed_text(height, 0) +
-         "\" font-family=\"sans-serif\" font-size=\"13\">\n<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n";
+         "\" font-family=\"sans-serif\" font-size=\"13\">\n<!-- beit-embed -->\n<rect width=\"100%\" height=\"100%\" "
+         "fill=\"#ffffff\"/>\n";
 }
 
 inline std::string plot_axes(const std::vector<double>& variance) {

@@ -1,16 +1,14 @@
-// The options that the programs share, and how a program starts and ends.
+// How a program starts, what it says of its work, and how it ends.
 #pragma once
 
-#include <algorithm>
+#include <chrono>
 #include <csignal>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <filesystem>
 #include <iostream>
-#include <limits>
 #include <new>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,138 +24,49 @@
 
 #include <beit/beit.hpp>
 
-#include "inputs/braces.hpp"
+#include "inputs/item.hpp"
 #include "inputs/skipped.hpp"
 #include "inputs/stop.hpp"
 #include "model.hpp"
+#include "options.hpp"
 #include "output.hpp"
 #include "paths.hpp"
 #include "preprocessing_text.hpp"
+#include "progress.hpp"
+#include "timings.hpp"
 
 namespace programs {
 
-struct Options : ModelOptions {
-  int threads = 0;
-  beit::Index batch_size = 8;
-  beit::DecodeOptions decode;
-  bool verbose = false;
-  std::vector<std::string> images;
+/// Counts what was asked for, for the exit status.
+struct Outcome {
+  std::int64_t done = 0;    // images
+  std::int64_t broken = 0;  // images that can't be read
+  std::int64_t unseen = 0;  // names that couldn't be looked at at all, such as one of a file that doesn't exist
+
+  /// The images and names that weren't done.
+  std::int64_t failed() const { return broken + unseen; }
+
+  /// Counts an image with its error, if there is one.
+  void add(const Item& item) { ++(item.error.empty() ? done : item.unseen ? unseen : broken); }
+
+  /// The exit status of all programs: 1 if nothing was done, or if something couldn't be looked at at all, or with
+  /// --strict if an image is broken; else 0.
+  int status(bool strict) const { return done == 0 || unseen > 0 || (strict && broken > 0) ? 1 : 0; }
 };
 
-/// Checks an option that names a file to write. `extension` includes the dot: ".npy".
-inline CLI::Validator name_in(const std::string& extension) {
-  return CLI::Validator(
-      [extension](const std::string& name) {
-        return path_of(name).extension() == extension ? std::string()
-                                                      : "found '" + name + "', wanted a name in " + extension;
-      },
-      "");
+/// One line for every program's --help.
+inline constexpr const char* status_text =
+    "Exit status: 0 done, even if some images can't be read; 1 nothing or not all could be looked at; 2 wrong usage.";
+
+inline const std::chrono::steady_clock::time_point start_of_program = std::chrono::steady_clock::now();
+
+inline double seconds_since_start() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_of_program).count();
 }
 
-/// Parses "384" or "320x480", height first. Returns nothing for any other text.
-inline std::optional<beit::Size> parse_image_size(const std::string& text) {
-  const auto side = [](std::string_view digits) -> beit::Index {
-    if (digits.empty() || digits.size() > 6 || digits.find_first_not_of("0123456789") != digits.npos) return 0;
-    return std::stoll(std::string(digits));
-  };
-  const std::size_t x = text.find('x');
-  const beit::Size size{side(text.substr(0, x)), side(x == text.npos ? text : text.substr(x + 1))};
-  return size.height > 0 && size.width > 0 ? std::optional(size) : std::nullopt;
-}
-
-/// Adds --image-size, for programs that only run a model.
-inline void add_image_size(CLI::App& app, Options& options) {
-  app.add_option_function<std::string>(
-         "--image-size", [&options](const std::string& text) { options.image_size = *parse_image_size(text); },
-         "Height and width to which images are resized, multiples of the model's patch size;\n"
-         "positions are resampled as the model's library does, timm or transformers\n"
-         "[the size that the model was trained for]")
-      ->option_text("SIZE|HxW")
-      ->check(CLI::Validator(
-          [](const std::string& text) {
-            return parse_image_size(text) ? std::string()
-                                          : "found '" + text + "', wanted a size such as 384 or 320x480";
-          },
-          ""));
-}
-
-/// Adds --quiet.
-inline void add_quiet(CLI::App& app, bool& quiet) {
-  app.add_flag("-q,--quiet", quiet, "Print results and errors alone: no progress, no notes and no summary");
-}
-
-/// Adds the options that all programs share, and the images unless the program takes none or has its own option.
-inline void add_options(CLI::App& app, Options& options, bool takes_images = true) {
-  std::vector<std::string> names, orders;
-  for (const beit::Precision precision : beit::precisions) names.emplace_back(beit::precision_name(precision));
-  for (const beit::PassOrder order : beit::pass_orders) orders.emplace_back(beit::pass_order_name(order));
-  if (takes_images) {
-    app.add_option("IMAGE|FOLDER", options.images,
-                   "Image files and folders, which are searched recursively, sorted by name")
-        ->option_text(" ")
-        ->required();
-    app.parse_complete_callback([&options] {
-      try {
-        options.images = expand_braces(options.images);
-      } catch (const beit::ArgumentError& error) {
-        throw CLI::ValidationError(error.what());
-      }
-    });
-  }
-  app.add_option("-m,--model", options.model,
-                 "Weights (.safetensors), or a folder with model.safetensors and config.json\n"
-                 "[a small demo model that knows ten kinds of clothes]")
-      ->option_text("PATH")
-      ->check(CLI::Validator(
-          [](const std::string& path) { return path.empty() ? std::string("found '', wanted a path") : std::string(); },
-          ""));
-  app.add_option("--preprocessing", options.preprocessing,
-                 "JSON file that says how images become the model's input, in place of the model's own: as\n"
-                 "Hugging Face's preprocessor_config.json with image_processor_type, or timm's config.json")
-      ->option_text("FILE");
-  app.add_option("--pass-order", options.pass_order,
-                 "Order in which images are resized across and down, on which a few values depend\n"
-                 "[the model's, pillow_13 if it names none]:\n"
-                 "pillow_13     as Pillow 13.0 does\n"
-                 "across_first  as Pillow up to 12.1 did, to go with features that were stored then")
-      ->option_text("ORDER")
-      ->check(CLI::IsMember(orders));
-  app.add_option("--precision", options.precision,
-                 "Number type in which matrices are stored and multiplied [float]:\n"
-                 "float       single precision\n"
-                 "float-fast  16 bits of precision on processors with AMX, elsewhere the same as float\n"
-                 "bfloat16    8 bits of precision, half the memory\n"
-                 "int8        8-bit integers, a quarter of the memory")
-      ->option_text("TYPE")
-      ->check(CLI::IsMember(names));
-  app.add_option("-j,--threads", options.threads, "Number of threads; 0 means one per processor [0]")
-      ->option_text("N")
-      ->check(CLI::Range(0, 1024));
-  app.add_option("-b,--batch-size", options.batch_size, "Images per batch; larger batches take more memory [8]")
-      ->option_text("B")
-      ->check(CLI::Range(1, 65536));
-  app.add_option("--max-pixels", options.decode.max_pixels, "Refuse images of more than N pixels [178956970]")
-      ->option_text("N")
-      ->check(CLI::Range(std::int64_t{1}, std::numeric_limits<std::int64_t>::max()));
-  app.add_flag("--apply-exif-orientation", options.decode.apply_exif_orientation,
-               "Turn photographs upright as their EXIF data says; timm doesn't, and Hugging Face's\n"
-               "pipeline does");
-  app.add_flag("--allow-truncated", options.decode.allow_truncated,
-               "Accept truncated JPEGs, as Pillow does with LOAD_TRUNCATED_IMAGES");
-  add_quiet(app, options.quiet);
-  app.add_flag("-v,--verbose", options.verbose,
-               "Print the model, the kernels and the threads in use to standard error");
-}
-
-/// Throws a usage error if a program that also reads tar files and lists has nothing to read, or would read standard
-/// input twice.
-inline void require_inputs(const std::vector<std::string>& images, const std::string& list) {
-  if (images.empty() && list.empty()) {
-    throw CLI::ValidationError("found no images, wanted IMAGE|FOLDER or --list");
-  }
-  if (std::count(images.begin(), images.end(), "-") + (list == "-" ? 1 : 0) > 1) {
-    throw CLI::ValidationError("found - (standard input) more than once");
-  }
+/// "12 ms"
+inline std::string milliseconds_text(std::chrono::nanoseconds time) {
+  return std::to_string(std::chrono::round<std::chrono::milliseconds>(time).count()) + " ms";
 }
 
 /// Describes a model for --verbose: "beit_base_patch16_224: image 224x224, patch 16x16, ...".
@@ -174,19 +83,6 @@ inline std::string model_text(const beit::Config& config) {
 inline std::string model_text(const beit::MaskedImageConfig& config) {
   const beit::TrunkConfig& trunk = config;
   return model_text(trunk) + ", visual tokens " + std::to_string(config.vocab_size);
-}
-
-/// Prints what runs to standard error, for --verbose: a line on the model, whose text is that of model_text, and one on
-/// how images become its input.
-inline void describe(const CLI::App& app, const Options& options, const std::string& model,
-                     const beit::Preprocessing& preprocessing, const beit::Executor& executor) {
-  std::cerr << app.get_name() << ": " << one_line(options.model.empty() ? "demo model" : "model " + options.model)
-            << " (" << model << "), precision " << options.precision << ", kernels " << kernels_name() << ", threads "
-            << executor.size() << ", batch size " << options.batch_size << '\n'
-            << app.get_name() << ": preprocessing "
-            << one_line(options.preprocessing.empty() ? "of the model"
-                                                      : "from --preprocessing " + options.preprocessing)
-            << ": " << preprocessing_text(preprocessing) << '\n';
 }
 
 inline void print_error(const CLI::App& app, const std::string& text) {
@@ -216,6 +112,48 @@ inline void print_note(const CLI::App& app, const Options& options, const std::s
   if (!options.quiet) print_error(app, text);
 }
 
+/// Says what runs: that it is the demo model, if no other is named, and with --verbose a line on the model, whose text
+/// is that of model_text, and one on how images become its input. `demo` names what stands for --model.
+inline void describe(const CLI::App& app, const Options& options, const std::string& model,
+                     const beit::Preprocessing& preprocessing, const beit::Executor& executor,
+                     const std::string& demo = "model") {
+  const bool is_demo = options.model.empty();
+  if (is_demo) {
+    print_note(app, options, "no --model: the small demo " + demo + " is at work, which knows ten kinds of clothes");
+  }
+  if (!options.verbose) return;
+  std::cerr << app.get_name() << ": " << one_line(is_demo ? "demo " + demo : "model " + options.model) << " (" << model
+            << "), precision " << options.precision << ", kernels " << kernels_name() << ", threads " << executor.size()
+            << ", batch size " << options.batch_size << ", loaded after "
+            << milliseconds_text(std::chrono::steady_clock::now() - start_of_program) << '\n'
+            << app.get_name() << ": preprocessing "
+            << one_line(options.preprocessing.empty() ? "of the model"
+                                                      : "from --preprocessing " + options.preprocessing)
+            << ": " << preprocessing_text(preprocessing) << std::endl;
+}
+
+/// Says for --verbose how long the parts of the work took.
+inline void print_timings(const CLI::App& app, const Options& options, const Timings& timings) {
+  if (!options.verbose) return;
+  const auto text = [](std::int64_t n) { return milliseconds_text(std::chrono::nanoseconds(n)); };
+  print_error(app, "decoding " + text(timings.decoding) + " and preprocessing " + text(timings.preprocessing) +
+                       ", summed over threads; model " + text(timings.model));
+}
+
+/// Says at the end what was written, how many images that took and how fast it was, unless nothing was. Files without a
+/// name were not asked for.
+inline void print_summary(const CLI::App& app, const Options& options, const std::vector<std::string>& files,
+                          std::int64_t images, double seconds) {
+  std::string written;
+  for (const std::string& file : files) {
+    if (!file.empty()) written += (written.empty() ? "wrote " : ", ") + file;
+  }
+  if (images == 0 || written.empty()) return;
+  print_note(
+      app, options,
+      written + ": " + counted(images, "image") + " in " + clock_text(seconds) + ", " + rate_text(images, seconds));
+}
+
 /// Notes what was skipped, if anything was.
 inline void print_skipped(const CLI::App& app, const Options& options, const Skipped& skipped) {
   if (!skipped.empty()) print_note(app, options, skipped.text());
@@ -241,6 +179,7 @@ int run(CLI::App& app, int argc, char** argv, const Body& body) {
   app.get_formatter()->column_width(32);
   app.set_help_flag("-h,--help", "Show this help and exit");
   app.set_version_flag("--version", app.get_name() + " " BEIT_VERSION, "Show the version and exit");
+  app.footer(app.get_footer().empty() ? status_text : app.get_footer() + "\n\n" + status_text);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

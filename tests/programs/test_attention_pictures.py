@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from test_programs import without_notes
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("BEIT_BUILD_DIR", ROOT / "build")).resolve()
 GOLDEN = ROOT / "tests" / "golden"
@@ -21,7 +23,7 @@ MARGIN = 24
 
 def run(*arguments, status=0):
     command = [str(BUILD / "beit-attention"), *map(str, arguments)]
-    result = subprocess.run(command, capture_output=True, timeout=120)
+    result = without_notes(subprocess.run(command, capture_output=True, timeout=120))
     assert result.returncode == status, result.stderr
     assert result.stdout == b"" or status == 0
     return result.stderr.decode().splitlines()
@@ -227,7 +229,7 @@ def test_bad_files(image, tmp_path):
     old.write_text("old picture")
     for model, source, found in [(MODEL, text, "text.png"), (MODEL, tmp_path / "missing.png", "missing.png"),
                                  (MODEL, tmp_path, str(tmp_path)), (text, image, "text.png")]:
-        line, = run("--model", model, source, "-o", old, "--npy", tmp_path / "out.npy", status=1)
+        line, = run("--model", model, source, "-o", old, "--npy", tmp_path / "out.npy", "--force", status=1)
         assert line.startswith("beit-attention: ") and found in line
     assert old.read_text() == "old picture"
     assert sorted(path.name for path in tmp_path.glob("out*")) == ["out.png"]

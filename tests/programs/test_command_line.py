@@ -7,7 +7,7 @@ import re
 import subprocess
 
 import pytest
-from test_programs import BUILD, MODEL, ROOT, lines, posix, run, run_on_terminal
+from test_programs import BUILD, MODEL, ROOT, lines, posix, run, run_on_terminal, slow
 
 PROGRAMS = ["beit-attention", "beit-classify", "beit-embed", "beit-mask", "beit-search", "beit-train-head"]
 SAMPLES = ROOT / "examples" / "data" / "fashion_mnist"
@@ -46,7 +46,7 @@ def test_quiet_prints_results_and_errors_alone(tmp_path):
 
 
 @posix
-def test_quiet_shows_no_progress():
-    command = [str(BUILD / "beit-classify"), "--model", str(MODEL), *[str(SAMPLES)] * 20]
+def test_quiet_shows_no_progress(slow):
+    command = [str(BUILD / "beit-classify"), "--model", str(MODEL), "--threads", "1", *[str(slow)] * 30]
     assert b"images/s" in run_on_terminal(command, subprocess.DEVNULL)
     assert run_on_terminal([*command, "--quiet"], subprocess.DEVNULL) == b""

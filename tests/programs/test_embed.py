@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -22,7 +23,7 @@ from PIL import Image
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from test_programs import BUILD, DIM, GRID, MODEL, lines, posix, run, run_on_terminal, screen, write_image
+from test_programs import BUILD, DIM, GRID, MODEL, lines, posix, run, run_on_terminal, screen, slow, write_image
 
 EMBED = str(BUILD / "beit-embed")
 SCHEDULERS = ("SLURM_", "JOB_COMPLETION_INDEX", "PARALLEL_SEQ", "OMPI_COMM_WORLD_")
@@ -79,7 +80,7 @@ def reference(photos, tmp_path_factory):
     """The undisturbed output in shards of four, and all rows."""
     folder = tmp_path_factory.mktemp("reference")
     embed("--output", folder / "out", "--shard-size", 4, photos)
-    embed("--output", folder / "rows.npy", photos, status=1)
+    embed("--output", folder / "rows.npy", photos)
     return folder / "out", np.load(folder / "rows.npy")
 
 
@@ -129,7 +130,7 @@ def test_float16(photos, reference, tmp_path):
     wanted = reference[1].astype(np.float16)
     assert rows_of(tmp_path / "out").dtype == np.float16
     assert np.array_equal(rows_of(tmp_path / "out"), wanted)
-    embed("--output", tmp_path / "out.npy", "--dtype", "float16", photos, status=1)
+    embed("--output", tmp_path / "out.npy", "--dtype", "float16", photos)
     assert np.array_equal(np.load(tmp_path / "out.npy"), wanted)
 
 
@@ -141,7 +142,7 @@ def test_tokens(photos, tmp_path):
 
 
 def test_plot(photos, reference, tmp_path):
-    embed("--output", tmp_path / "rows.npy", "--plot", tmp_path / "plot.svg", photos, status=1)
+    embed("--output", tmp_path / "rows.npy", "--plot", tmp_path / "plot.svg", photos)
     assert np.array_equal(np.load(tmp_path / "rows.npy"), reference[1])
     svg = ElementTree.parse(tmp_path / "plot.svg").getroot()
     space = "{http://www.w3.org/2000/svg}"
@@ -159,7 +160,7 @@ def test_plot(photos, reference, tmp_path):
     assert np.corrcoef(first * np.sign(first[np.abs(first).argmax()]), [dot[0] for dot in dots])[0, 1] > 0.9999
 
     before = (tmp_path / "plot.svg").read_bytes()
-    embed("--output", tmp_path / "rows.npy", "--plot", tmp_path / "plot.svg", "--batch-size", 1, photos, status=1)
+    embed("--output", tmp_path / "rows.npy", "--plot", tmp_path / "plot.svg", "--batch-size", 1, photos)
     assert (tmp_path / "plot.svg").read_bytes() == before
     # Of shards: drawn by the run, and by merge.
     embed("--output", tmp_path / "out", "--shard-size", 10, "--plot", tmp_path / "shards.svg", photos)
@@ -275,13 +276,14 @@ def test_damaged_tars_count_the_same_for_every_task(photos, tmp_path):
     (folder / "d.tar").write_bytes(b"")
     (folder / "e.tar").write_bytes(b"no tar file at all" * 100)
     write_image(folder / "f.png", 1)
-    embed("--output", tmp_path / "whole", "--shard-size", 2, folder)
+    embed("--output", tmp_path / "whole", "--shard-size", 2, folder, status=1)
     rows = rows_of(tmp_path / "whole")
     assert len(rows) == 7
     errors = {pathlib.Path(found["path"]).relative_to(folder).parts[0]: found["error"] for found in failed_of(tmp_path / "whole")}
     assert sorted(errors) == ["a.tar", "b.tar.gz", "c.tar", "d.tar", "e.tar"]
     for task in (2, 0, 1):
-        embed("--output", tmp_path / "parts", "--shard-size", 2, "--shard", task, "--num-shards", 3, folder)
+        # Each of the tasks meets some of the damage.
+        embed("--output", tmp_path / "parts", "--shard-size", 2, "--shard", task, "--num-shards", 3, folder, status=1)
     run("beit-embed", "merge", tmp_path / "parts", check=True)
     assert tree(tmp_path / "parts") == tree(tmp_path / "whole")
 
@@ -306,7 +308,7 @@ def test_links(photos, tmp_path):
 def overflowing(photos, tmp_path_factory):
     """Makes models of which a feature exceeds a limit for half of the photographs, and says for which."""
     folder = tmp_path_factory.mktemp("overflowing")
-    embed("--output", folder / "features.npy", photos, status=1)
+    embed("--output", folder / "features.npy", photos)
     names = np.array((folder / "features.txt").read_text().splitlines())
     with safe_open(MODEL, "numpy") as file:
         tensors, metadata = {name: file.get_tensor(name) for name in file.keys()}, file.metadata()
@@ -339,14 +341,14 @@ def test_rows_that_are_not_finite_are_failures(overflowing, photos, tmp_path):
     assert [path for path, error in found.items() if "damaged" not in path] == failing
     assert all(error == "the model's result is infinite" for path, error in found.items() if path in failing)
     assert {f"beit-embed: {path}: the model's result is infinite" for path in failing} < set(lines(result.stderr))
-    embed("--output", tmp_path / "out.npy", photos, model=model, status=1)
+    embed("--output", tmp_path / "out.npy", photos, model=model)
     assert np.array_equal(np.load(tmp_path / "out.npy"), rows)
     assert len((tmp_path / "out.txt").read_text().splitlines()) == len(rows)
     # The other programs say it instead of showing numbers, too.
     good = next(found["path"] for found in metadata_of(tmp_path / "out"))
     result = run("beit-classify", "--model", model, failing[0], good)
     line, = lines(result.stderr)
-    assert result.returncode == 1 and line.startswith(f"beit-classify: {failing[0]}: the model's result is ")
+    assert result.returncode == 0 and line.startswith(f"beit-classify: {failing[0]}: the model's result is ")
     assert b"nan" not in result.stdout and result.stdout.count(b"%") == 5
     result = run("beit-search", "--model", model, "--index", tmp_path / "out", failing[0])
     assert result.returncode == 1 and lines(result.stderr) == [f"beit-search: {failing[0]}: the model's result is infinite"]
@@ -384,7 +386,7 @@ def test_search_names_the_row_that_is_not_finite(value, photos, tmp_path):
 
 def test_normalize(photos, reference, tmp_path):
     embed("--output", tmp_path / "out", "--shard-size", 4, "--normalize", photos)
-    embed("--output", tmp_path / "out.npy", "--normalize", photos, status=1)
+    embed("--output", tmp_path / "out.npy", "--normalize", photos)
     rows, plain = rows_of(tmp_path / "out"), reference[1].astype(np.float64)
     wanted = plain / np.linalg.norm(plain, axis=1, keepdims=True)
     assert np.array_equal(rows, wanted.astype(np.float32)) and np.array_equal(np.load(tmp_path / "out.npy"), rows)
@@ -819,11 +821,12 @@ def test_usage_errors(arguments, tmp_path):
 
 
 @posix
-def test_progress_with_the_time_left(photos, tmp_path):
-    command = [EMBED, "--model", str(MODEL), "--output", str(tmp_path / "out"), *[str(photos / "cat")] * 40]
+def test_progress_with_the_time_left(slow, tmp_path):
+    command = [EMBED, "--model", str(MODEL), "--output", str(tmp_path / "out"), "--threads", "1", *[str(slow)] * 32]
     got = run_on_terminal(command, subprocess.DEVNULL)
-    assert b"/480 images, " in got and b" images/s, 0:0" in got and b" left" in got and b"[==" in got
-    assert screen(got) == [""]
+    assert b"/32 images, " in got and b" images/s, 0:0" in got and b" left" in got and b"[==" in got
+    summary, rest = screen(got)
+    assert re.fullmatch(rf"beit-embed: wrote {tmp_path / 'out'}: 32 images in 0:\d\d, \d+\.\d images/s", summary) and not rest
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

@@ -490,9 +490,9 @@ def test_classify_reads_what_embed_reads(linked, image, tmp_path):
             expected |= {f"{tar}/d/{name}.png": None for name in ("gone", "loop", "root")}
         assert found == expected and list(found) == list(expected)
 
-    check(classify("--json", linked, status=1), linked)
-    check(classify("--json", folder, status=1), folder / "b.tar", folder / "below" / "c.tar", before=[folder / "a.png"])
-    check(classify("--json", "--list", "-", input=f"{image}\n{linked}\tlabel\n".encode(), status=1), linked, before=[image])
+    check(classify("--json", linked), linked)
+    check(classify("--json", folder), folder / "b.tar", folder / "below" / "c.tar", before=[folder / "a.png"])
+    check(classify("--json", "--list", "-", input=f"{image}\n{linked}\tlabel\n".encode()), linked, before=[image])
     with tarfile.open(tmp_path / "plain.tar", "w") as archive:
         for i in range(20):
             add_member(archive, f"{i}.png", image.read_bytes())
@@ -641,7 +641,7 @@ def test_classify_a_list(image, tmp_path):
     (tmp_path / "list.txt").write_text(f"{image}\r\n\n{image}\ta label\n{tmp_path / 'gone.png'}")
     for arguments, options in [(["--list", tmp_path / "list.txt"], {}),
                                (["--list", "-"], {"input": (tmp_path / "list.txt").read_bytes()})]:
-        found = [json.loads(line) for line in classify("--json", image, *arguments, status=1, **options).stdout.splitlines()]
+        found = [json.loads(line) for line in classify("--json", image, *arguments, **options).stdout.splitlines()]
         assert [[found["image"], "error" in found] for found in found] == [[str(image), False]] * 3 + [[str(tmp_path / "gone.png"), True]]
     assert b"can't read the list" in classify("--list", tmp_path / "none.txt", status=1).stderr
     assert b"found no images" in classify(status=2).stderr

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from test_programs import without_notes
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("BEIT_BUILD_DIR", ROOT / "build")).resolve()
 GOLDEN = ROOT / "tests" / "golden"
@@ -19,7 +21,8 @@ SAMPLES = ROOT / "examples" / "data" / "fashion_mnist"
 
 def run(program, *arguments, status=0):
     """The lines of standard output, or of standard error if the wanted status isn't 0."""
-    result = subprocess.run([str(BUILD / program), *map(str, arguments)], capture_output=True, text=True, timeout=120)
+    command = [str(BUILD / program), *map(str, arguments)]
+    result = without_notes(subprocess.run(command, capture_output=True, text=True, timeout=120))
     assert result.returncode == status, result.stderr
     return (result.stderr if status else result.stdout).splitlines()
 
@@ -135,9 +138,9 @@ def test_wrong_use(arguments, status, message):
 
 
 def test_broken_images(tmp_path):
-    """Unreadable images are named, the others are done, and the status tells that something failed."""
+    """Unreadable images are named, the others are done, and --strict says so with the status."""
     (tmp_path / "broken.png").write_bytes(b"\x89PNG")
-    lines = run("beit-mask", tmp_path / "broken.png", SAMPLES / "bag.png", "--npy", tmp_path / "out.npy", status=1)
+    lines = run("beit-mask", tmp_path / "broken.png", SAMPLES / "bag.png", "--npy", tmp_path / "out.npy", "--strict", status=1)
     assert len(lines) == 1 and "broken.png" in lines[0]
     assert np.load(tmp_path / "out.npy").shape == (1, 3, 7, 7)
 

@@ -16,7 +16,7 @@ from PIL import Image
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from test_programs import posix, run_on_terminal, screen, write_image
+from test_programs import posix, run_on_terminal, screen, slow, without_notes, write_image
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("BEIT_BUILD_DIR", ROOT / "build")).resolve()
@@ -28,7 +28,7 @@ COLOURS = {"blue": (30, 40, 220), "green": (40, 200, 50), "<red>": (220, 30, 30)
 def run(*arguments, cache=None, **options):
     cached = ["--no-cache"] if cache is None else ["--cache", str(cache)]
     command = [str(PROGRAM), *cached, *(str(argument) for argument in arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, **options)
+    return without_notes(subprocess.run(command, capture_output=True, text=True, timeout=120, **options))
 
 
 def fails(*arguments, status=1, **options):
@@ -213,7 +213,7 @@ def test_classes_as_torchvision_has_them(data, tmp_path):
 def test_images_that_cannot_be_read(data, tmp_path):
     (data / "blue" / "03.png").write_text("hello")
     result = run("--model", MODEL, "--data", data, "--output", tmp_path / "new.safetensors")
-    assert result.returncode == 1
+    assert result.returncode == 0
     line, = result.stderr.splitlines()
     assert "blue/03.png" in line and "30 for training, 8 for testing" in result.stdout
     assert (tmp_path / "new.safetensors").exists()
@@ -257,7 +257,7 @@ def mounted(tmp_path):
 def test_full_disk(data, mounted):
     folder = mounted("size=16k")
     (folder / "new.safetensors").write_text("old")
-    result = run("--model", MODEL, "--data", data, "--output", folder / "new.safetensors")
+    result = run("--model", MODEL, "--data", data, "--output", folder / "new.safetensors", "--force")
     assert result.returncode == 1
     line, = result.stderr.splitlines()
     assert "new.safetensors" in line and "No space left" in line
@@ -283,7 +283,7 @@ def test_interrupt_keeps_what_was_embedded(data, tmp_path):
         (data / "blue" / f"copy{i}.pgm").write_bytes(b"P5 2 2 65535 " + i.to_bytes(2, "big") * 4)
     output, cache = tmp_path / "out", tmp_path / "cache"
     output.mkdir()
-    command = [PROGRAM, "--data", data, "--output", output / "new.safetensors", "--cache", cache, "--threads", "1"]
+    command = [PROGRAM, "--data", data, "--output", output / "new.safetensors", "--cache", cache, "--threads", "1", "--quiet"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     time.sleep(1.5)
@@ -297,16 +297,17 @@ def test_interrupt_keeps_what_was_embedded(data, tmp_path):
 
 
 @posix
-def test_progress_on_a_terminal(tmp_path):
+def test_progress_on_a_terminal(slow, tmp_path):
     for i in range(40):
         path = tmp_path / "data" / "ab"[i % 2] / f"{i}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_image(path, i)
-    command = [str(BUILD / "beit-train-head"), "--data", str(tmp_path / "data"), "--knn", "--no-cache"]
+        path.symlink_to(slow)
+    command = [str(BUILD / "beit-train-head"), "--data", str(tmp_path / "data"), "--knn", "--no-cache", "--threads", "1"]
     got = run_on_terminal(command, subprocess.DEVNULL)
     assert b"32/40 images, " in got and b" images/s, 0:0" in got and b" left" in got
-    assert screen(got) == [""]
-    assert subprocess.run(command, capture_output=True, check=True).stderr == b""
+    note, rest = screen(got)
+    assert "no --model: the small demo model" in note and not rest
+    assert run(*command[1:]).stderr == ""
 
 
 def other_program(name, *arguments):

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from test_programs import without_notes
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = pathlib.Path(os.environ.get("BEIT_BUILD_DIR", ROOT / "build")).resolve() / "beit-classify"
 SAMPLES = ROOT / "examples" / "data" / "fashion_mnist"
@@ -19,7 +21,8 @@ LABELS = ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shir
 
 
 def run(*arguments):
-    return subprocess.run([str(PROGRAM), *(str(argument) for argument in arguments)], capture_output=True, text=True, timeout=120)
+    command = [str(PROGRAM), *(str(argument) for argument in arguments)]
+    return without_notes(subprocess.run(command, capture_output=True, text=True, timeout=120))
 
 
 def validate(folder, *arguments):

@@ -20,14 +20,16 @@ inline Json feature_options(const Options& options, std::span<const std::byte> d
                             beit::PassOrder pass_order) {
   std::string model = fingerprint(options, demo);
   if (options.image_size != beit::Size{}) model += " " + size_text(options.image_size);
-  return {{"model", model},
-          {"precision", options.precision},
-          {"tokens", tokens},
-          {pass_order_key, beit::pass_order_name(pass_order)},
-          {"max_pixels", options.decode.max_pixels},
-          {"apply_exif_orientation", options.decode.apply_exif_orientation},
-          {"allow_truncated", options.decode.allow_truncated},
-          {"jpeg_decoder", BEIT_USE_LIBJPEG_TURBO ? "libjpeg-turbo" : "stb_image"}};
+  Json features{{"model", model},
+                {"precision", options.precision},
+                {"tokens", tokens},
+                {pass_order_key, beit::pass_order_name(pass_order)},
+                {"max_pixels", options.decode.max_pixels},
+                {"apply_exif_orientation", options.decode.apply_exif_orientation},
+                {"allow_truncated", options.decode.allow_truncated},
+                {"jpeg_decoder", BEIT_USE_LIBJPEG_TURBO ? "libjpeg-turbo" : "stb_image"}};
+  note_demo(options, features);
+  return features;
 }
 
 }  // namespace programs

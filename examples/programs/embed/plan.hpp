@@ -68,6 +68,8 @@ class Plan : public ItemSource {
   /// The number of shards of all tasks; complete once next() has reached the end.
   std::int64_t shards() const { return shards_; }
   std::int64_t shards_done_before() const { return shards_done_before_; }
+  /// The number of images in those shards that couldn't be read.
+  std::int64_t failed_before() const { return failed_before_; }
   /// All that was seen; complete once next() has reached the end.
   const WholeInput& input() const { return input_; }
 
@@ -130,6 +132,7 @@ class Plan : public ItemSource {
     item.stamp = stamp_of(path_of(item.path), error);
     if (item.stamp || !item.error.empty() || error == std::errc::no_such_file_or_directory) return;
     item.error = "can't be looked at: " + error.message();
+    item.unseen = true;
     skipped_files_.add_unreachable();
   }
 
@@ -140,6 +143,7 @@ class Plan : public ItemSource {
     state.names.push_back(item.path);
     if (!item.ends_shard) return;
     ++shards_done_before_;
+    failed_before_ += std::ssize(state.done->failed());
     const bool same_names =
         state.done->contents() == item.shard_input.contents && state.done->last() == item.ends_input;
     if (same_names && state.changed.empty()) return;
@@ -165,6 +169,7 @@ class Plan : public ItemSource {
   std::atomic<std::int64_t> skipped_{0};
   std::int64_t shards_ = 0;
   std::int64_t shards_done_before_ = 0;
+  std::int64_t failed_before_ = 0;
 };
 
 }  // namespace programs

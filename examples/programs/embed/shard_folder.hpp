@@ -24,6 +24,7 @@
 #include <beit/beit.hpp>
 
 #include "../inputs/skipped.hpp"
+#include "../model.hpp"
 #include "../paths.hpp"
 #include "../row_lines.hpp"
 #include "done_shard.hpp"
@@ -199,6 +200,7 @@ class ShardFolder {
   /// An option in a record, or null. A record without an option that came later was made by its default.
   static Json option_of(const Json& job, const std::string& key) {
     if (job.is_object() && job.contains(key)) return job[key];
+    if (key == demo_key) return true;  // as the hash of the model says, which is compared too
     if (key == pass_order_key) return beit::pass_order_name(beit::PassOrder::across_first);
     return key == normalize_key ? Json(false) : Json(nullptr);
   }

@@ -22,6 +22,7 @@
 #include <beit/beit.hpp>
 
 #include "../paths.hpp"
+#include "../timings.hpp"
 #include "finite.hpp"
 #include "input_progress.hpp"
 #include "item.hpp"
@@ -90,6 +91,9 @@ class Batches {
     close_up(batch);
     return &batch;
   }
+
+  /// The time so far. What uses the batches adds the model's.
+  Timings& timings() { return timings_; }
 
  private:
   struct Slot {
@@ -160,15 +164,17 @@ class Batches {
     return std::pair(&slot, items.size() - 1);
   }
 
-  void decode(Item& item, std::span<float> row) const {
+  void decode(Item& item, std::span<float> row) {
     if (!item.error.empty()) return;
     try {
-      const beit::Image image = item.bytes ? beit::decode_image(*item.bytes, options_, item.path)
-                                           : beit::read_image(path_of(item.path), options_);
+      const beit::Image image = timed(timings_.decoding, [&] {
+        return item.bytes ? beit::decode_image(*item.bytes, options_, item.path)
+                          : beit::read_image(path_of(item.path), options_);
+      });
       item.bytes.reset();
       item.height = image.height();
       item.width = image.width();
-      beit::preprocess(config_.preprocessing, image, row, layout_);
+      timed(timings_.preprocessing, [&] { beit::preprocess(config_.preprocessing, image, row, layout_); });
     } catch (const std::bad_alloc&) {
       throw;  // not the image's fault
     } catch (const std::exception& error) {
@@ -203,6 +209,7 @@ class Batches {
   bool lent_ = false;
   bool finished_ = false;
   std::exception_ptr error_;
+  Timings timings_;
   std::vector<std::thread> threads_;
 };
 
@@ -221,7 +228,8 @@ void run_batches(Batches& batches, InputProgress& progress, const Forward& forwa
   std::size_t done = 0;
   while (Batch* const batch = batches.next()) {
     using Out = std::invoke_result_t<Forward, beit::ConstRows>;
-    const Out out = batch->rows > 0 ? forward(beit::ConstRows(batch->x.map().topRows(batch->rows))) : Out();
+    const auto run = [&] { return forward(beit::ConstRows(batch->x.map().topRows(batch->rows))); };
+    const Out out = batch->rows > 0 ? timed(batches.timings().model, run) : Out();
     const auto numbers = numbers_of(out);
     const std::size_t count = batch->rows > 0 ? numbers.size() / static_cast<std::size_t>(batch->rows) : 0;
     progress.clear();

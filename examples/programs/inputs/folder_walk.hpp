@@ -136,6 +136,7 @@ class FolderWalk {
   Item unreachable(Item item, std::string error) {
     skipped_.add_unreachable();
     item.error = std::move(error);
+    item.unseen = true;
     return item;
   }
 

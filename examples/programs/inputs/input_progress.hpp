@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -14,8 +13,8 @@
 #include <system_error>
 #include <utility>
 
-#include "../output.hpp"
 #include "../paths.hpp"
+#include "../progress.hpp"
 #include "sources.hpp"
 
 namespace programs {
@@ -36,7 +35,6 @@ class InputProgress {
     if (std::find(names.arguments.begin(), names.arguments.end(), "-") != names.arguments.end()) return;
     if (!names.list.empty() && !std::filesystem::is_regular_file(path_of(names.list), ignored)) return;
     counter_ = std::async(std::launch::async, [this, names] { count(names); });
-    counter_.wait_for(std::chrono::milliseconds(100));  // usually enough for the first line to show the total
   }
   InputProgress(const InputProgress&) = delete;
   InputProgress& operator=(const InputProgress&) = delete;
@@ -49,6 +47,8 @@ class InputProgress {
     progress_.show(done + skipped, done, static_cast<std::size_t>(tasks_));
   }
   void clear() { progress_.clear(); }
+  /// The seconds since the work began.
+  double seconds() const { return progress_.seconds(); }
 
  private:
   void count(const InputNames& names) {

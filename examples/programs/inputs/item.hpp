@@ -29,9 +29,10 @@ struct ShardInput {
 };
 
 struct Item {
-  std::string path{};                                // the file, or the tar file and its member: photos.tar/00001.jpg
-  std::string label{};                               // empty if unknown
-  std::string error{};                               // why the image can't be read; empty if it can
+  std::string path{};   // the file, or the tar file and its member: photos.tar/00001.jpg
+  std::string label{};  // empty if unknown
+  std::string error{};  // why the image can't be read; empty if it can
+  bool unseen = false;  // whether what was named can't be looked at at all, if it has an error
   std::optional<std::vector<std::uint8_t>> bytes{};  // the file's contents, if they can't be read by its path
   beit::Index width = 0;                             // known once the image is decoded
   beit::Index height = 0;

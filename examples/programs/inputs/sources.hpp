@@ -59,9 +59,10 @@ class Sources : public ItemSource {
         const bool found = walk_->found();
         walk_.reset();
         if (!found) {
-          return numbered(Item{.path = folder_,
-                               .error = "found no image files in the folder" +
-                                        (skipped_.has(parquet) ? parquet_advice : std::string())});
+          return numbered(Item{
+              .path = folder_,
+              .error = "found no image files in the folder" + (skipped_.has(parquet) ? parquet_advice : std::string()),
+              .unseen = true});
         }
       } else if (!arguments_.empty()) {
         const std::string argument = std::move(arguments_.front());
@@ -72,12 +73,12 @@ class Sources : public ItemSource {
           folder_ = argument;
           walk_.emplace(path_of(argument), contents_, skipped_);
         } else if (argument.empty()) {
-          return numbered(Item{.error = "found an empty name, wanted an image or a folder"});
+          return numbered(Item{.error = "found an empty name, wanted an image or a folder", .unseen = true});
         } else if (argument != "-" && error && status.type() != std::filesystem::file_type::not_found) {
           skipped_.add_unreachable();
-          return numbered(Item{.path = argument, .error = "can't be looked at: " + error.message()});
+          return numbered(Item{.path = argument, .error = "can't be looked at: " + error.message(), .unseen = true});
         } else if (!open_tar(argument)) {
-          return numbered(Item{.path = argument});
+          return numbered(Item{.path = argument, .unseen = !std::filesystem::exists(status)});
         }
       } else if (std::string line; list_ && list_->next(line)) {
         if (line.empty()) continue;

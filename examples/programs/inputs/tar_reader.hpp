@@ -158,6 +158,7 @@ class TarReader {
   void end_with(Item item) {
     samples_.close();
     item.index = index_++;
+    item.unseen = true;
     last_ = std::move(item);
     ended_ = true;
   }

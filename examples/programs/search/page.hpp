@@ -164,7 +164,8 @@ inline std::string html_page(const std::vector<Results>& results, const beit::De
     return escape_markup(path.starts_with(common) ? path.substr(common.size()) : path);
   };
   std::ostringstream page;
-  page << "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>beit-search</title>\n"
+  page << "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+       << "<meta name=\"generator\" content=\"beit-search\">\n<title>beit-search</title>\n"
        << "<meta name=\"viewport\" content=\"width=device-width\">\n"
        << page_style << "</head>\n<body>\n<h1>Most similar images</h1>\n";
   if (!common.empty()) page << "<p>Found in " << escape_markup(common) << "</p>\n";

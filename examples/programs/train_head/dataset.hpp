@@ -48,6 +48,14 @@ struct DataSet {
   }
 };
 
+/// The inputs that a data set in `folder` stands for: the folders of its classes, and all images.
+inline std::vector<std::string> inputs_of(const std::string& folder, const DataSet& data) {
+  std::vector<std::string> inputs;
+  for (const std::string& label : data.classes) inputs.push_back(name_of(path_of(folder) / path_of(label)));
+  for (const Item& item : data.items) inputs.push_back(item.path);
+  return inputs;
+}
+
 /// Lists the images of a data set: the subfolders of `folder` are its classes, and each is searched recursively. Files
 /// that aren't read are counted in `skipped`. A class may have no images. Throws std::runtime_error if the folder can't
 /// be read.

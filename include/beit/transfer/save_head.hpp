@@ -99,6 +99,7 @@ inline void save_with_head(const std::filesystem::path& path, std::span<const Sa
   tensors["head.bias"] = {DType::F32, {classes}, std::as_bytes(bias)};
   std::map<std::string, std::string> metadata = converted_metadata(config, license);
   metadata["format"] = "pt";
+  metadata["beit.added"] = "head";
   write_safetensors(path, tensors, metadata);
 }
 

@@ -1,0 +1,272 @@
+"""What all programs have in common: what they refuse to overwrite, and their exit statuses.
+
+    BEIT_BUILD_DIR=build python -m pytest tests/programs/test_habits.py
+"""
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+
+from test_programs import BUILD, MODEL, lines, run, write_image
+
+EMBED, CLASSIFY, SEARCH, ATTENTION, MASK, TRAIN = (f"beit-{name}" for name in (
+    "embed", "classify", "search", "attention", "mask", "train-head"))
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """A working folder with images, an index of them, and a data set of two classes."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("photos", "data/cat", "data/dog", "val/Bag", "val/Coat"):
+        pathlib.Path(name).mkdir(parents=True)
+        for i in range(4):
+            write_image(pathlib.Path(name, f"{i}.png"), seed=i)
+    shutil.copy("photos/0.png", "x.png")
+    pathlib.Path("list.txt").write_text("x.png\n")
+    run(EMBED, "--output", "index.npy", "photos", check=True)
+    return tmp_path
+
+
+# A command of each program and output option; {} is the output's name.
+OUTPUTS = {
+    "embed.npy": (EMBED, "--output", "{}", "photos"),
+    "plot.svg": (EMBED, "--output", "plotted.npy", "--plot", "{}", "photos"),
+    "logits.npy": (CLASSIFY, "--logits", "{}", "photos"),
+    "validated.png": (CLASSIFY, "--val", "val", "--confusion", "{}"),
+    "page.html": (SEARCH, "--index", "index.npy", "--html", "{}", "x.png"),
+    "attention.png": (ATTENTION, "--output", "{}", "x.png"),
+    "attention.npy": (ATTENTION, "--output", "attended.png", "--npy", "{}", "x.png"),
+    "mask.png": (MASK, "--output", "{}", "x.png"),
+    "mask.npy": (MASK, "--npy", "{}", "x.png"),
+    "head.safetensors": (TRAIN, "--no-cache", "--data", "data", "--output", "{}"),
+    "confusion.png": (TRAIN, "--no-cache", "--data", "data", "--knn", "--confusion", "{}"),
+}
+
+
+def command(name):
+    return [argument.format(name) for argument in OUTPUTS[name]]
+
+
+@pytest.mark.parametrize("name", OUTPUTS)
+def test_only_own_files_are_replaced(here, name):
+    output = pathlib.Path(name)
+    run(*command(name), check=True)
+    own = output.read_bytes()
+    run(*command(name), check=True)  # its own file is replaced
+    assert output.read_bytes() == own
+    foreign = {".npy": b"old array", ".svg": b"<svg xmlns='http://www.w3.org/2000/svg'/>",
+               ".html": b"<!DOCTYPE html>\n<title>mine</title>", ".png": pathlib.Path("x.png").read_bytes(),
+               ".safetensors": (pathlib.Path(__file__).parents[1] / "golden/model_bf16.safetensors").read_bytes()}
+    output.write_bytes(foreign[output.suffix])
+    before = sorted(path.name for path in here.iterdir())
+    result = run(*command(name))
+    assert (result.returncode, len(lines(result.stderr))) == (1, 1)
+    assert f"found {name}, a file that isn't as the programs write it" in result.stderr.decode()
+    assert output.read_bytes() == foreign[output.suffix]
+    assert sorted(path.name for path in here.iterdir()) == before
+    run(*command(name), "--force", check=True)
+    assert output.read_bytes() == own
+    output.write_bytes(b"")  # nothing to lose
+    if output.suffix != ".npy":
+        run(*command(name), check=True)
+
+
+@pytest.mark.parametrize("name", ["embed.npy", "logits.npy", "mask.npy"])
+def test_names_beside_an_array(here, name):
+    """OUT.txt is replaced if it goes with OUT.npy."""
+    names = pathlib.Path(name).with_suffix(".txt")
+    run(*command(name), check=True)
+    own = names.read_bytes()
+    for text in (own + b"and a note\n", b"my notes\n" * 7):
+        names.write_bytes(text)
+        result = run(*command(name))
+        assert result.returncode == 1 and f"found {name}, a file" in result.stderr.decode()
+        assert names.read_bytes() == text
+    pathlib.Path(name).unlink()
+    names.write_bytes(own)
+    assert run(*command(name)).returncode == 1
+    names.unlink()
+    np.save(name, np.zeros((3, 2), np.float32))  # without names: not as the programs write it
+    assert run(*command(name)).returncode == 1
+    run(*command(name), "--force", check=True)
+
+
+INPUTS = [
+    (EMBED, "--list", "list.txt", "--output", "list.npy"),
+    (EMBED, "--list", "./list.txt", "--output", "photos/../list.npy"),
+    (EMBED, "--list", "alias", "--output", "list.npy"),
+    (EMBED, "--list", "list.txt", "--output", "link.npy"),
+    (EMBED, "--list", "list.txt", "--output", "hard.npy"),
+    (EMBED, "--list", "-", "--output", "list.npy"),
+    (EMBED, "--output", "photos", "photos"),
+    (EMBED, "--output", "./photos/", "photos"),
+    (EMBED, "--list", "old/failed.jsonl", "--output", "old"),
+    (CLASSIFY, "--list", "list.txt", "--logits", "list.npy"),
+    (CLASSIFY, "--val", "val", "--confusion", "val/Bag/new.png"),
+    (ATTENTION, "--output", "x.png", "x.png"),
+    (ATTENTION, "--output", "photos/../x.png", "x.png"),
+    (ATTENTION, "--output", "picture.png", "x.png"),
+    (MASK, "--output", "x.png", "photos", "x.png"),
+    (MASK, "--output", "photos/0.png", "photos"),
+    (MASK, "--output", "photos/new.png", "photos"),
+    (MASK, "--output", "x.png", "linked"),
+    (TRAIN, "--knn", "--data", "data", "--confusion", "data/cat/0.png"),
+    (TRAIN, "--knn", "--data", "data", "--confusion", "data/cat/new.png"),
+    (TRAIN, "--model", "model", "--data", "data", "--output", "model/model.safetensors"),
+    (TRAIN, "--model", "model/model.safetensors", "--data", "data", "--output", "other.safetensors"),
+]
+
+
+@pytest.mark.parametrize("arguments", INPUTS, ids=" ".join)
+def test_no_output_is_an_input(here, arguments):
+    os.symlink("list.txt", "alias")
+    os.symlink("list.txt", "link.txt")
+    os.link("list.txt", "hard.txt")
+    os.symlink("x.png", "picture.png")
+    pathlib.Path("linked").mkdir()
+    os.symlink("../x.png", "linked/1.png")
+    pathlib.Path("old").mkdir()
+    pathlib.Path("old/failed.jsonl").write_text('{"path":"x.png"}\n')
+    pathlib.Path("model").mkdir()
+    shutil.copy(pathlib.Path(__file__).parents[1] / "golden/model_bf16.safetensors", "model/model.safetensors")
+    os.link("model/model.safetensors", "other.safetensors")
+
+    def tree():
+        return {path: path.read_bytes() if path.is_file() else b"" for path in sorted(here.rglob("*"))}
+    before = tree()
+    for force in ([], ["--force"]):
+        with open("list.txt") as stdin:
+            result = run(*arguments, *force, stdin=stdin)
+        assert result.returncode == 1 and len(lines(result.stderr)) == 1, result.stderr
+        assert b", wanted another name" in result.stderr or b", wanted a name outside of it" in result.stderr
+        assert tree() == before
+
+
+def test_somebody_elses_folder_isnt_taken_for_an_output(here):
+    pathlib.Path("mine").mkdir()
+    for name in ("job.json", "failed.jsonl"):
+        pathlib.Path("mine", name).write_text('{"of": "my own"}\n')
+        result = run(EMBED, "--output", "mine", "photos")
+        assert result.returncode == 1 and f"found mine/{name}" in result.stderr.decode()
+        assert sorted(os.listdir("mine")) == [name]
+        pathlib.Path("mine", name).unlink()
+
+
+@pytest.mark.parametrize("arguments", [(TRAIN, "--data", "data", "--output", "x.png"),
+                                       (SEARCH, "--index", "index.npy", "--html", "index.npy", "x.png")])
+def test_the_name_of_an_output_says_its_kind(here, arguments):
+    result = run(*arguments)
+    assert result.returncode == 2 and b", wanted a name in ." in result.stderr
+
+
+# A command of each program, whose last argument is a folder or name of images.
+COMMANDS = {
+    "file": (EMBED, "--output", "out.npy"),
+    "folder": (EMBED, "--output", "out"),
+    "classify": (CLASSIFY,),
+    "json": (CLASSIFY, "--json"),
+    "validate": (CLASSIFY, "--val"),
+    "search": (SEARCH, "--index", "index.npy"),
+    "mask": (MASK,),
+    "attention": (ATTENTION, "--output", "out.png"),
+    "train": (TRAIN, "--no-cache", "--output", "out.safetensors", "--data"),
+    "knn": (TRAIN, "--no-cache", "--knn", "--data"),
+}
+GOOD = {"train": "data", "knn": "data", "validate": "val"}  # x.png or photos for the others
+MANY = [name for name in COMMANDS if name != "attention"]
+
+
+def status(name, *more):
+    return run(*COMMANDS[name], *more).returncode
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_status_of_all_programs(here, name):
+    """0 done; 1 nothing done; 2 wrong usage."""
+    good = GOOD.get(name, "x.png")
+    assert status(name, good) == 0
+    assert status(name, good, "--strict") == 0
+    assert status(name, good, "--no-such-option") == 2
+    assert status(name, "missing") == 1
+    shutil.rmtree("photos")
+    pathlib.Path("photos").mkdir()
+    assert status(name, "photos") == 1  # nothing in it
+    pathlib.Path("photos/0.png").write_bytes(b"no image")
+    shutil.rmtree("out", ignore_errors=True)
+    assert status(name, "photos" if name != "attention" else "photos/0.png") == 1  # nothing that can be read
+    help_text = run(COMMANDS[name][0], "--help").stdout.decode()
+    assert "\nExit status: 0 done" in help_text and "--strict" in help_text and "--force" in help_text
+
+
+@pytest.mark.parametrize("name", MANY)
+def test_status_with_a_broken_image(here, name):
+    folder = GOOD.get(name, "photos")
+    for broken in pathlib.Path().glob(f"{folder}/**/1.png"):
+        broken.write_bytes(broken.read_bytes()[:60])
+    assert status(name, folder) == 0
+    assert status(name, folder, "--strict") == 1
+    assert status(name, folder) == 0
+    if name == "folder":  # what was done before counts as well
+        assert run(EMBED, "merge", "out").returncode == 0
+        assert run(EMBED, "merge", "out", "--strict").returncode == 1
+
+
+@pytest.mark.parametrize("name", ["file", "classify", "json", "search", "mask"])
+def test_status_when_something_named_is_missing(here, name):
+    """The rest of the work is done, and the status is 1."""
+    pathlib.Path("empty").mkdir()
+    for missing in ("missing.png", "empty"):
+        result = run(*COMMANDS[name], "photos", missing)
+        assert result.returncode == 1 and missing in result.stderr.decode()
+        assert b"0.png" in result.stdout or name == "file" and len(np.load("out.npy")) == 4
+
+
+def notes(*arguments):
+    """Standard error of a run, as it is."""
+    return subprocess.run([BUILD / arguments[0], *arguments[1:]], capture_output=True, text=True, check=True).stderr
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_demo_model_is_named(here, name):
+    good = GOOD.get(name, "x.png")
+    told = notes(*COMMANDS[name], good)
+    wanted = f"{COMMANDS[name][0]}: no --model: the small demo model is at work, which knows ten kinds of clothes\n"
+    assert told.startswith(wanted)
+    assert notes(*COMMANDS[name], "--quiet", good) == ""
+    assert wanted in notes(*COMMANDS[name], "--verbose", good)
+    if name not in ("mask", "search", "validate"):  # which would need another kind of model, index or labels
+        shutil.rmtree("out", ignore_errors=True)  # which another model doesn't continue
+        assert "no --model" not in notes(*COMMANDS[name], "--model", MODEL, "--force", good)
+
+
+def test_the_demo_model_is_named_in_json(here):
+    for command in ((CLASSIFY,), (SEARCH, "--index", "index.npy"), (MASK,)):
+        shown, = lines(run(*command, "--json", "x.png", check=True).stdout)
+        assert json.loads(shown)["demo_model"] is True
+    assert "demo_model" not in json.loads(run(CLASSIFY, "--json", "--model", MODEL, "x.png", check=True).stdout)
+    run(EMBED, "--output", "out", "photos", check=True)
+    job = json.loads(pathlib.Path("out/job.json").read_text())
+    assert job.pop("demo_model") is True
+    # Folders of earlier versions say nothing of it and are continued.
+    pathlib.Path("out/job.json").write_text(json.dumps(job))
+    done = json.loads(pathlib.Path("out/done/done_00000.json").read_text())
+    assert done["job"].pop("demo_model") is True
+    pathlib.Path("out/done/done_00000.json").write_text(json.dumps(done))
+    assert b"0 images embedded" in run(EMBED, "--output", "out", "photos", check=True).stdout
+    run(EMBED, "--output", "other", "--model", MODEL, "photos", check=True)
+    assert "demo_model" not in json.loads(pathlib.Path("other/job.json").read_text())
+
+
+@pytest.mark.parametrize("name", OUTPUTS)
+def test_the_end_says_what_was_written(here, name):
+    told = notes(*command(name)).splitlines()[-1]
+    program, *arguments = command(name)
+    assert re.fullmatch(rf"{program}: wrote .*{name}.*: \d+ images? in 0:\d\d, \d+\.\d images/s", told)
+    verbose = notes(*command(name), "--verbose")
+    assert len(re.findall(r"decoding \d+ ms and preprocessing \d+ ms, .*; model \d+ ms$", verbose, re.M)) == 1
+    assert len(re.findall(r", loaded after \d+ ms$", verbose, re.M)) == 1
