@@ -43,6 +43,9 @@ def kind_of(path):
         start = file.read(START_BYTES)
     if not start:
         return "empty"
+    # First, because the length of a header may begin as other files do.
+    if start[4:8] == bytes(4) and start[8:].lstrip()[:1] == b"{":
+        return SAFETENSORS
     for first, what in STARTS:
         if start.startswith(first):
             return what
@@ -50,8 +53,6 @@ def kind_of(path):
         return _kind_of_zip(path)
     if start[0] == 0x80:
         return PYTORCH if LEGACY_START in start[:32] else "a pickle that torch.save didn't write"
-    if start[4:8] == bytes(4) and start[8:].lstrip()[:1] == b"{":
-        return SAFETENSORS
     if not any(start):
         return "a file of zeros, perhaps an unfinished download"
     if start[257:262] == b"ustar":

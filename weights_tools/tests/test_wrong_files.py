@@ -12,6 +12,7 @@ import torch
 
 import convert_tokenizer
 import converted
+import file_kind
 from test_convert import ARCHITECTURE, make_model, run, same_weights
 
 PYTHONS_WORDS = ("Traceback", "Error:", "object has no attribute", "NoneType", "<class", "not subscriptable", "()")
@@ -100,6 +101,12 @@ def test_what_a_file_is(tmp_path, capsys, data, what, name):
     if name == "source.pth":
         what = "ends early" if "damaged" in what else what
         assert what in message_of(convert_tokenizer.main, source, out, capsys)
+
+
+@pytest.mark.parametrize("length", [0x80, 0x0480, 0x8b1f, 0x4b50])
+def test_the_length_of_a_header_may_begin_as_other_files_do(tmp_path, length):
+    (tmp_path / "model.safetensors").write_bytes(length.to_bytes(8, "little") + b'{"a":' + bytes(100))
+    assert file_kind.kind_of(tmp_path / "model.safetensors") == file_kind.SAFETENSORS
 
 
 @pytest.mark.parametrize("value, what", [
