@@ -77,9 +77,11 @@ def test_other_inputs(shim, photos, tmp_path):
 def test_tar(shim, photos, tmp_path):
     with tarfile.open(tmp_path / "photos.tar", "w") as archive:
         archive.add(photos / "good.png", "good.png")
-    result = run("beit-embed", "--model", MODEL, "--output", tmp_path / "out", tmp_path / "photos.tar",
-                 env=shim(SHIM_READ="5:photos.tar"))
-    assert EIO in result.stderr.decode() or EIO in json.dumps(failed_of(tmp_path / "out"))
+    for i, (variable, done) in enumerate((("SHIM_READ", "Error reading"), ("SHIM_OPEN", "Failed to open"))):
+        run("beit-embed", "--model", MODEL, "--output", tmp_path / f"out{i}", tmp_path / "photos.tar",
+            env=shim(**{variable: "5:photos.tar"}))
+        failed, = failed_of(tmp_path / f"out{i}")
+        assert failed["error"].endswith(f"{done} '{tmp_path / 'photos.tar'}': {EIO}")
 
 
 def test_index(shim, photos, tmp_path):

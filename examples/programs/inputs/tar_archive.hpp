@@ -118,8 +118,8 @@ class TarArchive {
     const std::string reason = given == nullptr ? "can't be read" : given;
     // libarchive keeps the system's reason apart: "Error reading 'a.tar'".
     const int code = archive_errno(archive_.get());
-    return code > 0 && reason.starts_with("Error reading") ? reason + ": " + std::generic_category().message(code)
-                                                           : reason;
+    const bool is_systems = reason.starts_with("Error reading") || reason.starts_with("Failed to open");
+    return is_systems && code > 0 ? reason + ": " + std::generic_category().message(code) : reason;
   }
 
  private:
