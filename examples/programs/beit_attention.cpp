@@ -256,5 +256,8 @@ int main(int argc, char** argv) {
   Options options;
   CLI::App app("Draws what a BEiT model attends to in an image.", "beit-attention");
   add_own_options(app, options);
+  programs::add_examples(
+      app, {"beit-attention -o attention.png photo.jpg", "beit-attention -o rollout.png --rollout photo.jpg",
+            "beit-attention -o patch.png --patch 3,5 --head 2 photo.jpg"});
   return programs::run(app, argc, argv, [&] { return draw(app, options); });
 }

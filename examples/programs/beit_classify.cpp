@@ -254,11 +254,9 @@ int main(int argc, char** argv) {
   Options options;
   CLI::App app("Classifies images with a BEiT model.", "beit-classify");
   app.footer(
-      "With --val, the folder's subfolders are classes: each is called as a label of the model (with _ for a slash), "
-      "or\n"
-      "there is one for each class, and none is called as a label; then they stand for the classes in sorted order, "
-      "as\n"
-      "in timm's validate.py.");
+      "With --val, the folder's subfolders are classes: each is called as a label of the model (with _ for a slash),\n"
+      "or there is one for each class, and none is called as a label; then they stand for the classes in sorted\n"
+      "order, as in timm's validate.py.");
   app.add_option("-k,--top-k", options.top_k, "Number of classes to show per image [5]")
       ->option_text("K")
       ->check(CLI::Range(1, 1'000'000));
@@ -296,5 +294,7 @@ int main(int argc, char** argv) {
   app.callback([&] {
     if (options.val.empty()) programs::require_inputs(options.images, options.list);
   });
+  programs::add_examples(app, {"beit-classify photo.jpg", "beit-classify -m beit_base.safetensors -k 3 photos/",
+                               "beit-classify -m beit_base.safetensors --csv --list names.txt > classes.csv"});
   return programs::run(app, argc, argv, [&] { return classify(app, options); });
 }

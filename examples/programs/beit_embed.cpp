@@ -318,15 +318,16 @@ void add_plot_option(CLI::App& app, std::string& plot, const std::string& descri
   app.add_option("--plot", plot, description)->option_text("PLOT.svg")->check(programs::name_in(".svg"));
 }
 
-int run_merge(int argc, char** argv) {
+struct MergeOptions {
   std::string path, plot;
-  programs::Options options;
-  CLI::App app("Checks that no shard of an output folder is missing, and writes OUT/failed.jsonl.", "beit-embed merge");
-  app.add_option("OUT", path, "Output folder of beit-embed")->option_text(" ")->required();
-  add_plot_option(app, plot, "Also plot the embeddings, as beit-embed --plot does");
-  programs::add_quiet(app, options.quiet);
-  programs::add_status_options(app, options);
-  return programs::run(app, argc - 1, argv + 1, [&] { return merge(options, path, plot); });
+  programs::Options shared;
+};
+
+void add_merge_options(CLI::App& app, MergeOptions& options) {
+  app.add_option("OUT", options.path, "Output folder of beit-embed")->option_text(" ")->required();
+  add_plot_option(app, options.plot, "Also plot the embeddings, as beit-embed --plot does");
+  programs::add_quiet(app, options.shared.quiet);
+  programs::add_status_options(app, options.shared);
 }
 
 /// Adds the options that say what is written, and where.
@@ -383,7 +384,7 @@ void add_shard_options(CLI::App& app, Options& options) {
                 return is_index || text == auto_shard ? std::string()
                                                       : "found '" + text + "', wanted a whole number or auto";
               },
-              ""));
+              "{auto}"));
   num_shards->needs(shard);
 }
 
@@ -416,7 +417,14 @@ void require_consistent(const CLI::App& app, const Options& options) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc > 1 && std::string(argv[1]) == "merge") return run_merge(argc, argv);
+  MergeOptions merging;
+  CLI::App merge_app("Checks that no shard of an output folder is missing, and writes OUT/failed.jsonl.",
+                     "beit-embed merge");
+  add_merge_options(merge_app, merging);
+  if (argc > 1 && std::string(argv[1]) == "merge") {
+    return programs::run(merge_app, argc - 1, argv + 1,
+                         [&] { return merge(merging.shared, merging.path, merging.plot); });
+  }
   Options options;
   CLI::App app("Writes a BEiT model's features of images to one .npy file or to a folder of shards.", "beit-embed");
   app.footer(
@@ -443,6 +451,10 @@ int main(int argc, char** argv) {
           "Image files, tar files (WebDataset) and folders, which are searched recursively;\n"
           "- for a tar file from standard input");
   app.callback([&] { require_consistent(app, options); });
-  return programs::run(app, argc, argv,
-                       [&] { return options.to_file() ? embed_to_file(app, options) : embed_to_folder(app, options); });
+  programs::add_examples(app,
+                         {"beit-embed --model beit_base.safetensors --output features.npy photos/",
+                          "beit-embed -m beit_base.safetensors -o embeddings --dtype float16 shards-*.tar",
+                          "beit-embed -o embeddings --shard 0 --num-shards 4 photos/", "beit-embed merge embeddings"});
+  const auto embed = [&] { return options.to_file() ? embed_to_file(app, options) : embed_to_folder(app, options); };
+  return programs::run(app, argc, argv, embed, {&merge_app});
 }

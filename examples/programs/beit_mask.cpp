@@ -316,5 +316,7 @@ int main(int argc, char** argv) {
       "folder with Hugging Face's BeitForMaskedImageModeling [a small demo model that knows\n"
       "ten kinds of clothes]");
   options.batch_size = 1;
+  programs::add_examples(app, {"beit-mask -o tokens.png photo.jpg", "beit-mask --ratio 0.75 --seed 1 --json photos/",
+                               "beit-mask --mask 0110,0110,0000,0000 photo.jpg"});
   return programs::run(app, argc, argv, [&] { return mask_images(app, options); });
 }

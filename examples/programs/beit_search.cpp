@@ -184,5 +184,7 @@ int main(int argc, char** argv) {
       ->check(programs::name_in(".html"));
   programs::add_options(app, options);
   programs::add_image_size(app, options);
+  programs::add_examples(app, {"beit-embed -o embeddings photos/", "beit-search --index embeddings -k 5 photo.jpg",
+                               "beit-search --index embeddings --html near.html photo.jpg"});
   return programs::run(app, argc, argv, [&] { return search(app, options); });
 }

@@ -410,5 +410,8 @@ int main(int argc, char** argv) {
   app.callback([&] {
     if (!options.knn && options.output.empty()) throw CLI::RequiredError("--output or --knn");
   });
+  programs::add_examples(app, {"beit-train-head --data photos/ --output new.safetensors",
+                               "beit-train-head -m beit_base.safetensors --data photos/ --knn",
+                               "beit-classify -m new.safetensors photo.jpg"});
   return programs::run(app, argc, argv, [&] { return train_head(app, options); });
 }

@@ -8,6 +8,7 @@
 #include <exception>
 #include <filesystem>
 #include <iostream>
+#include <memory>
 #include <new>
 #include <string>
 #include <string_view>
@@ -27,6 +28,7 @@
 #include "inputs/item.hpp"
 #include "inputs/skipped.hpp"
 #include "inputs/stop.hpp"
+#include "manual.hpp"
 #include "model.hpp"
 #include "options.hpp"
 #include "output.hpp"
@@ -53,10 +55,6 @@ struct Outcome {
   /// --strict if an image is broken; else 0.
   int status(bool strict) const { return done == 0 || unseen > 0 || (strict && broken > 0) ? 1 : 0; }
 };
-
-/// One line for every program's --help.
-inline constexpr const char* status_text =
-    "Exit status: 0 done, even if some images can't be read; 1 nothing or not all could be looked at; 2 wrong usage.";
 
 inline const std::chrono::steady_clock::time_point start_of_program = std::chrono::steady_clock::now();
 
@@ -168,18 +166,28 @@ inline void catch_signal(int signal) {
   if (std::signal(signal, stop) == SIG_IGN) std::signal(signal, SIG_IGN);
 }
 
+/// Adds the options that come last in all programs.
+inline void add_help(CLI::App& app) {
+  app.formatter(std::make_shared<HelpFormatter>());
+  app.set_help_flag("-h,--help", "Show this help and exit");
+  app.set_version_flag("--version", app.get_name() + " " BEIT_VERSION, "Show the version and exit");
+}
+
 /// Parses the options and runs `body`, which returns the exit status. The status is 2 after a usage error and 1 after
-/// any other error, each of which prints one line to standard error.
+/// any other error, each of which prints one line to standard error. "--generate man" (or bash, zsh), which the build
+/// uses, prints the manual page or the completion of the program and its subcommands.
 template <typename Body>
-int run(CLI::App& app, int argc, char** argv, const Body& body) {
+int run(CLI::App& app, int argc, char** argv, const Body& body, const Subcommands& subcommands = {}) {
 #if defined(_WIN32)
   SetConsoleOutputCP(CP_UTF8);             // arguments are UTF-8 too: cmake/utf8.manifest
   app.allow_windows_style_options(false);  // /photos is a path
 #endif
-  app.get_formatter()->column_width(32);
-  app.set_help_flag("-h,--help", "Show this help and exit");
-  app.set_version_flag("--version", app.get_name() + " " BEIT_VERSION, "Show the version and exit");
-  app.footer(app.get_footer().empty() ? status_text : app.get_footer() + "\n\n" + status_text);
+  add_help(app);
+  if (argc == 3 && std::string_view(argv[1]) == "--generate") {
+    for (CLI::App* const subcommand : subcommands) add_help(*subcommand);
+    if (write_manual(std::cout, argv[2], app, subcommands)) return 0;
+  }
+  app.footer(app.get_footer().empty() ? status_text() : app.get_footer() + "\n" + status_text());
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

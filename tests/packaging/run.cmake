@@ -196,11 +196,22 @@ elseif(WAY STREQUAL "debian_programs")
   file(COPY "${RELEASE}/CPackConfig.cmake" DESTINATION "${build}")
   file(APPEND "${build}/CPackConfig.cmake" "set(CPACK_COMPONENTS_ALL programs)\n")
   pack("${build}" beit)
-  check_package("${build}" beit "[a-z0-9]+" "[^\n]*libc6 [^\n]*" /bin/beit-classify /bin/beit-embed /bin/beit-mask)
+  check_package("${build}" beit "[a-z0-9]+" "[^\n]*libc6 [^\n]*" /bin/beit-classify /bin/beit-embed /bin/beit-mask
+                /share/man/man1/beit-embed.1 /share/bash-completion/completions/beit-embed
+                /share/zsh/vendor-completions/_beit-embed)
   run("${build}/root/usr/bin/beit-classify" --csv "${SOURCE}/examples/data/fashion_mnist/bag.png")
   if(NOT output MATCHES "bag\\.png,1,8,Bag,")
     message(FATAL_ERROR "found: ${output}")
   endif()
+
+  # CMake installs the same, and completions for zsh where zsh looks for those that no package has brought.
+  run("${CMAKE_COMMAND}" --install "${RELEASE}" --prefix "${build}/prefix")
+  foreach(file IN ITEMS man/man1/beit-train-head.1 bash-completion/completions/beit-train-head
+                        zsh/site-functions/_beit-train-head)
+    if(NOT EXISTS "${build}/prefix/share/${file}")
+      message(FATAL_ERROR "no share/${file} is installed")
+    endif()
+  endforeach()
 
 elseif(WAY STREQUAL "conan")
   # The recipe and its own test of the package, with a separate Conan home and without downloads.
