@@ -10,6 +10,8 @@ import subprocess
 import numpy as np
 import pytest
 from PIL import Image
+from safetensors import safe_open
+from safetensors.numpy import save_file
 
 from test_programs import without_notes
 
@@ -254,3 +256,14 @@ def test_read_only_folder(image, tmp_path):
         folder = pathlib.Path("/proc")
     line, = run("--model", MODEL, image, "-o", folder / "out.png", status=1)
     assert line.startswith(f"beit-attention: {folder / 'out.png'}: can't create: ")
+
+
+@pytest.mark.parametrize("options", [[], ["--rollout"], ["--pca"]])
+def test_results_that_are_not_finite_draw_nothing(options, image, tmp_path):
+    with safe_open(MODEL, "numpy") as file:
+        tensors, metadata = {name: file.get_tensor(name) for name in file.keys()}, file.metadata()
+    tensors["patch_embed.proj.weight"] = tensors["patch_embed.proj.weight"] * np.float32(3e38)
+    save_file(tensors, tmp_path / "large.safetensors", metadata=metadata)
+    line, = run("--model", tmp_path / "large.safetensors", image, "-o", tmp_path / "out.png", *options, status=1)
+    assert line.startswith(f"beit-attention: {image}: the model's result is ")
+    assert not (tmp_path / "out.png").exists()

@@ -80,7 +80,7 @@ class TarSamples {
  private:
   static constexpr std::size_t max_bytes = std::size_t{16} << 20;  // of waiting images, and of samples
   static constexpr std::size_t min_images = 8;                     // that wait whatever their sizes
-  static constexpr std::size_t overhead = 256;                     // bytes of containers for each member, roughly
+  static constexpr std::size_t overhead = 512;                     // bytes of containers for each member, roughly
 
   struct Member {
     std::optional<std::string> label;  // nothing for an image
