@@ -373,9 +373,9 @@ void add_shard_options(CLI::App& app, Options& options) {
                                ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 40));
   auto* const shard =
       app.add_option("--shard", options.shard,
-                     "Index of this process, from 0; or auto: the number that Slurm (in a job array), Kubernetes\n"
-                     "(in an indexed job), GNU parallel or mpirun gives it, modulo --num-shards. Without that\n"
-                     "option, the tasks of the array share the work")
+                     "Index of this process, from 0; or auto: the number that Slurm (in a job array),\n"
+                     "Kubernetes (in an indexed job), GNU parallel or mpirun gives it, modulo --num-shards.\n"
+                     "Without that option, the tasks of the array share the work")
           ->option_text("I|auto")
           ->check(CLI::Validator(
               [](const std::string& text) {
