@@ -33,9 +33,7 @@ int main(int argc, char** argv) {
       for (beit::Index i = 0; i < count; ++i) {
         const float* const row = logits.row(i);
         const auto best = std::max_element(row, row + logits.cols()) - row;
-        std::cout << paths[first + static_cast<std::size_t>(i)] << ": "
-                  << (config.labels.empty() ? std::to_string(best) : config.labels[static_cast<std::size_t>(best)])
-                  << '\n';
+        std::cout << paths[first + static_cast<std::size_t>(i)] << ": " << beit::label_of(config.labels, best) << '\n';
       }
     }
   } catch (const std::exception& error) {

@@ -39,9 +39,7 @@ struct Options : programs::Options {
 void print_json(const Options& options, const std::string& name, const std::vector<beit::Prediction>& predictions) {
   programs::FloatJson list = programs::FloatJson::array();
   for (const auto& [index, label, score] : predictions) {
-    list.push_back({{"index", index},
-                    {"label", label.empty() ? programs::FloatJson(nullptr) : programs::FloatJson(label)},
-                    {"score", score}});
+    list.push_back({{"index", index}, {"label", label}, {"score", score}});
   }
   programs::FloatJson object{{"image", name}, {"predictions", list}};
   programs::note_demo(options, object);
@@ -64,7 +62,7 @@ void print_text(const std::string& name, const std::vector<beit::Prediction>& pr
     } else {
       std::cout << std::setprecision(4) << std::setw(10) << score << "  ";
     }
-    std::cout << (label.empty() ? "class " + std::to_string(index) : programs::one_line(label)) << '\n';
+    std::cout << programs::one_line(label) << '\n';
   }
 }
 
@@ -268,6 +266,10 @@ int main(int argc, char** argv) {
                  "for each row")
       ->option_text("OUT.npy")
       ->check(programs::name_in(".npy"));
+  app.add_option("--labels", options.labels,
+                 "File with the names of the classes in the model's order: one per line, or JSON, as a list,\n"
+                 "an object from index to name, or a model's config.json [the model's]")
+      ->option_text("FILE");
   app.add_option("--list", options.list,
                  "File that lists images and tar files, one path per line; anything after a tab is\n"
                  "ignored; - for standard input")

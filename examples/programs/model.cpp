@@ -4,6 +4,7 @@
 
 #include <beit/core/regular_file.hpp>
 #include <beit/io/json.hpp>
+#include <beit/model/labels.hpp>
 #include <beit/model/preprocessing_file.hpp>
 
 #include "demo_model.hpp"
@@ -29,6 +30,7 @@ beit::LoadOptions ModelOptions::load_options(const beit::Executor& executor) con
     result.preprocessing = beit::preprocessing_from_json(beit::parse_json(text, preprocessing), preprocessing,
                                                          &result.preprocessing_where);
   }
+  if (!labels.empty()) result.labels = beit::read_labels(path_of(labels));
   if (!pass_order.empty()) result.pass_order = beit::pass_order_from_name(pass_order);
   return result;
 }

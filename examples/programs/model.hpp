@@ -17,6 +17,7 @@ struct ModelOptions {
   std::string precision = "float";  // the name of a beit::Precision
   beit::Size image_size;            // 0 x 0: the model's
   std::string preprocessing;        // a JSON file that replaces the model's preprocessing; empty: none
+  std::string labels;               // a file with the names of the classes; empty: the model's
   std::string pass_order;           // the name of a beit::PassOrder, which replaces the model's; empty: none
   bool quiet = false;               // whether standard error gets errors alone, without notes and progress
 

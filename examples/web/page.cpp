@@ -75,7 +75,7 @@ Json classify(const beit::ImageView& image) {
   Json classes = Json::array();
   const std::span<const float> row(logits.data(), static_cast<std::size_t>(logits.cols()));
   for (const auto& [index, label, score] : beit::top_k(row, 5, config.labels, config.score_function)) {
-    classes.push_back({{"label", label.empty() ? "class " + std::to_string(index) : label}, {"score", score}});
+    classes.push_back({{"label", label}, {"score", score}});
   }
   return {{"classes", classes}, {"probabilities", config.score_function != beit::ScoreFunction::identity}};
 }

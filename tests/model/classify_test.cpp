@@ -32,7 +32,8 @@ TEST(TopK, SortsAndSumsToOne) {
   const double sum = std::exp(1.0) + 2 * std::exp(3.0) + std::exp(2.0);
   EXPECT_NEAR(best[0].score, std::exp(3.0) / sum, 1e-7);
   EXPECT_NEAR(best[3].score, std::exp(1.0) / sum, 1e-7);
-  EXPECT_TRUE(beit::top_k(logits, 1, {})[0].label.empty());
+  EXPECT_EQ(beit::top_k(logits, 1, {})[0].label, "class 1");
+  EXPECT_EQ(beit::top_k(logits, 1, {"a", "", "c", "d"})[0].label, "class 1");
   EXPECT_THROW(std::ignore = beit::top_k(logits, 0, labels), beit::ArgumentError);
   EXPECT_THROW(std::ignore = beit::top_k({}, 1, {}), beit::ArgumentError);
   EXPECT_THROW(std::ignore = beit::top_k(logits, 1, {"a", "b"}), beit::ArgumentError);

@@ -57,9 +57,9 @@ TEST(LoadOptions, LabelsReplaceThoseOfTheFile) {
       << "nor do labels in memory count";
   labels.pop_back();
   EXPECT_THAT([&] { return beit::load<float>(path, {.labels = labels}); },
-              ThrowsMessage<beit::ArgumentError>(HasSubstr("found 9 labels, wanted 10")));
+              ThrowsMessage<beit::ArgumentError>(HasSubstr("load: labels: found 9 names, wanted 10")));
   EXPECT_THAT([&] { return beit::load<float>(path, {.features_only = true, .labels = labels}); },
-              ThrowsMessage<beit::ArgumentError>(HasSubstr("found 9 labels, wanted none")));
+              ThrowsMessage<beit::ArgumentError>(HasSubstr("labels: found 9 names, wanted none")));
 }
 
 TEST(LoadOptions, PassOrderReplacesThatOfThePreprocessing) {

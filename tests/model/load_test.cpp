@@ -190,6 +190,32 @@ TEST(Load, LabelsMayHaveGaps) {
   EXPECT_EQ(labels[9], "the last");
 }
 
+TEST(Load, AThousandClassesOfImageNetHaveItsNames) {
+  ModelFile file = ModelFile::read("model_standard.safetensors");
+  file.reshape("head.weight", {1000, file.tensors.at("head.weight").shape[1]});
+  file.reshape("head.bias", {1000});
+  json config = file.config();
+  for (const char* const key : {"label_names", "label_descriptions"}) config.erase(key);
+  config["num_classes"] = config["model_args"]["num_classes"] = 1000;
+  const std::string architecture = config["architecture"];
+  const auto label_of = [&](const char* tag, const std::string& name) {
+    config["pretrained_cfg"]["tag"] = tag;
+    config["architecture"] = name;
+    file.set_config(config);
+    const std::vector<std::string> labels = load(file).config().labels;
+    return labels.empty() ? "" : labels.at(999);
+  };
+  const std::string last = "toilet tissue, toilet paper, bathroom tissue";
+  EXPECT_EQ(label_of("in22k_ft_in22k_in1k", architecture), last);
+  EXPECT_EQ(label_of("in1k_ft_in22k_in1k", architecture), last);
+  EXPECT_EQ(label_of("", architecture + ".in22k_ft_in1k"), last);
+  EXPECT_EQ(label_of("in22k_ft_in22k", architecture), "");
+  EXPECT_EQ(label_of("my_in1kish", architecture), "");
+  config["label_names"] = json::array();
+  for (int i = 0; i < 1000; ++i) config["label_names"].push_back(i);
+  EXPECT_EQ(label_of("in22k_ft_in22k_in1k", architecture), "999");
+}
+
 TEST(Load, NamesOfClassesMayBeNumbers) {
   ModelFile file = ModelFile::read("model_standard.safetensors");
   json config = file.config();

@@ -120,7 +120,21 @@ def test_model_without_labels(tmp_path, images):
     result = run("beit-classify", "--model", tmp_path / "bare.safetensors", images / "00.png", check=True)
     assert re.fullmatch(r" *\d+\.\d\d %  class \d", lines(result.stdout)[1])
     found, = classify_json("--model", tmp_path / "bare.safetensors", images / "00.png")
-    assert [prediction["label"] for prediction in found["predictions"]] == [None] * 5
+    assert all(prediction["label"] == f"class {prediction['index']}" for prediction in found["predictions"])
+
+
+def test_labels_from_a_file(tmp_path, images):
+    save_file(load_file(MODEL), tmp_path / "bare.safetensors")
+    names = [f"kind {i}" for i in range(CLASSES)]
+    for text in ("\n".join(names), json.dumps(names), json.dumps({"id2label": dict(enumerate(names))})):
+        (tmp_path / "labels").write_text(text)
+        for model in (MODEL, tmp_path / "bare.safetensors"):
+            found, = classify_json("--model", model, "--labels", tmp_path / "labels", images / "00.png")
+            assert all(prediction["label"] == f"kind {prediction['index']}" for prediction in found["predictions"])
+    (tmp_path / "labels").write_text("one\ntwo\n")
+    result = run("beit-classify", "--model", MODEL, "--labels", tmp_path / "labels", images / "00.png")
+    assert result.returncode == 1
+    assert f"--labels: found 2 names, wanted {CLASSES}\n".encode() in result.stderr
 
 
 def test_model_folder(tmp_path, images):

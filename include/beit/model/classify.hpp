@@ -24,9 +24,15 @@ namespace beit::inline BEIT_ABI {
 /// A class that a model sees in an image.
 struct Prediction {
   Index index = 0;    ///< The number of the class, 0 to K - 1.
-  std::string label;  ///< The name of the class; empty if the model has none.
+  std::string label;  ///< The name of the class; "class 21" if the model has none for it.
   float score = 0;    ///< The probability of the class, 0 to 1; the logit for ScoreFunction::identity.
 };
+
+/// The name of a class, 0 to K - 1; "class 21" if `labels` are none or have an empty name for it.
+[[nodiscard]] inline std::string label_of(const std::vector<std::string>& labels, Index index) {
+  const auto i = static_cast<std::size_t>(index);
+  return labels.empty() || labels[i].empty() ? detail::concat({"class ", index}) : labels[i];
+}
 
 namespace detail {
 
@@ -83,8 +89,7 @@ inline auto score_of(std::span<const float> logits, double largest, ScoreFunctio
   for (Index i = 0; i < k; ++i) {
     const std::size_t index = static_cast<std::size_t>(order[0]);
     std::pop_heap(order.begin(), order.end() - i, below);
-    best.push_back(
-        {static_cast<Index>(index), labels.empty() ? std::string() : labels[index], score_of(logits[index])});
+    best.push_back({static_cast<Index>(index), label_of(labels, static_cast<Index>(index)), score_of(logits[index])});
   }
   return best;
 }

@@ -20,6 +20,7 @@
 #include <beit/io/text.hpp>
 #include <beit/io/weights.hpp>
 #include <beit/model/config.hpp>
+#include <beit/model/imagenet_labels.hpp>
 #include <beit/model/json_field.hpp>
 #include <beit/model/presets.hpp>
 #include <beit/model/timm_arguments.hpp>
@@ -37,7 +38,7 @@ BEIT_COLD inline GlobalPool global_pool_from(const JsonField& field) {
 }
 
 /// Reads the names of the classes: their descriptions if there are some, else their names.
-BEIT_COLD inline std::vector<std::string> read_labels(const JsonField& json, Index classes) {
+BEIT_COLD inline std::vector<std::string> read_timm_labels(const JsonField& json, Index classes) {
   JsonField names = json["label_names"];
   JsonField descriptions = json["label_descriptions"];
   if (!names.present()) names = json["pretrained_cfg"]["label_names"];
@@ -68,6 +69,18 @@ BEIT_COLD inline std::vector<std::string> read_labels(const JsonField& json, Ind
     names.fail("a list of names or an object from index to name");
   }
   return labels;
+}
+
+/// Whether timm's config.json says that the model was trained on ImageNet-1k last, in a tag such as
+/// "in22k_ft_in22k_in1k".
+BEIT_COLD inline bool is_trained_on_imagenet_1k(const JsonField& json) {
+  std::string tag = "_";
+  const JsonField cfg = json["pretrained_cfg"];
+  for (const JsonField& field : {json["architecture"], json["tag"], cfg["architecture"], cfg["tag"]}) {
+    if (field.present()) tag.append(field.string()).append("_");
+  }
+  for (char& c : tag) c = c == '.' ? '_' : c;
+  return tag.find("_in1k_") != std::string::npos;
 }
 
 /// Reads the function for scores of `classes` logits, as transformers' pipeline for image classification chooses it.
@@ -248,7 +261,10 @@ BEIT_COLD inline void read_timm_classes(const WeightScope& weights, const JsonFi
   for (const JsonField& json : {root, root["model_args"]}) {
     FieldsAgainstShapes{json, weights}.integer("num_classes", config.num_classes, "head.weight");
   }
-  config.labels = read_labels(root, config.num_classes);
+  config.labels = read_timm_labels(root, config.num_classes);
+  if (config.labels.empty() && config.num_classes == 1000 && is_trained_on_imagenet_1k(root)) {
+    config.labels = imagenet_labels();
+  }
   config.score_function = read_score_function(root["problem_type"], config.num_classes);
 }
 

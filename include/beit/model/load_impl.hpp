@@ -133,7 +133,7 @@ BEIT_COLD BEIT_INLINE Config Loading::classifier_config() const {
   if (!files_.labels.empty() && options_.labels.empty()) config.labels = files_.labels;
   if (options_.labels.empty()) return config;
   if (static_cast<Index>(options_.labels.size()) != config.num_classes) {
-    throw ArgumentError(concat({loader_, ": found ", options_.labels.size(), " labels, wanted ",
+    throw ArgumentError(concat({loader_, ": labels: found ", options_.labels.size(), " names, wanted ",
                                 config.num_classes > 0 ? std::to_string(config.num_classes) : "none"}));
   }
   config.labels = options_.labels;

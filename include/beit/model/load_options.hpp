@@ -34,7 +34,8 @@ struct LoadOptions {
   /// The pool that packs the weights and that runs the model in calls without a workspace; it must outlive the model.
   /// Any WorkPool converts to it: `{.executor = pool}`. None: default_thread_pool().
   std::optional<Executor> executor{};
-  /// For load: the names of the classes, which replace the file's; as many as the model has classes.
+  /// For load: the names of the classes, which replace the file's; as many as the model has classes. read_labels reads
+  /// them from a file.
   std::vector<std::string> labels{};
   /// The preprocessing of images, which replaces the file's. Its input_size must be the model's.
   std::optional<Preprocessing> preprocessing{};

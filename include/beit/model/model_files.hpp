@@ -18,6 +18,7 @@
 #include <beit/io/json.hpp>
 #include <beit/io/safetensors.hpp>
 #include <beit/io/weight_files.hpp>
+#include <beit/model/labels.hpp>
 #include <beit/model/source.hpp>
 
 namespace beit::inline BEIT_ABI {
@@ -42,19 +43,6 @@ struct ModelFiles {
   std::vector<std::string> labels;  ///< Names of the classes that were given beside the configuration.
 };
 
-/// Splits text into lines, without carriage returns at their ends.
-BEIT_COLD inline std::vector<std::string> lines_of(std::string_view text) {
-  std::vector<std::string> lines;
-  while (!text.empty()) {
-    const std::size_t end = text.find('\n');
-    std::string_view line = text.substr(0, end);
-    if (line.ends_with('\r')) line.remove_suffix(1);
-    lines.emplace_back(line);
-    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
-  }
-  return lines;
-}
-
 /// The key of the configuration in the metadata of the weights that weights_tools writes.
 inline constexpr const char* own_config = "beit.config";
 /// The key of the preprocessing, if the configuration has none or can't state it: the arguments of transformers' image
@@ -71,7 +59,7 @@ BEIT_COLD inline ModelFiles open_memory_files(const MemoryFiles& memory) {
   };
   files.config = beside("config.json", memory.config);
   files.preprocessor = beside("preprocessor_config.json", memory.preprocessor);
-  files.labels = lines_of(memory.labels);
+  if (!memory.labels.empty()) files.labels = labels_from_text(memory.labels, concat({memory.name, ": labels"}));
   return files;
 }
 

@@ -23,7 +23,8 @@ struct MemoryFiles {
   std::string_view config{};
   /// The text of transformers' preprocessor_config.json or processor_config.json.
   std::string_view preprocessor{};
-  std::string_view labels{};  ///< The names of the classes, one per line; they replace those in `config`.
+  /// The names of the classes, one per line or as labels_from_text reads them; they replace those in `config`.
+  std::string_view labels{};
 };
 
 /// Where a model is loaded from: a path, or files in memory. Both convert to it.
