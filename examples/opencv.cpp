@@ -5,6 +5,7 @@
 #include <opencv2/imgcodecs.hpp>
 
 #include <beit/beit.hpp>
+#include <beit/opencv.hpp>
 
 int main(int argc, char** argv) {
   if (argc != 3) {
@@ -15,11 +16,7 @@ int main(int argc, char** argv) {
     const auto model = beit::load<float>(argv[1]);
     const cv::Mat frame = cv::imread(argv[2]);
     if (frame.empty()) throw beit::FileError(std::string(argv[2]) + ": OpenCV can't read it");
-    // OpenCV stores blue first.
-    const beit::ImageView view{
-        frame.data,           frame.rows, frame.cols, frame.channels(), static_cast<beit::Index>(frame.step),
-        beit::PixelOrder::bgr};
-    for (const auto& [index, label, score] : beit::classify(model, view, 5)) {
+    for (const auto& [index, label, score] : beit::classify(model, beit::view(frame), 5)) {
       std::cout << 100 * score << " % " << label << '\n';
     }
   } catch (const std::exception& error) {
