@@ -45,6 +45,8 @@ write_basic_package_version_file("${PROJECT_BINARY_DIR}/beitConfigVersion.cmake"
                                  ARCH_INDEPENDENT)
 install(FILES "${PROJECT_BINARY_DIR}/beitConfig.cmake" "${PROJECT_BINARY_DIR}/beitConfigVersion.cmake"
               "${PROJECT_SOURCE_DIR}/cmake/Findstb.cmake" "${PROJECT_SOURCE_DIR}/cmake/BeitDecoders.cmake"
+              "${PROJECT_SOURCE_DIR}/cmake/BeitBuildType.cmake" "${PROJECT_SOURCE_DIR}/cmake/BeitEmbedModel.cmake"
+              "${PROJECT_SOURCE_DIR}/cmake/embed_model.cmake"
         DESTINATION "${beit_config_dir}")
 
 if(IS_ABSOLUTE "${beit_pc_dir}" OR IS_ABSOLUTE "${CMAKE_INSTALL_INCLUDEDIR}")

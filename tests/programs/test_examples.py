@@ -50,6 +50,13 @@ def test_one_image(name):
     check(run(f"beit_example_{name}", MODEL, IMAGE), program_says(IMAGE))
 
 
+def test_a_model_inside_the_program(tmp_path):
+    check(run("beit_example_embedded", IMAGE, cwd=tmp_path), program_says(IMAGE))
+    result = run("beit_example_embedded", tmp_path / "none.png")
+    assert result.returncode == 1 and result.stderr.startswith("embedded: ") and result.stderr.count("\n") == 1
+    assert run("beit_example_embedded").returncode == 2
+
+
 def test_batches():
     images = sorted((DATA / "fashion_mnist").glob("*.png"))
     result = run("beit_example_batch_loop", MODEL, *images)
