@@ -17,11 +17,14 @@ function(run)
     message(FATAL_ERROR "status ${status}: ${command}")
   endif()
   set(output "${output}" PARENT_SCOPE)
+  set(errors "${errors}" PARENT_SCOPE)
 endfunction()
 
+# Sets `configured` to what CMake said on standard error.
 function(configure_and_build)
   run("${CMAKE_COMMAND}" -S "${consumer}" -B "${build}" -G "${GENERATOR}" "-DCMAKE_CXX_COMPILER=${CXX}"
       -DCMAKE_CXX_FLAGS= -DCMAKE_EXPORT_COMPILE_COMMANDS=ON ${ARGN})
+  set(configured "${errors}" PARENT_SCOPE)
   run("${CMAKE_COMMAND}" --build "${build}")
 endfunction()
 
@@ -122,6 +125,24 @@ elseif(WAY STREQUAL "find_package")
   configure_and_build("-DBEIT_WANTED=${VERSION}" "-DCMAKE_PREFIX_PATH=${prefix}" -DBEIT_TARGET=beit)
   check_flags("${prefix}/include")
   check_program("${build}/app")
+  if(NOT configured MATCHES "beit: found no CMAKE_BUILD_TYPE")
+    message(FATAL_ERROR "CMake says nothing of a build without optimisation: ${configured}")
+  endif()
+  execute_process(COMMAND "${CMAKE_COMMAND}" -S "${consumer}" -B "${build}/components" "-DCMAKE_PREFIX_PATH=${prefix}"
+                          -DBEIT_COMPONENTS=compiled -DBEIT_TARGET=compiled RESULT_VARIABLE status OUTPUT_QUIET
+                  ERROR_VARIABLE errors)
+  if(status EQUAL 0 OR NOT errors MATCHES "BEIT_BUILD_COMPILED=ON")
+    message(FATAL_ERROR "a missing component: status ${status}, found: ${errors}")
+  endif()
+
+elseif(WAY STREQUAL "single_header")
+  # All headers in one: the program, and a second file that includes it.
+  run("${PYTHON}" "${SOURCE}/packaging/single_header.py" "${build}/beit/beit.hpp")
+  file(WRITE "${build}/second.cpp" "#include <beit/beit.hpp>\n")
+  run("${CXX}" -std=c++20 -O1 -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Werror "-I${build}"
+      -idirafter "${EIGEN}" -idirafter "${NLOHMANN_JSON}" -idirafter "${STB}" "${CMAKE_CURRENT_LIST_DIR}/app.cpp"
+      "${build}/second.cpp" -pthread -o "${build}/app")
+  check_program("${build}/app")
 
 elseif(WAY STREQUAL "find_package_debian")
   # The unpacked package of headers must work like the installed library.
@@ -154,7 +175,10 @@ elseif(WAY MATCHES "^find_package_(static|shared)$")
   run("${CMAKE_COMMAND}" --install "${build}/beit")
   file(RENAME "${build}/prefix" "${build}/moved")
   configure_and_build("-DBEIT_WANTED=${VERSION}" "-DCMAKE_PREFIX_PATH=${build}/moved" -DBEIT_TARGET=compiled
-                      -DCMAKE_BUILD_TYPE=Debug)
+                      -DBEIT_COMPONENTS=compiled -DCMAKE_BUILD_TYPE=Debug)
+  if(configured MATCHES "CMAKE_BUILD_TYPE")
+    message(FATAL_ERROR "CMake warns of a build that is optimised: ${configured}")
+  endif()
   check_program("${build}/app")
   file(GLOB library "${build}/moved/lib*/libbeit.*" "${build}/moved/lib*/*/libbeit.*")
   list(GET library 0 library)
