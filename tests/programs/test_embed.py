@@ -282,8 +282,9 @@ def test_damaged_tars_count_the_same_for_every_task(photos, tmp_path):
     errors = {pathlib.Path(found["path"]).relative_to(folder).parts[0]: found["error"] for found in failed_of(tmp_path / "whole")}
     assert sorted(errors) == ["a.tar", "b.tar.gz", "c.tar", "d.tar", "e.tar"]
     for task in (2, 0, 1):
-        # Each of the tasks meets some of the damage.
-        embed("--output", tmp_path / "parts", "--shard-size", 2, "--shard", task, "--num-shards", 3, folder, status=1)
+        result = run("beit-embed", "--model", MODEL, "--output", tmp_path / "parts", "--shard-size", 2, "--shard", task,
+                     "--num-shards", 3, folder)
+        assert result.returncode == (b" embedded, 0 failed; " not in result.stdout)  # a task that meets no damage is done
     run("beit-embed", "merge", tmp_path / "parts", check=True)
     assert tree(tmp_path / "parts") == tree(tmp_path / "whole")
 

@@ -237,11 +237,11 @@ def test_the_demo_model_is_named(here, name):
     told = notes(*COMMANDS[name], good)
     wanted = f"{COMMANDS[name][0]}: no --model: the small demo model is at work, which knows ten kinds of clothes\n"
     assert told.startswith(wanted)
-    assert notes(*COMMANDS[name], "--quiet", good) == ""
-    assert wanted in notes(*COMMANDS[name], "--verbose", good)
+    assert notes(*COMMANDS[name], good, "--quiet") == ""
+    assert wanted in notes(*COMMANDS[name], good, "--verbose")
     if name not in ("mask", "search", "validate"):  # which would need another kind of model, index or labels
         shutil.rmtree("out", ignore_errors=True)  # which another model doesn't continue
-        assert "no --model" not in notes(*COMMANDS[name], "--model", MODEL, "--force", good)
+        assert "no --model" not in notes(*COMMANDS[name], good, "--model", MODEL, "--force")
 
 
 def test_the_demo_model_is_named_in_json(here):
