@@ -10,6 +10,8 @@ import subprocess
 import numpy as np
 import pytest
 from PIL import Image
+from safetensors import safe_open
+from safetensors.numpy import save_file
 
 from test_programs import without_notes
 
@@ -153,3 +155,14 @@ def test_image_size(tmp_path):
     assert np.load(tmp_path / "patch.npy").shape[:3] == (1, 8, 9)
     at_24 = run("beit-classify", "--image-size", "24", "--json", SAMPLES / "bag.png")
     assert at_24 != run("beit-classify", "--json", SAMPLES / "bag.png")
+
+def test_results_that_are_not_finite_are_failures(tmp_path):
+    with safe_open(ROOT / "examples" / "data" / "masked_fashion_mnist.safetensors", "numpy") as file:
+        tensors, metadata = {name: file.get_tensor(name) for name in file.keys()}, file.metadata()
+    head = tensors["lm_head.weight"].astype(np.float32)
+    tensors["lm_head.weight"] = head / np.abs(head).max() * np.float32(3e38)
+    save_file(tensors, tmp_path / "large.safetensors", metadata=metadata)
+    names = sorted(SAMPLES.glob("*.png"))
+    found = run("beit-mask", "--model", tmp_path / "large.safetensors", "--npy", tmp_path / "out.npy", SAMPLES, status=1)
+    assert [line.split(": ")[1] for line in found] == list(map(str, names))
+    assert all(": the model's result is " in line for line in found) and not (tmp_path / "out.npy").exists()
