@@ -32,6 +32,7 @@ namespace {
 struct Options : programs::Options {
   beit::Index top_k = 5;
   bool json = false, csv = false;
+  bool null = false;
   std::string logits, list;
   std::string val, confusion;
 };
@@ -224,7 +225,7 @@ int classify(const CLI::App& app, const Options& options) {
   std::optional<programs::RowFiles> files;
   if (!options.logits.empty()) files.emplace(programs::path_of(options.logits), std::vector{config.num_classes});
 
-  const programs::InputNames names{options.images, options.list};
+  const programs::InputNames names{options.images, options.list, options.null};
   programs::Skipped skipped;
   programs::Sources sources(names, programs::all_wanted, skipped);
   programs::Batches batches(sources, config, options.decode, options.batch_size, pool.size());
@@ -274,6 +275,9 @@ int main(int argc, char** argv) {
                  "File that lists images and tar files, one path per line; anything after a tab is\n"
                  "ignored; - for standard input")
       ->option_text("FILE");
+  app.add_flag("--null", options.null,
+               "The paths in --list end with zero bytes, as find -print0 writes them; found\n"
+               "out from the list, too");
   auto* const val =
       app.add_option("--val", options.val,
                      "Instead of classifying images, say how often the model is right: the top-1 and top-5\n"

@@ -5,6 +5,8 @@
 #include <limits>
 #include <memory>
 #include <optional>
+#include <set>
+#include <stdexcept>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -26,6 +28,7 @@
 #include "embed/shard_folder.hpp"
 #include "embed/task.hpp"
 #include "embed/task_inputs.hpp"
+#include "embed/update.hpp"
 #include "inputs/batches.hpp"
 #include "inputs/input_progress.hpp"
 #include "output.hpp"
@@ -37,6 +40,8 @@ namespace {
 
 struct Options : programs::Options {
   std::string list;
+  bool null = false;
+  bool update = false;
   std::string output;
   std::string plot;
   std::string tokens = "pooled";
@@ -144,6 +149,10 @@ class Embedder {
       outcome.add(item);
     };
     const auto write = [&](const programs::Item& item, auto numbers) {
+      if (item.kept) {
+        output.write(item, std::nullopt);
+        return;
+      }
       if (numbers.empty()) return fail(item);
       auto row = numbers.subspan(first, size);
       if (std::string fault = finished.finish(row); !fault.empty()) {
@@ -198,9 +207,9 @@ int embed_to_file(const CLI::App& app, const Options& options) {
   programs::check_outputs(options, outputs, {options.list});
   print_task(app, options, {});
   Embedder embedder(app, options);
-  programs::Plan plan(programs::InputNames{options.images, options.list});
+  programs::Plan plan(programs::InputNames{options.images, options.list, options.null});
   programs::Batches batches = embedder.batches(plan);
-  programs::InputProgress progress({options.images, options.list}, options.quiet);
+  programs::InputProgress progress({options.images, options.list, options.null}, options.quiet);
   // Made last, so that an interruption removes its temporary files before it waits for threads.
   programs::FileOutput output(options.output, embedder.row_shape(), options.npy_type());
   std::optional<programs::PlotOutput> plot;
@@ -211,6 +220,80 @@ int embed_to_file(const CLI::App& app, const Options& options) {
   programs::print_timings(app, options, batches.timings());
   programs::print_summary(app, options, programs::names_of(outputs), outcome.done, progress.seconds());
   return outcome.status(options.strict);
+}
+
+/// Embeds the images of this task's shards that aren't done yet. The rows of images that `kept` has are copied; it is
+/// null for none.
+int embed_shards(const CLI::App& app, const Options& options, Embedder& embedder, const programs::ShardFolder& folder,
+                 const programs::Json& job, const programs::Task& task, programs::KeptRows* kept) {
+  const programs::TaskInputs inputs(folder);
+  inputs.forget(task);
+
+  programs::Plan plan({options.images, options.list, options.null}, folder, job, options.shard_size, task);
+  if (kept != nullptr) plan.keep(*kept);
+  programs::Batches batches = embedder.batches(plan);
+  programs::InputProgress progress({options.images, options.list, options.null}, options.quiet, task.count,
+                                   [&plan] { return plan.skipped(); });
+  programs::ShardOutput output(folder, job, embedder.row_shape(), options.npy_type(), kept);
+  programs::Outcome outcome = embedder.run(batches, output, progress);
+  programs::print_skipped(app, options, plan.skipped_files());
+  folder.note_skipped(job, plan.skipped_files());
+  if (outcome.done + output.kept() + outcome.failed() + plan.skipped() == 0)
+    throw beit::ArgumentError("found no images");
+  if (task.count > 1) inputs.write(task, plan.input());
+  if (task.index >= plan.shards()) {
+    programs::print_note(app, options,
+                         "found no images for task " + std::to_string(task.index) + " of " +
+                             std::to_string(task.count) + ": the input has " +
+                             programs::counted(plan.shards(), "shard") + ", see --shard-size");
+  }
+  if (!options.quiet) {
+    std::cout << options.output << ": " << programs::counted(outcome.done, "image") << " embedded, ";
+    if (kept != nullptr) std::cout << output.kept() << " kept, ";
+    std::cout << outcome.failed() << " failed; " << programs::counted(output.shards_written(), "shard") << " written, "
+              << plan.shards_done_before() << " already done\n";
+  }
+  if (!output.found_images() && plan.skipped() == 0) return 1;
+  if (task.count == 1) {
+    const programs::MergeResult result = programs::merge(folder);
+    if (!options.plot.empty()) programs::plot_shards(folder, result.shards, options.plot);
+    if (kept != nullptr && plan.skipped_files().unreachable() > 0) {
+      throw std::runtime_error(options.output + ": left as it was, because images may be where nothing could be read");
+    }
+  }
+  programs::print_timings(app, options, batches.timings());
+  programs::print_summary(app, options, {options.output, options.plot}, outcome.done, progress.seconds());
+  outcome.broken += plan.failed_before();
+  outcome.done += output.kept() + plan.skipped() - plan.failed_before();
+  return plan.skipped_files().unreachable() > 0 ? 1 : outcome.status(options.strict);
+}
+
+/// Embeds what is new or changed into shards beside the old ones, and then replaces those.
+int update(const CLI::App& app, const Options& options, Embedder& embedder, const programs::ShardFolder& folder,
+           const programs::Json& job) {
+  const programs::ShardFolder next = programs::update_of(folder);
+  const auto embed = [&] {
+    programs::KeptRows kept(folder, job);  // closes the old files before they are replaced
+    next.make();
+    next.open(job);
+    next.remove_leftovers([](std::int64_t) { return true; });
+    return embed_shards(app, options, embedder, next, job, {}, &kept);
+  };
+  const auto start_again = [&next] {
+    std::error_code ignored;
+    std::filesystem::remove_all(next.path(), ignored);
+  };
+  int status = 0;
+  if (next.recorded("model") != job.at("model")) start_again();
+  try {
+    status = embed();
+  } catch (const programs::InputChanged&) {  // since an update that was killed
+    start_again();
+    status = embed();
+  }
+  const std::set<std::int64_t> shards = next.done_shards();
+  if (!shards.empty()) programs::replace_by_update(folder, *shards.rbegin() + 1);
+  return status;
 }
 
 int embed_to_folder(const CLI::App& app, const Options& options) {
@@ -240,43 +323,16 @@ int embed_to_folder(const CLI::App& app, const Options& options) {
   folder.make();
   if (!lock) lock.emplace(options.output, task);
   const programs::Json job = job_options(options, embedder.pass_order());
+  if (task.count == 1) {
+    programs::end_update(folder);
+  } else if (programs::is_update_complete(folder)) {
+    throw beit::FileError(options.output + ": an update was interrupted: run 'beit-embed merge OUT' first");
+  }
   folder.open(job);
   folder.remove_leftovers(
       [&task](std::int64_t shard) { return shard < 0 ? task.count == 1 : shard % task.count == task.index; });
-
-  const programs::TaskInputs inputs(folder);
-  inputs.forget(task);
-
-  programs::Plan plan({options.images, options.list}, folder, job, options.shard_size, task);
-  programs::Batches batches = embedder.batches(plan);
-  programs::InputProgress progress({options.images, options.list}, options.quiet, task.count,
-                                   [&plan] { return plan.skipped(); });
-  programs::ShardOutput output(folder, job, embedder.row_shape(), options.npy_type());
-  programs::Outcome outcome = embedder.run(batches, output, progress);
-  programs::print_skipped(app, options, plan.skipped_files());
-  folder.note_skipped(job, plan.skipped_files());
-  if (outcome.done + outcome.failed() + plan.skipped() == 0) throw beit::ArgumentError("found no images");
-  if (task.count > 1) inputs.write(task, plan.input());
-  if (task.index >= plan.shards()) {
-    programs::print_note(app, options,
-                         "found no images for task " + std::to_string(task.index) + " of " +
-                             std::to_string(task.count) + ": the input has " +
-                             programs::counted(plan.shards(), "shard") + ", see --shard-size");
-  }
-  if (!options.quiet) {
-    std::cout << options.output << ": " << programs::counted(outcome.done, "image") << " embedded, " << outcome.failed()
-              << " failed; " << programs::counted(output.shards_written(), "shard") << " written, "
-              << plan.shards_done_before() << " already done\n";
-  }
-  if (task.count == 1) {
-    const programs::MergeResult result = programs::merge(folder);
-    if (!options.plot.empty()) programs::plot_shards(folder, result.shards, options.plot);
-  }
-  programs::print_timings(app, options, batches.timings());
-  programs::print_summary(app, options, {options.output, options.plot}, outcome.done, progress.seconds());
-  outcome.broken += plan.failed_before();
-  outcome.done += plan.skipped() - plan.failed_before();
-  return outcome.status(options.strict);
+  return options.update ? update(app, options, embedder, folder, job)
+                        : embed_shards(app, options, embedder, folder, job, task, nullptr);
 }
 
 /// Whether these --tokens are one vector per image.
@@ -295,6 +351,7 @@ int merge(const programs::Options& options, const std::string& path, const std::
   programs::check_outputs(options, {{"OUT", folder.failed(), programs::OutputKind::failures},
                                     {"--plot", programs::path_of(plot), programs::OutputKind::svg}});
   const programs::FolderLock lock(programs::path_of(path), {});
+  programs::end_update(folder);
   const programs::MergeResult result = programs::merge(folder);
   if (!options.quiet) {
     std::cout << path << ": complete: " << programs::counted(result.images, "image") << " in "
@@ -368,6 +425,9 @@ void add_shard_options(CLI::App& app, Options& options) {
                  "Images per shard, which is also the most that an interruption loses [1000]")
       ->option_text("N")
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 40));
+  app.add_flag("--update", options.update,
+               "Bring a folder up to a changed input: embed what is new or changed, drop what is\n"
+               "gone, and keep the rows of the other images, by the size and time of their files");
   auto* const num_shards = app.add_option("--num-shards", options.num_shards, "Number of processes that share the work")
                                ->option_text("N")
                                ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 40));
@@ -395,6 +455,12 @@ void require_consistent(const CLI::App& app, const Options& options) {
   if (options.to_file() && (is_given("--shard-size") || is_given("--shard"))) {
     throw CLI::ValidationError("--shard-size, --shard and --num-shards apply to a folder only: found --output " +
                                options.output);
+  }
+  if (options.update && (options.to_file() || is_given("--shard") || !is_vector(options.tokens))) {
+    throw CLI::ValidationError("--update applies to a folder with one vector per image, and to one process: found " +
+                               (options.to_file()     ? "--output " + options.output
+                                : is_given("--shard") ? "--shard " + options.shard
+                                                      : "--tokens " + options.tokens));
   }
   if (options.visual() && is_given("--dtype")) {
     throw CLI::ValidationError(
@@ -441,6 +507,9 @@ int main(int argc, char** argv) {
                  "File that lists images and tar files, one path per line, with an optional label after a\n"
                  "tab; - for standard input")
       ->option_text("FILE");
+  app.add_flag("--null", options.null,
+               "The paths in --list end with zero bytes, as find -print0 writes them, and have no\n"
+               "labels; found out from the list, too");
   add_output_options(app, options);
   add_shard_options(app, options);
   programs::add_options(app, options);

@@ -8,11 +8,14 @@
 #include <string>
 #include <string_view>
 
+#include "escaped.hpp"
+
 namespace programs {
 
-/// Formats text as a field, in quotes if it has a comma, quote or line break.
-inline std::string csv_field(std::string_view text) {
-  if (text.find_first_of(",\"\r\n") == std::string_view::npos) return std::string(text);
+/// Formats text as a field in UTF-8, in quotes if it has a comma, quote or line break.
+inline std::string csv_field(std::string_view bytes) {
+  std::string text = escaped(bytes);
+  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
   std::string quoted = "\"";
   for (const char c : text) quoted.append(c == '"' ? 2 : 1, c);
   return quoted + '"';

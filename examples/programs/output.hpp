@@ -12,6 +12,8 @@
 
 #include <beit/beit.hpp>
 
+#include "escaped.hpp"
+
 namespace programs {
 
 /// Replaces control characters, so that a file name, a label or an error prints as one line and can't affect a
@@ -48,7 +50,7 @@ class RowFiles {
 
   void write(const std::string& name, const NumberRow& row) {
     std::visit([this](auto numbers) { rows_.write(numbers); }, row);
-    names_.write(one_line(name) + '\n');
+    names_.write(escaped(name, true) + '\n');
     empty_ = false;
   }
 

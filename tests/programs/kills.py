@@ -1,6 +1,7 @@
 """Kill beit-embed at random moments, start it again each time, and compare the output with an undisturbed run's.
+Then change the images, and do so with --update.
 
-    BEIT_BUILD_DIR=build-release python tests/programs/kills.py --images 20000 --kills 20
+    BEIT_BUILD_DIR=build-release python tests/programs/kills.py --images 20000 --kills 20 --updates 5
 
 test_kills.py does so with few images. Prints when what was done, and exits with status 1 if the outputs differ.
 """
@@ -10,6 +11,7 @@ import json
 import os
 import pathlib
 import random
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -83,20 +85,65 @@ def kill_and_restart(folder, images, kills, shard_size, seed):
     return done
 
 
+def change_images(photos, moments, seed):
+    """Removes, replaces and adds two in a hundred images each; the added ones come between the others."""
+    paths = sorted(photos.rglob("*.png"))
+    rng = np.random.default_rng(seed)
+    for path in moments.sample(paths, max(3, len(paths) * 6 // 100)):
+        deed = moments.choice(["remove", "replace", "add"])
+        if deed == "remove":
+            path.unlink()
+            continue
+        name = path if deed == "replace" else path.with_name(f"{path.stem}-{seed}.png")
+        Image.fromarray(rng.integers(0, 256, (28, 28), dtype=np.uint8), "L").save(name, compress_level=1)
+
+
+def kill_and_update(folder, updates, kills, shard_size, seed):
+    """The number of updates that were killed, of the folder that kill_and_restart has left. AssertionError where the
+    output isn't that of one run from nothing on the changed images."""
+    photos, out, fresh = folder / "photos", folder / "out", folder / "fresh"
+    moments = random.Random(seed)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("SLURM_")}
+    command = [str(BUILD / "beit-embed"), "--model", str(MODEL), "--shard-size", str(shard_size), str(photos), "--output"]
+    killed = 0
+    for update in range(updates):
+        change_images(photos, moments, seed + 1 + update)
+        subprocess.run([*command, str(fresh)], check=True, stdout=subprocess.DEVNULL, env=environment)
+        changing = [*command, str(out), "--update"]
+        shutil.copytree(out, folder / "timed")
+        start = time.monotonic()
+        subprocess.run([*command, str(folder / "timed"), "--update"], check=True, stdout=subprocess.DEVNULL, env=environment)
+        duration = time.monotonic() - start
+        assert tree(folder / "timed") == tree(fresh), "the outputs differ without a kill"
+        shutil.rmtree(folder / "timed")
+        for _ in range(kills):
+            process = subprocess.Popen(changing, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
+            time.sleep(moments.uniform(0, duration))
+            process.kill()
+            killed += process.wait() != 0
+        subprocess.run(changing, check=True, stdout=subprocess.DEVNULL, env=environment)
+        assert tree(out) == tree(fresh), "the outputs differ"
+        shutil.rmtree(fresh)
+    return killed
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=int, default=20000)
     parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--updates", type=int, default=5)
     parser.add_argument("--shard-size", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         try:
             done = kill_and_restart(pathlib.Path(folder), options.images, options.kills, options.shard_size, options.seed)
+            killed = kill_and_update(pathlib.Path(folder), options.updates, 4, options.shard_size, options.seed)
         except AssertionError as error:
             sys.exit(f"kills.py: {error}")
     print(f"{options.images} images, killed {len(done)} times, with {', '.join(map(str, done))} of them done: "
           "the same bytes as without")
+    print(f"updated {options.updates} times, killed {killed} times: the same bytes as one run from nothing")
     if len(done) < options.kills:
         sys.exit(f"kills.py: a run was over before kill {len(done) + 1}: wanted more images")
 

@@ -524,6 +524,63 @@ def test_replaced_images_are_refused(photos, tmp_path):
     run("beit-embed", "merge", out, check=True)
 
 
+@pytest.mark.parametrize("options", [[], ["--dtype", "float16"]])
+def test_update(options, photos, tmp_path):
+    folder, out = tmp_path / "photos", tmp_path / "out"
+    shutil.copytree(photos, folder)
+
+    def update(*more, status=0):
+        return embed("--update", "--output", out, "--shard-size", 4, *options, *more, folder, status=status)
+
+    def check(text):
+        result = update()
+        assert result.stdout.decode().startswith(f"{out}: {text}; ")
+        embed("--output", tmp_path / "wanted", "--shard-size", 4, *options, folder)
+        assert tree(out) == tree(tmp_path / "wanted")
+        shutil.rmtree(tmp_path / "wanted")
+
+    check("25 images embedded, 0 kept, 1 failed")
+    check("0 images embedded, 25 kept, 1 failed")  # what failed is tried again
+    write_image(folder / "aardvark.png", 50)
+    write_image(folder / "zebra.png", 51)
+    for name in ("cat.png", "dog/damaged.png"):
+        (folder / name).unlink()
+    shutil.rmtree(folder / "cat" / "0")
+    (folder / "dog" / "big").rename(folder / "dog" / "large")  # other names
+    check("13 images embedded, 11 kept, 0 failed")
+    for path in sorted(folder.rglob("*.png"))[2:]:
+        path.unlink()
+    check("0 images embedded, 2 kept, 0 failed")
+    # Without images, and where some may be out of sight, nothing is replaced.
+    before = tree(out)
+    for path in folder.rglob("*.png"):
+        path.unlink()
+    update(status=1)
+    if os.name == "posix":
+        write_image(folder / "new.png", 1)
+        (folder / "ring.png").symlink_to("ring.png")
+        assert b"left as it was" in update(status=1).stderr
+        (folder / "ring.png").unlink()
+    assert {name: data for name, data in tree(out).items() if not name.startswith("update/")} == before
+    # Records of older versions say too little to keep a row.
+    write_image(folder / "new.png", 1)
+    check("1 image embedded, 0 kept, 0 failed")
+    record = json.loads((out / "done/done_00000.json").read_text())
+    for name in ("bytes", "modified", "failed_places", "before", "follows", "ends_with"):
+        del record[name]
+    (out / "done/done_00000.json").write_text(json.dumps(record))
+    check("1 image embedded, 0 kept, 0 failed")
+
+
+def test_update_of_another_job_is_refused(photos, reference, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(reference[0], out)
+    for arguments, status in [(["--dtype", "float16"], 1), (["--tokens", "patch"], 2), (["--shard", 0, "--num-shards", 2], 2)]:
+        embed("--update", "--output", out, "--shard-size", 4, *arguments, photos, status=status)
+    embed("--update", "--output", tmp_path / "rows.npy", photos, status=2)
+    assert tree(out) == tree(reference[0])
+
+
 def test_changed_input_is_refused(photos, tmp_path):
     shutil.copytree(photos, tmp_path / "photos")
     out = tmp_path / "out"

@@ -187,6 +187,82 @@ def test_links_in_circles(image, tmp_path):
     assert len(lines(result.stderr)) == 3 and classify(folder, status=1).stdout.count(b"a.png") == 1
 
 
+def test_a_first_run_on_an_empty_folder_leaves_nothing(image, tmp_path):
+    (tmp_path / "disk").mkdir()
+    out = tmp_path / "out"
+    result = embed("--output", out, tmp_path / "disk", status=1)
+    assert lines(result.stderr) == [f"beit-embed: {tmp_path / 'disk'}: found no image files in the folder"]
+    assert not list(out.glob("*/*")) and not (out / "failed.jsonl").exists()
+    shutil.copy(image, tmp_path / "disk" / "a.png")
+    embed("--output", out, tmp_path / "disk")
+    assert len(rows_of(out)) == 1 and failed_of(out) == []
+
+
+# Names and lists of them
+
+
+def test_lists_as_find_print0_writes_them(image, tmp_path):
+    names = [tmp_path / name for name in (("a.png", "two\nlines.png", "tab\tin.png") if os.name == "posix" else ("a.png",))]
+    for name in names:
+        shutil.copy(image, name)
+    data = b"".join(os.fsencode(name) + b"\0" for name in names)
+    for i, (options, text) in enumerate([(["--null"], data), ([], data), ([], data[:-1])]):
+        embed("--output", tmp_path / str(i), *options, "--list", "-", input=text)
+        assert [found["path"] for found in metadata_of(tmp_path / str(i))] == [str(name) for name in names]
+        assert classify("--json", *options, "--list", "-", input=text).stdout.count(b'"image"') == len(names)
+    one = os.fsencode(names[0])
+    embed("--output", tmp_path / "mark", "--list", "-", input=b"\xef\xbb\xbf" + one + b"\tcat\r\n")
+    assert [(found["path"], found["label"]) for found in metadata_of(tmp_path / "mark")] == [(str(names[0]), "cat")]
+    wide = embed("--output", tmp_path / "wide", "--list", "-", input=str(names[0]).encode("utf-16"), status=1)
+    assert "found a list in UTF-16, wanted UTF-8" in lines(wide.stderr)[0]
+    late = (one + b"\n") * (1 + (1 << 16) // len(one)) + data  # more than is read at once
+    assert "found a zero byte after lines" in lines(embed("--output", tmp_path / "late", "--list", "-", input=late, status=1).stderr)[-1]
+
+
+def unescaped(text):
+    """The rule in docs/many-images.md."""
+    return re.sub(rb"\\x([0-9A-F]{2})", lambda found: bytes([int(found[1], 16)]), text.encode())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names are text elsewhere")
+def test_names_of_any_bytes(image, tmp_path):
+    names = [b"caf\xe9.png", b"literal \\xE9.png", "\u00e4 \u2028 \u0085.png".encode(), b"\xed\xa0\x80 \xf4\x90.png",
+             b"line\nfeed\rreturn\x0b\x0c\x1c.png", b"a,\"b\".png"]
+    folder = os.fsencode(tmp_path) + b"/in/caf\xe9"
+    os.makedirs(folder)
+    for name in names:
+        shutil.copy(image, folder + b"/" + name)
+    paths = sorted(folder + b"/" + name for name in names)
+    out = tmp_path / "out"
+    embed("--output", out, tmp_path / "in")
+    data = (out / "metadata/metadata_00000.jsonl").read_bytes().decode()
+    found = [json.loads(line) for line in data.splitlines()]  # at all that Python takes for the end of a line
+    assert [unescaped(entry["path"]) for entry in found] == paths
+    assert {entry["label"] for entry in found} == {"caf\\xE9"}
+    embed("--output", out, tmp_path / "in")  # knows them again
+    embed("--output", tmp_path / "rows.npy", tmp_path / "in")
+    text = (tmp_path / "rows.txt").read_bytes().decode().splitlines()
+    assert [unescaped(line) for line in text] == paths
+    rows = rows_of_csv(classify("--csv", "--top-k", 1, tmp_path / "in").stdout)
+    assert [unescaped(row["image"]) for row in rows] == paths
+    for index in (out, tmp_path / "rows.npy"):
+        result = run("beit-search", "--model", MODEL, "--index", index, "--json", "-k", 6, "--html", tmp_path / "page.html", image, check=True)
+        assert {unescaped(hit["path"]) for hit in json.loads(result.stdout)["found"]} == set(paths)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names are text elsewhere")
+def test_train_head_with_a_class_that_is_not_utf8(image, tmp_path):
+    for name in (b"caf\xe9", b"tea"):
+        folder = os.fsencode(tmp_path) + b"/in/" + name
+        os.makedirs(folder)
+        for i in range(4):
+            shutil.copy(image, folder + b"/%d.png" % i)
+    result = run("beit-train-head", "--model", MODEL, "--data", tmp_path / "in", "--no-cache", "--output", tmp_path / "head.safetensors")
+    assert result.returncode == 0, result.stderr
+    labels = {entry["label"] for entry in json.loads(run("beit-classify", "--json", "--model", tmp_path / "head.safetensors", image).stdout)["predictions"]}
+    assert labels == {"caf\\x5CxE9", "tea"}  # the model's label is text, which looks like an escape
+
+
 # Truncated photographs
 
 

@@ -43,6 +43,7 @@ class DoneShard {
 
   /// The size and time of the file of the image at this place; nothing if they weren't known.
   std::optional<FileStamp> stamp_at(std::size_t place) const {
+    if (!record_.contains("bytes")) return std::nullopt;
     const Json &bytes = record_.at("bytes"), &modified = record_.at("modified");
     if (place >= bytes.size() || !bytes[place].is_number()) return std::nullopt;
     return FileStamp{bytes[place].get<std::int64_t>(), modified.at(place).get<std::int64_t>()};

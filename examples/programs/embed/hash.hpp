@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
@@ -35,12 +36,18 @@ class Hash {
   /// Adds the text and its terminating zero, so that "ab", "c" and "a", "bc" have different hashes.
   void add(const std::string& text) { add(text.c_str(), text.size() + 1); }
 
+  /// The upper and the lower half.
+  std::array<std::uint64_t, 2> value() const {
+    const XXH128_hash_t hash = XXH3_128bits_digest(state_.get());
+    return {hash.high64, hash.low64};
+  }
+
   /// 32 hexadecimal digits.
   std::string hex() const {
-    const XXH128_hash_t hash = XXH3_128bits_digest(state_.get());
+    const auto [high, low] = value();
     std::array<char, 33> text{};
-    std::snprintf(text.data(), text.size(), "%016llx%016llx", static_cast<unsigned long long>(hash.high64),
-                  static_cast<unsigned long long>(hash.low64));
+    std::snprintf(text.data(), text.size(), "%016llx%016llx", static_cast<unsigned long long>(high),
+                  static_cast<unsigned long long>(low));
     return text.data();
   }
 

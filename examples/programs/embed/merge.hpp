@@ -3,12 +3,10 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <filesystem>
 #include <map>
 #include <optional>
 #include <set>
 #include <string>
-#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -83,15 +81,7 @@ inline void require_same_input(const ShardFolder& folder, const WholeInput& whol
 /// shards are missing, damaged or from different jobs.
 inline MergeResult merge(const ShardFolder& folder) {
   const Json job = folder.job_options();
-  std::set<std::int64_t> found;
-  std::error_code error;
-  for (std::filesystem::directory_iterator entry(folder.done_folder(), error), end; !error && entry != end;
-       entry.increment(error)) {
-    const std::int64_t shard = ShardFolder::shard_of(entry->path());
-    if (shard >= 0 && entry->path() == folder.done(shard)) found.insert(shard);
-  }
-  if (error) throw beit::FileError(name_of(folder.done_folder()) + ": can't be read: " + error.message());
-
+  const std::set<std::int64_t> found = folder.done_shards();
   MergeResult result;
   std::set<std::int64_t> missing;
   bool has_last = false;
@@ -113,7 +103,7 @@ inline MergeResult merge(const ShardFolder& folder) {
     ++result.kernels[done->kernels()];
     result.images += done->images();
     for (const Json& object : done->failed()) {
-      failed.write(json_line(object));
+      failed.write(json_line(object));  // which is escaped already
       ++result.failed;
     }
     before = std::move(done);

@@ -14,6 +14,7 @@
 
 #include <beit/beit.hpp>
 
+#include "../escaped.hpp"
 #include "../inputs/file_stamp.hpp"
 #include "../inputs/item.hpp"
 #include "../inputs/sources.hpp"
@@ -23,8 +24,15 @@
 #include "input_chain.hpp"
 #include "shard_folder.hpp"
 #include "task.hpp"
+#include "update.hpp"
 
 namespace programs {
+
+/// The images aren't those of the shards that are done.
+class InputChanged : public beit::ArgumentError {
+ public:
+  using ArgumentError::ArgumentError;
+};
 
 /// Returns the images of this task's shards that aren't done yet, and marks the ends of shards. Shard k has the images
 /// k * shard_size to (k + 1) * shard_size - 1 of the input, whatever the number of tasks, so that any task can finish
@@ -37,7 +45,10 @@ class Plan : public ItemSource {
   Plan(const InputNames& names, const ShardFolder& folder, Json job, std::int64_t shard_size, Task task)
       : Plan(names, &folder, std::move(job), shard_size, task) {}
 
-  /// Throws beit::Error if a shard that is done has other images than it would have now.
+  /// Looks for images that needn't be computed in `rows`, which must outlive the plan.
+  void keep(const KeptRows& rows) { kept_ = &rows; }
+
+  /// Throws InputChanged if a shard that is done has other images than it would have now.
   std::optional<Item> next() override {
     for (;;) {
       if (!started_) ahead_ = sources_.next();
@@ -51,6 +62,7 @@ class Plan : public ItemSource {
       State& state = state_of(shard);
       if (state.todo) {
         stamp(item);
+        if (kept_ != nullptr && item.stamp && item.error.empty()) item.kept = kept_->find(item.path, *item.stamp);
         if (item.ends_shard) states_.erase(shard);
         return item;
       }
@@ -105,8 +117,9 @@ class Plan : public ItemSource {
   /// Whether the shard has images of which the system said nothing, and now does.
   static bool was_unreachable(const DoneShard& done) {
     std::error_code ignored;
-    return std::ranges::any_of(done.unreachable(),
-                               [&](const std::string& name) { return stamp_of(path_of(name), ignored).has_value(); });
+    return std::ranges::any_of(done.unreachable(), [&](const std::string& name) {
+      return stamp_of(path_of(unescaped(name)), ignored).has_value();
+    });
   }
 
   /// Adds the image to the hashes of the input.
@@ -140,7 +153,7 @@ class Plan : public ItemSource {
   void compare(Item& item, std::int64_t shard, State& state) {
     stamp(item);
     if (state.changed.empty() && !state.done->has(state.names.size(), item.stamp)) state.changed = item.path;
-    state.names.push_back(item.path);
+    state.names.push_back(escaped(item.path));
     if (!item.ends_shard) return;
     ++shards_done_before_;
     failed_before_ += std::ssize(state.done->failed());
@@ -149,12 +162,12 @@ class Plan : public ItemSource {
     if (same_names && state.changed.empty()) return;
     const std::string example = same_names ? "'" + state.changed + "' has another size or time"
                                            : difference(folder_->names(shard, *state.done), state.names);
-    throw beit::ArgumentError(name_of(folder_->path()) + ": the input has changed since shard " +
-                              std::to_string(shard) + " was written: " + example +
-                              ": use the same input, or another folder");
+    throw InputChanged(name_of(folder_->path()) + ": the input has changed since shard " + std::to_string(shard) +
+                       " was written: " + example + ": use the same input, --update, or another folder");
   }
 
   const ShardFolder* folder_;
+  const KeptRows* kept_ = nullptr;
   Json job_;
   std::int64_t shard_size_;
   Task task_;

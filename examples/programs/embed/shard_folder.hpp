@@ -12,6 +12,7 @@
 #include <filesystem>
 #include <iomanip>
 #include <optional>
+#include <set>
 #include <sstream>
 #include <string>
 #include <string_view>
@@ -24,6 +25,7 @@
 #include <beit/beit.hpp>
 
 #include "../inputs/skipped.hpp"
+#include "../json_lines.hpp"
 #include "../model.hpp"
 #include "../paths.hpp"
 #include "../row_lines.hpp"
@@ -36,11 +38,6 @@ inline constexpr const char* pass_order_key = "pass_order";
 
 /// The option that says whether rows have unit length.
 inline constexpr const char* normalize_key = "normalize";
-
-/// Writes JSON as one line. File names need not be UTF-8, but JSON must be.
-inline std::string json_line(const Json& json) {
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace) + '\n';
-}
 
 inline void write_synced(const std::filesystem::path& path, const std::string& text) {
   beit::AtomicFile file(path);
@@ -86,7 +83,7 @@ class ShardFolder {
         throw beit::FileError(name_of(path_ / name) + ": can't make the folder: " + error.message());
       }
     }
-    if (!found || without_skipped(*found) != job_options) write_synced(job(), json_line(job_options));
+    if (!found || without_skipped(*found) != job_options) write_synced(job(), json_text(job_options));
   }
 
   /// Adds the files that were skipped to job.json, for example {".webp": 4}, and the number of files and folders that
@@ -94,7 +91,7 @@ class ShardFolder {
   void note_skipped(Json job_options, const Skipped& files) const {
     for (const auto& [kind, count] : files.kinds()) job_options[skipped_key][kind] = count;
     if (files.unreachable() > 0) job_options[unreachable_key] = files.unreachable();
-    if (read_record(job()) != job_options) write_synced(job(), json_line(job_options));
+    if (read_record(job()) != job_options) write_synced(job(), json_text(job_options));
   }
 
   /// Reads the folder's job. Throws beit::FileError if there is none.
@@ -124,6 +121,19 @@ class ShardFolder {
     } catch (const Json::exception& error) {
       throw beit::FileError(name_of(done(shard)) + ": damaged: " + error.what());
     }
+  }
+
+  /// The numbers of the shards that have records. Throws beit::FileError if the folder of records can't be read.
+  std::set<std::int64_t> done_shards() const {
+    std::set<std::int64_t> found;
+    std::error_code error;
+    for (std::filesystem::directory_iterator entry(done_folder(), error), end; !error && entry != end;
+         entry.increment(error)) {
+      const std::int64_t shard = shard_of(entry->path());
+      if (shard >= 0 && entry->path() == done(shard)) found.insert(shard);
+    }
+    if (error) throw beit::FileError(name_of(done_folder()) + ": can't be read: " + error.message());
+    return found;
   }
 
   /// The names of a shard's images: first those with a row, in their order, then those that failed.

@@ -23,7 +23,7 @@ class TaskInputs {
   explicit TaskInputs(const ShardFolder& folder) : folder_(folder.path()) {}
 
   void write(const Task& task, const WholeInput& input) const {
-    write_synced(path(task), json_line({{"images", input.images}, {"hash", input.hash}, {"last", input.last}}));
+    write_synced(path(task), json_text(Json{{"images", input.images}, {"hash", input.hash}, {"last", input.last}}));
   }
 
   /// The records of all tasks, in the order of their numbers.

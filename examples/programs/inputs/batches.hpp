@@ -165,7 +165,7 @@ class Batches {
   }
 
   void decode(Item& item, std::span<float> row) {
-    if (!item.error.empty()) return;
+    if (!item.is_to_do()) return;
     try {
       const beit::Image image = timed(timings_.decoding, [&] {
         return item.bytes ? beit::decode_image(*item.bytes, options_, item.path)
@@ -187,7 +187,7 @@ class Batches {
   static void close_up(Batch& batch) {
     batch.rows = 0;
     for (std::size_t i = 0; i < batch.items.size(); ++i) {
-      if (!batch.items[i].error.empty()) continue;
+      if (!batch.items[i].is_to_do()) continue;
       const float* row = batch.x.row(static_cast<beit::Index>(i));
       if (batch.x.row(batch.rows) != row) std::copy_n(row, batch.x.cols(), batch.x.row(batch.rows));
       ++batch.rows;
@@ -235,9 +235,9 @@ void run_batches(Batches& batches, InputProgress& progress, const Forward& forwa
     progress.clear();
     std::size_t begin = 0;
     for (Item& item : batch->items) {
-      const auto own = numbers.subspan(begin, item.error.empty() ? count : 0);
+      const auto own = numbers.subspan(begin, item.is_to_do() ? count : 0);
       begin += own.size();
-      if (item.error.empty()) item.error = fault_of(own);
+      if (item.is_to_do()) item.error = fault_of(own);
       visit(std::as_const(item), item.error.empty() ? own : own.first(0));
     }
     std::cout.flush();

@@ -81,7 +81,7 @@ class FolderWalk {
     if (error) {
       open_.pop_back();
       found_ = true;
-      failed_ = unreachable({.path = name_of(path)}, "can't read the folder: " + error.message());
+      failed_ = unreachable({.path = name_of(path), .is_image = false}, "can't read the folder: " + error.message());
       return;
     }
     Folder& folder = open_.back();

@@ -1,6 +1,7 @@
 // An image on its way from the command line to the output.
 #pragma once
 
+#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -28,6 +29,14 @@ struct ShardInput {
   std::string ends_with{};  // the name of its last image
 };
 
+/// The place of an image that a folder of shards has already.
+struct KeptRow {
+  std::int64_t shard = 0;
+  std::int64_t row = 0;
+
+  auto operator<=>(const KeptRow&) const = default;
+};
+
 struct Item {
   std::string path{};   // the file, or the tar file and its member: photos.tar/00001.jpg
   std::string label{};  // empty if unknown
@@ -37,12 +46,17 @@ struct Item {
   beit::Index width = 0;                             // known once the image is decoded
   beit::Index height = 0;
 
+  bool is_image = true;              // false for a folder that can't be read, or has no images
   bool is_member = false;            // of a tar file
   std::optional<FileStamp> stamp{};  // of the file, or of the tar file; nothing for standard input
-  std::int64_t index = 0;            // among all images of all tasks
-  bool ends_shard = false;           // whether it is the last of its shard
-  bool ends_input = false;           // whether it is the last of all
-  ShardInput shard_input{};          // for the last of a shard
+  std::optional<KeptRow> kept{};     // its row, if it needn't be computed
+
+  /// Whether the model computes its row.
+  bool is_to_do() const { return error.empty() && !kept; }
+  std::int64_t index = 0;    // among all images of all tasks
+  bool ends_shard = false;   // whether it is the last of its shard
+  bool ends_input = false;   // whether it is the last of all
+  ShardInput shard_input{};  // for the last of a shard
 };
 
 /// A source of images, one after the other.

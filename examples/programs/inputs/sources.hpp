@@ -26,6 +26,7 @@ namespace programs {
 struct InputNames {
   std::vector<std::string> arguments;  // "-" for a tar file from standard input
   std::string list{};                  // "-" for standard input, "" for none
+  bool null = false;                   // whether the lines of the list end with zero bytes, and have no labels
   FolderContents folders{};            // if tars are off, an argument with a tar file's name is taken for an image
 };
 
@@ -39,7 +40,7 @@ class Sources : public ItemSource {
         contents_(names.folders),
         wanted_(std::move(wanted)),
         skipped_(skipped) {
-    if (!names.list.empty()) list_.emplace(names.list, stopping_);
+    if (!names.list.empty()) list_.emplace(names.list, names.null, stopping_);
   }
 
   std::optional<Item> next() override {
@@ -62,7 +63,8 @@ class Sources : public ItemSource {
           return numbered(Item{
               .path = folder_,
               .error = "found no image files in the folder" + (skipped_.has(parquet) ? parquet_advice : std::string()),
-              .unseen = true});
+              .unseen = true,
+              .is_image = false});
         }
       } else if (!arguments_.empty()) {
         const std::string argument = std::move(arguments_.front());
@@ -82,7 +84,7 @@ class Sources : public ItemSource {
         }
       } else if (std::string line; list_ && list_->next(line)) {
         if (line.empty()) continue;
-        const std::size_t tab = line.find('\t');
+        const std::size_t tab = list_->is_null() ? std::string::npos : line.find('\t');
         const std::string path = line.substr(0, tab);
         if (is_apple_double(path_of(path))) {  // `find` lists these too
           skipped_.add(path_of(path));

@@ -16,6 +16,7 @@
 
 #include <beit/beit.hpp>
 
+#include "../escaped.hpp"
 #include "../paths.hpp"
 #include "../row_lines.hpp"
 
@@ -133,10 +134,10 @@ class EmbeddingIndex {
 
   /// The entry in the line that `lines` has reached.
   static Entry entry_of(const Shard& shard, const RowLines& lines, const std::string& line) {
-    if (shard.names.extension() != ".jsonl") return {line};
+    if (shard.names.extension() != ".jsonl") return {unescaped(line)};
     std::optional<std::string> path = lines.text("path");
     if (!path) throw beit::FileError(lines.where() + ": found no \"path\"");
-    return {std::move(*path), lines.text("label").value_or("")};
+    return {unescaped(*path), unescaped(lines.text("label").value_or(""))};
   }
 
   std::vector<Shard> shards_;

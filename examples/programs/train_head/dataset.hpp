@@ -14,6 +14,7 @@
 
 #include <beit/beit.hpp>
 
+#include "../escaped.hpp"
 #include "../inputs/folder_walk.hpp"
 #include "../inputs/item.hpp"
 #include "../inputs/skipped.hpp"
@@ -84,7 +85,7 @@ inline DataSet read_data_set(const std::filesystem::path& folder, Skipped& skipp
       data.items.push_back(std::move(*item));
       data.labels.push_back(std::ssize(data.classes));
     }
-    data.classes.push_back(name_of(subfolder.filename()));
+    data.classes.push_back(escaped(name_of(subfolder.filename())));
   }
   return data;
 }
