@@ -1,12 +1,16 @@
 // beit-search: finds the images in a folder of embeddings that are most similar to the given ones.
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <iomanip>
 #include <iostream>
 #include <map>
+#include <optional>
 #include <span>
 #include <stdexcept>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -26,6 +30,7 @@
 #include "output.hpp"
 #include "paths.hpp"
 #include "program.hpp"
+#include "search/duplicates.hpp"
 #include "search/index.hpp"
 #include "search/page.hpp"
 #include "search/same_features.hpp"
@@ -38,18 +43,26 @@ constexpr const char* query_tokens = "pooled";
 struct Options : programs::Options {
   std::string index, html;
   beit::Index k = 10;
-  bool json = false, csv = false;
+  bool json = false, csv = false, exclude_self = false;
+  std::optional<double> duplicates;
 };
+
+/// The label of an image, or null if it is unknown.
+programs::FloatJson label_json(const std::string& label) {
+  return label.empty() ? programs::FloatJson(nullptr) : programs::FloatJson(label);
+}
 
 void print_error(const Options& options, const std::string& query, const std::string& error) {
   if (options.json) programs::print_json({{"query", query}, {"error", error}});
-  if (options.csv) programs::print_csv({programs::csv_field(query), "", "", "", programs::csv_field(error)});
+  if (options.csv) programs::print_csv({programs::csv_field(query), "", "", "", "", programs::csv_field(error)});
 }
 
 void print(const Options& options, const programs::Results& results, bool with_name) {
   if (options.json) {
     programs::FloatJson list = programs::FloatJson::array();
-    for (const auto& [path, label, score] : results.found) list.push_back({{"path", path}, {"score", score}});
+    for (const auto& [path, label, score] : results.found) {
+      list.push_back({{"path", path}, {"label", label_json(label)}, {"score", score}});
+    }
     programs::FloatJson object{{"query", results.query}, {"found", list}};
     programs::note_demo(options, object);
     programs::print_json(object);
@@ -57,7 +70,7 @@ void print(const Options& options, const programs::Results& results, bool with_n
     int rank = 0;
     for (const auto& [path, label, score] : results.found) {
       programs::print_csv({programs::csv_field(results.query), std::to_string(++rank), programs::csv_field(path),
-                           programs::csv_field(score), ""});
+                           programs::csv_field(label), programs::csv_field(score), ""});
     }
   } else {
     if (with_name) std::cout << programs::one_line(results.query) << '\n';
@@ -90,7 +103,7 @@ Queries embed_queries(const CLI::App& app, const Options& options, const beit::A
   programs::run_batches(batches, progress, forward, [&](const programs::Item& item, std::span<const float> row) {
     queries.outcome.add(item);
     if (!row.empty()) {
-      queries.results.push_back({item.path, {}});
+      queries.results.push_back({item.path, {}, 0});
       queries.embeddings.insert(queries.embeddings.end(), row.begin(), row.end());
     } else {
       programs::print_error(app, item.path + ": " + item.error);
@@ -102,12 +115,19 @@ Queries embed_queries(const CLI::App& app, const Options& options, const beit::A
   return queries;
 }
 
-/// Finds the `k` images of the index that are nearest to each query.
-void find_nearest(const programs::EmbeddingIndex& index, beit::Index k, const beit::Executor& executor,
+/// Whether two names are those of one file. Files that are gone are compared by their names.
+bool is_same_file(const std::string& a, const std::string& b) {
+  const std::filesystem::path first = programs::path_of(a), second = programs::path_of(b);
+  std::error_code ignored;
+  return first.lexically_normal() == second.lexically_normal() || std::filesystem::equivalent(first, second, ignored);
+}
+
+/// Finds the images of the index that are nearest to each query, without the query's own file for --exclude-self.
+void find_nearest(const programs::EmbeddingIndex& index, const Options& options, const beit::Executor& executor,
                   Queries& queries) {
   const auto count = static_cast<beit::Index>(queries.results.size());
-  beit::NearestRows nearest(Eigen::Map<const beit::RowMajorMatrix>(queries.embeddings.data(), count, index.dim()), k,
-                            executor);
+  beit::NearestRows nearest(Eigen::Map<const beit::RowMajorMatrix>(queries.embeddings.data(), count, index.dim()),
+                            options.k + (options.exclude_self ? 1 : 0), executor);
   index.for_each_block([&](const beit::ConstRows& rows) {
     if (programs::stop_signal != 0) throw programs::Interrupted();
     nearest.add(rows);
@@ -121,9 +141,78 @@ void find_nearest(const programs::EmbeddingIndex& index, beit::Index k, const be
   for (std::size_t i = 0; i < queries.results.size(); ++i) {
     for (const auto& [row, score] : found[i]) {
       const programs::Entry& entry = entries.at(row);
-      queries.results[i].found.push_back({entry.path, entry.label, score});
+      std::vector<programs::Found>& shown = queries.results[i].found;
+      if (std::ssize(shown) == options.k ||
+          (options.exclude_self && is_same_file(queries.results[i].query, entry.path)))
+        continue;
+      shown.push_back({entry.path, entry.label, score});
     }
   }
+}
+
+/// Prints a group of duplicates, the `which`-th from 1.
+void print_group(const Options& options, std::size_t which, const std::vector<programs::Found>& group) {
+  if (options.json) {
+    programs::FloatJson images = programs::FloatJson::array();
+    for (const auto& [path, label, score] : group) {
+      images.push_back({{"path", path}, {"label", label_json(label)}, {"score", score}});
+    }
+    programs::print_json({{"group", which}, {"images", images}});
+  } else if (options.csv) {
+    for (const auto& [path, label, score] : group) {
+      programs::print_csv(
+          {std::to_string(which), programs::csv_field(path), programs::csv_field(label), programs::csv_field(score)});
+    }
+  } else {
+    std::cout << "group " << which << ": " << group.size() << " images\n" << std::fixed << std::setprecision(4);
+    for (const auto& [path, label, score] : group) {
+      std::cout << std::setw(8) << score << "  " << programs::one_line(path) << '\n';
+    }
+  }
+}
+
+/// Prints the groups of near-duplicates in the index.
+int find_duplicates(const Options& options) {
+  constexpr std::size_t most_groups = 200, most_images = 50;  // on the page, which contains them
+  programs::check_outputs(options, {{"--html", programs::path_of(options.html), programs::OutputKind::html}});
+  const programs::EmbeddingIndex index(programs::path_of(options.index));
+  beit::ThreadPool pool(options.threads);
+  programs::InputProgress progress(static_cast<std::size_t>(index.rows()), options.quiet);
+  const std::vector<programs::DuplicateGroup> groups = programs::find_duplicates(
+      index, *options.duplicates, pool, [&](beit::Index rows) { progress.show(static_cast<std::size_t>(rows)); });
+  progress.clear();
+  std::vector<beit::Index> rows;
+  for (const programs::DuplicateGroup& group : groups) {
+    for (const beit::Neighbour& image : group) rows.push_back(image.row);
+  }
+  const std::map<beit::Index, programs::Entry> entries = index.entries(rows);
+  if (options.csv) programs::print_csv({"group", "path", "label", "score"});
+  std::vector<programs::Results> shown;
+  for (std::size_t i = 0; i < groups.size(); ++i) {
+    programs::Results result;
+    for (const auto& [row, score] : groups[i]) {
+      result.found.push_back({entries.at(row).path, entries.at(row).label, score});
+    }
+    print_group(options, i + 1, result.found);
+    if (i >= most_groups) continue;
+    result.images = result.found.size();
+    result.found.resize(std::min(result.found.size(), most_images));
+    shown.push_back(std::move(result));
+  }
+  const std::string text = programs::counted(std::ssize(groups), "group") + " of " +
+                           programs::counted(std::ssize(rows), "image") + " among " + std::to_string(index.rows());
+  if (!options.json && !options.csv && !options.quiet) std::cout << text << '\n';
+  if (!options.html.empty()) {
+    beit::AtomicFile file(programs::path_of(options.html));
+    file.write(programs::html_page(
+        "Near-duplicates",
+        text + (groups.size() > most_groups ? "; the largest " + std::to_string(most_groups) + " are shown" : ""),
+        shown, options.decode));
+    file.close();
+  }
+  std::cout.flush();
+  if (!std::cout) throw std::runtime_error("standard output: can't write");
+  return 0;
 }
 
 int search(const CLI::App& app, const Options& options) {
@@ -147,13 +236,13 @@ int search(const CLI::App& app, const Options& options) {
   if (!options.html.empty())
     beit::AtomicFile(programs::path_of(options.html));  // refuses a name that can't be written before the work
 
-  if (options.csv) programs::print_csv({"query", "rank", "path", "score", "error"});
+  if (options.csv) programs::print_csv({"query", "rank", "path", "label", "score", "error"});
   Queries queries = embed_queries(app, options, model, workspace);
-  find_nearest(index, options.k, workspace.executor(), queries);
+  find_nearest(index, options, workspace.executor(), queries);
   for (const programs::Results& results : queries.results) print(options, results, queries.results.size() > 1);
   if (!options.html.empty() && !queries.results.empty()) {
     beit::AtomicFile file(programs::path_of(options.html));
-    file.write(programs::html_page(queries.results, options.decode));
+    file.write(programs::html_page("Most similar images", "", queries.results, options.decode));
     file.close();
   }
   std::cout.flush();
@@ -173,18 +262,33 @@ int main(int argc, char** argv) {
                  "metadata, or a file OUT.npy with OUT.txt, as beit-embed writes them")
       ->option_text("OUT")
       ->required();
-  app.add_option("-k,--top-k", options.k, "Number of images to show per query [10]")
-      ->option_text("K")
-      ->check(CLI::Range(1, 1'000'000));
+  auto* const top_k = app.add_option("-k,--top-k", options.k, "Number of images to show per query [10]")
+                          ->option_text("K")
+                          ->check(CLI::Range(1, 1'000'000));
   auto* const json = app.add_flag("--json", options.json, "Print one JSON object per query, each on its own line");
   app.add_flag("--csv", options.csv, "Print comma-separated values: a header, then one line per image found")
       ->excludes(json);
   app.add_option("--html", options.html, "Also write a self-contained page that shows the images")
       ->option_text("OUT.html")
       ->check(programs::name_in(".html"));
+  auto* const exclude_self = app.add_flag("--exclude-self", options.exclude_self,
+                                          "Leave out the query itself, if the index has the same file");
+  auto* const duplicates =
+      app.add_option("--duplicates", options.duplicates,
+                     "Instead of searching for images, print groups of images in the index that look almost\n"
+                     "the same: each has a cosine of at least C, such as 0.95, with another of its group")
+          ->option_text("C")
+          ->check(CLI::Range(0.0, 1.0));
   programs::add_options(app, options);
   programs::add_image_size(app, options);
   programs::add_examples(app, {"beit-embed -o embeddings photos/", "beit-search --index embeddings -k 5 photo.jpg",
-                               "beit-search --index embeddings --html near.html photo.jpg"});
-  return programs::run(app, argc, argv, [&] { return search(app, options); });
+                               "beit-search --index embeddings --html near.html photo.jpg",
+                               "beit-search --index embeddings --duplicates 0.95 --html duplicates.html"});
+  auto* const images = app.get_option("IMAGE|FOLDER")->required(false);
+  for (auto* const other : {top_k, exclude_self, images, app.get_option("--model")}) duplicates->excludes(other);
+  app.callback([&] {
+    if (!options.duplicates) programs::require_inputs(options.images, "");
+  });
+  return programs::run(app, argc, argv,
+                       [&] { return options.duplicates ? find_duplicates(options) : search(app, options); });
 }

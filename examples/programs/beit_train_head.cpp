@@ -236,9 +236,10 @@ struct Data {
 
 /// Leaves out the classes without images, with a line on standard error for each. Throws std::runtime_error if fewer
 /// than two classes are left.
-void drop_empty_classes(const CLI::App& app, const std::string& folder, programs::DataSet& data) {
+void drop_empty_classes(const CLI::App& app, const Options& options, const std::string& folder,
+                        programs::DataSet& data) {
   for (const std::string& name : data.drop_empty_classes()) {
-    programs::print_error(app, folder + ": class '" + name + "': found no image files: left out");
+    programs::print_note(app, options, folder + ": class '" + name + "': found no image files: left out");
   }
   if (data.classes.size() < 2) {
     throw std::runtime_error(folder + ": found " + programs::counted(std::ssize(data.classes), "subfolder") +
@@ -249,10 +250,10 @@ void drop_empty_classes(const CLI::App& app, const std::string& folder, programs
 Data read_data(const CLI::App& app, const Options& options) {
   programs::Skipped skipped;
   Data result{programs::read_data_set(programs::path_of(options.data), skipped), {}};
-  drop_empty_classes(app, options.data, result.data);
+  drop_empty_classes(app, options, options.data, result.data);
   if (!options.val.empty()) {
     result.val = programs::read_data_set(programs::path_of(options.val), skipped);
-    drop_empty_classes(app, options.val, result.val);
+    drop_empty_classes(app, options, options.val, result.val);
     programs::require_same_classes(result.data.classes, result.val.classes, options.val);
   }
   programs::print_skipped(app, options, skipped);

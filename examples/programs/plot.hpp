@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <map>
@@ -50,13 +52,52 @@ inline std::string_view dot_outline(beit::Index which) {
 
 /// The layout, in units of the viewBox.
 inline constexpr double plot_side = 480, plot_left = 40, plot_top = 20, plot_margin = 16;
-inline constexpr double legend_line = 18, legend_width = 220;
+inline constexpr double legend_line = 18;
 inline constexpr beit::Index legend_lines = 27;  // the number that fits beside the plot
 
-/// The opening tag. The picture is twice as large as its units, for screens with two pixels per point.
-inline std::string plot_opening(beit::Index classes) {
-  const beit::Index columns = (classes + legend_lines - 1) / legend_lines;
-  const double width = plot_left + plot_side + 10 + legend_width * static_cast<double>(columns);
+/// At least the width of a text in sans-serif letters of 13 units, whichever font the viewer has: that of DejaVu Sans,
+/// one of the widest, rounded up, and a square for each letter of other scripts.
+inline double legend_text_width(const std::string& text) {
+  double width = 0;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte >= 0x80) {
+      width += byte >= 0xC0 ? 13 : 0;  // the first byte of a letter, and the others
+    } else if (std::string_view("mwMW@%+=<>~#^&").find(c) != std::string_view::npos) {
+      width += 13;
+    } else if (std::string_view("fijlrtI.,:;'|!()[]/- ").find(c) != std::string_view::npos) {
+      width += 0.45 * 13;
+    } else {
+      width += ('A' <= c && c <= 'Z' ? 0.8 : 0.65) * 13;
+    }
+  }
+  return width;
+}
+
+/// The text of the legend for a label.
+inline std::string legend_text(const std::string& label) {
+  return label.empty() ? "no label" : one_line(shortened(label, 30));
+}
+
+/// The left edge of each column of the legend, and the right edge of the last one.
+inline std::vector<double> legend_columns(const std::map<std::string, beit::Index>& classes) {
+  constexpr double narrowest = 220;
+  std::vector<double> edges{plot_left + plot_side + 20};
+  double widest = narrowest;
+  for (const auto& [label, which] : classes) {
+    if (which > 0 && which % legend_lines == 0) {
+      edges.push_back(edges.back() + widest);
+      widest = narrowest;
+    }
+    widest = std::max(widest, std::ceil(14 + legend_text_width(legend_text(label)) + 20));
+  }
+  edges.push_back(edges.back() + widest);
+  return edges;
+}
+
+/// The opening tag of a picture of this width. It is twice as large as its units, for screens with two pixels per
+/// point.
+inline std::string plot_opening(double width) {
   const double height = plot_top + plot_side + 40;
   return "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"" + fixed_text(2 * width, 0) + "\" height=\"" +
          fixed_text(2 * height, 0) + "\" viewBox=\"0 0 " + fixed_text(width, 0) + " " + fixed_text(height, 0) +
@@ -92,9 +133,10 @@ inline std::string plot_dots(const Eigen::MatrixXd& points, std::span<const beit
   return dots + "</g>\n";
 }
 
-/// The line of the legend for class `which`.
-inline std::string plot_legend(const std::string& label, beit::Index which, beit::Index classes) {
-  const double x = plot_left + plot_side + 20 + legend_width * static_cast<double>(which / legend_lines);
+/// The line of the legend for class `which`, in its column.
+inline std::string plot_legend(const std::string& label, beit::Index which, beit::Index classes,
+                               const std::vector<double>& columns) {
+  const double x = columns[static_cast<std::size_t>(which / legend_lines)];
   const double y = plot_top + 8 + legend_line * static_cast<double>(which % legend_lines);
   std::string line =
       "<path transform=\"translate(" + fixed_text(x, 0) + " " + fixed_text(y, 0) + ") scale(1.5)\" d=\"M0 0";
@@ -104,7 +146,7 @@ inline std::string plot_legend(const std::string& label, beit::Index which, beit
       .append("\" y=\"")
       .append(fixed_text(y + 4, 0))
       .append("\">");
-  return line + (label.empty() ? "no label" : escape_markup(one_line(shortened(label, 30)))) + "</text>\n";
+  return line + escape_markup(legend_text(label)) + "</text>\n";
 }
 
 }  // namespace detail
@@ -125,9 +167,10 @@ inline std::string embedding_plot(const beit::ConstRows& rows, std::span<const s
   std::vector<beit::Index> of_row;
   for (const std::string& label : labels) of_row.push_back(order.at(label));
 
-  std::string svg = detail::plot_opening(classes) + detail::plot_axes(components.variance) +
+  const std::vector<double> columns = detail::legend_columns(order);
+  std::string svg = detail::plot_opening(columns.back() - 10) + detail::plot_axes(components.variance) +
                     detail::plot_dots(components.scores, of_row, classes);
-  for (const auto& [label, which] : order) svg += detail::plot_legend(label, which, classes);
+  for (const auto& [label, which] : order) svg += detail::plot_legend(label, which, classes, columns);
   return svg + "</svg>\n";
 }
 

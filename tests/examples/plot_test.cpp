@@ -146,6 +146,27 @@ TEST(EmbeddingPlot, ManyClasses) {
   EXPECT_EQ(colours.size(), 60u);
 }
 
+TEST(EmbeddingPlot, LongLabelsHaveWiderColumns) {
+  const auto legend_with = [](const std::string& label) {
+    constexpr Index classes = 60;
+    Matrix rows(classes, 2);
+    std::vector<std::string> labels;
+    for (Index i = 0; i < classes; ++i) {
+      rows(i, 0) = static_cast<float>(i);
+      rows(i, 1) = static_cast<float>(i * i % 7);
+      labels.push_back(std::to_string(100 + i) + (i == 3 ? label : ""));
+    }
+    return programs::embedding_plot(rows, labels);
+  };
+  // A label of the first column moves the other columns and the right edge. An em, 13 units, is the widest letter's.
+  const std::vector<Dot> plain = legend_of(legend_with("")), wide = legend_of(legend_with(std::string(27, 'W')));
+  EXPECT_EQ(wide[0].x, plain[0].x);
+  EXPECT_GE(wide[27].x - wide[0].x, 14 + 27 * 13);
+  EXPECT_EQ(wide[54].x - wide[27].x, plain[54].x - plain[27].x);
+  EXPECT_THAT(legend_with(""), HasSubstr("viewBox=\"0 0 1190 540\""));
+  EXPECT_THAT(legend_with("\xE6\x97\xA5\xE6\x9C\xAC"), HasSubstr("viewBox=\"0 0 1190 540\""));
+}
+
 TEST(EmbeddingPlot, OneRowAndRowsAllTheSame) {
   Matrix rows(3, 2);
   rows.map().setConstant(0.3f);

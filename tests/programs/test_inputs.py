@@ -705,11 +705,11 @@ def test_search_csv_and_json(image, tmp_path):
     assert objects[1]["found"][0]["path"] == str(tmp_path / "3, 3.png") and objects[2]["found"][0]["path"] == str(tmp_path / "1, 1.png")
     shown = [line.split(None, 1) for line in lines(text.stdout) if line.startswith("  ")]
     assert [[f"{hit['score']:.4f}", hit["path"]] for found in objects[1:] for hit in found["found"]] == shown
-    wanted = [[objects[0]["query"], "", "", None, objects[0]["error"]]]
-    wanted += [[found["query"], str(rank), hit["path"], hit["score"], ""]
+    wanted = [[objects[0]["query"], "", "", "", None, objects[0]["error"]]]
+    wanted += [[found["query"], str(rank), hit["path"], hit["label"] or "", hit["score"], ""]
                for found in objects[1:] for rank, hit in enumerate(found["found"], 1)]
     rows = [[*row.values()] for row in rows_of_csv(outputs[1].stdout)]
-    assert [[*row[:3], float(row[3]) if row[3] else None, row[4]] for row in rows] == wanted
+    assert [[*row[:4], float(row[4]) if row[4] else None, row[5]] for row in rows] == wanted
     assert run("beit-search", "--csv", "--json", *arguments).returncode == 2
 
 

@@ -3,6 +3,7 @@
     BEIT_BUILD_DIR=build python -m pytest tests/programs
 """
 import base64
+import csv
 import html.parser
 import io
 import json
@@ -24,7 +25,8 @@ COUNT, DIM = 40, 24
 
 
 def run(*arguments):
-    command = [str(BUILD / "beit-search"), "--model", str(MODEL), *(str(argument) for argument in arguments)]
+    model = [] if "--duplicates" in arguments else ["--model", str(MODEL)]
+    command = [str(BUILD / "beit-search"), *model, *(str(argument) for argument in arguments)]
     return without_notes(subprocess.run(command, capture_output=True, text=True, timeout=120))
 
 
@@ -347,6 +349,90 @@ def test_the_length_of_rows_changes_nothing(dtype, images, tmp_path):
             np.testing.assert_allclose([entry["score"] for entry in found], [entry["score"] for entry in plain], atol=bound)
             np.testing.assert_allclose([entry["score"] for entry in found], [scores[entry["path"]] for entry in found],
                                        atol=bound)
+
+
+def test_labels_and_no_query_among_the_found(images, tmp_path):
+    paths, embeddings = images
+    index = write_index(tmp_path / "index", paths, embeddings, label=lambda path: "odd, 1" if int(path.name[:2]) % 2 else None)
+    order, _ = wanted(embeddings, 3, 6)
+    other_name = paths[3].parent / ".." / paths[3].parent.name / paths[3].name
+    for query in (paths[3], other_name):
+        found = json.loads(run("--index", index, "--exclude-self", "-k", 5, "--json", query).stdout)["found"]
+        assert [entry["path"] for entry in found] == [str(paths[i]) for i in order[1:]]
+        assert [entry["label"] for entry in found] == ["odd, 1" if int(paths[i].name[:2]) % 2 else None for i in order[1:]]
+    rows = list(csv.DictReader(io.StringIO(run("--index", index, "--csv", "-k", 6, paths[3]).stdout)))
+    assert [row["label"] for row in rows] == ["odd, 1" if int(paths[i].name[:2]) % 2 else "" for i in order]
+    assert [row["path"] for row in rows] == [str(paths[i]) for i in order]
+    # A copy elsewhere is another image.
+    shutil.copy(paths[3], tmp_path / "copy.png")
+    found = json.loads(run("--index", index, "--exclude-self", "-k", 1, "--json", tmp_path / "copy.png").stdout)["found"]
+    assert found[0]["path"] == str(paths[3])
+
+
+def groups_of(embeddings, threshold):
+    """Rows that are connected by cosines of at least the threshold, the largest group first, and each one's best cosine."""
+    units = embeddings.astype(np.float64)
+    units /= np.maximum(np.linalg.norm(units, axis=1, keepdims=True), 1e-300)
+    cosine = units @ units.T
+    np.fill_diagonal(cosine, -2)
+    assert np.abs(cosine - threshold).min() > 1e-5  # so that rounding decides nothing
+    group = np.arange(len(units))
+    for i, j in zip(*np.nonzero(cosine >= threshold)):
+        group[group == max(group[i], group[j])] = min(group[i], group[j])
+    found = [np.nonzero(group == g)[0] for g in np.unique(group) if (group == g).sum() > 1]
+    return sorted(found, key=lambda rows: -len(rows)), cosine.max(1)
+
+
+def test_duplicates(images, tmp_path):
+    """More rows than a block has, in shards, with chains, copies and a row of zeros."""
+    paths, _ = images
+    dtype = np.float16
+    rng = np.random.default_rng(8)
+    base = rng.standard_normal((700, DIM))
+    rows = np.concatenate([base, base[:300] * rng.uniform(0.5, 2, (300, 1)), base[200:500] + rng.normal(0, 0.06, (300, DIM)),
+                           rng.standard_normal((3600, DIM)), np.zeros((1, DIM))])
+    rows = rows[rng.permutation(len(rows))].astype(dtype)
+    names = [f"images/{i:05}.png" for i in range(len(rows) - 40)] + [str(path) for path in paths]
+    index = write_index(tmp_path / "index", names, rows, shards=(0, 1500, 1501, len(rows)), dtype=dtype,
+                        label=lambda path: path[-6:-4])
+    groups, best = groups_of(rows, 0.985)
+    assert len(groups) > 300 and len(groups[0]) > 2
+    result = run("--index", index, "--duplicates", 0.985, "--json", "--html", tmp_path / "page.html")
+    assert (result.returncode, result.stderr) == (0, "")
+    found = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [entry["group"] for entry in found] == list(range(1, len(groups) + 1))
+    for entry, group in zip(found, groups, strict=True):
+        assert [image["path"] for image in entry["images"]] == [names[i] for i in group]
+        assert [image["label"] for image in entry["images"]] == [names[i][-6:-4] for i in group]
+        np.testing.assert_allclose([image["score"] for image in entry["images"]], best[group], atol=2e-6)
+    assert run("--index", index, "--duplicates", 0.985, "--json", "--threads", 1).stdout == result.stdout
+    lines = run("--index", index, "--duplicates", 0.985).stdout.splitlines()
+    assert lines[-1] == f"{len(groups)} groups of {sum(map(len, groups))} images among {len(rows)}"
+    table = list(csv.DictReader(io.StringIO(run("--index", index, "--duplicates", 0.985, "--csv").stdout)))
+    assert [(int(row["group"]), row["path"]) for row in table] == [
+        (i, names[row]) for i, group in enumerate(groups, 1) for row in group]
+    page = page_of(tmp_path)
+    assert page.texts_in("h1") == ["Near-duplicates"] and page.texts_in("h2")[0] == f"{len(groups[0])} images"
+    assert page.texts_in("p")[0] == lines[-1] + "; the largest 200 are shown" and len(page.texts_in("h2")) == 200
+    # Equal rows are found at 1, whatever their length.
+    equal = write_index(tmp_path / "equal", paths[:4], np.stack([base[0], base[1], 3 * base[0], base[2]]), shards=(0, 4))
+    assert run("--index", equal, "--duplicates", 1, "--json").stdout.count(str(paths[2])) == 1
+    assert run("--index", write_index(tmp_path / "none", paths[:2], base[:2], shards=(0, 2)), "--duplicates", 0.95).stdout == \
+        "0 groups of 0 images among 2\n"
+
+
+def test_duplicates_take_no_images(images, tmp_path):
+    paths, embeddings = images
+    index = write_index(tmp_path / "index", paths, embeddings)
+    assert run("--index", index, "--duplicates", 0.9, paths[0]).returncode == 2
+    without_model = [str(BUILD / "beit-search"), "--index", str(index)]
+    for arguments in (["--duplicates", "0.9", "--exclude-self"], ["--duplicates", "1.5"], []):
+        assert subprocess.run([*without_model, *arguments], capture_output=True).returncode == 2
+    broken = embeddings.copy()
+    broken[30, 5] = np.inf
+    index = write_index(tmp_path / "infinite", paths, broken)
+    result = subprocess.run([*without_model[:2], str(index), "--duplicates", "0.9"], capture_output=True, text=True)
+    assert (result.returncode, result.stdout) == (1, "") and "row 17" in result.stderr and "30.png" in result.stderr
 
 
 def test_bad_queries(images, tmp_path):

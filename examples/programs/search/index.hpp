@@ -56,23 +56,31 @@ class EmbeddingIndex {
   beit::Index rows() const { return rows_; }
   beit::Index dim() const { return shards_.front().embeddings.cols(); }
 
-  /// Calls `visit(rows)` with all rows in order, in blocks (n, C). Where it throws beit::ArgumentError for rows that
-  /// aren't finite, this throws std::runtime_error with the file and the row.
+  /// Calls `visit(rows)` with all rows, as below.
   template <typename Visit>
   void for_each_block(const Visit& visit) const {
+    for_each_block(0, rows_, [&visit](beit::Index, const beit::ConstRows& rows) { visit(rows); });
+  }
+
+  /// Calls `visit(first, rows)` with the rows from `begin` to `end` in order, in blocks (n, C); `first` is the index of
+  /// the first of them. Where it throws beit::ArgumentError for rows that aren't finite, this throws std::runtime_error
+  /// with the file and the row.
+  template <typename Visit>
+  void for_each_block(beit::Index begin, beit::Index end, const Visit& visit) const {
     constexpr beit::Index block = 4096;
     beit::AlignedBuffer<float> buffer;
     for (const Shard& shard : shards_) {
-      for (beit::Index begin = 0; begin < shard.embeddings.rows(); begin += block) {
-        const beit::Index count = std::min(block, shard.embeddings.rows() - begin);
-        const beit::ConstRows rows = shard.embeddings.read(begin, count, buffer);
+      const beit::Index last = std::min(end - shard.first, shard.embeddings.rows());
+      for (beit::Index row = std::max<beit::Index>(0, begin - shard.first); row < last; row += block) {
+        const beit::Index count = std::min(block, last - row);
+        const beit::ConstRows rows = shard.embeddings.read(row, count, buffer);
         try {
-          visit(rows);
+          visit(shard.first + row, rows);
         } catch (const beit::ArgumentError&) {
-          require_finite(shard, begin, rows);
+          require_finite(shard, row, rows);
           throw;
         }
-        shard.embeddings.release(begin, count);
+        shard.embeddings.release(row, count);
       }
     }
   }

@@ -16,6 +16,7 @@
 #include <beit/image/resize.hpp>
 
 #include "../markup.hpp"
+#include "../output.hpp"
 #include "../paths.hpp"
 #include "../picture_file.hpp"
 
@@ -27,8 +28,9 @@ struct Found {
   float score;
 };
 struct Results {
-  std::string query;
+  std::string query;         // empty for a group of duplicates
   std::vector<Found> found;  // the nearest first
+  std::size_t images = 0;    // in a group of duplicates, of which `found` may be the first ones
 };
 
 /// The characters that separate the parts of a path.
@@ -158,7 +160,9 @@ dialog.addEventListener('keydown', event => {
 </script>
 )";
 
-inline std::string html_page(const std::vector<Results>& results, const beit::DecodeOptions& options) {
+/// Makes the page. `note` is a sentence below the title, or "".
+inline std::string html_page(const std::string& title, const std::string& note, const std::vector<Results>& results,
+                             const beit::DecodeOptions& options) {
   const std::string common = common_folder(results);
   const auto name = [&common](const std::string& path) {
     return escape_markup(path.starts_with(common) ? path.substr(common.size()) : path);
@@ -167,11 +171,14 @@ inline std::string html_page(const std::vector<Results>& results, const beit::De
   page << "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
        << "<meta name=\"generator\" content=\"beit-search\">\n<title>beit-search</title>\n"
        << "<meta name=\"viewport\" content=\"width=device-width\">\n"
-       << page_style << "</head>\n<body>\n<h1>Most similar images</h1>\n";
+       << page_style << "</head>\n<body>\n<h1>" << escape_markup(title) << "</h1>\n";
+  if (!note.empty()) page << "<p>" << escape_markup(note) << "</p>\n";
   if (!common.empty()) page << "<p>Found in " << escape_markup(common) << "</p>\n";
-  for (const auto& [query, found] : results) {
-    page << "<h2>" << name(query) << "</h2>\n<div class=\"row\">\n"
-         << figure(" class=\"query\"", query, "query", options);
+  for (const auto& [query, found, images] : results) {
+    const std::string shown = found.size() < images ? ", of which " + std::to_string(found.size()) + " are shown" : "";
+    page << "<h2>" << (query.empty() ? counted(static_cast<std::int64_t>(images), "image") + shown : name(query))
+         << "</h2>\n<div class=\"row\">\n";
+    if (!query.empty()) page << figure(" class=\"query\"", query, "query", options);
     for (const auto& [path, label, score] : found) {
       std::ostringstream caption;
       if (!label.empty()) caption << "<b>" << escape_markup(label) << "</b>";
