@@ -1,10 +1,13 @@
-// beit-attention: draws what a model attends to in an image.
+// beit-attention: draws what a model attends to in images.
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cstddef>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <span>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -12,9 +15,11 @@
 #include <CLI/CLI.hpp>
 
 #include <beit/beit.hpp>
+#include <beit/image/formats.hpp>
 
 #include "attention_picture.hpp"
 #include "inputs/finite.hpp"
+#include "inputs/sources.hpp"
 #include "paths.hpp"
 #include "pca.hpp"
 #include "picture_file.hpp"
@@ -25,7 +30,7 @@ namespace {
 using beit::Index;
 
 struct Options : programs::Options {
-  std::string image;
+  std::string image;  // the one that is being drawn
   std::string output;
   std::string npy;
   std::optional<std::pair<Index, Index>> patch;  // row, column
@@ -34,6 +39,9 @@ struct Options : programs::Options {
   bool rollout = false;
   bool pca = false;
   Index size = 896;
+
+  /// Whether --output is one picture, not a folder for pictures.
+  bool one_picture() const { return programs::path_of(output).extension() == ".png"; }
 };
 
 /// Parses "3,5" as {3, 5}. Returns nothing for any other text.
@@ -161,13 +169,104 @@ programs::AttentionPicture pca_picture(const beit::AnyBeit& model, const beit::M
   return picture;
 }
 
-int draw(const CLI::App& app, const Options& options) {
-  programs::check_outputs(options,
-                          {{"--output", programs::path_of(options.output), programs::OutputKind::png},
-                           {"--npy", programs::path_of(options.npy), programs::OutputKind::array}},
-                          {options.image});
-  // Opened first, so that a name that can't be written is refused before the work.
-  beit::AtomicFile file(programs::path_of(options.output));
+/// An image, and the files to write for it.
+struct Task {
+  programs::Item image;
+  std::filesystem::path picture;
+  std::filesystem::path npy;  // empty for none
+};
+
+/// The absolute path of an image.
+std::filesystem::path path_of(const programs::Item& image) {
+  return std::filesystem::absolute(programs::path_of(image.path)).lexically_normal();
+}
+
+/// The innermost folder that contains all images.
+std::filesystem::path common_folder(const std::vector<programs::Item>& images) {
+  std::filesystem::path common = path_of(images.front()).parent_path();
+  for (const programs::Item& image : images) {
+    const std::filesystem::path path = path_of(image);
+    const auto end = std::mismatch(common.begin(), common.end(), path.begin(), path.end()).first;
+    std::filesystem::path shared;
+    for (auto part = common.begin(); part != end; ++part) shared /= *part;
+    common = shared;
+  }
+  return common;
+}
+
+/// Says what to write for each image. In a folder for pictures, they have the names that the images have below the
+/// folder that contains all of them. Throws ArgumentError if there are several images and one picture, if two images
+/// would have one picture, or if a picture would replace an image or somebody else's file.
+std::vector<Task> tasks_of(const Options& options, const std::vector<programs::Item>& images) {
+  const std::filesystem::path output = programs::path_of(options.output), npy = programs::path_of(options.npy);
+  std::vector<Task> tasks;
+  if (options.one_picture() && images.size() == 1) {
+    tasks.push_back({images.front(), output, npy});
+  } else if (options.one_picture()) {
+    throw beit::ArgumentError("--output: found '" + options.output + "' and " + std::to_string(images.size()) +
+                              " images, wanted a folder for their pictures, a name without .png");
+  } else {
+    const std::filesystem::path common = common_folder(images);
+    std::map<std::filesystem::path, std::string> image_of;
+    for (const programs::Item& image : images) {
+      std::filesystem::path name = path_of(image).lexically_relative(common).replace_extension(".png");
+      const std::filesystem::path picture = output / name;
+      const auto [found, is_new] = image_of.emplace(picture, image.path);
+      if (!is_new) {
+        throw beit::ArgumentError("--output: found one picture, " + programs::name_of(picture) + ", for " +
+                                  found->second + " and " + image.path + ", wanted images of different names");
+      }
+      tasks.push_back({image, picture, npy.empty() ? npy : npy / name.replace_extension(".npy")});
+    }
+  }
+  std::vector<programs::OutputName> outputs;
+  for (const Task& task : tasks) {
+    outputs.push_back({"--output", task.picture, programs::OutputKind::png});
+    outputs.push_back({"--npy", task.npy, programs::OutputKind::array});
+  }
+  programs::check_outputs(options, outputs);
+  return tasks;
+}
+
+/// Opens the picture's file, and makes the folders for it and for the numbers if the pictures have a folder.
+beit::AtomicFile open(const Options& options, const Task& task) {
+  if (!options.one_picture()) {
+    std::filesystem::create_directories(task.picture.parent_path());
+    if (!task.npy.empty()) std::filesystem::create_directories(task.npy.parent_path());
+  }
+  return beit::AtomicFile(task.picture);
+}
+
+/// Draws one image, and writes its numbers. Throws std::runtime_error.
+programs::TextPicture draw(const beit::AnyBeit& model, const Task& task, const Options& options,
+                           programs::Timings& timings, beit::Workspace& workspace) {
+  Options own = options;
+  own.image = task.image.path;
+  own.npy = programs::name_of(task.npy);
+  const beit::Image image =
+      programs::timed(timings.decoding, [&] { return beit::read_image(programs::path_of(own.image), options.decode); });
+  const beit::Matrix x = programs::timed(
+      timings.preprocessing, [&] { return beit::preprocess(model.config(), std::span(&image, 1), workspace); });
+  const programs::AttentionPicture result = programs::timed(timings.model, [&] {
+    return options.pca ? pca_picture(model, x, own, workspace) : attention_picture(model, x, own, workspace);
+  });
+  return result.picture();
+}
+
+int draw_images(const CLI::App& app, const Options& options) {
+  programs::Skipped skipped;
+  std::vector<programs::Item> images = programs::list_images(options.images, skipped);
+  programs::print_skipped(app, options, skipped);
+  programs::Outcome outcome;
+  std::erase_if(images, [&](const programs::Item& image) {
+    if (image.error.empty()) return false;
+    programs::print_error(app, image.path + ": " + image.error);
+    outcome.add(image);
+    return true;
+  });
+  if (images.empty()) return 1;
+  const std::vector<Task> tasks = tasks_of(options, images);
+  open(options, tasks.front());  // refuses a name that can't be written before the work
   beit::ThreadPool pool(options.threads);
   const auto loaded = programs::load_features(app.get_name(), options, pool);
   const beit::AnyBeit& model = *loaded;
@@ -177,20 +276,30 @@ int draw(const CLI::App& app, const Options& options) {
   programs::describe(app, options, programs::model_text(config), config.preprocessing, workspace.executor());
 
   programs::Timings timings;
-  const beit::Image image = programs::timed(
-      timings.decoding, [&] { return beit::read_image(programs::path_of(options.image), options.decode); });
-  const beit::Matrix x =
-      programs::timed(timings.preprocessing, [&] { return beit::preprocess(config, std::vector{image}, workspace); });
-  const programs::AttentionPicture result = programs::timed(timings.model, [&] {
-    return options.pca ? pca_picture(model, x, options, workspace) : attention_picture(model, x, options, workspace);
-  });
-  const programs::TextPicture& picture = result.picture();
-  file.write(programs::encode_png(picture.pixels(), picture.height(), picture.width()));
-  if (programs::stop_signal != 0) throw programs::Interrupted();
-  file.close();
+  programs::Progress progress(options.quiet);
+  progress.set_total(tasks.size());
+  std::size_t done = 0;
+  for (const Task& task : tasks) {
+    if (programs::stop_signal != 0) throw programs::Interrupted();
+    beit::AtomicFile file = open(options, task);
+    try {
+      const programs::TextPicture picture = draw(model, task, options, timings, workspace);
+      if (programs::stop_signal != 0) throw programs::Interrupted();
+      file.write(programs::encode_png(picture.pixels(), picture.height(), picture.width()));
+      file.close();
+      ++outcome.done;
+    } catch (const std::runtime_error& error) {
+      progress.clear();
+      programs::print_error(app, error.what());
+      ++(task.image.unseen ? outcome.unseen : outcome.broken);
+    }
+    progress.show(done + 1, done + 1, 1);
+    ++done;
+  }
+  progress.clear();
   programs::print_timings(app, options, timings);
-  programs::print_summary(app, options, {options.output, options.npy}, 1, programs::seconds_since_start());
-  return 0;
+  programs::print_summary(app, options, {options.output, options.npy}, outcome.done, programs::seconds_since_start());
+  return outcome.status(options.strict);
 }
 
 void add_patch_option(CLI::App& app, Options& options) {
@@ -211,10 +320,11 @@ void add_own_options(CLI::App& app, Options& options) {
       "The picture shows the image as the model sees it (resized and cropped) and, beside it, how much of its "
       "attention\n"
       "a token pays to each patch. All of its attention is 100 %.");
-  app.add_option("-o,--output", options.output, "Picture to write")
-      ->option_text("OUT.png")
-      ->required()
-      ->check(programs::name_in(".png"));
+  app.add_option("-o,--output", options.output,
+                 "Picture to write for one image; any name without .png: a folder for a picture of each\n"
+                 "image, with the names of the images")
+      ->option_text("OUT.png|OUT")
+      ->required();
   add_patch_option(app, options);
   CLI::Option* const block =
       app.add_option("--block", options.block, "Index of the block, from 0, or from the end if negative [-1]")
@@ -232,15 +342,25 @@ void add_own_options(CLI::App& app, Options& options) {
       ->check(CLI::Range(160, 4096));
   app.add_option("--npy", options.npy,
                  "Also write the numbers as float32: attention (heads, N, N), one row per query with the\n"
-                 "class token first; rollout (N, N); components (rows, columns, 3)")
-      ->option_text("OUT.npy")
-      ->check(programs::name_in(".npy"));
-  app.add_option("IMAGE", options.image, "Image file")->option_text(" ")->required();
-  programs::add_options(app, options, false);
+                 "class token first; rollout (N, N); components (rows, columns, 3); if --output is a\n"
+                 "folder, this is one as well")
+      ->option_text("OUT.npy|OUT");
+  programs::add_options(app, options);
   programs::add_image_size(app, options);
   app.remove_option(app.get_option("--batch-size"));
   options.batch_size = 1;
   app.callback([&options, block] {
+    const bool one = options.one_picture();
+    if (options.output.empty() || (!one && beit::is_image_name(programs::path_of(options.output)))) {
+      throw CLI::ValidationError("--output: found '" + options.output + "', wanted a name in .png, or a folder");
+    }
+    if (one && options.images.size() > 1) {
+      throw CLI::ValidationError("--output: found '" + options.output + "' and several images, wanted a folder");
+    }
+    if (!options.npy.empty() && one != (programs::path_of(options.npy).extension() == ".npy")) {
+      throw CLI::ValidationError("--npy: found '" + options.npy + "', wanted a " +
+                                 (one ? "name in .npy" : "folder, as --output is"));
+    }
     if (options.rollout && (*block || options.head)) {
       throw CLI::ValidationError("--rollout uses all blocks and heads: found it together with --block or --head");
     }
@@ -254,10 +374,10 @@ void add_own_options(CLI::App& app, Options& options) {
 
 int main(int argc, char** argv) {
   Options options;
-  CLI::App app("Draws what a BEiT model attends to in an image.", "beit-attention");
+  CLI::App app("Draws what a BEiT model attends to in images.", "beit-attention");
   add_own_options(app, options);
   programs::add_examples(
       app, {"beit-attention -o attention.png photo.jpg", "beit-attention -o rollout.png --rollout photo.jpg",
             "beit-attention -o patch.png --patch 3,5 --head 2 photo.jpg"});
-  return programs::run(app, argc, argv, [&] { return draw(app, options); });
+  return programs::run(app, argc, argv, [&] { return draw_images(app, options); });
 }

@@ -267,3 +267,42 @@ def test_results_that_are_not_finite_draw_nothing(options, image, tmp_path):
     line, = run("--model", tmp_path / "large.safetensors", image, "-o", tmp_path / "out.png", *options, status=1)
     assert line.startswith(f"beit-attention: {image}: the model's result is ")
     assert not (tmp_path / "out.png").exists()
+
+
+def test_many_images(image, tmp_path):
+    """Each image's picture and numbers are those of the image alone; a broken image costs a line."""
+    folder = tmp_path / "photos"
+    for i, name in enumerate(("a/1.png", "a/2.jpg", "b/below/1.png")):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.random.default_rng(i).integers(0, 256, (30, 30, 3), dtype=np.uint8)).save(folder / name)
+    (folder / "a" / "text.png").write_text("hello")
+    common = ["--model", MODEL, "--size", 160]
+    lines = run(*common, folder, "-o", tmp_path / "out", "--npy", tmp_path / "numbers")
+    assert len([line for line in lines if "text.png" in line]) == 1
+    run(*common, "--strict", folder, "-o", tmp_path / "out", status=1)
+    assert {str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*.*")} == {
+        "a/1.png", "a/2.png", "b/below/1.png"}
+    for name in ("a/1.png", "a/2.jpg", "b/below/1.png"):
+        run(*common, folder / name, "-o", tmp_path / "one.png", "--npy", tmp_path / "one.npy")
+        stem = pathlib.PurePath(name).with_suffix("")
+        assert (tmp_path / "out" / f"{stem}.png").read_bytes() == (tmp_path / "one.png").read_bytes()
+        assert (tmp_path / "numbers" / f"{stem}.npy").read_bytes() == (tmp_path / "one.npy").read_bytes()
+    # One image in a folder of pictures; the names begin below what all images share.
+    run(*common, "--pca", folder / "b" / "below" / "1.png", "-o", tmp_path / "single")
+    assert [path.name for path in (tmp_path / "single").iterdir()] == ["1.png"]
+
+
+def test_names_of_many_pictures_are_checked_first(image, tmp_path):
+    other = tmp_path / "image.jpg"
+    Image.open(image).save(other)
+    before = image.read_bytes()
+    common = ["--model", MODEL, "--size", 160]
+    line, = run(*common, tmp_path, "-o", tmp_path / "out.png", status=1)
+    assert "2 images, wanted a folder for their pictures" in line
+    line, = run(*common, image, other, "-o", tmp_path / "out", status=1)
+    assert "found one picture, " in line and str(image) in line and str(other) in line
+    line, = run(*common, image, "-o", tmp_path, status=1)
+    assert "image.png, which is an input too" in line and image.read_bytes() == before
+    for options in (["-o", "x.png", "--npy", "y"], ["-o", "x", "--npy", "y.npy"]):
+        assert run(*common, image, *options, status=2)[0].endswith("(see --help)")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["image.jpg", "image.png"]
