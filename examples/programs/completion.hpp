@@ -67,9 +67,12 @@ inline std::string joined(const std::vector<std::string>& texts, const std::stri
   return all;
 }
 
-inline std::string replaced(std::string text, std::string_view from, std::string_view to) {
-  for (std::size_t at = 0; (at = text.find(from, at)) != text.npos; at += to.size()) text.replace(at, from.size(), to);
-  return text;
+inline std::string replaced(std::string_view text, std::string_view from, std::string_view to) {
+  std::string result;
+  for (std::size_t at; (at = text.find(from)) != text.npos; text.remove_prefix(at + from.size())) {
+    result.append(text.substr(0, at)).append(to);
+  }
+  return result.append(text);
 }
 
 /// "_beit_embed_merge"
