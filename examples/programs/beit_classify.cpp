@@ -268,8 +268,8 @@ int main(int argc, char** argv) {
       ->option_text("OUT.npy")
       ->check(programs::name_in(".npy"));
   app.add_option("--labels", options.labels,
-                 "File with the names of the classes in the model's order: one per line, or JSON, as a list,\n"
-                 "an object from index to name, or a model's config.json [the model's]")
+                 "File with the names of the classes in the model's order: one per line, or JSON, as a\n"
+                 "list, an object from index to name, or a model's config.json [the model's]")
       ->option_text("FILE");
   app.add_option("--list", options.list,
                  "File that lists images and tar files, one path per line; anything after a tab is\n"
