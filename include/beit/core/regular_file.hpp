@@ -60,10 +60,13 @@ BEIT_COLD inline void require_regular_file(const std::filesystem::path& path, st
 /// The bytes of a file, copied into memory.
 class FileBytes {
  public:
+  /// Takes `size` bytes.
   FileBytes(std::unique_ptr<std::byte[]> data, std::size_t size) : data_(std::move(data)), size_(size) {}
 
-  std::span<const std::byte> bytes() const { return {data_.get(), size_}; }
-  std::string_view text() const { return {reinterpret_cast<const char*>(data_.get()), size_}; }
+  /// The bytes, as long as this lives.
+  [[nodiscard]] std::span<const std::byte> bytes() const { return {data_.get(), size_}; }
+  /// The bytes as text, as long as this lives.
+  [[nodiscard]] std::string_view text() const { return {reinterpret_cast<const char*>(data_.get()), size_}; }
 
  private:
   std::unique_ptr<std::byte[]> data_;
@@ -96,12 +99,12 @@ class RegularFile {
   /// Reads the file to its end, wherever that is by now. Throws FileError with the system's reason if that fails.
   [[nodiscard]] FileBytes read() const {
     std::size_t room = size_ + 1, size = 0;  // one more byte, so that the end shows itself without a larger buffer
-    auto data = std::make_unique_for_overwrite<std::byte[]>(room);
+    std::unique_ptr<std::byte[]> data(new std::byte[room]);  // not make_unique, which would set them to 0
     while (const std::size_t count = read_some(data.get() + size, room - size)) {
       size += count;
       if (size < room) continue;
       room *= 2;
-      auto larger = std::make_unique_for_overwrite<std::byte[]>(room);
+      std::unique_ptr<std::byte[]> larger(new std::byte[room]);
       std::memcpy(larger.get(), data.get(), size);
       data = std::move(larger);
     }
