@@ -61,7 +61,8 @@ TEST(WeightFiles, AnIndexIsRefusedThatNamesWhatIsNotThere) {
   EXPECT_THAT(refused(R"({"weight_map":{"x":"2.safetensors"}})"), HasSubstr("2.safetensors: found nothing there"));
   EXPECT_THAT(refused(R"({"weight_map":{"x":"../1.safetensors"}})"), HasSubstr("in the same folder"));
   EXPECT_THAT(refused(R"({"weight_map":{"x":"1.bin"}})"), HasSubstr("found \"1.bin\", wanted the name of"));
-  EXPECT_THAT(refused(R"({"weight_map":{}})"), HasSubstr("i.json: found no weight_map"));
+  EXPECT_THAT(refused(R"({"weight_map":{}})"),
+              HasSubstr("i.json: weight_map: found {}, wanted an object from at least"));
   EXPECT_THAT(refused("[]"), HasSubstr("i.json: found no weight_map"));
   EXPECT_THAT(refused("{"), HasSubstr("i.json: not valid JSON"));
 }
