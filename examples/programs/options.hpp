@@ -146,7 +146,8 @@ inline void add_options(CLI::App& app, Options& options, bool takes_images = tru
   add_status_options(app, options);
   add_quiet(app, options.quiet);
   app.add_flag("-v,--verbose", options.verbose,
-               "Print the model, the kernels and the threads in use to standard error");
+               "Print to standard error the model, its preprocessing, the kernels, the threads, and how\n"
+               "long each part took");
 }
 
 /// Refuses outputs that are inputs or somebody else's files, as check_outputs does. `own` are the inputs of this
