@@ -290,7 +290,8 @@ int main(int argc, char** argv) {
       ->option_text("PATH");
   auto* const ratio = app.add_option("--ratio", options.ratio, "Fraction of the patches to hide, in blocks [0.4]")
                           ->option_text("R")
-                          ->check(CLI::Range(0.0, 1.0));
+                          ->check(CLI::Range(0.0, 1.0))
+                          ->check(programs::not_nan());
   auto* const seed =
       app.add_option("--seed", options.seed, "Seed of the masks; image i uses seed + i [0]")->option_text("N");
   auto* const mask = app.add_option("--mask", options.mask,

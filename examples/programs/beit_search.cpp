@@ -278,7 +278,8 @@ int main(int argc, char** argv) {
                      "Instead of searching for images, print groups of images in the index that look almost\n"
                      "the same: each has a cosine of at least C, such as 0.95, with another of its group")
           ->option_text("C")
-          ->check(CLI::Range(0.0, 1.0));
+          ->check(CLI::Range(0.0, 1.0))
+          ->check(programs::not_nan());
   programs::add_options(app, options);
   programs::add_image_size(app, options);
   programs::add_examples(app, {"beit-embed -o embeddings photos/", "beit-search --index embeddings -k 5 photo.jpg",

@@ -383,6 +383,7 @@ int main(int argc, char** argv) {
   app.add_option("--val-fraction", options.val_fraction, "Fraction of each class to hold out [0.2]")
       ->option_text("F")
       ->check(CLI::Range(0.01, 0.99))
+      ->check(programs::not_nan())
       ->excludes(val);
   app.add_option("--confusion", options.confusion, "Also draw the confusion matrix")
       ->option_text("OUT.png")
@@ -390,7 +391,8 @@ int main(int argc, char** argv) {
   app.add_option("--C", options.C,
                  "Inverse strength of the L2 penalty, as in scikit-learn [chosen by cross-validation]")
       ->option_text("C")
-      ->check(CLI::Range(1e-9, 1e9));
+      ->check(CLI::Range(1e-9, 1e9))
+      ->check(programs::not_nan());
   app.add_option("--class-weights", options.class_weights,
                  "Weights of the classes: none, or balanced so that rare classes count as much as common\n"
                  "ones [none]")
@@ -401,7 +403,8 @@ int main(int argc, char** argv) {
       ->check(CLI::Range(1, 1'000'000));
   app.add_option("--temperature", options.temperature, "Softmax temperature of the neighbours' votes for --knn [0.07]")
       ->option_text("T")
-      ->check(CLI::Range(1e-4, 1e4));
+      ->check(CLI::Range(1e-4, 1e4))
+      ->check(programs::not_nan());
   app.add_option("--seed", options.seed, "Seed for the choice of the images to hold out [0]")->option_text("N");
   CLI::Option* const cache =
       app.add_option("--cache", options.cache, "Folder in which to keep embeddings [~/.cache/beit]")

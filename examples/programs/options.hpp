@@ -2,8 +2,10 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <limits>
 #include <optional>
 #include <string>
@@ -43,6 +45,15 @@ inline CLI::Validator name_in(const std::string& extension) {
       [extension](const std::string& name) {
         return path_of(name).extension() == extension ? std::string()
                                                       : "found '" + name + "', wanted a name in " + extension;
+      },
+      "");
+}
+
+/// Checks that an option's number isn't NaN, which CLI::Range lets through.
+inline CLI::Validator not_nan() {
+  return CLI::Validator(
+      [](const std::string& text) {
+        return std::isnan(std::strtod(text.c_str(), nullptr)) ? "found '" + text + "', wanted a number" : std::string();
       },
       "");
 }

@@ -10,6 +10,7 @@
 #include <iostream>
 #include <memory>
 #include <new>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -201,7 +202,10 @@ int run(CLI::App& app, int argc, char** argv, const Body& body, const Subcommand
   for (const int signal : {SIGHUP, SIGPIPE}) catch_signal(signal);
 #endif
   try {
-    return body();
+    const int status = body();
+    std::cout.flush();
+    if (!std::cout) throw std::runtime_error("standard output: can't write");
+    return status;
   } catch (const Interrupted&) {
     // Ends by the signal, as if it had not been caught, so that shells and callers see the reason.
     std::signal(stop_signal, SIG_DFL);

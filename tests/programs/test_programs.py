@@ -554,11 +554,20 @@ def test_closed_pipe_is_quiet(images, tmp_path):
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a full device")
-def test_full_standard_output_is_an_error(images):
+@pytest.mark.parametrize("program", [["beit-classify", "--model", MODEL], ["beit-mask", "--quiet", "--json"]])
+def test_full_standard_output_is_an_error(images, program):
     with open("/dev/full", "wb") as full:
-        result = subprocess.run([BUILD / "beit-classify", "--model", MODEL, images], stdout=full, stderr=subprocess.PIPE)
+        result = subprocess.run([BUILD / program[0], *program[1:], images], stdout=full, stderr=subprocess.PIPE)
     assert result.returncode == 1
-    assert lines(result.stderr) == ["beit-classify: standard output: can't write"]
+    assert lines(result.stderr) == [f"{program[0]}: standard output: can't write"]
+
+
+@pytest.mark.parametrize("program, option", [("beit-mask", "--ratio"), ("beit-search", "--duplicates"),
+                                             *(("beit-train-head", name) for name in ("--val-fraction", "--C", "--temperature"))])
+def test_nan_is_no_number(program, option):
+    result = run(program, option, "nan")
+    assert result.returncode == 2
+    assert f"{option}: found 'nan', wanted a number".encode() in result.stderr
 
 
 def run_on_terminal(command, stdout):
