@@ -73,8 +73,9 @@ def check(found, folder, order, tmp_path):
         assert row["precision"] == (pytest.approx((truth[taken] == c).mean()) if taken.any() else None)
 
 
-def test_accuracy_by_labels(tmp_path):
-    names = [label.replace("/", "_") for label in LABELS]
+@pytest.mark.parametrize("spelt", [str, lambda label: label.lower().replace(" ", "_")], ids=["as it is", "otherwise"])
+def test_accuracy_by_labels(tmp_path, spelt):
+    names = [spelt(label.replace("/", "_")) for label in LABELS]
     make(tmp_path / "val", names)
     found = validate(tmp_path / "val")
     assert found["matched"] == "name"

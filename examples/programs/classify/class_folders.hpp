@@ -47,30 +47,32 @@ struct ClassFolders {
   bool by_name = false;
 };
 
-/// Matches folders with the classes of a model, by their labels: each folder is called exactly as a label, except that
-/// a slash in the label, which no folder's name can have, is "_". If no folder is called as a label and there is a
-/// folder for each class, the folders stand for the classes in the order of natural_less. Throws std::runtime_error,
-/// which begins with `name`, if neither holds.
+/// A label as a folder may be called: "t-shirt_top" for "T-shirt/top".
+inline std::string folded(std::string label) {
+  for (char& c : label) c = c == '/' || c == ' ' ? '_' : 'A' <= c && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  return label;
+}
+
+/// Matches folders with the classes of a model, by their labels: each folder is called as a label, but for the case of
+/// letters and for "_" in place of a space or a slash, which no folder's name can have. If no folder is called as a
+/// label and there is a folder for each class, the folders stand for the classes in the order of natural_less. Throws
+/// std::runtime_error, which begins with `name`, if neither holds.
 inline ClassFolders match_folders(const std::string& name, const std::vector<std::string>& folders,
                                   const std::vector<std::string>& labels, beit::Index classes) {
   std::multimap<std::string, beit::Index> of_label;
-  for (std::size_t c = 0; c < labels.size(); ++c) {
-    std::string folder = labels[c];
-    std::replace(folder.begin(), folder.end(), '/', '_');
-    of_label.emplace(folder, static_cast<beit::Index>(c));
-  }
+  for (std::size_t c = 0; c < labels.size(); ++c) of_label.emplace(folded(labels[c]), static_cast<beit::Index>(c));
   ClassFolders result;
   std::string unknown;
   std::int64_t unknown_count = 0;
   for (const std::string& folder : folders) {
-    const auto found = of_label.find(folder);
+    const auto found = of_label.find(folded(folder));
     if (found == of_label.end()) {
       if (unknown_count++ == 0) unknown = folder;
       continue;
     }
-    if (of_label.count(folder) > 1) {
+    if (const std::size_t count = of_label.count(folded(folder)); count > 1) {
       throw std::runtime_error(name + ": found the folder '" + folder + "', which is the label of " +
-                               std::to_string(of_label.count(folder)) + " classes of the model, wanted that of one");
+                               std::to_string(count) + " classes of the model, wanted that of one");
     }
     result.classes.push_back(found->second);
   }
