@@ -115,16 +115,19 @@ Queries embed_queries(const CLI::App& app, const Options& options, const beit::A
   return queries;
 }
 
-/// Whether two names are those of one file. Files that are gone are compared by their names.
-bool is_same_file(const std::string& a, const std::string& b) {
-  const std::filesystem::path first = programs::path_of(a), second = programs::path_of(b);
+/// Whether a query and an image of the index are one file. An image that isn't there is compared by its name; `unseen`
+/// is then set.
+bool is_same_file(const std::string& query, const std::string& image, bool& unseen) {
+  const std::filesystem::path first = programs::path_of(query), second = programs::path_of(image);
+  if (first.lexically_normal() == second.lexically_normal()) return true;
   std::error_code ignored;
-  return first.lexically_normal() == second.lexically_normal() || std::filesystem::equivalent(first, second, ignored);
+  if (!std::filesystem::exists(second, ignored)) unseen = true;
+  return std::filesystem::equivalent(first, second, ignored);
 }
 
 /// Finds the images of the index that are nearest to each query, without the query's own file for --exclude-self.
-void find_nearest(const programs::EmbeddingIndex& index, const Options& options, const beit::Executor& executor,
-                  Queries& queries) {
+void find_nearest(const CLI::App& app, const programs::EmbeddingIndex& index, const Options& options,
+                  const beit::Executor& executor, Queries& queries) {
   const auto count = static_cast<beit::Index>(queries.results.size());
   beit::NearestRows nearest(Eigen::Map<const beit::RowMajorMatrix>(queries.embeddings.data(), count, index.dim()),
                             options.k + (options.exclude_self ? 1 : 0), executor);
@@ -138,15 +141,19 @@ void find_nearest(const programs::EmbeddingIndex& index, const Options& options,
     for (const beit::Neighbour& neighbour : neighbours) rows.push_back(neighbour.row);
   }
   const std::map<beit::Index, programs::Entry> entries = index.entries(rows);
+  bool unseen = false;
   for (std::size_t i = 0; i < queries.results.size(); ++i) {
     for (const auto& [row, score] : found[i]) {
       const programs::Entry& entry = entries.at(row);
       std::vector<programs::Found>& shown = queries.results[i].found;
       if (std::ssize(shown) == options.k ||
-          (options.exclude_self && is_same_file(queries.results[i].query, entry.path)))
+          (options.exclude_self && is_same_file(queries.results[i].query, entry.path, unseen)))
         continue;
       shown.push_back({entry.path, entry.label, score});
     }
+  }
+  if (unseen) {
+    programs::print_error(app, "--exclude-self: images of the index aren't found from this folder: compared by name");
   }
 }
 
@@ -171,11 +178,20 @@ void print_group(const Options& options, std::size_t which, const std::vector<pr
   }
 }
 
+/// Opens the index. A line on standard error says if shards are missing, whose images aren't found then.
+programs::EmbeddingIndex open_index(const CLI::App& app, const Options& options) {
+  const programs::ShardFolder folder(programs::path_of(options.index));
+  if (const std::string missing = programs::missing_shards(folder); !missing.empty()) {
+    programs::print_error(app, options.index + ": incomplete: " + missing + ", whose images aren't found");
+  }
+  return programs::EmbeddingIndex(folder.path());
+}
+
 /// Prints the groups of near-duplicates in the index.
-int find_duplicates(const Options& options) {
+int find_duplicates(const CLI::App& app, const Options& options) {
   constexpr std::size_t most_groups = 200, most_images = 50;  // on the page, which contains them
   programs::check_outputs(options, {{"--html", programs::path_of(options.html), programs::OutputKind::html}});
-  const programs::EmbeddingIndex index(programs::path_of(options.index));
+  const programs::EmbeddingIndex index = open_index(app, options);
   beit::ThreadPool pool(options.threads);
   programs::InputProgress progress(static_cast<std::size_t>(index.rows()), options.quiet);
   const std::vector<programs::DuplicateGroup> groups = programs::find_duplicates(
@@ -210,8 +226,6 @@ int find_duplicates(const Options& options) {
         shown, options.decode));
     file.close();
   }
-  std::cout.flush();
-  if (!std::cout) throw std::runtime_error("standard output: can't write");
   return 0;
 }
 
@@ -219,7 +233,7 @@ int search(const CLI::App& app, const Options& options) {
   programs::check_outputs(options, {{"--html", programs::path_of(options.html), programs::OutputKind::html}});
   const programs::ShardFolder folder(programs::path_of(options.index));
   programs::require_same_features(app.get_name(), options.index, folder, {{"tokens", query_tokens}});
-  const programs::EmbeddingIndex index(folder.path());
+  const programs::EmbeddingIndex index = open_index(app, options);
   beit::ThreadPool pool(options.threads);
   const auto loaded = programs::load_features(app.get_name(), options, pool);
   const beit::AnyBeit& model = *loaded;
@@ -238,15 +252,13 @@ int search(const CLI::App& app, const Options& options) {
 
   if (options.csv) programs::print_csv({"query", "rank", "path", "label", "score", "error"});
   Queries queries = embed_queries(app, options, model, workspace);
-  find_nearest(index, options, workspace.executor(), queries);
+  find_nearest(app, index, options, workspace.executor(), queries);
   for (const programs::Results& results : queries.results) print(options, results, queries.results.size() > 1);
   if (!options.html.empty() && !queries.results.empty()) {
     beit::AtomicFile file(programs::path_of(options.html));
     file.write(programs::html_page("Most similar images", "", queries.results, options.decode));
     file.close();
   }
-  std::cout.flush();
-  if (!std::cout) throw std::runtime_error("standard output: can't write");
   programs::print_summary(app, options, {options.html}, queries.outcome.done, queries.seconds);
   return queries.outcome.status(options.strict);
 }
@@ -291,5 +303,5 @@ int main(int argc, char** argv) {
     if (!options.duplicates) programs::require_inputs(options.images, "");
   });
   return programs::run(app, argc, argv,
-                       [&] { return options.duplicates ? find_duplicates(options) : search(app, options); });
+                       [&] { return options.duplicates ? find_duplicates(app, options) : search(app, options); });
 }

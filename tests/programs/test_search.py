@@ -365,8 +365,13 @@ def test_labels_and_no_query_among_the_found(images, tmp_path):
     assert [row["path"] for row in rows] == [str(paths[i]) for i in order]
     # A copy elsewhere is another image.
     shutil.copy(paths[3], tmp_path / "copy.png")
-    found = json.loads(run("--index", index, "--exclude-self", "-k", 1, "--json", tmp_path / "copy.png").stdout)["found"]
-    assert found[0]["path"] == str(paths[3])
+    result = run("--index", index, "--exclude-self", "-k", 1, "--json", tmp_path / "copy.png")
+    assert "from this folder" not in result.stderr
+    assert json.loads(result.stdout)["found"][0]["path"] == str(paths[3])
+    # Files that aren't there, as those of relative names in another folder, are known by their names alone.
+    for path in paths:
+        path.unlink()
+    assert "from this folder" in run("--index", index, "--exclude-self", tmp_path / "copy.png").stderr
 
 
 def groups_of(embeddings, threshold):
@@ -448,3 +453,15 @@ def test_bad_queries(images, tmp_path):
     assert (result.returncode, result.stdout) == (1, "") and len(result.stderr.splitlines()) == 1
     assert run("--index", index, paths[0], "-k", 0).returncode == 2
     assert run(paths[0]).returncode == 2
+
+
+def test_an_incomplete_index_is_said(images, tmp_path):
+    paths, _ = images
+    embed = [BUILD / "beit-embed", "--model", MODEL, "--quiet", "--output", tmp_path / "index", "--shard-size", "10"]
+    subprocess.run([*embed, "--shard", "1", "--num-shards", "3", tmp_path / "images"], check=True)
+    for arguments in ([paths[0]], ["--duplicates", "0.9"]):
+        result = run("--index", tmp_path / "index", *arguments)
+        assert result.returncode == 0
+        assert f"{tmp_path / 'index'}: incomplete: missing shard" in result.stderr
+    subprocess.run([*embed, tmp_path / "images"], check=True)
+    assert "incomplete" not in run("--index", tmp_path / "index", paths[0]).stderr

@@ -41,6 +41,17 @@ inline std::string list_text(const std::set<std::int64_t>& numbers) {
   return text;
 }
 
+/// "missing shards 3, 7 and 8" or "missing all shards from 9 on"; empty if there are all shards, the last one included.
+inline std::string missing_text(const std::set<std::int64_t>& found, bool has_last) {
+  const std::int64_t end = found.empty() ? 0 : *found.rbegin() + 1;
+  std::set<std::int64_t> missing;
+  for (std::int64_t shard = 0; shard < end; ++shard) {
+    if (!found.contains(shard)) missing.insert(shard);
+  }
+  if (!missing.empty()) return (missing.size() == 1 ? "missing shard " : "missing shards ") + list_text(missing);
+  return has_last ? "" : "missing all shards from " + std::to_string(end) + " on";
+}
+
 /// Throws beit::ArgumentError unless a shard was made from the same input as the one before it. Records that are older
 /// than the hashes aren't compared.
 inline void require_same_input(const ShardFolder& folder, std::int64_t shard, const DoneShard& before,
@@ -81,16 +92,16 @@ inline void require_same_input(const ShardFolder& folder, const WholeInput& whol
 /// shards are missing, damaged or from different jobs.
 inline MergeResult merge(const ShardFolder& folder) {
   const Json job = folder.job_options();
-  const std::set<std::int64_t> found = folder.done_shards();
+  std::set<std::int64_t> found = folder.done_shards();
+  const std::int64_t end = found.empty() ? 0 : *found.rbegin() + 1;
   MergeResult result;
-  std::set<std::int64_t> missing;
   bool has_last = false;
   std::optional<DoneShard> before;
   beit::AtomicFile failed(folder.failed());
-  for (std::int64_t shard = 0; !found.empty() && shard <= *found.rbegin(); ++shard) {
+  for (std::int64_t shard = 0; shard < end; ++shard) {
     std::optional<DoneShard> done = folder.read_done(shard, job);
     if (!done) {
-      missing.insert(shard);
+      found.erase(shard);
       before.reset();
       continue;
     }
@@ -108,11 +119,9 @@ inline MergeResult merge(const ShardFolder& folder) {
     }
     before = std::move(done);
   }
-  const std::string where = name_of(folder.path()) + ": incomplete: ";
-  if (!missing.empty()) {
-    throw beit::FileError(where + (missing.size() == 1 ? "missing shard " : "missing shards ") + list_text(missing));
+  if (const std::string missing = missing_text(found, has_last); !missing.empty()) {
+    throw beit::FileError(name_of(folder.path()) + ": incomplete: " + missing);
   }
-  if (!has_last) throw beit::FileError(where + "missing all shards from " + std::to_string(result.shards) + " on");
   if (const std::optional<ShardInput> input = before->input()) {
     require_same_input(folder, {result.images, hash_with(*input), input->ends_with});
   }

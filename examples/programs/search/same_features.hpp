@@ -1,17 +1,32 @@
 // Compares how an index was made with how the queries are, so that only embeddings that belong together are compared.
 #pragma once
 
+#include <cstdint>
+#include <filesystem>
 #include <iostream>
+#include <optional>
+#include <set>
 #include <stdexcept>
 #include <string>
+#include <system_error>
 #include <utility>
 
 #include <beit/beit.hpp>
 
+#include "../embed/merge.hpp"
 #include "../embed/shard_folder.hpp"
 #include "../output.hpp"
 
 namespace programs {
+
+/// Says which shards an index of beit-embed lacks: "missing shards 3, 7 and 8". Empty if it has all, or has no records.
+inline std::string missing_shards(const ShardFolder& index) {
+  std::error_code ignored;
+  if (!std::filesystem::exists(index.done_folder(), ignored)) return "";
+  const std::set<std::int64_t> found = index.done_shards();
+  const std::optional<Json> last = found.empty() ? std::nullopt : ShardFolder::read_record(index.done(*found.rbegin()));
+  return missing_text(found, last && last->value("last", false));
+}
 
 /// Throws std::runtime_error if the index at `name` was made with other options than `wanted`, on which embeddings
 /// depend. Options that change only a few digits get a line on standard error, which `program` begins. Options that the
