@@ -31,15 +31,18 @@ struct WholeInput {
   std::string last{};  // the name of the last image
 };
 
-/// Says how names differ from what they were, by the first example: "'a.png' wasn't there".
+/// Says how the names of a shard differ from what they were, by the first example: "'a.png' wasn't there". An image
+/// that comes or goes moves those behind it to another shard, so that others come and go with it.
 inline std::string difference(const std::vector<std::string>& before, const std::vector<std::string>& now) {
   const auto missing = [](const std::vector<std::string>& from, const std::vector<std::string>& in) {
     const std::set<std::string> known(in.begin(), in.end());
     const auto found = std::ranges::find_if(from, [&known](const std::string& name) { return !known.contains(name); });
     return found == from.end() ? std::string() : "'" + *found + "'";
   };
-  if (const std::string name = missing(now, before); !name.empty()) return name + " wasn't there";
-  if (const std::string name = missing(before, now); !name.empty()) return name + " is no longer there";
+  const std::string come = missing(now, before), gone = missing(before, now);
+  if (!come.empty() && !gone.empty()) return "it has " + come + " now, and " + gone + " no longer";
+  if (!come.empty()) return come + " wasn't there";
+  if (!gone.empty()) return gone + " is no longer there";
   return now.empty() || now == before
              ? "it had other labels, or more images"
              : "it has another order, from '" + *std::ranges::mismatch(now, before).in1 + "' on";
