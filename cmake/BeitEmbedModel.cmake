@@ -51,34 +51,39 @@ std::span<const std::byte> @arg_NAME@();
     file(CONFIGURE OUTPUT "${source}" @ONLY CONTENT [=[
 #include "@arg_NAME@.hpp"
 
+#include <cstdint>
+
 #define BEIT_TEXT_OF(x) #x
 #define BEIT_TEXT(x) BEIT_TEXT_OF(x)
 #define BEIT_SYMBOL(end) BEIT_TEXT(__USER_LABEL_PREFIX__) "beit_embedded_@arg_NAMESPACE@_@arg_NAME@" end
 
 #if defined(__APPLE__)
-#define BEIT_SECTION ".const_data\n.private_extern " BEIT_SYMBOL("") "\n.private_extern " BEIT_SYMBOL("_end") "\n"
+#define BEIT_SECTION ".const_data\n.private_extern " BEIT_SYMBOL("") "\n.private_extern " BEIT_SYMBOL("_size") "\n"
 #elif defined(_WIN32)
 #define BEIT_SECTION ".section .rdata,\"dr\"\n"
 #else
-#define BEIT_SECTION ".section .rodata\n.hidden " BEIT_SYMBOL("") "\n.hidden " BEIT_SYMBOL("_end") "\n"
+#define BEIT_SECTION ".section .rodata\n.hidden " BEIT_SYMBOL("") "\n.hidden " BEIT_SYMBOL("_size") "\n"
 #endif
 
 asm(BEIT_SECTION
-    ".globl " BEIT_SYMBOL("") "\n.globl " BEIT_SYMBOL("_end") "\n"
+    ".globl " BEIT_SYMBOL("") "\n.globl " BEIT_SYMBOL("_size") "\n"
     ".balign 64\n"
     BEIT_SYMBOL("") ":\n"
     ".incbin " R"("@path@")" "\n"
-    BEIT_SYMBOL("_end") ":\n"
-    ".byte 0\n"
+    "1:\n"
+    ".balign 8\n"
+    BEIT_SYMBOL("_size") ":\n"
+    ".quad 1b - " BEIT_SYMBOL("") "\n"
     ".text\n");
 
 extern "C" {
 extern const std::byte beit_embedded_@arg_NAMESPACE@_@arg_NAME@[];
-extern const std::byte beit_embedded_@arg_NAMESPACE@_@arg_NAME@_end[];
+extern const std::uint64_t beit_embedded_@arg_NAMESPACE@_@arg_NAME@_size;
 }
 
 std::span<const std::byte> @arg_NAMESPACE@::@arg_NAME@() {
-  return {beit_embedded_@arg_NAMESPACE@_@arg_NAME@, beit_embedded_@arg_NAMESPACE@_@arg_NAME@_end};
+  return {beit_embedded_@arg_NAMESPACE@_@arg_NAME@,
+          static_cast<std::size_t>(beit_embedded_@arg_NAMESPACE@_@arg_NAME@_size)};
 }
 ]=])
     set_source_files_properties("${source}" PROPERTIES OBJECT_DEPENDS "${file}")
