@@ -204,8 +204,6 @@ int validate(const CLI::App& app, const Options& options, const beit::AnyBeit& m
     file.write(programs::ConfusionPicture(confusion, names).png());
     file.close();
   }
-  std::cout.flush();
-  if (!std::cout) throw std::runtime_error("standard output: can't write");
   programs::print_summary(app, options, {options.confusion}, answers.outcome.done, answers.seconds);
   return answers.outcome.status(options.strict);
 }

@@ -352,8 +352,6 @@ int train_head(const CLI::App& app, const Options& options) {
     beit::save_with_head(programs::path_of(options.output), weights, config, probe.weight(), probe.bias(), classes,
                          license_of(weights.front()));
   }
-  std::cout.flush();
-  if (!std::cout) throw std::runtime_error("standard output: can't write");
   programs::print_summary(app, options, {options.output, options.confusion}, outcome.done,
                           programs::seconds_since_start());
   return outcome.status(options.strict);

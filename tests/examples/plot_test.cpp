@@ -123,16 +123,20 @@ TEST(EmbeddingPlot, IsTwiceAsLargeAsItsUnits) {
               HasSubstr("width=\"1500\" height=\"1080\" viewBox=\"0 0 750 540\""));
 }
 
-TEST(EmbeddingPlot, ManyClasses) {
-  constexpr Index classes = 60;
-  Matrix rows(classes, 2);
-  std::vector<std::string> labels;
-  for (Index i = 0; i < classes; ++i) {
+/// The plot of a row for each label, none in the place of another.
+std::string plot_of(const std::vector<std::string>& labels) {
+  Matrix rows(std::ssize(labels), 2);
+  for (Index i = 0; i < rows.rows(); ++i) {
     rows(i, 0) = static_cast<float>(i);
     rows(i, 1) = static_cast<float>(i * i % 7);
-    labels.push_back("class " + std::to_string(i));
   }
-  const std::string svg = programs::embedding_plot(rows, labels);
+  return programs::embedding_plot(rows, labels);
+}
+
+TEST(EmbeddingPlot, ManyClasses) {
+  std::vector<std::string> labels;
+  for (int i = 0; i < 60; ++i) labels.push_back("class " + std::to_string(i));
+  const std::string svg = plot_of(labels);
   const std::vector<Dot> legend = legend_of(svg);
   ASSERT_EQ(legend.size(), 60u);
   std::set<std::pair<double, double>> places;
@@ -148,15 +152,9 @@ TEST(EmbeddingPlot, ManyClasses) {
 
 TEST(EmbeddingPlot, LongLabelsHaveWiderColumns) {
   const auto legend_with = [](const std::string& label) {
-    constexpr Index classes = 60;
-    Matrix rows(classes, 2);
     std::vector<std::string> labels;
-    for (Index i = 0; i < classes; ++i) {
-      rows(i, 0) = static_cast<float>(i);
-      rows(i, 1) = static_cast<float>(i * i % 7);
-      labels.push_back(std::to_string(100 + i) + (i == 3 ? label : ""));
-    }
-    return programs::embedding_plot(rows, labels);
+    for (int i = 0; i < 60; ++i) labels.push_back(std::to_string(100 + i) + (i == 3 ? label : ""));
+    return plot_of(labels);
   };
   // A label of the first column moves the other columns and the right edge. An em, 13 units, is the widest letter's.
   const std::vector<Dot> plain = legend_of(legend_with("")), wide = legend_of(legend_with(std::string(27, 'W')));

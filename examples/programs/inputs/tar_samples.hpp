@@ -42,7 +42,7 @@ struct MemberName {
 /// need not stand together. If a name comes again, as in archives that were joined, a new sample of that key begins.
 ///
 /// Images wait for their labels, and labels for their images, in 16 MiB each. Eight images wait whatever their sizes.
-/// What comes later is left over: the image without a label, the label in the count of skipped files.
+/// Members that come later are left over: an image without a label, a label in the count of skipped files.
 class TarSamples {
  public:
   explicit TarSamples(Skipped& skipped) : skipped_(skipped) {}

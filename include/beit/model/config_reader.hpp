@@ -165,9 +165,9 @@ BEIT_COLD inline void read_preprocessing(const JsonField& cfg, Index channels, P
   if (const JsonField f = cfg["mean"]; f.present()) preprocessing.mean = f.numbers(channels);
   if (const JsonField f = cfg["std"]; f.present()) preprocessing.std = f.divisors(channels);
   if (preprocessing.mean.size() != preprocessing.std.size()) {
-    const JsonField f = cfg["std"].present() ? cfg["std"] : cfg["mean"];
-    f.fail(concat({cfg["std"].present() ? preprocessing.mean.size() : preprocessing.std.size(),
-                   " numbers, as many as the ", cfg["std"].present() ? "mean" : "std", " has"}));
+    const bool std = cfg["std"].present();  // else it is the mean that differs from the default
+    cfg[std ? "std" : "mean"].fail(concat({(std ? preprocessing.mean : preprocessing.std).size(),
+                                           " numbers, as many as the ", std ? "mean" : "std", " has"}));
   }
   read_pass_order(cfg, preprocessing);
 }
