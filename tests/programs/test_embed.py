@@ -572,6 +572,31 @@ def test_update(options, photos, tmp_path):
     check("1 image embedded, 0 kept, 0 failed")
 
 
+def test_update_that_was_killed_while_it_replaced_the_old_shards(photos, tmp_path):
+    """Whatever has been moved already, the next run or merge ends the replacement."""
+    folder = tmp_path / "photos"
+    shutil.copytree(photos, folder)
+    embed("--output", tmp_path / "old", "--shard-size", 4, folder)
+    for path in sorted(folder.rglob("*.png"))[10:]:
+        path.unlink()
+    embed("--output", tmp_path / "wanted", "--shard-size", 4, folder)
+    names = [f"{name}_{shard:05}" for shard in range(3)
+             for name in ("img_emb/img_emb", "metadata/metadata", "done/done")]
+    files = [next((tmp_path / "wanted").glob(name + ".*")).relative_to(tmp_path / "wanted") for name in names]
+    for moved in range(len(files) + 1):
+        out = tmp_path / f"out{moved}"
+        shutil.copytree(tmp_path / "old", out)
+        shutil.copytree(tmp_path / "wanted", out / "update")
+        (out / "update" / "complete.json").write_text('{"shards":3}\n')
+        for file in files[:moved]:
+            (out / "update" / file).replace(out / file)
+        if moved % 2:
+            run("beit-embed", "merge", out, check=True)
+        else:
+            embed("--output", out, "--shard-size", 4, folder)
+        assert tree(out) == tree(tmp_path / "wanted")
+
+
 def test_update_of_another_job_is_refused(photos, reference, tmp_path):
     out = tmp_path / "out"
     shutil.copytree(reference[0], out)
