@@ -12,6 +12,7 @@
 #include <beit/model/preprocess.hpp>
 #include <cstdlib>
 #include <new>
+#include <utility>
 #include <vector>
 
 #include "../random_weights.hpp"
@@ -41,7 +42,7 @@ void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory
 namespace {
 
 template <typename Weight>
-long allocations_of_second_forward(int threads, beit::Index batch) {
+long allocations_of_second_forward(int threads, beit::Index batch, beit::OnProgress on_progress = {}) {
   beit::Config config;
   config.image_size = config.preprocessing.input_size = {48, 48};
   config.embed_dim = 48;
@@ -53,6 +54,7 @@ long allocations_of_second_forward(int threads, beit::Index batch) {
   const beit::Beit<Weight> model(config, weights.root());
   beit::ThreadPool pool(threads);
   beit::Workspace workspace(pool);
+  workspace.on_progress(std::move(on_progress));
   beit::Matrix x(batch, 3 * 48 * 48), out(batch, 10), features(batch * 10, 48), maps(batch, 9 * 48);
   beit::Rows intermediates[] = {maps};
   const beit::IntermediatesOptions options{.indices = {-1}, .norm = true};
@@ -75,6 +77,12 @@ TEST(Forward, AllocatesNothingTheSecondTime) {
   EXPECT_EQ(allocations_of_second_forward<float>(3, 4), 0);
   EXPECT_EQ(allocations_of_second_forward<Eigen::bfloat16>(2, 3), 0);
   EXPECT_EQ(allocations_of_second_forward<std::int8_t>(2, 3), 0);
+}
+
+TEST(Forward, ReportsProgressWithoutAllocating) {
+  beit::Index steps = 0;
+  EXPECT_EQ(allocations_of_second_forward<float>(2, 1, [&](const beit::Progress& p) { steps += p.total; }), 0);
+  EXPECT_EQ(steps, 4 * 3 * 2) << "four passes, three reports of two blocks each";
 }
 
 TEST(Preprocess, AllocatesNothingTheSecondTime) {

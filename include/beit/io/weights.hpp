@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <initializer_list>
+#include <iterator>
 #include <mutex>
 #include <set>
 #include <span>
@@ -14,53 +14,19 @@
 #include <utility>
 #include <vector>
 
-#include <beit/core/aligned_buffer.hpp>
 #include <beit/core/bit_cast.hpp>
 #include <beit/core/cold.hpp>
 #include <beit/core/concat.hpp>
 #include <beit/core/error.hpp>
 #include <beit/core/half.hpp>
 #include <beit/core/index.hpp>
-#include <beit/core/thread_pool.hpp>
+#include <beit/core/progress.hpp>
 #include <beit/core/version.hpp>
 #include <beit/io/safetensors.hpp>
 #include <beit/io/text.hpp>
+#include <beit/io/weight_source.hpp>
 
 namespace beit::inline BEIT_ABI {
-
-class WeightScope;
-
-/// A source of a model's parameters: a file, or a decorator that changes another source, or anything else that a
-/// program implements. Several threads may call the const functions at once.
-class WeightSource {
- public:
-  virtual ~WeightSource() = default;
-  /// Whether there is such a parameter.
-  [[nodiscard]] virtual bool has(const std::string& name) const = 0;
-  /// The shape of a parameter. Throws WeightError if there is none of that name.
-  [[nodiscard]] virtual std::vector<Index> shape(const std::string& name) const = 0;
-  /// Reads elements [begin, begin + count) of the parameter, row-major, as floats to `out`. Throws WeightError if it is
-  /// missing, has another shape, or isn't finite there.
-  virtual void read(const std::string& name, std::span<const Index> shape, Index begin, Index count,
-                    float* out) const = 0;
-
-  /// The place of a parameter in messages, whether there is one or not: the file, and the name that the file has for
-  /// it.
-  [[nodiscard]] virtual std::string where(const std::string& name) const { return name; }
-
-  /// Reads the whole parameter. Throws as read does.
-  AlignedBuffer<float> get(const std::string& name, std::span<const Index> shape) const {
-    read(name, shape, 0, 0, nullptr);  // checks the shape before allocating memory for it
-    Index size = 1;
-    for (const Index n : shape) size *= n;
-    AlignedBuffer<float> values(size);  // of this shape, row-major
-    read(name, shape, 0, size, values.data());
-    return values;
-  }
-
-  /// The scope of all names. Layers read and pack large parameters on the threads of `executor`.
-  [[nodiscard]] WeightScope root(const Executor& executor = default_thread_pool()) const;
-};
 
 /// Reads parameters from a file, or from its shards, and keeps a list of those read. The files must outlive the reader,
 /// and the reader its scopes. Several threads may call all const functions at once: a mutex guards the list, the rest
@@ -70,9 +36,11 @@ class WeightReader final : public WeightSource {
   /// Reads one file.
   explicit WeightReader(const SafeTensors& file) : WeightReader(std::span(&file, 1), file.name()) {}
 
-  /// Reads several shards, which messages call `name`. WeightError if two hold a tensor of the same name.
-  BEIT_COLD WeightReader(std::span<const SafeTensors> shards, std::string name)
-      : name_(std::move(name)), shards_(shards) {
+  /// Reads several shards, which messages call `name`. `on_progress` is called when the shape of a tensor is checked
+  /// for the first time, on that thread, as get does before it reads, and by finish. WeightError if two shards hold a
+  /// tensor of the same name.
+  BEIT_COLD WeightReader(std::span<const SafeTensors> shards, std::string name, OnProgress on_progress = {})
+      : name_(std::move(name)), shards_(shards), on_progress_(std::move(on_progress)) {
     for (const SafeTensors& file : shards_) {
       for (const auto& [key, tensor] : file.tensors()) {
         if (find(key).tensor != &tensor) fail(key, "found in two shards, wanted in one");
@@ -124,6 +92,7 @@ class WeightReader final : public WeightSource {
     if (!std::equal(tensor.shape.begin(), tensor.shape.end(), shape.begin(), shape.end())) {
       fail(name, detail::concat({"found shape ", shape_text(tensor.shape), ", wanted ", shape_text(shape)}));
     }
+    if (count == 0) report(name);
     const auto element = static_cast<std::size_t>(dtype_bits(tensor.dtype) / 8);
     Tensor part = tensor;
     part.data =
@@ -146,21 +115,24 @@ class WeightReader final : public WeightSource {
   /// `relative_position_index` don't count: older checkpoints carry that buffer, which follows from the image size.
   BEIT_COLD void finish() const {
     constexpr std::size_t shown = 5;
-    std::size_t count = 0;
+    std::size_t unexpected = 0;
     std::string names;
-    const std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
     for (const SafeTensors& file : shards_) {
       for (const auto& [name, tensor] : file.tensors()) {
         if (used_.contains(name) || name.ends_with("relative_position_index")) continue;
-        if (count < shown) {
+        if (unexpected < shown) {
           detail::append_item(names, detail::concat({detail::printable(name), " ", shape_text(tensor.shape)}));
         }
-        ++count;
+        ++unexpected;
       }
     }
-    if (count == 0) return;
-    throw WeightError(detail::concat(
-        {name_, ": ", count, " unexpected tensor", count > 1 ? "s: " : ": ", names, count > shown ? ", ..." : ""}));
+    lock.unlock();
+    if (unexpected > 0) {
+      throw WeightError(detail::concat({name_, ": ", unexpected, " unexpected tensor", unexpected > 1 ? "s: " : ": ",
+                                        names, unexpected > shown ? ", ..." : ""}));
+    }
+    if (on_progress_) on_progress_({name_, total(), total()});
   }
 
  private:
@@ -180,6 +152,23 @@ class WeightReader final : public WeightSource {
     const Place found = find(name);
     if (found.tensor == nullptr) fail(name, "tensor is missing");
     return found;
+  }
+
+  /// The number of tensors.
+  Index total() const {
+    Index sum = 0;
+    for (const SafeTensors& file : shards_) sum += std::ssize(file.tensors());
+    return sum;
+  }
+
+  /// Reports that a tensor is the next to be read, once.
+  void report(const std::string& name) const {
+    if (!on_progress_) return;
+    std::unique_lock lock(mutex_);
+    const Index done = std::ssize(used_);
+    if (!used_.insert(name).second) return;
+    lock.unlock();
+    on_progress_({name, done, total()});
   }
 
   bool widen(const std::string& name, const Tensor& tensor, Index count, float* out) const {
@@ -246,53 +235,9 @@ class WeightReader final : public WeightSource {
 
   std::string name_;
   std::span<const SafeTensors> shards_;
+  OnProgress on_progress_;
   mutable std::mutex mutex_;
   mutable std::set<std::string> used_;  // the names of tensors that were read; guarded by mutex_
 };
-
-/// A source together with a prefix of names: `root.scope("blocks.0").scope("mlp").get("fc1.weight", {M, C})` reads
-/// "blocks.0.mlp.fc1.weight". It is cheap to copy. Threads may share one, as they may share the source.
-class WeightScope {
- public:
-  /// The scope of the names below `prefix`, which ends in a dot or is empty.
-  WeightScope(const WeightSource& source, std::string prefix, const Executor& executor)
-      : source_(&source), prefix_(std::move(prefix)), executor_(executor) {}
-
-  /// The scope of the names below `name`.
-  [[nodiscard]] WeightScope scope(std::string_view name) const {
-    return {*source_, detail::concat({prefix_, name, "."}), executor_};
-  }
-
-  /// The threads that read and pack large parameters.
-  const Executor& executor() const { return executor_; }
-
-  /// Whether this scope has such a parameter.
-  [[nodiscard]] bool has(std::string_view name) const { return source_->has(path(name)); }
-
-  /// The shape of a parameter. Throws WeightError if there is none of that name.
-  [[nodiscard]] std::vector<Index> shape(std::string_view name) const { return source_->shape(path(name)); }
-
-  /// Calls WeightSource::read with the whole name.
-  void read(std::string_view name, std::initializer_list<Index> shape, Index begin, Index count, float* out) const {
-    source_->read(path(name), {shape.begin(), shape.size()}, begin, count, out);
-  }
-
-  /// Calls WeightSource::get with the whole name.
-  AlignedBuffer<float> get(std::string_view name, std::initializer_list<Index> shape) const {
-    return source_->get(path(name), {shape.begin(), shape.size()});
-  }
-
-  /// The place of a parameter in messages.
-  [[nodiscard]] std::string where(std::string_view name) const { return source_->where(path(name)); }
-  /// The whole name.
-  [[nodiscard]] std::string path(std::string_view name) const { return detail::concat({prefix_, name}); }
-
- private:
-  const WeightSource* source_;
-  std::string prefix_;  // "" or "blocks.0."
-  Executor executor_;
-};
-
-inline WeightScope WeightSource::root(const Executor& executor) const { return {*this, "", executor}; }
 
 }  // namespace beit::inline BEIT_ABI

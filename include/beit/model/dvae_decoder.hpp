@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <span>
 #include <vector>
 
@@ -58,6 +60,7 @@ class DvaeDecoder {
     for (std::size_t i = 0; i < tokens.size(); ++i) {
       std::copy_n(embeddings_.data() + tokens[i] * channels, channels, x + static_cast<Index>(i) * channels);
     }
+    workspace.report("group", 0, std::ssize(groups_));
     for (std::size_t i = 0; i < groups_.size(); ++i) {
       for (std::size_t j = 0; j < groups_[i].size(); ++j) {
         const DvaeBlock<Weight>& block = groups_[i][j];
@@ -68,6 +71,7 @@ class DvaeDecoder {
         channels = block.outputs();
         block.forward(in, size, upsampling, workspace, rows(x, channels));
       }
+      workspace.report("group", static_cast<Index>(i) + 1, std::ssize(groups_));
     }
     output_.forward(rows(x, channels), size, {.relu = true}, workspace, out);
   }

@@ -1,6 +1,9 @@
 // Turns pixels into visual tokens: dall_e.Encoder.
 #pragma once
 
+#include <cstddef>
+#include <iterator>
+
 #include <beit/core/concat.hpp>
 #include <beit/core/error.hpp>
 #include <beit/core/matrix.hpp>
@@ -69,6 +72,7 @@ class DvaeEncoder {
     float* const x = frame.floats(size.area() * channels);
     float* const pooled = frame.floats(size.area() * channels / 4);
     input_.forward(mapped, size, {}, workspace, rows(x));
+    workspace.report("group", 0, std::ssize(groups_));
     for (std::size_t i = 0; i < groups_.size(); ++i) {
       const float* in = x;
       if (i > 0) {
@@ -83,6 +87,7 @@ class DvaeEncoder {
         block.forward(from, size, 1, workspace, rows(x));
         in = x;
       }
+      workspace.report("group", static_cast<Index>(i) + 1, std::ssize(groups_));
     }
     output_.forward(rows(x), size, {.relu = true}, workspace, out);
   }

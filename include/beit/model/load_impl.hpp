@@ -46,7 +46,7 @@ class Loading {
         options_(require_options(loader, options)),
         executor_(options.executor ? *options.executor : Executor(default_thread_pool())),
         files_(open_model_files(source)),
-        reader_(files_.weights, files_.name),
+        reader_(files_.weights, files_.name, options.on_progress),
         publisher_(publisher_of(reader_)),
         names_(reader_, publisher_.names),
         kind_(require_kind(names_, files_.name, loader, options)),

@@ -8,6 +8,7 @@
 #include <beit/core/executor.hpp>
 #include <beit/core/index.hpp>
 #include <beit/core/precision.hpp>
+#include <beit/core/progress.hpp>
 #include <beit/core/version.hpp>
 #include <beit/cpu/isa.hpp>
 #include <beit/image/pass_order.hpp>
@@ -34,6 +35,9 @@ struct LoadOptions {
   /// The pool that packs the weights and that runs the model in calls without a workspace; it must outlive the model.
   /// Any WorkPool converts to it: `{.executor = pool}`. None: default_thread_pool().
   std::optional<Executor> executor{};
+  /// Is called before each tensor of the file is read, with its name in the file, and when all are read. Tensors that
+  /// the model doesn't need count as done.
+  OnProgress on_progress{};
   /// For load: the names of the classes, which replace the file's; as many as the model has classes. read_labels reads
   /// them from a file.
   std::vector<std::string> labels{};

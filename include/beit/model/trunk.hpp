@@ -40,7 +40,7 @@ class AnyTrunk {
   /// The first step: class token, patch embeddings and absolute positions, x (B, in_chans*H*W) -> tokens (B*N, C).
   BEIT_INLINE void embed(const ConstRows& x, Workspace& workspace, Rows tokens) const;
   /// The steps between: block `i` of config().depth changes the tokens (B*N, C) of `batch` images in place.
-  virtual void forward_block(Index i, Index batch, Workspace& workspace, Rows tokens) const = 0;
+  BEIT_INLINE void forward_block(Index i, Index batch, Workspace& workspace, Rows tokens) const;
   /// The last step: tokens (m, C) -> out (m, C), which may be the tokens; a copy where the model has no norm here.
   BEIT_INLINE void norm(const ConstRows& tokens, Workspace& workspace, Rows out) const;
   /// Whether the model has a norm at the end of its trunk.
@@ -62,6 +62,8 @@ class AnyTrunk {
  private:
   /// Adds the embeddings of patches to the tokens (B*N, C) but each image's first one.
   virtual void add_patches(const ConstRows& x, Workspace& workspace, Rows tokens) const = 0;
+  /// Computes forward_block.
+  virtual void run_block(Index i, Index batch, Workspace& workspace, Rows tokens) const = 0;
 
   const Kernels* kernels_;
   TrunkConfig config_;
@@ -78,11 +80,11 @@ class Trunk final : public AnyTrunk {
   /// outlive it. WeightError where a parameter is missing, mis-shaped or not finite.
   Trunk(TrunkConfig config, const WeightScope& weights, const Kernels& kernels);
 
-  void forward_block(Index i, Index batch, Workspace& workspace, Rows tokens) const override;
   void block_attention(Index i, Index batch, const ConstRows& tokens, Workspace& workspace, Rows out) const override;
 
  private:
   void add_patches(const ConstRows& x, Workspace& workspace, Rows tokens) const override;
+  void run_block(Index i, Index batch, Workspace& workspace, Rows tokens) const override;
 
   PatchEmbed<typename WeightTraits<Weight>::BoundaryWeight> patch_embed_;
   std::deque<Block<Weight>> blocks_;  // made where they stay

@@ -49,6 +49,12 @@ BEIT_INLINE void AnyTrunk::embed(const ConstRows& x, Workspace& workspace, Rows 
     }
   });
   add_patches(x, workspace, tokens);
+  workspace.report("block", 0, config_.depth);
+}
+
+BEIT_INLINE void AnyTrunk::forward_block(Index i, Index batch, Workspace& workspace, Rows tokens) const {
+  run_block(i, batch, workspace, tokens);
+  workspace.report("block", i + 1, config_.depth);
 }
 
 BEIT_INLINE void AnyTrunk::norm(const ConstRows& tokens, Workspace& workspace, Rows out) const {
@@ -99,7 +105,7 @@ BEIT_COLD Trunk<Weight>::Trunk(TrunkConfig given, const WeightScope& weights, co
 }
 
 template <typename Weight>
-void Trunk<Weight>::forward_block(Index i, Index batch, Workspace& workspace, Rows tokens) const {
+void Trunk<Weight>::run_block(Index i, Index batch, Workspace& workspace, Rows tokens) const {
   blocks_[static_cast<std::size_t>(i)].forward(batch, workspace, tokens);
 }
 

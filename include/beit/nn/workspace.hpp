@@ -2,10 +2,13 @@
 #pragma once
 
 #include <cstddef>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include <beit/core/arena.hpp>
 #include <beit/core/matrix.hpp>
+#include <beit/core/progress.hpp>
 #include <beit/core/thread_pool.hpp>
 #include <beit/core/version.hpp>
 #include <beit/kernels/activations.hpp>
@@ -32,6 +35,16 @@ class Workspace {
   /// Memory for a task of executor().for_each, by the slot that for_each gives it.
   Arena& arena(Index slot) { return arenas_[static_cast<std::size_t>(slot)]; }
 
+  /// Sets the function that calls with this workspace report to; an empty one ends that. It is called after the patch
+  /// embedding, with 0 blocks done, and after each block of a model; in a tokenizer, for each image, after what comes
+  /// before the groups and after each group. After an exception of its own the workspace can be used again. It mustn't
+  /// use the workspace.
+  void on_progress(OnProgress callback) { on_progress_ = std::move(callback); }
+  /// Reports that `done` of `total` steps of the kind `what` are done.
+  void report(std::string_view what, Index done, Index total) const {
+    if (on_progress_) on_progress_({what, done, total});
+  }
+
   /// Memory that is valid for as long as the frame lives. Frames end in the opposite order of their beginning, as calls
   /// do.
   class [[nodiscard]] Frame : public Arena::Frame {
@@ -56,6 +69,7 @@ class Workspace {
   Executor executor_;
   Arena arena_;                // memory of frames
   std::vector<Arena> arenas_;  // (slots,): memory of tasks
+  OnProgress on_progress_;
 };
 
 /// Encodes the rows of `x`, on all threads, if they were staged. What reads activations begins with this, so that what
