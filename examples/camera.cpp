@@ -1,0 +1,82 @@
+// Names what a camera or a video shows. The picture never waits for the model: each time that an answer is there, the
+// newest frame goes to the model, on a thread of its own.
+// Usage: camera MODEL SOURCE [OUTPUT]. SOURCE is the number of a camera, such as 0, or a video; OUTPUT is a video to
+// write (.avi) instead of showing a window. Escape ends it.
+#include <chrono>
+#include <cstdint>
+#include <exception>
+#include <future>
+#include <iostream>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <opencv2/highgui.hpp>
+#include <opencv2/imgproc.hpp>
+#include <opencv2/videoio.hpp>
+
+#include <beit/beit.hpp>
+#include <beit/opencv.hpp>
+
+using Predictions = std::vector<beit::Prediction>;
+
+/// Writes the classes into a frame.
+void draw(const Predictions& best, cv::Mat& frame) {
+  int y = 0;
+  for (const auto& [index, label, score] : best) {
+    const std::string line = std::to_string(static_cast<int>(100 * score + 0.5f)) + " % " + label;
+    y += 22;
+    cv::putText(frame, line, {8, y}, cv::FONT_HERSHEY_SIMPLEX, 0.6, {0, 0, 0}, 4, cv::LINE_AA);
+    cv::putText(frame, line, {8, y}, cv::FONT_HERSHEY_SIMPLEX, 0.6, {255, 255, 255}, 1, cv::LINE_AA);
+  }
+}
+
+int main(int argc, char** argv) {
+  if (argc != 3 && argc != 4) {
+    std::cerr << "camera: wanted MODEL SOURCE [OUTPUT]\n";
+    return 2;
+  }
+  try {
+    const auto model = beit::load<std::int8_t>(argv[1]);
+    beit::Workspace workspace;
+    const std::string source = argv[2], output = argc == 4 ? argv[3] : "";
+    const bool is_camera = source.find_first_not_of("0123456789") == source.npos;
+    cv::VideoCapture capture = is_camera ? cv::VideoCapture(std::stoi(source)) : cv::VideoCapture(source);
+    if (!capture.isOpened()) throw beit::FileError(source + ": OpenCV can't open it");
+    const double rate = capture.get(cv::CAP_PROP_FPS) > 0 ? capture.get(cv::CAP_PROP_FPS) : 30;
+    cv::VideoWriter writer;
+
+    const auto classify = [&](const cv::Mat& frame) { return beit::classify(model, beit::view(frame), 5, workspace); };
+    std::future<Predictions> answer;
+    Predictions best;
+    int asked = 0;  // the number of the frame that the model looks at
+    const auto start = std::chrono::steady_clock::now();
+    cv::Mat frame;
+    for (int number = 0; capture.read(frame); ++number) {
+      if (answer.valid() && answer.wait_for(std::chrono::seconds(0)) == std::future_status::ready) {
+        best = answer.get();
+        std::cout << "frame " << asked << ": " << 100 * best[0].score << " % " << best[0].label << '\n';
+      }
+      if (!answer.valid()) {
+        asked = number;
+        answer = std::async(std::launch::async, classify, frame.clone());
+      }
+      draw(best, frame);
+      if (output.empty()) {
+        cv::imshow("beit", frame);
+        if (cv::waitKey(1) == 27) break;
+      } else {
+        const auto codec = cv::VideoWriter::fourcc('M', 'J', 'P', 'G');
+        if (number == 0 && !writer.open(output, codec, rate, frame.size())) {
+          throw beit::FileError(output + ": OpenCV can't write it");
+        }
+        writer.write(frame);
+      }
+      // A file is read as fast as it is meant to be seen; a camera waits by itself.
+      if (!is_camera) std::this_thread::sleep_until(start + std::chrono::duration<double>((number + 1) / rate));
+    }
+  } catch (const std::exception& error) {
+    std::cerr << "camera: " << error.what() << '\n';
+    return 1;
+  }
+}
