@@ -4,7 +4,6 @@
 #include <charconv>
 #include <cstddef>
 #include <filesystem>
-#include <map>
 #include <optional>
 #include <span>
 #include <stdexcept>
@@ -15,13 +14,13 @@
 #include <CLI/CLI.hpp>
 
 #include <beit/beit.hpp>
-#include <beit/image/formats.hpp>
 
 #include "attention_picture.hpp"
 #include "inputs/finite.hpp"
 #include "inputs/sources.hpp"
 #include "paths.hpp"
 #include "pca.hpp"
+#include "per_image_output.hpp"
 #include "picture_file.hpp"
 #include "program.hpp"
 
@@ -31,17 +30,14 @@ using beit::Index;
 
 struct Options : programs::Options {
   std::string image;  // the one that is being drawn
-  std::string output;
-  std::string npy;
+  programs::PerImageOutput output{"--output", ".png", programs::OutputKind::png};
+  programs::PerImageOutput npy{"--npy", ".npy", programs::OutputKind::array};
   std::optional<std::pair<Index, Index>> patch;  // row, column
   Index block = -1;
   std::optional<Index> head;
   bool rollout = false;
   bool pca = false;
   Index size = 896;
-
-  /// Whether --output is one picture, not a folder for pictures.
-  bool one_picture() const { return programs::path_of(output).extension() == ".png"; }
 };
 
 /// Parses "3,5" as {3, 5}. Returns nothing for any other text.
@@ -113,13 +109,13 @@ programs::AttentionPicture attention_picture(const beit::AnyBeit& model, const b
     map = programs::attention_rollout(weights);
     what = "Attention rollout";
     where = "through " + programs::counted(config.depth, "block");
-    write_npy(options.npy, beit::Matrix(map.cast<float>().eval()), {tokens});
+    write_npy(options.npy.name, beit::Matrix(map.cast<float>().eval()), {tokens});
   } else {
     map = options.head ? Eigen::MatrixXd(weights[0].map().middleRows(*options.head * tokens, tokens).cast<double>())
                        : programs::mean_of_heads(weights[0]);
     what = "Attention";
     where = block_text(options, config);
-    write_npy(options.npy, weights[0], {tokens, tokens});
+    write_npy(options.npy.name, weights[0], {tokens, tokens});
   }
 
   Index token = 0;
@@ -153,7 +149,7 @@ programs::AttentionPicture pca_picture(const beit::AnyBeit& model, const beit::M
   programs::require_finite(options.image, numbers_of(features.intermediates[0]));
   const programs::PrincipalComponents components = programs::principal_components(features.intermediates[0], 3);
   const beit::Matrix scores(beit::RowMajorMatrix(components.scores.cast<float>()));
-  write_npy(options.npy, scores, {config.grid().width, 3});
+  write_npy(options.npy.name, scores, {config.grid().width, 3});
 
   const beit::Image image = programs::what_the_model_sees(x.data(), config.preprocessing, options.size);
   programs::AttentionPicture picture(image,
@@ -176,53 +172,17 @@ struct Task {
   std::filesystem::path npy;  // empty for none
 };
 
-/// The absolute path of an image.
-std::filesystem::path path_of(const programs::Item& image) {
-  return std::filesystem::absolute(programs::path_of(image.path)).lexically_normal();
-}
-
-/// The innermost folder that contains all images.
-std::filesystem::path common_folder(const std::vector<programs::Item>& images) {
-  std::filesystem::path common = path_of(images.front()).parent_path();
-  for (const programs::Item& image : images) {
-    const std::filesystem::path path = path_of(image);
-    const auto end = std::mismatch(common.begin(), common.end(), path.begin(), path.end()).first;
-    std::filesystem::path shared;
-    for (auto part = common.begin(); part != end; ++part) shared /= *part;
-    common = shared;
-  }
-  return common;
-}
-
-/// Says what to write for each image. In a folder for pictures, they have the names that the images have below the
-/// folder that contains all of them. Throws ArgumentError if there are several images and one picture, if two images
-/// would have one picture, or if a picture would replace an image or somebody else's file.
+/// Says what to write for each image. Throws ArgumentError as files_for does, or if a file would replace an image or
+/// somebody else's file.
 std::vector<Task> tasks_of(const Options& options, const std::vector<programs::Item>& images) {
-  const std::filesystem::path output = programs::path_of(options.output), npy = programs::path_of(options.npy);
+  const std::vector<std::filesystem::path> pictures = programs::files_for(options.output, images);
+  const std::vector<std::filesystem::path> arrays = programs::files_for(options.npy, images);
   std::vector<Task> tasks;
-  if (options.one_picture() && images.size() == 1) {
-    tasks.push_back({images.front(), output, npy});
-  } else if (options.one_picture()) {
-    throw beit::ArgumentError("--output: found '" + options.output + "' and " + std::to_string(images.size()) +
-                              " images, wanted a folder for their pictures, a name without .png");
-  } else {
-    const std::filesystem::path common = common_folder(images);
-    std::map<std::filesystem::path, std::string> image_of;
-    for (const programs::Item& image : images) {
-      std::filesystem::path name = path_of(image).lexically_relative(common).replace_extension(".png");
-      const std::filesystem::path picture = output / name;
-      const auto [found, is_new] = image_of.emplace(picture, image.path);
-      if (!is_new) {
-        throw beit::ArgumentError("--output: found one picture, " + programs::name_of(picture) + ", for " +
-                                  found->second + " and " + image.path + ", wanted images of different names");
-      }
-      tasks.push_back({image, picture, npy.empty() ? npy : npy / name.replace_extension(".npy")});
-    }
-  }
   std::vector<programs::OutputName> outputs;
-  for (const Task& task : tasks) {
-    outputs.push_back({"--output", task.picture, programs::OutputKind::png});
-    outputs.push_back({"--npy", task.npy, programs::OutputKind::array});
+  for (std::size_t i = 0; i < images.size(); ++i) {
+    tasks.push_back({images[i], pictures[i], arrays[i]});
+    outputs.push_back(options.output.named(pictures[i]));
+    outputs.push_back(options.npy.named(arrays[i]));
   }
   programs::check_outputs(options, outputs);
   return tasks;
@@ -230,10 +190,8 @@ std::vector<Task> tasks_of(const Options& options, const std::vector<programs::I
 
 /// Opens the picture's file, and makes the folders for it and for the numbers if the pictures have a folder.
 beit::AtomicFile open(const Options& options, const Task& task) {
-  if (!options.one_picture()) {
-    std::filesystem::create_directories(task.picture.parent_path());
-    if (!task.npy.empty()) std::filesystem::create_directories(task.npy.parent_path());
-  }
+  programs::make_folder(options.output, task.picture);
+  programs::make_folder(options.npy, task.npy);
   return beit::AtomicFile(task.picture);
 }
 
@@ -242,7 +200,7 @@ programs::TextPicture draw(const beit::AnyBeit& model, const Task& task, const O
                            programs::Timings& timings, beit::Workspace& workspace) {
   Options own = options;
   own.image = task.image.path;
-  own.npy = programs::name_of(task.npy);
+  own.npy.name = programs::name_of(task.npy);
   const beit::Image image =
       programs::timed(timings.decoding, [&] { return beit::read_image(programs::path_of(own.image), options.decode); });
   const beit::Matrix x = programs::timed(
@@ -298,7 +256,8 @@ int draw_images(const CLI::App& app, const Options& options) {
   }
   progress.clear();
   programs::print_timings(app, options, timings);
-  programs::print_summary(app, options, {options.output, options.npy}, outcome.done, programs::seconds_since_start());
+  programs::print_summary(app, options, {options.output.name, options.npy.name}, outcome.done,
+                          programs::seconds_since_start());
   return outcome.status(options.strict);
 }
 
@@ -320,7 +279,7 @@ void add_own_options(CLI::App& app, Options& options) {
       "The picture shows the image as the model sees it (resized and cropped) and, beside it, how much of its "
       "attention\n"
       "a token pays to each patch. All of its attention is 100 %.");
-  app.add_option("-o,--output", options.output,
+  app.add_option("-o,--output", options.output.name,
                  "Picture to write for one image; any name without .png: a folder for a picture of each\n"
                  "image, with the names of the images")
       ->option_text("OUT.png|OUT")
@@ -340,7 +299,7 @@ void add_own_options(CLI::App& app, Options& options) {
   app.add_option("--size", options.size, "Length of the image's longer side in the picture, in pixels [896]")
       ->option_text("N")
       ->check(CLI::Range(160, 4096));
-  app.add_option("--npy", options.npy,
+  app.add_option("--npy", options.npy.name,
                  "Also write the numbers as float32: attention (heads, N, N), one row per query with the\n"
                  "class token first; rollout (N, N); components (rows, columns, 3); if --output is a\n"
                  "folder, this is one as well")
@@ -350,16 +309,10 @@ void add_own_options(CLI::App& app, Options& options) {
   app.remove_option(app.get_option("--batch-size"));
   options.batch_size = 1;
   app.callback([&options, block] {
-    const bool one = options.one_picture();
-    if (options.output.empty() || (!one && beit::is_image_name(programs::path_of(options.output)))) {
-      throw CLI::ValidationError("--output: found '" + options.output + "', wanted a name in .png, or a folder");
-    }
-    if (one && options.images.size() > 1) {
-      throw CLI::ValidationError("--output: found '" + options.output + "' and several images, wanted a folder");
-    }
-    if (!options.npy.empty() && one != (programs::path_of(options.npy).extension() == ".npy")) {
-      throw CLI::ValidationError("--npy: found '" + options.npy + "', wanted a " +
-                                 (one ? "name in .npy" : "folder, as --output is"));
+    programs::require_name(options.output, options.images);
+    if (options.npy.is_given() && options.npy.is_file() != options.output.is_file()) {
+      throw CLI::ValidationError("--npy: found '" + options.npy.name + "', wanted a " +
+                                 (options.output.is_file() ? "name in .npy" : "folder, as --output is"));
     }
     if (options.rollout && (*block || options.head)) {
       throw CLI::ValidationError("--rollout uses all blocks and heads: found it together with --block or --head");

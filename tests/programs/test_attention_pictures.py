@@ -298,9 +298,9 @@ def test_names_of_many_pictures_are_checked_first(image, tmp_path):
     before = image.read_bytes()
     common = ["--model", MODEL, "--size", 160]
     line, = run(*common, tmp_path, "-o", tmp_path / "out.png", status=1)
-    assert "2 images, wanted a folder for their pictures" in line
+    assert "2 images, wanted a folder for their files" in line
     line, = run(*common, image, other, "-o", tmp_path / "out", status=1)
-    assert "found one picture, " in line and str(image) in line and str(other) in line
+    assert "found one file, " in line and str(image) in line and str(other) in line
     line, = run(*common, image, "-o", tmp_path, status=1)
     assert "image.png, which is an input too" in line and image.read_bytes() == before
     for options in (["-o", "x.png", "--npy", "y"], ["-o", "x", "--npy", "y.npy"]):
