@@ -119,12 +119,13 @@ TEST_F(GoldenWeightsTest, UnexpectedTensors) {
   EXPECT_EQ(message_of<WeightError>([&] { reader_.finish(); }), name_ + ": 1 unexpected tensor: bool (3,)");
 }
 
-TEST(WeightsTest, FinishNamesFiveAndAllowsThePositionIndex) {
+TEST(WeightsTest, FinishNamesFiveAndAllowsBuffers) {
   std::string header = "{";
   for (const char name : {'a', 'b', 'c', 'd', 'e', 'f', 'g'}) {
     header.append("\"").append(1, name).append(R"(":{"dtype":"F32","shape":[0],"data_offsets":[0,0]},)");
   }
-  header += R"("blocks.0.attn.relative_position_index":{"dtype":"I64","shape":[0],"data_offsets":[0,0]}})";
+  header += R"("blocks.0.attn.relative_position_index":{"dtype":"I64","shape":[0],"data_offsets":[0,0]},)";
+  header += R"("bn.num_batches_tracked":{"dtype":"I64","shape":[0],"data_offsets":[0,0]}})";
   const std::string text = safetensors_text(header);
   const SafeTensors file = SafeTensors::from_memory(as_bytes(text), "m");
   const WeightReader reader(file);

@@ -87,9 +87,10 @@ TEST_P(GemmShapes, AgreeWithDoubleLoop) {
       const Owned x(*kernel.layout, a, segments, rows, k);
       const auto packed = pack(kernel, w, n, k);
       const std::vector<double> products = sums(kernel, precision);
-      for (const Variant& c : {Variant{Epilogue::bias, true, false}, Variant{Epilogue::bias, false, false},
-                               Variant{Epilogue::bias_gelu, true, false}, Variant{Epilogue::bias_residual, true, true},
-                               Variant{Epilogue::bias_residual, true, false}}) {
+      for (const Variant& c :
+           {Variant{Epilogue::bias, true, false}, Variant{Epilogue::bias, false, false},
+            Variant{Epilogue::bias_gelu, true, false}, Variant{Epilogue::bias_relu, true, false},
+            Variant{Epilogue::bias_residual, true, true}, Variant{Epilogue::bias_residual, true, false}}) {
         std::vector<float> out = before;
         run_blocks(kernel, GemmCall{.a = &x.view,
                                     .packed = packed.data(),
@@ -109,6 +110,7 @@ TEST_P(GemmShapes, AgreeWithDoubleLoop) {
           }
           double wanted = products[static_cast<std::size_t>(i * n + column)] + (c.bias ? bias[j] : 0.0f);
           if (c.epilogue == Epilogue::bias_gelu) wanted = reference::gelu(wanted);
+          if (c.epilogue == Epilogue::bias_relu) wanted = std::max(wanted, 0.0);
           if (c.epilogue == Epilogue::bias_residual) wanted = before[index] + (c.scale ? scale[j] : 1.0f) * wanted;
           ASSERT_NEAR(out[index], wanted, tolerance_of(kernel) * (1 + std::abs(wanted))) << i << ", " << column;
         }

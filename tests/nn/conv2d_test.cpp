@@ -3,13 +3,17 @@
 
 #include <algorithm>
 #include <beit/nn/conv2d.hpp>
+#include <span>
+#include <string>
 #include <vector>
 
+#include "../levels.hpp"
 #include "../random_weights.hpp"
 #include "reference.hpp"
 
 namespace beit_test::conv2d_test {
 
+using beit::Conv2dArguments;
 using beit::Index;
 using beit::Matrix;
 using beit::Size;
@@ -17,66 +21,118 @@ using beit::Size;
 const RandomWeights weights(7);
 
 struct Case {
-  Size size;
-  Index inputs, outputs, kernel;
-  bool relu = false;
+  Size size;  // of x, after its upsampling
+  Conv2dArguments arguments;
+  bool relu = false;  // before
   Index upsampling = 1;
 };
 
-/// Computes y (H*W, outputs) by the definition.
+const Case cases[] = {
+    {{5, 7}, {.outputs = 8, .inputs = 3, .kernel = 7, .padding = 3}},
+    {{1, 1}, {.outputs = 5, .inputs = 4, .kernel = 3, .padding = 1}},
+    {{6, 4}, {.outputs = 3, .inputs = 5, .kernel = 1}, true},
+    {{40, 30}, {.outputs = 33, .inputs = 16, .kernel = 3, .padding = 1}, true},
+    {{4, 6}, {.outputs = 10, .inputs = 7, .kernel = 3, .padding = 1}, true, 2},
+    {{8, 2}, {.outputs = 4, .inputs = 9, .kernel = 1}, false, 2},
+    {{2, 400}, {.outputs = 2, .inputs = 300, .kernel = 3, .padding = 1}},  // a line has more pixels than a band should
+    {{9, 11}, {.outputs = 6, .inputs = 5, .kernel = 3, .relu = true}},
+    {{9, 12}, {.outputs = 6, .inputs = 5, .kernel = 3, .stride = 2, .padding = 1, .bias = ""}},
+    {{7, 10}, {.outputs = 7, .inputs = 6, .kernel = 2, .stride = 3, .padding = 2, .relu = true}},
+    {{6, 7}, {.outputs = 4, .inputs = 3, .kernel = 1, .stride = 2, .relu = true}},
+    {{5, 4}, {.outputs = 4, .inputs = 3, .kernel = 1, .padding = 1}},
+    {{16, 16}, {.outputs = 9, .inputs = 3, .kernel = 4, .stride = 4}},
+};
+
+/// Computes y (H'*W', outputs) by the definition.
 reference::Doubles convolution(const Matrix& x, const Case& c) {
   const reference::Doubles in = reference::upsampled(reference::doubles(x), c.size, c.upsampling);
-  return reference::convolution(c.relu ? reference::relu(in) : in, c.size, weights.root().scope("c"), c.outputs,
-                                c.kernel);
+  return reference::convolution(c.relu ? reference::relu(in) : in, c.size, weights.root().scope("c"), c.arguments);
+}
+
+/// The columns in the middle of a matrix, as a feature map in a wider one.
+beit::FeatureMap middle(Matrix& wide, Index channels, Size size) {
+  return beit::FeatureMap{wide.map(), size}.slice((wide.cols() - channels) / 2, channels);
 }
 
 template <typename Weight>
-void agrees(double tolerance) {
-  for (const Case& c :
-       {Case{{5, 7}, 3, 8, 7}, Case{{1, 1}, 4, 5, 3}, Case{{6, 4}, 5, 3, 1, true}, Case{{40, 30}, 16, 33, 3, true},
-        Case{{4, 6}, 7, 10, 3, true, 2}, Case{{8, 2}, 9, 4, 1, false, 2},
-        Case{{2, 400}, 300, 2, 3}}) {  // a row has more pixels than a band should
-    const beit::Conv2d<Weight> convolve(beit::default_kernels(), weights.root().scope("c"), c.outputs, c.inputs,
-                                        c.kernel);
-    const Matrix x = numbers(weights, "x", c.size.area() / c.upsampling / c.upsampling, c.inputs);
-    const Matrix scale = numbers(weights, "scale", 1, c.outputs),
-                 before = numbers(weights, "before", c.size.area(), c.outputs);
+void agrees(beit::Isa isa, double tolerance) {
+  for (const Case& c : cases) {
+    const beit::Conv2d<Weight> convolve(beit::kernels::kernels_of(isa), weights.root().scope("c"), c.arguments);
+    const Size before{c.size.height / c.upsampling, c.size.width / c.upsampling}, after = convolve.output_size(c.size);
+    const Matrix x = numbers(weights, "x", before.area(), c.arguments.inputs);
+    Matrix wide_x(x.rows(), x.cols() + 2);
+    wide_x.map().setConstant(1e6f);
+    middle(wide_x, x.cols(), before).pixels = x.map();
+    const Index outputs = c.arguments.outputs;
+    const Matrix scale = numbers(weights, "scale", 1, outputs), old = numbers(weights, "old", after.area(), outputs);
     const reference::Doubles wanted = convolution(x, c);
     for (const int threads : {1, 3}) {
       beit::ThreadPool pool(threads);
       beit::Workspace workspace(pool);
-      Matrix plain(c.size.area(), c.outputs), residual = before;
+      Matrix wide(after.area(), outputs + 4);
+      wide.map().setConstant(5.0f);
       const typename beit::Conv2d<Weight>::Input input{.relu = c.relu, .upsampling = c.upsampling};
-      convolve.forward(x, c.size, input, workspace, plain);
-      convolve.forward_residual(x, c.size, input, scale.data(), workspace, residual);
-      for (Index i = 0; i < plain.size(); ++i) {
-        const double y = wanted.data()[i];
-        ASSERT_NEAR(plain.data()[i], y, tolerance) << c.kernel << "x" << c.kernel << ", element " << i;
-        ASSERT_NEAR(residual.data()[i], before.data()[i] + scale.data()[i % c.outputs] * y, tolerance);
+      beit::FeatureMap plain = middle(wide, outputs, after);
+      convolve.forward(middle(wide_x, x.cols(), before), input, workspace, plain);
+      ASSERT_EQ(wanted.rows(), after.area());
+      for (Index i = 0; i < wanted.rows(); ++i) {
+        for (Index j = 0; j < outputs; ++j) {
+          ASSERT_NEAR(plain.pixels(i, j), wanted(i, j), tolerance)
+              << "kernel " << c.arguments.kernel << ", stride " << c.arguments.stride << ", " << i << ' ' << j;
+        }
+        ASSERT_EQ(wide(i, 1), 5.0f);
+        ASSERT_EQ(wide(i, outputs + 2), 5.0f);
+      }
+      if (c.arguments.relu) continue;
+      Matrix residual = old;
+      convolve.forward_residual({x, before}, input, scale.data(), workspace, {residual, after});
+      for (Index i = 0; i < residual.size(); ++i) {
+        const float s = scale.data()[i % outputs];
+        ASSERT_NEAR(residual.data()[i], old.data()[i] + s * wanted.data()[i], tolerance);
       }
     }
   }
 }
 
-TEST(Conv2d, IsTheDefinition) { agrees<float>(2e-6); }
-// The tolerances are for sums of products of about 0.2 and 1 / sqrt(inputs), each rounded to 8 bits, or to 127 steps of
-// the largest.
-TEST(Conv2d, IsTheDefinitionInBfloat16) { agrees<Eigen::bfloat16>(6e-3); }
-TEST(Conv2d, IsTheDefinitionInInt8) { agrees<std::int8_t>(2e-2); }
+class Conv2d : public testing::TestWithParam<beit::Isa> {};
 
-TEST(Conv2d, SameBitsForAnyNumberOfThreads) {
+TEST_P(Conv2d, IsTheDefinition) { agrees<float>(GetParam(), 2e-6); }
+// The tolerances are for sums of products of about 0.2 and 1 / sqrt(inputs), each rounded to 8 bits, or to 127 steps of
+// the largest; AMX multiplies two parts for float-fast.
+TEST_P(Conv2d, IsTheDefinitionInFloatFast) { agrees<beit::FloatFast>(GetParam(), 4e-5); }
+TEST_P(Conv2d, IsTheDefinitionInBfloat16) { agrees<Eigen::bfloat16>(GetParam(), 6e-3); }
+TEST_P(Conv2d, IsTheDefinitionInInt8) { agrees<std::int8_t>(GetParam(), 2e-2); }
+
+INSTANTIATE_TEST_SUITE_P(, Conv2d, testing::ValuesIn(available_levels()), level_name);
+
+TEST(Conv2dBands, SameBitsForAnyNumberOfThreads) {
   const Size size{33, 21};
-  const beit::Conv2d<float> convolve(beit::default_kernels(), weights.root().scope("c"), 40, 24, 3);
+  const beit::Conv2d<float> convolve(beit::default_kernels(), weights.root().scope("c"),
+                                     {.outputs = 40, .inputs = 24, .kernel = 3, .padding = 1});
   const Matrix x = numbers(weights, "x", size.area(), 24);
   Matrix alone(size.area(), 40), together(size.area(), 40);
   beit::ThreadPool one(1), many(5);
   beit::Workspace workspace(one), shared(many);
-  convolve.forward(x, size, {.relu = true}, workspace, alone);
-  convolve.forward(x, size, {.relu = true}, shared, together);
+  convolve.forward({x, size}, {.relu = true}, workspace, {alone, size});
+  convolve.forward({x, size}, {.relu = true}, shared, {together, size});
   EXPECT_EQ(alone.map(), together.map());
 }
 
-TEST(Conv2d, RefusesAnotherShape) {
+TEST(Conv2dBands, ReadsLinesThatAreMadeWhenTheyAreNeeded) {
+  const Size size{30, 17};
+  const beit::Conv2d<float> convolve(beit::default_kernels(), weights.root().scope("c"),
+                                     {.outputs = 12, .inputs = 10, .kernel = 3, .padding = 1, .relu = true});
+  const Matrix x = numbers(weights, "x", size.area(), 10);
+  Matrix whole(size.area(), 12), by_lines(size.area(), 12);
+  beit::ThreadPool pool(2);
+  beit::Workspace workspace(pool);
+  convolve.forward({x, size}, workspace, {whole, size});
+  convolve.forward_lines(size, [&](Index y, float* line) { std::copy_n(x.row(y * size.width), size.width * 10, line); },
+                         workspace, {by_lines, size});
+  EXPECT_EQ(whole.map(), by_lines.map());
+}
+
+TEST(Conv2dShapes, RefusesAnotherShape) {
   class Short final : public beit::WeightSource {
    public:
     bool has(const std::string&) const override { return true; }
@@ -86,7 +142,8 @@ TEST(Conv2d, RefusesAnotherShape) {
     }
   };
   const Short source;
-  EXPECT_THROW(beit::Conv2d<float>(beit::default_kernels(), source.root(), 2, 3, 3), beit::WeightError);
+  EXPECT_THROW(beit::Conv2d<float>(beit::default_kernels(), source.root(), {.outputs = 2, .inputs = 3, .kernel = 3}),
+               beit::WeightError);
 }
 
 }  // namespace beit_test::conv2d_test

@@ -22,12 +22,17 @@ Doubles block(const Doubles& x, Size size, const beit::WeightScope& weights, Ind
               double scale) {
   const beit::WeightScope path = weights.scope("res_path");
   Doubles hidden = x;
-  hidden = reference::convolution(reference::relu(hidden), size, path.scope("conv_1"), outputs / 4, kernels.conv_1);
-  hidden = reference::convolution(reference::relu(hidden), size, path.scope("conv_2"), outputs / 4, kernels.conv_2);
-  hidden = reference::convolution(reference::relu(hidden), size, path.scope("conv_3"), outputs / 4, kernels.conv_3);
-  hidden = reference::convolution(reference::relu(hidden), size, path.scope("conv_4"), outputs, kernels.conv_4);
-  const bool widens = x.cols() != outputs;
-  return (widens ? reference::convolution(x, size, weights.scope("id_path"), outputs, 1) : x) + scale * hidden;
+  const auto convolve = [&](const char* name, Index channels, Index kernel) {
+    hidden = reference::convolution(reference::relu(hidden), size, path.scope(name),
+                                    beit::dall_e_conv2d(channels, hidden.cols(), kernel));
+  };
+  convolve("conv_1", outputs / 4, kernels.conv_1);
+  convolve("conv_2", outputs / 4, kernels.conv_2);
+  convolve("conv_3", outputs / 4, kernels.conv_3);
+  convolve("conv_4", outputs, kernels.conv_4);
+  if (x.cols() == outputs) return x + scale * hidden;
+  return reference::convolution(x, size, weights.scope("id_path"), beit::dall_e_conv2d(outputs, x.cols(), 1)) +
+         scale * hidden;
 }
 
 TEST(DvaeBlock, AgreesWithItsDefinition) {
@@ -41,13 +46,14 @@ TEST(DvaeBlock, AgreesWithItsDefinition) {
                         Case{{6, 4}, 12, 8, 2, Block::decoder}, Case{{3, 3}, 8, 8, 1, Block::decoder}}) {
     const Block tested(beit::default_kernels(), weights.root().scope("block"), c.inputs, c.outputs, c.kernels, 0.3f);
     EXPECT_EQ(tested.outputs(), c.outputs);
-    const Matrix x = numbers(weights, "x", c.size.area() / c.upsampling / c.upsampling, c.inputs);
+    const Size before{c.size.height / c.upsampling, c.size.width / c.upsampling};
+    const Matrix x = numbers(weights, "x", before.area(), c.inputs);
     const Doubles wanted = block(reference::upsampled(reference::doubles(x), c.size, c.upsampling), c.size,
                                  weights.root().scope("block"), c.outputs, c.kernels, static_cast<double>(0.3f));
     beit::ThreadPool pool(2);
     beit::Workspace workspace(pool);
     Matrix out(c.size.area(), c.outputs);
-    tested.forward(x, c.size, c.upsampling, workspace, out);
+    tested.forward({x, before}, c.upsampling, workspace, {out, c.size});
     EXPECT_LE(reference::difference(out, wanted), 2e-6);
   }
 }
@@ -57,8 +63,8 @@ TEST(DvaeBlock, WorksInPlace) {
   const Block tested(beit::default_kernels(), weights.root().scope("block"), 8, 8, Block::encoder, 1.0f);
   Matrix x = numbers(weights, "x", 20, 8), out(20, 8);
   beit::Workspace workspace;
-  tested.forward(x, {4, 5}, 1, workspace, out);
-  tested.forward(x, {4, 5}, 1, workspace, x);
+  tested.forward({x, {4, 5}}, 1, workspace, {out, {4, 5}});
+  tested.forward({x, {4, 5}}, 1, workspace, {x, {4, 5}});
   EXPECT_EQ(x.map(), out.map());
 }
 

@@ -1,12 +1,14 @@
 // The parts of a block as loops in double precision; matrices are (rows, columns).
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 
 #include <Eigen/Core>
 
 #include <beit/core/matrix.hpp>
 #include <beit/io/weights.hpp>
+#include <beit/nn/conv2d.hpp>
 
 #include "../timm_index.hpp"
 
@@ -73,27 +75,30 @@ inline Doubles attention(const Doubles& qkv, Index heads, const Doubles& table, 
   return out;
 }
 
-/// The convolution of dall_e.utils.Conv2d by its definition, "w" and "b" under `weights`: x (H*W, inputs) -> (H*W,
-/// outputs), for an odd kernel and zeros around x.
-inline Doubles convolution(const Doubles& x, beit::Size size, const beit::WeightScope& weights, Index outputs,
-                           Index kernel) {
-  const Index inputs = x.cols();
-  const auto w = weights.get("w", {outputs, inputs, kernel, kernel}), b = weights.get("b", {outputs});
-  Doubles y(size.area(), outputs);
-  for (Index row = 0; row < size.height; ++row) {
-    for (Index column = 0; column < size.width; ++column) {
-      for (Index out = 0; out < outputs; ++out) {
-        double sum = b[out];
-        for (Index i = 0; i < inputs; ++i) {
-          for (Index ky = 0; ky < kernel; ++ky) {
-            for (Index kx = 0; kx < kernel; ++kx) {
-              const Index from_row = row + ky - kernel / 2, from_column = column + kx - kernel / 2;
+/// torch.nn.Conv2d by its definition: x (H*W, inputs) of this size -> (H'*W', outputs); without a bias if its name is
+/// empty.
+inline Doubles convolution(const Doubles& x, beit::Size size, const beit::WeightScope& weights,
+                           const beit::Conv2dArguments& c) {
+  const auto w = weights.get(c.weight, {c.outputs, c.inputs, c.kernel, c.kernel});
+  const auto b = c.bias.empty() ? beit::AlignedBuffer<float>() : weights.get(c.bias, {c.outputs});
+  const Index height = (size.height + 2 * c.padding - c.kernel) / c.stride + 1;
+  const Index width = (size.width + 2 * c.padding - c.kernel) / c.stride + 1;
+  Doubles y(height * width, c.outputs);
+  for (Index row = 0; row < height; ++row) {
+    for (Index column = 0; column < width; ++column) {
+      for (Index out = 0; out < c.outputs; ++out) {
+        double sum = c.bias.empty() ? 0.0f : b[out];
+        for (Index i = 0; i < c.inputs; ++i) {
+          for (Index ky = 0; ky < c.kernel; ++ky) {
+            for (Index kx = 0; kx < c.kernel; ++kx) {
+              const Index from_row = row * c.stride + ky - c.padding, from_column = column * c.stride + kx - c.padding;
               if (from_row < 0 || from_column < 0 || from_row >= size.height || from_column >= size.width) continue;
-              sum += x(from_row * size.width + from_column, i) * w[((out * inputs + i) * kernel + ky) * kernel + kx];
+              sum +=
+                  x(from_row * size.width + from_column, i) * w[((out * c.inputs + i) * c.kernel + ky) * c.kernel + kx];
             }
           }
         }
-        y(row * size.width + column, out) = sum;
+        y(row * width + column, out) = c.relu ? std::max(sum, 0.0) : sum;
       }
     }
   }

@@ -111,8 +111,9 @@ class WeightReader final : public WeightSource {
     used_.insert(name);
   }
 
-  /// Throws WeightError, which names the first 5, if the file holds tensors that were never read. Names that end in
-  /// `relative_position_index` don't count: older checkpoints carry that buffer, which follows from the image size.
+  /// Throws WeightError, which names the first 5, if the file holds tensors that were never read. Two buffers of torch
+  /// don't count: `relative_position_index`, which follows from the image size, and a batch norm's
+  /// `num_batches_tracked`, which only training reads.
   BEIT_COLD void finish() const {
     constexpr std::size_t shown = 5;
     std::size_t unexpected = 0;
@@ -120,7 +121,10 @@ class WeightReader final : public WeightSource {
     std::unique_lock lock(mutex_);
     for (const SafeTensors& file : shards_) {
       for (const auto& [name, tensor] : file.tensors()) {
-        if (used_.contains(name) || name.ends_with("relative_position_index")) continue;
+        if (used_.contains(name) || name.ends_with("relative_position_index") ||
+            name.ends_with("num_batches_tracked")) {
+          continue;
+        }
         if (unexpected < shown) {
           detail::append_item(names, detail::concat({detail::printable(name), " ", shape_text(tensor.shape)}));
         }

@@ -127,6 +127,9 @@ struct Portable {
           case Epilogue::bias_gelu:
             to[j] = gelu(y);
             break;
+          case Epilogue::bias_relu:
+            to[j] = std::max(y, 0.0f);
+            break;
           case Epilogue::bias_residual:
             to[j] += scale == nullptr ? y : scale[j] * y;
             break;

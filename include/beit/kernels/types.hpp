@@ -22,6 +22,7 @@ enum class Epilogue {
   bias,           ///< out = x + bias
   bias_gelu,      ///< out = gelu(x + bias), the form with erf; within 1e-4 if the result is then rounded to bfloat16 or
                   ///< int8
+  bias_relu,      ///< out = max(x + bias, 0)
   bias_residual,  ///< out += scale * (x + bias), for layer scale and the residual
 };
 

@@ -20,6 +20,7 @@
 #include <beit/model/dvae_groups.hpp>
 #include <beit/nn/conv2d.hpp>
 #include <beit/nn/dvae_block.hpp>
+#include <beit/nn/feature_map.hpp>
 #include <beit/nn/workspace.hpp>
 
 namespace beit::inline BEIT_ABI {
@@ -33,7 +34,7 @@ class DvaeDecoder {
   DvaeDecoder(DvaeConfig config, const WeightScope& weights, const Kernels& kernels = default_kernels())
       : config_(detail::checked(config)),
         embeddings_(read_embeddings(weights.scope("blocks").scope("input"), config)),
-        output_(kernels, weights.scope("blocks").scope("output").scope("conv"), 6, config.n_hid, 1) {
+        output_(kernels, weights.scope("blocks").scope("output").scope("conv"), dall_e_conv2d(6, config.n_hid, 1)) {
     std::vector<Index> widths = config.widths();
     std::reverse(widths.begin(), widths.end());
     groups_ = detail::read_dvae_groups<Weight>(kernels, weights.scope("blocks"), config, config.n_init, widths,
@@ -54,7 +55,9 @@ class DvaeDecoder {
     Workspace::Frame frame(workspace);
     Size size = grid;
     Index channels = config_.n_init;
-    const auto rows = [&](float* data, Index width) { return Eigen::Map<RowMajorMatrix>(data, size.area(), width); };
+    const auto map = [&](float* data) {
+      return FeatureMap{Eigen::Map<RowMajorMatrix>(data, size.area(), channels), size};
+    };
     float* x = frame.floats(size.area() *
                             channels);  // (H*W, channels), with more pixels and fewer channels from group to group
     for (std::size_t i = 0; i < tokens.size(); ++i) {
@@ -64,16 +67,16 @@ class DvaeDecoder {
     for (std::size_t i = 0; i < groups_.size(); ++i) {
       for (std::size_t j = 0; j < groups_[i].size(); ++j) {
         const DvaeBlock<Weight>& block = groups_[i][j];
-        const ConstRows in = rows(x, channels);
+        const FeatureMap in = map(x);
         const Index upsampling = i > 0 && j == 0 ? 2 : 1;
         size = {size.height * upsampling, size.width * upsampling};
         if (block.outputs() != channels || upsampling > 1) x = frame.floats(size.area() * block.outputs());
         channels = block.outputs();
-        block.forward(in, size, upsampling, workspace, rows(x, channels));
+        block.forward(in, upsampling, workspace, map(x));
       }
       workspace.report("group", static_cast<Index>(i) + 1, std::ssize(groups_));
     }
-    output_.forward(rows(x, channels), size, {.relu = true}, workspace, out);
+    output_.forward(map(x), {.relu = true}, workspace, {out, size});
   }
 
   /// Decodes tokens to an image of image_size(grid), with dall_e's unmap_pixels. ArgumentError as forward.

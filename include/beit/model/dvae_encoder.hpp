@@ -14,6 +14,7 @@
 #include <beit/model/dvae_groups.hpp>
 #include <beit/nn/conv2d.hpp>
 #include <beit/nn/dvae_block.hpp>
+#include <beit/nn/feature_map.hpp>
 #include <beit/nn/max_pool.hpp>
 #include <beit/nn/workspace.hpp>
 
@@ -27,9 +28,9 @@ class DvaeEncoder {
   /// finite; ConfigError if `config` describes no possible model.
   DvaeEncoder(DvaeConfig config, const WeightScope& weights, const Kernels& kernels = default_kernels())
       : config_(detail::checked(config)),
-        input_(kernels, weights.scope("blocks").scope("input"), config.n_hid, 3, 7),
-        output_(kernels, weights.scope("blocks").scope("output").scope("conv"), config.vocab_size,
-                config.n_hid * config.stride(), 1),
+        input_(kernels, weights.scope("blocks").scope("input"), dall_e_conv2d(config.n_hid, 3, 7)),
+        output_(kernels, weights.scope("blocks").scope("output").scope("conv"),
+                dall_e_conv2d(config.vocab_size, config.n_hid * config.stride(), 1)),
         groups_(detail::read_dvae_groups<Weight>(kernels, weights.scope("blocks"), config, config.n_hid,
                                                  config.widths(), DvaeBlock<Weight>::encoder)) {}
 
@@ -67,29 +68,31 @@ class DvaeEncoder {
       for (Index i = y * size.width * 3; i < (y + 1) * size.width * 3; ++i) mapped.data()[i] = 0.8f * pixels[i] + 0.1f;
     });
     Index channels = config_.n_hid;
-    const auto rows = [&](float* data) { return Eigen::Map<RowMajorMatrix>(data, size.area(), channels); };
+    const auto map = [&](float* data) {
+      return FeatureMap{Eigen::Map<RowMajorMatrix>(data, size.area(), channels), size};
+    };
     // (H*W, channels): half as large from group to group; its pooled form takes a quarter.
     float* const x = frame.floats(size.area() * channels);
     float* const pooled = frame.floats(size.area() * channels / 4);
-    input_.forward(mapped, size, {}, workspace, rows(x));
+    input_.forward({mapped, size}, workspace, map(x));
     workspace.report("group", 0, std::ssize(groups_));
     for (std::size_t i = 0; i < groups_.size(); ++i) {
-      const float* in = x;
+      float* in = x;
       if (i > 0) {
-        const Size half{size.height / 2, size.width / 2};
-        max_pool(rows(x), size, workspace.executor(), Eigen::Map<RowMajorMatrix>(pooled, half.area(), channels));
-        size = half;
+        const FeatureMap whole = map(x);
+        size = {size.height / 2, size.width / 2};
         in = pooled;
+        max_pool(whole, workspace, map(in));
       }
       for (const DvaeBlock<Weight>& block : groups_[i]) {
-        const Eigen::Map<const RowMajorMatrix> from(in, size.area(), channels);
+        const FeatureMap from = map(in);
         channels = block.outputs();
-        block.forward(from, size, 1, workspace, rows(x));
+        block.forward(from, 1, workspace, map(x));
         in = x;
       }
       workspace.report("group", static_cast<Index>(i) + 1, std::ssize(groups_));
     }
-    output_.forward(rows(x), size, {.relu = true}, workspace, out);
+    output_.forward(map(x), {.relu = true}, workspace, {out, size});
   }
 
   DvaeConfig config_;

@@ -1,20 +1,33 @@
-// Convolution by products with packed weights: dall_e.utils.Conv2d.
+// Convolution by products with packed weights: torch.nn.Conv2d.
 #pragma once
 
 #include <algorithm>
 #include <cstddef>
+#include <string_view>
 #include <vector>
 
 #include <beit/core/matrix.hpp>
 #include <beit/core/version.hpp>
 #include <beit/io/weights.hpp>
+#include <beit/nn/feature_map.hpp>
 #include <beit/nn/linear.hpp>
 #include <beit/nn/workspace.hpp>
 
 namespace beit::inline BEIT_ABI {
 
-/// y = W * x + b with stride 1 and zeros around x, so that y has the size of x. Images are rows of pixels, (H*W,
-/// channels).
+/// The shape of a convolution and the names of its parameters: torch's arguments.
+struct Conv2dArguments {
+  Index outputs;                       ///< Channels of y.
+  Index inputs;                        ///< Channels of x.
+  Index kernel;                        ///< Height and width of the kernel.
+  Index stride = 1;                    ///< The kernel moves by so many lines and columns.
+  Index padding = 0;                   ///< So many lines and columns of zeros surround x.
+  std::string_view weight = "weight";  ///< The name of the parameter (outputs, inputs, kernel, kernel).
+  std::string_view bias = "bias";      ///< The name of the parameter (outputs,); empty if there is none.
+  bool relu = false;                   ///< Whether max(y, 0) replaces y (ReLU).
+};
+
+/// y = W * x + b. It is computed by bands of lines, so that memory doesn't grow with the image.
 template <typename Weight>
 class Conv2d {
  public:
@@ -24,27 +37,52 @@ class Conv2d {
     Index upsampling = 1;  ///< The factor by which x is enlarged first, to the nearest pixel.
   };
 
-  /// Reads "w" (outputs, inputs, kernel, kernel) and "b" (outputs,); kernel is odd.
-  Conv2d(const Kernels& kernels, const WeightScope& weights, Index outputs, Index inputs, Index kernel)
-      : inputs_(inputs),
-        kernel_(kernel),
-        product_(kernels, weights, "w", {outputs, inputs, kernel, kernel}, weights.get("b", {outputs}),
+  /// Reads the parameters that the arguments name. `kernels` must outlive it.
+  Conv2d(const Kernels& kernels, const WeightScope& weights, const Conv2dArguments& arguments)
+      : inputs_(arguments.inputs),
+        kernel_(arguments.kernel),
+        stride_(arguments.stride),
+        padding_(arguments.padding),
+        epilogue_(arguments.relu ? kernels::Epilogue::bias_relu : kernels::Epilogue::bias),
+        product_(kernels, weights, arguments.weight, {arguments.outputs, inputs_, kernel_, kernel_},
+                 arguments.bias.empty() ? AlignedBuffer<float>() : weights.get(arguments.bias, {arguments.outputs}),
                  [&](float* rows, Index count) { put_channels_last(rows, count); }) {}
 
+  /// The number of channels of x.
+  Index inputs() const { return inputs_; }
   /// The number of channels of y.
   Index outputs() const { return product_.outputs(); }
-
-  /// out = y; x (H*W / upsampling^2, inputs), out (H*W, outputs), of the size (H, W).
-  void forward(const ConstRows& x, Size size, Input input, Workspace& workspace, Rows out) const {
-    for_each_band(x, size, input, workspace, [&](const Activations& windows, Index pixel) {
-      product_.forward(windows, workspace, out.middleRows(pixel, windows.rows()));
-    });
+  /// The size of y for the size of x, after its upsampling.
+  Size output_size(Size x) const {
+    const auto side = [&](Index length) { return (length + 2 * padding_ - kernel_) / stride_ + 1; };
+    return {side(x.height), side(x.width)};
   }
-  /// out += scale * y; scale (outputs,).
-  void forward_residual(const ConstRows& x, Size size, Input input, const float* scale, Workspace& workspace,
-                        Rows out) const {
-    for_each_band(x, size, input, workspace, [&](const Activations& windows, Index pixel) {
-      product_.forward_residual(windows, scale, workspace, out.middleRows(pixel, windows.rows()));
+
+  /// out = y; x of the size (H, W) with `inputs` channels, out of the size output_size({H, W}) with `outputs` channels.
+  void forward(const ConstFeatureMap& x, Workspace& workspace, FeatureMap out) const {
+    forward(x, Input{}, workspace, out);
+  }
+  /// Changes x first; out is of the size output_size({H * upsampling, W * upsampling}).
+  void forward(const ConstFeatureMap& x, Input input, Workspace& workspace, FeatureMap out) const {
+    forward_lines(
+        upsampled(x, input), [&](Index y, float* line) { read_line(x, input, y, line); }, workspace, out);
+  }
+  /// out += scale * y, for a convolution without ReLU after it; scale (outputs,).
+  void forward_residual(const ConstFeatureMap& x, Input input, const float* scale, Workspace& workspace,
+                        FeatureMap out) const {
+    for_each_band(
+        upsampled(x, input), [&](Index y, float* line) { read_line(x, input, y, line); }, workspace,
+        [&](const Activations& windows, Index pixel) {
+          product_.forward_residual(windows, scale, workspace, out.pixels.middleRows(pixel, windows.rows()));
+        });
+  }
+  /// Does what forward does for an x of this size that isn't in memory as a whole: read_line(Index y, float* line)
+  /// writes line y of x, (W, inputs). It is called from several threads at once, and more than once for lines that two
+  /// bands need.
+  template <typename ReadLine>
+  void forward_lines(Size size, const ReadLine& read_line, Workspace& workspace, FeatureMap out) const {
+    for_each_band(size, read_line, workspace, [&](const Activations& windows, Index pixel) {
+      product_.forward(windows, workspace, out.pixels.middleRows(pixel, windows.rows()), epilogue_);
     });
   }
 
@@ -62,57 +100,62 @@ class Conv2d {
     }
   }
 
-  /// The rows of pixels in a band, whose windows are gathered before they are multiplied: so many that the weights are
-  /// read seldom, so few that the windows, which repeat each pixel nine times for a 3x3 kernel, stay in a cache.
-  Index band_rows(Size size, const Executor& executor) const {
-    constexpr Index floats = Index{1} << 20, least_pixels = 98;
-    const Index pixels = std::max(least_pixels, floats / product_.inputs()) * std::max<Index>(1, executor.size() / 2);
-    return std::clamp<Index>(pixels / size.width, 1, size.height);
+  static Size upsampled(const ConstFeatureMap& x, Input input) {
+    return {x.size.height * input.upsampling, x.size.width * input.upsampling};
   }
 
-  /// Calls multiply(windows, pixel) for each band, with the windows of its pixels, (pixels, kernel*kernel*inputs); the
-  /// first pixel has the number `pixel`.
-  template <typename Multiply>
-  void for_each_band(const ConstRows& x, Size size, Input input, Workspace& workspace, const Multiply& multiply) const {
-    const Index padding = kernel_ / 2, step = band_rows(size, workspace.executor());
-    const Index line = (size.width + 2 * padding) * inputs_;  // a row of pixels with the zeros at its ends
-    for (Index begin = 0; begin < size.height; begin += step) {
-      const Index height = std::min(step, size.height - begin);
-      Workspace::Frame frame(workspace);
-      float* const band = frame.floats((height + 2 * padding) * line);  // (height + kernel - 1, W + kernel - 1, inputs)
-      workspace.executor().for_each(height + 2 * padding, [&](Index i, Index) {
-        read_line(x, size, input, begin + i - padding, band + i * line);
-      });
-      const Activations windows = product_.input(frame, 1, height * size.width);
-      gather(band, line, size.width, workspace, windows);
-      multiply(windows, begin * size.width);
-    }
-  }
-
-  /// Writes line y to out (W + kernel - 1, inputs): a row of pixels, or zeros if y is outside the image.
-  void read_line(const ConstRows& x, Size size, Input input, Index y, float* out) const {
-    const Index padding = kernel_ / 2 * inputs_, length = size.width * inputs_;
-    if (y < 0 || y >= size.height) {
-      std::fill_n(out, length + 2 * padding, 0.0f);
-      return;
-    }
-    std::fill_n(out, padding, 0.0f);
-    out += padding;
-    std::fill_n(out + length, padding, 0.0f);
-    const Index first = y / input.upsampling * (size.width / input.upsampling);
-    for (Index column = 0; column < size.width; ++column, out += inputs_) {
-      const float* const pixel = x.data() + (first + column / input.upsampling) * x.outerStride();
+  /// Writes line y of the changed x to out (W * upsampling, inputs).
+  static void read_line(const ConstFeatureMap& x, Input input, Index y, float* out) {
+    for (Index column = 0; column < x.size.width * input.upsampling; ++column, out += x.channels()) {
+      const float* const pixel = x.pixel(y / input.upsampling, column / input.upsampling);
       if (input.relu) {
-        for (Index c = 0; c < inputs_; ++c) out[c] = std::max(pixel[c], 0.0f);
+        for (Index c = 0; c < x.channels(); ++c) out[c] = std::max(pixel[c], 0.0f);
       } else {
-        std::copy_n(pixel, inputs_, out);
+        std::copy_n(pixel, x.channels(), out);
       }
     }
   }
 
-  /// Gathers the windows of a band, whose lines are `line` floats apart.
+  /// The lines of y in a band, whose windows are gathered before they are multiplied: so many that the weights are read
+  /// seldom, so few that the windows, which repeat each pixel nine times for a 3x3 kernel, stay in a cache.
+  Index band_lines(Size out, const Executor& executor) const {
+    constexpr Index floats = Index{1} << 20, least_pixels = 98;
+    const Index pixels = std::max(least_pixels, floats / product_.inputs()) * std::max<Index>(1, executor.size() / 2);
+    return std::clamp<Index>(pixels / out.width, 1, out.height);
+  }
+
+  /// Calls multiply(windows, pixel) for each band, with the windows of its pixels, (pixels, kernel*kernel*inputs); the
+  /// first pixel of y has the number `pixel`.
+  template <typename ReadLine, typename Multiply>
+  void for_each_band(Size size, const ReadLine& read_line, Workspace& workspace, const Multiply& multiply) const {
+    const Size out = output_size(size);
+    const Index step = band_lines(out, workspace.executor());
+    const Index margin = padding_ * inputs_, length = size.width * inputs_;  // of a line, in floats
+    const Index line = length + 2 * margin;
+    for (Index begin = 0; begin < out.height; begin += step) {
+      const Index height = std::min(step, out.height - begin), lines = (height - 1) * stride_ + kernel_;
+      Workspace::Frame frame(workspace);
+      float* const band = frame.floats(lines * line);  // (lines, W + 2*padding, inputs)
+      workspace.executor().for_each(lines, [&](Index i, Index) {
+        const Index y = begin * stride_ + i - padding_;
+        float* const to = band + i * line;
+        if (y < 0 || y >= size.height) {
+          std::fill_n(to, line, 0.0f);
+        } else {
+          std::fill_n(to, margin, 0.0f);
+          read_line(y, to + margin);
+          std::fill_n(to + margin + length, margin, 0.0f);
+        }
+      });
+      const Activations windows = product_.input(frame, 1, height * out.width);
+      gather(band, line, out.width, workspace, windows);
+      multiply(windows, begin * out.width);
+    }
+  }
+
+  /// Gathers the windows of a band, whose lines are `line` floats apart; y has `width` columns.
   void gather(const float* band, Index line, Index width, Workspace& workspace, const Activations& windows) const {
-    if (kernel_ == 1) {  // windows are pixels
+    if (kernel_ == 1 && stride_ == 1) {  // windows are pixels
       return write_rows(Eigen::Map<const RowMajorMatrix>(band, windows.rows(), inputs_), windows, workspace.executor());
     }
     Workspace::Frame frame(workspace);
@@ -122,15 +165,17 @@ class Conv2d {
       const Activations::RowTile tile = windows.tile(t);
       float* const gathered = scratch + slot * slot_size;  // (tile.rows, kernel, kernel*inputs)
       for (Index i = 0; i < tile.rows; ++i) {
-        const float* from = band + (tile.row + i) / width * line + (tile.row + i) % width * inputs_;
+        const Index y = (tile.row + i) / width * stride_, x = (tile.row + i) % width * stride_;
+        const float* from = band + y * line + x * inputs_;
         float* to = gathered + i * windows.columns;
-        for (Index y = 0; y < kernel_; ++y, from += line, to += run) std::copy_n(from, run, to);
+        for (Index ky = 0; ky < kernel_; ++ky, from += line, to += run) std::copy_n(from, run, to);
       }
       windows.write(tile, gathered, windows.columns);
     });
   }
 
-  Index inputs_, kernel_;
+  Index inputs_, kernel_, stride_, padding_;
+  kernels::Epilogue epilogue_;
   Linear<Weight> product_;  // (outputs, kernel*kernel*inputs)
 };
 

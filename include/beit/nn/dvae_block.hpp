@@ -8,9 +8,15 @@
 #include <beit/core/version.hpp>
 #include <beit/io/weights.hpp>
 #include <beit/nn/conv2d.hpp>
+#include <beit/nn/feature_map.hpp>
 #include <beit/nn/workspace.hpp>
 
 namespace beit::inline BEIT_ABI {
+
+/// The arguments of dall_e.utils.Conv2d, which reads "w" and "b": y has the size of x; `kernel` is odd.
+inline Conv2dArguments dall_e_conv2d(Index outputs, Index inputs, Index kernel) {
+  return {.outputs = outputs, .inputs = inputs, .kernel = kernel, .padding = kernel / 2, .weight = "w", .bias = "b"};
+}
 
 /// y = id_path(x) + scale * res_path(x). id_path is a 1x1 convolution if x and y have different numbers of channels,
 /// else the identity; res_path is four convolutions, each after a ReLU, of which the first three have a quarter of y's
@@ -34,31 +40,32 @@ class DvaeBlock {
   DvaeBlock(const Kernels& kernels, const WeightScope& weights, Index inputs, Index outputs, KernelSizes sizes,
             float scale)
       : hidden_(outputs / 4),
-        conv_1_(kernels, weights.scope("res_path").scope("conv_1"), hidden_, inputs, sizes.conv_1),
-        conv_2_(kernels, weights.scope("res_path").scope("conv_2"), hidden_, hidden_, sizes.conv_2),
-        conv_3_(kernels, weights.scope("res_path").scope("conv_3"), hidden_, hidden_, sizes.conv_3),
-        conv_4_(kernels, weights.scope("res_path").scope("conv_4"), outputs, hidden_, sizes.conv_4),
+        conv_1_(kernels, weights.scope("res_path").scope("conv_1"), dall_e_conv2d(hidden_, inputs, sizes.conv_1)),
+        conv_2_(kernels, weights.scope("res_path").scope("conv_2"), dall_e_conv2d(hidden_, hidden_, sizes.conv_2)),
+        conv_3_(kernels, weights.scope("res_path").scope("conv_3"), dall_e_conv2d(hidden_, hidden_, sizes.conv_3)),
+        conv_4_(kernels, weights.scope("res_path").scope("conv_4"), dall_e_conv2d(outputs, hidden_, sizes.conv_4)),
         scale_(outputs) {
-    if (inputs != outputs) id_path_.emplace(kernels, weights.scope("id_path"), outputs, inputs, 1);
+    if (inputs != outputs) id_path_.emplace(kernels, weights.scope("id_path"), dall_e_conv2d(outputs, inputs, 1));
     std::fill_n(scale_.data(), outputs, scale);
   }
 
   /// The number of channels of y.
   Index outputs() const { return conv_4_.outputs(); }
 
-  /// out = y for one image of the size (H, W): x (H*W / upsampling^2, inputs), which may be out, -> out (H*W, outputs).
-  void forward(const ConstRows& x, Size size, Index upsampling, Workspace& workspace, Rows out) const {
+  /// out = y for one image: x of the size (H, W), which may be out, -> out of the size (H * upsampling, W *
+  /// upsampling).
+  void forward(const ConstFeatureMap& x, Index upsampling, Workspace& workspace, FeatureMap out) const {
     Workspace::Frame frame(workspace);
-    Rows hidden = frame.rows(size.area(), hidden_), next = frame.rows(size.area(), hidden_);
-    conv_1_.forward(x, size, {.relu = true, .upsampling = upsampling}, workspace, hidden);
-    conv_2_.forward(hidden, size, {.relu = true}, workspace, next);
-    conv_3_.forward(next, size, {.relu = true}, workspace, hidden);
+    const FeatureMap hidden = feature_map(frame, out.size, hidden_), next = feature_map(frame, out.size, hidden_);
+    conv_1_.forward(x, {.relu = true, .upsampling = upsampling}, workspace, hidden);
+    conv_2_.forward(hidden, {.relu = true}, workspace, next);
+    conv_3_.forward(next, {.relu = true}, workspace, hidden);
     if (id_path_) {
-      id_path_->forward(x, size, {.upsampling = upsampling}, workspace, out);
-    } else if (x.data() != out.data()) {
-      out = x;
+      id_path_->forward(x, {.upsampling = upsampling}, workspace, out);
+    } else if (x.pixels.data() != out.pixels.data()) {
+      out.pixels = x.pixels;
     }
-    conv_4_.forward_residual(hidden, size, {.relu = true}, scale_.data(), workspace, out);
+    conv_4_.forward_residual(hidden, {.relu = true}, scale_.data(), workspace, out);
   }
 
  private:

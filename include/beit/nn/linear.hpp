@@ -78,25 +78,32 @@ class Linear {
   template <typename Arrange>
   Linear(const Kernels& kernels, const WeightScope& weights, std::string_view name, std::initializer_list<Index> shape,
          AlignedBuffer<float> bias, const Arrange& arrange)
+      : Linear(kernels, weights.executor(), checked_outputs(weights, name, shape), inputs_of(shape), std::move(bias),
+               [&](Index row, Index count, float* rows) {
+                 const Index inputs = inputs_of(shape);
+                 weights.read(name, shape, row * inputs, count * inputs, rows);
+                 arrange(rows, count);
+               }) {}
+  /// Calls `read_rows(Index row, Index count, float* rows)` for W, on several threads at once: it writes rows (count,
+  /// inputs) of W from `row` on. `bias` is (outputs,) or empty.
+  template <typename ReadRows>
+  Linear(const Kernels& kernels, const Executor& executor, Index outputs, Index inputs, AlignedBuffer<float> bias,
+         const ReadRows& read_rows)
       : kernel_(&precision_kernels<Weight>(kernels).gemm),
+        packed_(kernel().packed_bytes(outputs, inputs)),
         bias_(std::move(bias)),
-        outputs_(*shape.begin()),
-        inputs_(1) {
-    weights.read(name, shape, 0, 0, nullptr);  // checks the shape before allocating memory for it
-    for (const Index* n = shape.begin() + 1; n != shape.end(); ++n) inputs_ *= *n;
-    packed_ = AlignedBuffer<std::byte>(kernel().packed_bytes(outputs_, inputs_));
+        outputs_(outputs),
+        inputs_(inputs) {
     // Packs some panels at a time, so that there is never a second copy of the whole matrix.
     const Index tile = kernel().column_tile,
                 rows_per_task = std::clamp<Index>(outputs_, 1, tile * std::max<Index>(1, 64 / tile));
     const Index tasks = detail::ceil_div(outputs_, rows_per_task);
-    const Executor& executor = weights.executor();
     const Index slot_size = rows_per_task * inputs_;
     AlignedBuffer<float> rows(std::min(tasks, executor.size()) * slot_size);
     executor.for_each(tasks, [&](Index item, Index slot) {
       const Index row = item * rows_per_task, count = std::min(rows_per_task, outputs_ - row);
       float* const own = rows.data() + slot * slot_size;
-      weights.read(name, shape, row * inputs_, count * inputs_, own);
-      arrange(own, count);
+      read_rows(row, count, own);
       kernel().pack(own, count, inputs_, packed_.data() + kernel().packed_offset(row, inputs_));
     });
   }
@@ -117,9 +124,11 @@ class Linear {
     return frame.activations(*kernel().layout, segments, segment_rows, inputs_, partial_writes);
   }
 
-  /// out = x W^T + b; x (m, inputs), out (m, outputs).
-  void forward(const Activations& x, Workspace& workspace, Rows out) const {
-    run(x, workspace, {.epilogue = kernels::Epilogue::bias}, out);
+  /// out = x W^T + b; x (m, inputs), out (m, outputs). With another epilogue than bias_residual, for which there is
+  /// forward_residual, out = gelu or relu of this.
+  void forward(const Activations& x, Workspace& workspace, Rows out,
+               kernels::Epilogue epilogue = kernels::Epilogue::bias) const {
+    run(x, workspace, {.epilogue = epilogue}, out);
   }
   /// out = x W^T + b in the layout that another product or attention reads, with the segments of x.
   void forward(const Activations& x, Workspace& workspace, const Activations& out) const {
@@ -137,6 +146,17 @@ class Linear {
   }
 
  private:
+  /// Checks the shape, before memory for it is allocated.
+  static Index checked_outputs(const WeightScope& weights, std::string_view name, std::initializer_list<Index> shape) {
+    weights.read(name, shape, 0, 0, nullptr);
+    return *shape.begin();
+  }
+  static Index inputs_of(std::initializer_list<Index> shape) {
+    Index inputs = 1;
+    for (const Index* n = shape.begin() + 1; n != shape.end(); ++n) inputs *= *n;
+    return inputs;
+  }
+
   void run(const Activations& x, Workspace& workspace, kernels::GemmCall product, Rows& out,
            Index out_segment_rows = 0) const {
     if (out_segment_rows == 0) out_segment_rows = x.segment_rows;
