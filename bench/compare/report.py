@@ -222,7 +222,7 @@ def chart(report, path):
         used = {(time["limit"] or "").split(" / ")[0] for row in rows for time in row["times"]
                 if time["threads"] == most}
         peaks = [peak for peak in report["peaks"] if peak["threads"] == most and peak["instruction"] in used]
-        note = report["machine"]["processor"]
+        note = f"{report['machine']['processor']}, {report['machine']['date']}"
         if peaks:
             note += "\nPeaks measured in the same run, GFLOP/s: "
             note += ", ".join(f"{peak['instruction']} {peak['gflops']:.0f}" for peak in peaks)

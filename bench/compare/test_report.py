@@ -169,7 +169,7 @@ def test_write(canned, tmp_path):
     assert "beit_base_patch16_224: milliseconds per image, 2 threads (less is better)" in texts
     assert texts.count("beit float") == 1, "the lowered level is for the table"
     assert {"50.0", "10.0", "75.0", "25.0"} <= set(texts)
-    assert "Some CPU <9000> & co" in texts
+    assert "Some CPU <9000> & co, 2026-01-02" in texts
     assert "Peaks measured in the same run, GFLOP/s: AVX-512 FMA 400, AMX bfloat16 7200, AMX int8 14400" in texts
     first = (folder / "compare.svg").read_bytes()
     report.write(canned, folder)
