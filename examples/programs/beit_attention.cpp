@@ -195,14 +195,15 @@ beit::AtomicFile open(const Options& options, const Task& task) {
   return beit::AtomicFile(task.picture);
 }
 
-/// Draws one image, and writes its numbers. Throws std::runtime_error.
-programs::TextPicture draw(const beit::AnyBeit& model, const Task& task, const Options& options,
-                           programs::Timings& timings, beit::Workspace& workspace) {
+/// Draws one image, which it describes in the task, and writes its numbers. Throws std::runtime_error.
+programs::TextPicture draw(const beit::AnyBeit& model, Task& task, const Options& options, programs::Timings& timings,
+                           beit::Workspace& workspace) {
   Options own = options;
   own.image = task.image.path;
   own.npy.name = programs::name_of(task.npy);
   const beit::Image image =
       programs::timed(timings.decoding, [&] { return beit::read_image(programs::path_of(own.image), options.decode); });
+  task.image.describe(image);
   const beit::Matrix x = programs::timed(
       timings.preprocessing, [&] { return beit::preprocess(model.config(), std::span(&image, 1), workspace); });
   const programs::AttentionPicture result = programs::timed(timings.model, [&] {
@@ -223,7 +224,7 @@ int draw_images(const CLI::App& app, const Options& options) {
     return true;
   });
   if (images.empty()) return 1;
-  const std::vector<Task> tasks = tasks_of(options, images);
+  std::vector<Task> tasks = tasks_of(options, images);
   open(options, tasks.front());  // refuses a name that can't be written before the work
   beit::ThreadPool pool(options.threads);
   const auto loaded = programs::load_features(app.get_name(), options, pool);
@@ -237,7 +238,7 @@ int draw_images(const CLI::App& app, const Options& options) {
   programs::Progress progress(options.quiet);
   progress.set_total(tasks.size());
   std::size_t done = 0;
-  for (const Task& task : tasks) {
+  for (Task& task : tasks) {
     if (programs::stop_signal != 0) throw programs::Interrupted();
     beit::AtomicFile file = open(options, task);
     try {
@@ -245,17 +246,18 @@ int draw_images(const CLI::App& app, const Options& options) {
       if (programs::stop_signal != 0) throw programs::Interrupted();
       file.write(programs::encode_png(picture.pixels(), picture.height(), picture.width()));
       file.close();
-      ++outcome.done;
     } catch (const std::runtime_error& error) {
       progress.clear();
-      programs::print_error(app, error.what());
-      ++(task.image.unseen ? outcome.unseen : outcome.broken);
+      task.image.error = error.what();
+      programs::print_error(app, task.image.error);
     }
+    outcome.add(task.image);
     progress.show(done + 1, done + 1, 1);
     ++done;
   }
   progress.clear();
   programs::print_timings(app, options, timings);
+  programs::print_unlike_demo(app, options, outcome);
   programs::print_summary(app, options, {options.output.name, options.npy.name}, outcome.done,
                           programs::seconds_since_start());
   return outcome.status(options.strict);

@@ -37,13 +37,13 @@ struct Options : programs::Options {
   std::string val, confusion;
 };
 
-void print_json(const Options& options, const std::string& name, const std::vector<beit::Prediction>& predictions) {
+void print_json(const Options& options, const programs::Item& item, const std::vector<beit::Prediction>& predictions) {
   programs::FloatJson list = programs::FloatJson::array();
   for (const auto& [index, label, score] : predictions) {
     list.push_back({{"index", index}, {"label", label}, {"score", score}});
   }
-  programs::FloatJson object{{"image", name}, {"predictions", list}};
-  programs::note_demo(options, object);
+  programs::FloatJson object{{"image", item.path}, {"predictions", list}};
+  programs::note_demo(options, object, programs::unlike_demo_text(item));
   programs::print_json(object);
 }
 
@@ -68,14 +68,14 @@ void print_text(const std::string& name, const std::vector<beit::Prediction>& pr
 }
 
 /// Prints the line or lines of one image.
-void print(const Options& options, const std::string& name, const std::vector<beit::Prediction>& predictions,
+void print(const Options& options, const programs::Item& item, const std::vector<beit::Prediction>& predictions,
            bool probabilities) {
   if (options.json) {
-    print_json(options, name, predictions);
+    print_json(options, item, predictions);
   } else if (options.csv) {
-    print_csv(name, predictions);
+    print_csv(item.path, predictions);
   } else {
-    print_text(name, predictions, probabilities);
+    print_text(item.path, predictions, probabilities);
   }
 }
 
@@ -204,6 +204,7 @@ int validate(const CLI::App& app, const Options& options, const beit::AnyBeit& m
     file.write(programs::ConfusionPicture(confusion, names).png());
     file.close();
   }
+  programs::print_unlike_demo(app, options, answers.outcome);
   programs::print_summary(app, options, {options.confusion}, answers.outcome.done, answers.seconds);
   return answers.outcome.status(options.strict);
 }
@@ -234,13 +235,14 @@ int classify(const CLI::App& app, const Options& options) {
   programs::run_batches(batches, progress, forward, [&](const programs::Item& item, std::span<const float> logits) {
     outcome.add(item);
     if (logits.empty()) return print_error(app, options, item);
-    print(options, item.path, beit::top_k(logits, options.top_k, config.labels, config.score_function),
+    print(options, item, beit::top_k(logits, options.top_k, config.labels, config.score_function),
           config.score_function != beit::ScoreFunction::identity);
     if (files) files->write(item.path, logits);
   });
   programs::print_skipped(app, options, skipped);
   if (files) files->close();
   programs::print_timings(app, options, batches.timings());
+  programs::print_unlike_demo(app, options, outcome);
   programs::print_summary(app, options, programs::names_of(outputs), outcome.done, progress.seconds());
   return outcome.status(options.strict);
 }

@@ -218,6 +218,7 @@ int embed_to_file(const CLI::App& app, const Options& options) {
       embedder.run(batches, plot ? static_cast<programs::Output&>(*plot) : output, progress);
   programs::print_skipped(app, options, plan.skipped_files());
   programs::print_timings(app, options, batches.timings());
+  programs::print_unlike_demo(app, options, outcome);
   programs::print_summary(app, options, programs::names_of(outputs), outcome.done, progress.seconds());
   return outcome.status(options.strict);
 }
@@ -262,6 +263,7 @@ int embed_shards(const CLI::App& app, const Options& options, Embedder& embedder
     }
   }
   programs::print_timings(app, options, batches.timings());
+  programs::print_unlike_demo(app, options, outcome);
   programs::print_summary(app, options, {options.output, options.plot}, outcome.done, progress.seconds());
   outcome.broken += plan.failed_before();
   outcome.done += output.kept() + plan.skipped() - plan.failed_before();

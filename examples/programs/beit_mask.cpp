@@ -167,17 +167,17 @@ std::optional<beit::Image> read_item(const CLI::App& app, const programs::Item& 
   return std::nullopt;
 }
 
-void print(const Options& options, const std::string& name, const Score& score, std::uint64_t seed) {
+void print(const Options& options, const programs::Item& item, const Score& score, std::uint64_t seed) {
   if (options.json) {
-    programs::FloatJson object{{"image", name},
+    programs::FloatJson object{{"image", item.path},
                                {"hidden", score.hidden},
                                {"right", score.right},
                                {"among_five", score.among_five},
                                {"seed", seed}};
-    programs::note_demo(options, object);
+    programs::note_demo(options, object, programs::unlike_demo_text(item));
     programs::print_json(object);
   } else {
-    std::cout << programs::one_line(name) << ": " << score.text() << '\n';
+    std::cout << programs::one_line(item.path) << ": " << score.text() << '\n';
   }
 }
 
@@ -199,7 +199,7 @@ void write(const programs::TextPicture& picture, beit::AtomicFile& file) {
 
 int mask_images(const CLI::App& app, const Options& options) {
   programs::Skipped skipped;
-  const std::vector<programs::Item> items = programs::list_images(options.images, skipped);
+  std::vector<programs::Item> items = programs::list_images(options.images, skipped);
   programs::print_skipped(app, options, skipped);
   std::vector<programs::OutputName> outputs = programs::with_names("--npy", options.npy);
   outputs.push_back({"--output", programs::path_of(options.output), programs::OutputKind::png});
@@ -230,7 +230,7 @@ int mask_images(const CLI::App& app, const Options& options) {
   std::uint64_t next_seed = options.seed;
   programs::Progress progress(options.quiet);
   progress.set_total(items.size());
-  for (const programs::Item& item : items) {
+  for (programs::Item& item : items) {
     if (programs::stop_signal != 0) throw programs::Interrupted();
     const std::uint64_t seed = next_seed++;
     const std::optional<beit::Image> image =
@@ -239,6 +239,7 @@ int mask_images(const CLI::App& app, const Options& options) {
       ++(item.unseen ? outcome.unseen : outcome.broken);
       continue;
     }
+    item.describe(*image);
     const auto before = static_cast<std::size_t>(seed - options.seed);
     progress.show(before, before, 1);
     const std::vector<std::uint8_t> mask =
@@ -247,14 +248,14 @@ int mask_images(const CLI::App& app, const Options& options) {
                                            [&] { return beit::preprocess(config, std::span(&*image, 1), workspace); });
     const Result result = programs::timed(timings.model, [&] { return masker.run(*image, x.data(), mask, workspace); });
     progress.clear();
-    if (!result.fault.empty()) {
-      programs::print_error(app, item.path + ": " + result.fault);
-      ++outcome.broken;
+    item.error = result.fault;
+    outcome.add(item);
+    if (!item.error.empty()) {
+      programs::print_error(app, item.path + ": " + item.error);
       continue;
     }
-    ++outcome.done;
     all.add(result.score);
-    print(options, item.path, result.score, seed);
+    print(options, item, result.score, seed);
     if (npy) npy->write(item.path, rows_of(result, mask));
     if (!picture_file) continue;
     const std::array<beit::Image, 4> images = panels(masker, x, result, mask, options.size, workspace);
@@ -266,6 +267,7 @@ int mask_images(const CLI::App& app, const Options& options) {
   if (picture) write(picture->picture(), *picture_file);
   progress.clear();
   programs::print_timings(app, options, timings);
+  programs::print_unlike_demo(app, options, outcome);
   programs::print_summary(app, options, programs::names_of(outputs), outcome.done, progress.seconds());
   return outcome.status(options.strict);
 }

@@ -259,6 +259,7 @@ int search(const CLI::App& app, const Options& options) {
     file.write(programs::html_page("Most similar images", "", queries.results, options.decode));
     file.close();
   }
+  programs::print_unlike_demo(app, options, queries.outcome);
   programs::print_summary(app, options, {options.html}, queries.outcome.done, queries.seconds);
   return queries.outcome.status(options.strict);
 }

@@ -115,10 +115,10 @@ std::vector<programs::EmbeddingCache::Key> keys_of(const std::vector<programs::I
 }
 
 /// Computes the embeddings that are missing from the cache and adds them. For an image that can't be read, sets the key
-/// to "" and prints a line to standard error.
+/// to "" and prints a line to standard error. Counts in `outcome` what the demo model can't judge.
 void fill(programs::EmbeddingCache& cache, const CLI::App& app, const Options& options, const beit::AnyBeit& model,
           const std::vector<programs::Item>& items, std::vector<programs::EmbeddingCache::Key>& keys,
-          beit::Workspace& workspace) {
+          beit::Workspace& workspace, programs::Outcome& outcome) {
   std::vector<programs::Item> missing;
   std::vector<std::size_t> places;
   for (std::size_t i = 0; i < keys.size(); ++i) {
@@ -136,6 +136,7 @@ void fill(programs::EmbeddingCache& cache, const CLI::App& app, const Options& o
     programs::EmbeddingCache::Key& key = keys[*place++];
     if (!row.empty()) {
       cache.add(key, row.data());
+      outcome.compare_with_demo(item);
     } else {
       programs::print_error(app, item.path + ": " + item.error);
       key.clear();
@@ -152,7 +153,7 @@ Embedded embed(const CLI::App& app, const Options& options, const beit::AnyBeit&
     const programs::Step step("looking for known images among " + std::to_string(data.items.size()), options.quiet);
     return keys_of(data.items, workspace.executor());
   }();
-  fill(cache, app, options, model, data.items, keys, workspace);
+  fill(cache, app, options, model, data.items, keys, workspace, outcome);
   const Index dim = model.config().embed_dim;
   const auto unread = std::count(keys.begin(), keys.end(), "");
   Embedded result{beit::Matrix(static_cast<Index>(keys.size()) - unread, dim), {}};
@@ -352,6 +353,7 @@ int train_head(const CLI::App& app, const Options& options) {
     beit::save_with_head(programs::path_of(options.output), weights, config, probe.weight(), probe.bias(), classes,
                          license_of(weights.front()));
   }
+  programs::print_unlike_demo(app, options, outcome);
   programs::print_summary(app, options, {options.output, options.confusion}, outcome.done,
                           programs::seconds_since_start());
   return outcome.status(options.strict);

@@ -28,6 +28,8 @@ struct ModelOptions {
 
 /// The key in JSON that says, if it is there, that the demo model was at work.
 inline constexpr const char* demo_key = "demo_model";
+/// The key in JSON that says, if it is there, in what an image differs from those that the demo model learned from.
+inline constexpr const char* unlike_demo_key = "unlike_demo_model";
 
 /// Loads the model, on the threads of `executor`.
 std::unique_ptr<const beit::AnyBeit> load_model(const ModelOptions& options, const beit::Executor& executor);

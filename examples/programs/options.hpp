@@ -33,10 +33,13 @@ struct Options : ModelOptions {
   std::vector<std::string> images;
 };
 
-/// Notes in a JSON object that the demo model was at work, if it was.
+/// Notes in a JSON object that the demo model was at work, if it was, and in what the object's image differs from those
+/// that it learned from.
 template <typename Object>
-void note_demo(const ModelOptions& options, Object& object) {
-  if (options.model.empty()) object[demo_key] = true;
+void note_demo(const ModelOptions& options, Object& object, const std::string& unlike = {}) {
+  if (!options.model.empty()) return;
+  object[demo_key] = true;
+  if (!unlike.empty()) object[unlike_demo_key] = unlike;
 }
 
 /// Checks an option that names a file to write. `extension` includes the dot: ".npy".

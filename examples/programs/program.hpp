@@ -42,15 +42,25 @@ namespace programs {
 
 /// Counts what was asked for, for the exit status.
 struct Outcome {
-  std::int64_t done = 0;    // images
-  std::int64_t broken = 0;  // images that can't be read
-  std::int64_t unseen = 0;  // names that couldn't be looked at at all, such as one of a file that doesn't exist
+  std::int64_t done = 0;         // images
+  std::int64_t broken = 0;       // images that can't be read
+  std::int64_t unseen = 0;       // names that couldn't be looked at at all, such as one of a file that doesn't exist
+  std::int64_t unlike_demo = 0;  // images that were done and aren't like those that the demo models learned from
+  std::string first_unlike{};    // the first of them, and in what it differs
 
   /// The images and names that weren't done.
   std::int64_t failed() const { return broken + unseen; }
 
   /// Counts an image with its error, if there is one.
-  void add(const Item& item) { ++(item.error.empty() ? done : item.unseen ? unseen : broken); }
+  void add(const Item& item) {
+    ++(item.error.empty() ? done : item.unseen ? unseen : broken);
+    if (item.error.empty()) compare_with_demo(item);
+  }
+  /// Counts an image that could be read among those that the demo models can't judge, if it is one.
+  void compare_with_demo(const Item& item) {
+    const std::string text = unlike_demo_text(item);
+    if (!text.empty() && ++unlike_demo == 1) first_unlike = item.path + ": " + text;
+  }
 
   /// The exit status of all programs: 1 if nothing was done, or if something couldn't be looked at at all, or with
   /// --strict if an image is broken; else 0.
@@ -130,6 +140,16 @@ inline void describe(const CLI::App& app, const Options& options, const std::str
             << one_line(options.preprocessing.empty() ? "of the model"
                                                       : "from --preprocessing " + options.preprocessing)
             << ": " << preprocessing_text(preprocessing) << std::endl;
+}
+
+/// Notes how many images the demo model can't judge, if it is at work.
+inline void print_unlike_demo(const CLI::App& app, const Options& options, const Outcome& outcome) {
+  if (!options.model.empty() || outcome.unlike_demo == 0) return;
+  const std::string side = std::to_string(demo_side);
+  print_note(app, options,
+             "no --model: results for " + counted(outcome.unlike_demo, "image") +
+                 " mean little, because the demo model learned from grey pictures of " + side + "x" + side + " (" +
+                 outcome.first_unlike + (outcome.unlike_demo > 1 ? "; ...)" : ")"));
 }
 
 /// Says for --verbose how long the parts of the work took.

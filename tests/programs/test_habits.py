@@ -262,6 +262,35 @@ def test_the_demo_model_is_named_in_json(here):
     assert "demo_model" not in json.loads(pathlib.Path("other/job.json").read_text())
 
 
+UNLIKE = {  # width, height, mode: in what an image differs from the demo model's, which are grey and of 28 pixels
+    (112, 28, "L"): "", (113, 28, "L"): "113x28 pixels", (28, 113, "L"): "28x113 pixels", (28, 28, "RGB"): "in colour",
+    (300, 200, "RGBA"): "300x200 pixels, in colour"}
+
+
+@pytest.mark.parametrize("size", UNLIKE, ids=str)
+def test_images_unlike_those_of_the_demo_model(here, size):
+    *pixels, mode = size
+    write_image("x.png", seed=1, size=pixels, mode=mode)
+    for command in ((CLASSIFY, "--json"), (MASK, "--json")):
+        told = notes(*command, "x.png")
+        found = [line for line in told.splitlines() if "mean little" in line]
+        assert found == ([f"{command[0]}: no --model: results for 1 image mean little, because the demo model learned from "
+                          f"grey pictures of 28x28 (x.png: {UNLIKE[size]})"] if UNLIKE[size] else [])
+        assert json.loads(run(*command, "x.png", check=True).stdout).get("unlike_demo_model", "") == UNLIKE[size]
+    assert notes(CLASSIFY, "--quiet", "x.png") == ""
+    other = run(CLASSIFY, "--json", "--model", MODEL, "x.png", check=True)
+    assert "unlike_demo_model" not in json.loads(other.stdout) and other.stderr == b""
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_program_counts_images_unlike_those_of_the_demo_model(here, name):
+    if name == "attention":  # which draws one image into one picture
+        assert "results for 1 image mean little" in notes(*COMMANDS[name], "x.png")
+    else:
+        count = 8 if name in GOOD else 4
+        assert f"results for {count} images mean little" in notes(*COMMANDS[name], GOOD.get(name, "photos"))
+
+
 @pytest.mark.parametrize("name", OUTPUTS)
 def test_the_end_says_what_was_written(here, name):
     told = notes(*command(name)).splitlines()[-1]

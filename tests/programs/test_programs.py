@@ -30,8 +30,8 @@ PROGRAMS = ["beit-classify", "beit-embed"]
 
 
 def without_notes(result):
-    """The result of a run without two lines on standard error, of which test_habits.py tells: the summary, and that the
-    demo model is at work."""
+    """The result of a run without the lines on standard error of which test_habits.py tells: the summary, that the demo
+    model is at work, and that it can't judge some images."""
     notes = r"^beit-[a-z-]+: (wrote .* images?/s|no --model: .*)\n"
     if isinstance(result.stderr, bytes):
         notes = notes.encode()

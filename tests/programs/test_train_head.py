@@ -305,8 +305,8 @@ def test_progress_on_a_terminal(slow, tmp_path):
     command = [str(BUILD / "beit-train-head"), "--data", str(tmp_path / "data"), "--knn", "--no-cache", "--threads", "1"]
     got = run_on_terminal(command, subprocess.DEVNULL)
     assert b"32/40 images, " in got and b" images/s, 0:0" in got and b" left" in got
-    note, rest = screen(got)
-    assert "no --model: the small demo model" in note and not rest
+    note, large, rest = screen(got)
+    assert "no --model: the small demo model" in note and "results for 40 images mean little" in large and not rest
     assert run(*command[1:]).stderr == ""
 
 

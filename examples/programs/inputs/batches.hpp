@@ -172,8 +172,7 @@ class Batches {
                           : beit::read_image(path_of(item.path), options_);
       });
       item.bytes.reset();
-      item.height = image.height();
-      item.width = image.width();
+      item.describe(image);
       timed(timings_.preprocessing, [&] { beit::preprocess(config_.preprocessing, image, row, layout_); });
     } catch (const std::bad_alloc&) {
       throw;  // not the image's fault

@@ -11,6 +11,8 @@
 
 #include <beit/beit.hpp>
 
+#include "../demo_images.hpp"
+
 namespace programs {
 
 /// The size of a file, and when it was last written to. A file is taken for unchanged while both are the same.
@@ -43,8 +45,10 @@ struct Item {
   std::string error{};  // why the image can't be read; empty if it can
   bool unseen = false;  // whether what was named can't be looked at at all, if it has an error
   std::optional<std::vector<std::uint8_t>> bytes{};  // the file's contents, if they can't be read by its path
-  beit::Index width = 0;                             // known once the image is decoded
+  // Known once the image is decoded:
+  beit::Index width = 0;
   beit::Index height = 0;
+  bool coloured = false;  // whether any pixel isn't grey
 
   bool is_image = true;              // false for a folder that can't be read, or has no images
   bool is_member = false;            // of a tar file
@@ -53,11 +57,20 @@ struct Item {
 
   /// Whether the model computes its row.
   bool is_to_do() const { return error.empty() && !kept; }
+  /// Keeps what is worth knowing of the decoded image.
+  void describe(const beit::ImageView& image) {
+    width = image.width;
+    height = image.height;
+    coloured = is_coloured(image);
+  }
   std::int64_t index = 0;    // among all images of all tasks
   bool ends_shard = false;   // whether it is the last of its shard
   bool ends_input = false;   // whether it is the last of all
   ShardInput shard_input{};  // for the last of a shard
 };
+
+/// Says in what a decoded image differs from those that the demo models learned from; empty if it is of their kind.
+inline std::string unlike_demo_text(const Item& item) { return unlike_demo(item.width, item.height, item.coloured); }
 
 /// A source of images, one after the other.
 class ItemSource {
