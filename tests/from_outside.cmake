@@ -69,14 +69,16 @@ else()
   message(STATUS "Without tests/slurm: there is no slurmctld and munged")
 endif()
 
-# The page examples/web, which the preset `web` builds, in Chromium.
+# The page examples/web, which the preset `web` builds, in Chromium and Firefox.
 find_program(BEIT_CHROMEDRIVER chromedriver)
-find_program(BEIT_SYSTEM_PYTHON python3 PATHS /usr/bin NO_DEFAULT_PATH)
-mark_as_advanced(BEIT_CHROMEDRIVER BEIT_SYSTEM_PYTHON)
-beit_python_has(has_selenium "${BEIT_SYSTEM_PYTHON}" pytest selenium)
-if(BEIT_CHROMEDRIVER AND has_selenium AND EXISTS "${PROJECT_SOURCE_DIR}/build-web/site")
-  beit_pytest(web.page "${BEIT_SYSTEM_PYTHON}" "${CMAKE_CURRENT_SOURCE_DIR}/web" web)
+find_program(BEIT_FIREFOX firefox-esr)
+set(BEIT_WEB_PYTHON "${PROJECT_SOURCE_DIR}/build-web/venv/bin/python"
+    CACHE FILEPATH "A Python with pytest, selenium and tests/web/requirements.txt, for the tests of the page")
+mark_as_advanced(BEIT_CHROMEDRIVER BEIT_FIREFOX BEIT_WEB_PYTHON)
+beit_python_has(has_drivers "${BEIT_WEB_PYTHON}" pytest selenium marionette_driver)
+if(BEIT_CHROMEDRIVER AND BEIT_FIREFOX AND has_drivers AND EXISTS "${PROJECT_SOURCE_DIR}/build-web/site")
+  beit_pytest(web.page "${BEIT_WEB_PYTHON}" "${CMAKE_CURRENT_SOURCE_DIR}/web" web)
   set_tests_properties(web.page PROPERTIES RUN_SERIAL ON)
 else()
-  message(STATUS "Without tests/web: there is no build-web/site, chromedriver or selenium")
+  message(STATUS "Without tests/web: there is no build-web/site, chromedriver, firefox-esr, or BEIT_WEB_PYTHON")
 endif()

@@ -21,6 +21,7 @@
 #include <beit/model/load_any.hpp>
 
 #include "../programs/attention_map.hpp"
+#include "../programs/demo_images.hpp"
 #include "../programs/what_the_model_sees.hpp"
 
 namespace {
@@ -77,7 +78,9 @@ Json classify(const beit::ImageView& image) {
   for (const auto& [index, label, score] : beit::top_k(row, 5, config.labels, config.score_function)) {
     classes.push_back({{"label", label}, {"score", score}});
   }
-  return {{"classes", classes}, {"probabilities", config.score_function != beit::ScoreFunction::identity}};
+  return {{"classes", classes},
+          {"probabilities", config.score_function != beit::ScoreFunction::identity},
+          {"unlike_demo", programs::unlike_demo(image.width, image.height, programs::is_coloured(image))}};
 }
 
 Json picture_of(const beit::Image& image) {
@@ -104,23 +107,28 @@ EMSCRIPTEN_KEEPALIVE std::byte* reserve(std::size_t size) {
   return page.buffer.get();
 }
 
-/// Loads the model in the file that was handed over. Returns {"name", "classes", "image": [height, width]}.
-EMSCRIPTEN_KEEPALIVE const char* load_model(const char* name, const char* precision) {
+/// Loads the model in the file that was handed over. `config` and `preprocessor` are the texts of the files that were
+/// opened with it, as in beit::MemoryFiles; empty if there are none. Returns {"name", "classes", "image": [height,
+/// width]}.
+EMSCRIPTEN_KEEPALIVE const char* load_model(const char* name, const char* precision, const char* config,
+                                            const char* preprocessor) {
   return answer([&] {
+    const beit::MemoryFiles files{handed_over(), name, config, preprocessor};
     std::unique_ptr<const beit::AnyBeit> loaded(
-        beit::load_any(beit::MemoryFiles{handed_over(), name}, {.precision = beit::precision_from_name(precision)}));
+        beit::load_any(files, {.precision = beit::precision_from_name(precision)}));
     page.buffer.reset();
     page.size = 0;
     page.model = std::move(loaded);  // if loading fails, the previous model stays
-    const beit::Config& config = model().config();
-    return Json{{"name", config.architecture.empty() ? name : config.architecture},
-                {"classes", config.num_classes},
-                {"image", {config.image_size.height, config.image_size.width}}};
+    const beit::Config& read = model().config();
+    return Json{{"name", read.architecture.empty() ? name : read.architecture},
+                {"classes", read.num_classes},
+                {"image", {read.image_size.height, read.image_size.width}}};
   });
 }
 
 /// Classifies the photograph in the file that was handed over. Returns {"classes": [{"label", "score"}],
-/// "probabilities"}, best first; without probabilities, scores are the numbers of a regression.
+/// "probabilities", "unlike_demo"}, best first; without probabilities, scores are the numbers of a regression.
+/// "unlike_demo" says in what the photograph differs from those that the demo model learned from.
 EMSCRIPTEN_KEEPALIVE const char* classify_file(const char* name) {
   return answer([&] { return classify(beit::decode_image(handed_over(), {}, name)); });
 }

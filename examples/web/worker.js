@@ -33,8 +33,8 @@ async function draw(name) {
 }
 
 const calls = {
-  /** {file} or {url}, {precision} */
-  async load({file, url, precision}, progress) {
+  /** {file} or {url}, {precision}, and {config} and {preprocessor}, the files that belong to it, if there are any */
+  async load({file, url, precision, config, preprocessor}, progress) {
     let source = file;
     if (url) {
       const response = await fetch(url);
@@ -43,7 +43,8 @@ const calls = {
     }
     await handOver(source.stream(), source.size, progress);
     const name = (file?.name ?? url).split("/").pop();
-    return call("load_model", ["string", "string"], [name, precision]);
+    const texts = await Promise.all([config, preprocessor].map((blob) => blob?.text() ?? ""));
+    return call("load_model", ["string", "string", "string", "string"], [name, precision, ...texts]);
   },
   /** Classifies a file: the library decodes it, or else the browser if the library can't. */
   async classifyFile({file}) {
