@@ -23,6 +23,9 @@ TEST(ForeignFormat, IsRecognised) {
   for (const std::string_view pickle : {"PK\3\4...."sv, "\x80\2...."sv, "\x80\4...."sv}) {
     EXPECT_THAT(found(pickle), HasSubstr("PyTorch"));
   }
+  for (const std::string_view image : {"\x89PNG\r\n\x1A\n\0\0\0\x0DIHDR"sv, "\xFF\xD8\xFF\xE0\0\x10JFIF"sv}) {
+    EXPECT_THAT(found(image), HasSubstr("an image"));
+  }
   EXPECT_THAT(found("\x08\x07\x12\x07pytorch"sv), HasSubstr("ONNX"));
   for (const std::string_view page : {"<!DOCTYPE html>"sv, " \n<HTML lang=\"en\">"sv}) {
     EXPECT_THAT(found(page), HasSubstr("web page"));
@@ -34,7 +37,8 @@ TEST(ForeignFormat, IsNotSeenInSafetensors) {
   EXPECT_EQ(found(""), "");
   EXPECT_EQ(found("\x10\0\0\0\0\0\0\0{\"w\": {}}"sv), "");
   // Lengths of a header that begin as other formats do.
-  for (const std::string_view start : {"PK\3\4\0\0\0\0{"sv, "\x08\x07\x12\0\0\0\0\0{"sv, "GGUF\0\0\0\0{"sv}) {
+  for (const std::string_view start :
+       {"PK\3\4\0\0\0\0{"sv, "\x08\x07\x12\0\0\0\0\0{"sv, "GGUF\0\0\0\0{"sv, "\x89PNG\0\0\0\0{"sv}) {
     EXPECT_EQ(found(start), "");
   }
   EXPECT_EQ(found("hello"), "") << "unknown: the reader says what is wrong";

@@ -130,7 +130,7 @@ TEST(SafeTensorsTest, FileProblemsAreFileErrors) {
 
 TEST(SafeTensorsTest, HeaderLength) {
   EXPECT_EQ(error_of(std::string(7, '\1')), "m: found 7 bytes, wanted at least 8: not a safetensors file");
-  EXPECT_EQ(error_of(safetensors_text("", "")), "m: header length is 0");
+  EXPECT_EQ(error_of(safetensors_text("", "")), "m: header length is 0, wanted at least 2: not a safetensors file");
   EXPECT_EQ(error_of(safetensors_text("{}", "", 100'000'001)),
             "m: header length is 100000001, wanted at most 100000000: not a safetensors file");
   EXPECT_EQ(error_of(safetensors_text("{}", "", ~std::uint64_t{0})),

@@ -28,6 +28,9 @@ BEIT_COLD inline std::string_view foreign_format(std::span<const std::byte> byte
     return "this is a PyTorch file (a pickle), wanted safetensors: convert it with weights_tools/convert.py SOURCE "
            "OUTPUT";
   }
+  if (text.starts_with("\x89PNG") || text.starts_with("\xFF\xD8\xFF")) {
+    return "this is an image, wanted the weights of a model, a safetensors file";
+  }
   // ModelProto: ir_version, a small number, then a string: producer_name, or its version, or the domain.
   if (text.size() > 3 && text[0] == '\x08' && text[1] > 0 && text[1] < 32 && text[2] >= '\x12' && text[2] <= '\x22') {
     return "this is an ONNX file, wanted safetensors: download model.safetensors instead";

@@ -27,7 +27,7 @@ BEIT_COLD BEIT_INLINE SafeTensors::SafeTensors(std::span<const std::byte> bytes,
   }
   std::uint64_t length = 0;
   std::memcpy(&length, bytes.data(), length_bytes);
-  if (length == 0) fail("header length is 0");
+  if (length == 0) fail("header length is 0, wanted at least 2: not a safetensors file");
   if (length > max_header) {
     fail(detail::concat({"header length is ", length, ", wanted at most ", max_header, ": not a safetensors file"}));
   }
