@@ -14,6 +14,8 @@ namespace beit::inline BEIT_ABI {
   template class Trunk<Weight>;                                                                                  \
   template class Beit<Weight>;                                                                                   \
   template class MaskedImageModel<Weight>;                                                                       \
+  template class DvaeTokenizer<Weight>;                                                                          \
+  template class VqTokenizer<Weight>;                                                                            \
   template class Tokenizer<Weight>;                                                                              \
   template Beit<Weight> load(const Source&, const LoadOptions&);                                                 \
   template MaskedImageModel<Weight> load_masked_image_model(const Source&, const LoadOptions&);                  \

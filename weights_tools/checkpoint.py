@@ -16,7 +16,7 @@ from state_dict import note, read_state_dict
 FALLBACK_ARCHITECTURE = "beit_base_patch16_224"
 # Files that are no BEiT's, or one's that can't be computed here, by a part of their names.
 FOREIGN = (
-    ("quantize.", "BEiT v2's tokenizer (VQ-KD)"),
+    ("quantize.", "BEiT v2's tokenizer (VQ-KD), which convert_tokenizer.py converts"),
     ("blocks.input.w", "DALL-E's tokenizer, which convert_tokenizer.py converts"),
     ("interactions.", "ViT-Adapter's"),
     ("spm.stem", "ViT-Adapter's"),

@@ -15,11 +15,13 @@ import torch
 
 import file_kind
 from converted import ConversionError
+from state_dict import NESTED
 
 LEGACY_MAGIC, LEGACY_PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
 STORAGES = {"FloatStorage": torch.float32, "HalfStorage": torch.float16, "BFloat16Storage": torch.bfloat16,
             "DoubleStorage": torch.float64, "LongStorage": torch.int64}
 MODULES = ("torch.nn.modules.", "dall_e.")
+WANTED = "DALL-E's encoder.pkl or decoder.pkl, or BEiT v2's tokenizer, as torch.save wrote it"
 
 
 class Refused(Exception):
@@ -53,6 +55,7 @@ KNOWN = {
     ("collections", "OrderedDict"): collections.OrderedDict,
     ("__builtin__", "set"): set,
     ("builtins", "set"): set,
+    ("argparse", "Namespace"): Module,  # the arguments of a training
     ("torch", "Size"): tuple,
     ("torch", "device"): device,
     ("torch._utils", "_rebuild_tensor_v2"): rebuild_tensor,
@@ -146,7 +149,8 @@ def collect(module, prefix, tensors):
 
 
 def read_parameters(path):
-    """Return the parameters, by name, of the module or dictionary of tensors in a file that torch.save wrote.
+    """Return the parameters, by name, of the module or dictionary of tensors in a file that torch.save wrote. The
+    dictionary may be nested under one of NESTED's names.
 
     Raise ConversionError for any other file.
     """
@@ -155,8 +159,11 @@ def read_parameters(path):
         kind = file_kind.kind_of(path)
         if kind != file_kind.PYTORCH:
             raise ConversionError(f"{path} is {'a safetensors file' if kind == file_kind.SAFETENSORS else kind}; wanted "
-                                  "DALL-E's encoder.pkl or decoder.pkl")
+                                  f"{WANTED}")
         value = (read_zip if zipfile.is_zipfile(path) else read_legacy)(path)
+        while inner := next((value[key] for key in NESTED if isinstance(value.get(key), dict)), None) \
+                if isinstance(value, dict) else None:
+            value = inner
         if isinstance(value, Module):
             collect(value, "", tensors)
         elif isinstance(value, dict):
@@ -170,5 +177,5 @@ def read_parameters(path):
             OverflowError, NotImplementedError, pickle.UnpicklingError, zipfile.BadZipFile, zlib.error) as error:
         raise ConversionError(f"can't read {path} as a pickled module: it is damaged or ends early") from error
     if not tensors:
-        raise ConversionError(f"{path} holds no tensors, wanted DALL-E's encoder or decoder, as a module or a dictionary")
+        raise ConversionError(f"{path} holds no tensors, wanted {WANTED}")
     return {name: tensor.contiguous() for name, tensor in tensors.items()}

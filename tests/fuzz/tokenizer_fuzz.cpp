@@ -55,6 +55,11 @@ void use(const beit::Tokenizer<float>& tokenizer, beit::Workspace& workspace) {
       if (token < 0 || token >= tokenizer.vocab_size()) std::abort();
     }
   }
+  if (tokenizer.feature_dim() > 0) {
+    tokens = {tokenizer.grid(), std::vector<std::int32_t>(static_cast<std::size_t>(tokenizer.grid().area()))};
+    beit::Matrix features(tokens.grid.area(), tokenizer.feature_dim());
+    tokenizer.decode_features(tokens, workspace, features);
+  }
   if (!tokenizer.has_decoder()) return;
   const beit::Image image = tokenizer.decode(tokens, workspace);
   if (image.height() % tokens.grid.height != 0 || image.width() % tokens.grid.width != 0) std::abort();

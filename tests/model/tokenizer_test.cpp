@@ -69,7 +69,7 @@ TEST_P(Dvae, AgreesWithDallEInDoublePrecision) {
   beit::Workspace workspace(pool);
 
   Matrix logits(wanted.batch * count, vocabulary);
-  tokenizer.encoder().forward(wanted.x, wanted.size, workspace, logits);
+  tokenizer.dvae().encoder().forward(wanted.x, wanted.size, workspace, logits);
   const Matrix planes = expected(wanted.reader, "logits", wanted.batch * vocabulary);
   EXPECT_LE(largest_difference(logits, channels_last(planes, wanted.batch)), 1e-5);
   std::vector<std::int32_t> tokens(wanted.tokens.size());
@@ -81,7 +81,7 @@ TEST_P(Dvae, AgreesWithDallEInDoublePrecision) {
   for (Index b = 0; b < wanted.batch; ++b) {
     const std::span<const std::int32_t> own(wanted.tokens.data() + b * count, static_cast<std::size_t>(count));
     Matrix six(wanted.size.area(), 6);
-    tokenizer.decoder().forward(own, grid, workspace, six);
+    tokenizer.dvae().decoder().forward(own, grid, workspace, six);
     EXPECT_LE(largest_difference(six, Matrix(decoded.map().middleRows(b * six.rows(), six.rows()))), 1e-5);
     const beit::Image bytes = tokenizer.decode({grid, {own.begin(), own.end()}}, workspace);
     for (Index i = 0; i < wanted.size.area(); ++i) {
@@ -106,11 +106,11 @@ TEST(Tokenizer, SameTokensForAnyBatchAndNumberOfThreads) {
     beit::Workspace workspace(pool);
     Matrix& out = logits[threads == 4] = Matrix(wanted.batch * count, tokenizer.vocab_size());
     if (threads == 4) {
-      tokenizer.encoder().forward(wanted.x, wanted.size, workspace, out);
+      tokenizer.dvae().encoder().forward(wanted.x, wanted.size, workspace, out);
     } else {
       for (Index b = 0; b < wanted.batch; ++b) {
-        tokenizer.encoder().forward(wanted.x.map().row(b), wanted.size, workspace,
-                                    out.map().middleRows(b * count, count));
+        tokenizer.dvae().encoder().forward(wanted.x.map().row(b), wanted.size, workspace,
+                                           out.map().middleRows(b * count, count));
       }
     }
   }

@@ -6,6 +6,7 @@
     BEIT_BUILD_DIR=build-release python tests/timm/full_size.py masked              the masked-image model, of timm's class
     BEIT_BUILD_DIR=build-release python tests/timm/full_size.py transformers        folders of transformers
     BEIT_BUILD_DIR=build-release python tests/timm/full_size.py tokenizer           DALL-E's discrete VAE
+    BEIT_BUILD_DIR=build-release python tests/timm/full_size.py vqkd                BEiT v2's tokenizer, of timm's class
     BEIT_BUILD_DIR=build-release python tests/timm/full_size.py demo                tokens of the small one that is trained
 
 Each prints a line with the largest difference and its limit; the tests run some of them.
@@ -24,6 +25,8 @@ sys.path.insert(0, str(ROOT / "weights_tools"))
 
 LOGITS_BOUND = 2e-5  # for logits with a standard deviation of about 2
 TOKENS_BOUND = 1e-4  # of the logits' deviation
+CODES_BOUND = 1e-5  # for BEiT v2's tokens: of the scores, which are cosines less a half
+FEATURES_BOUND = 1e-4  # for BEiT v2's decoder, whose features have a deviation of about 1
 
 
 def run_model(folder, what, weights, *inputs, texts=()):
@@ -181,6 +184,32 @@ def tokenizer(folder):
 
 
 @torch.no_grad()
+def vqkd(folder):
+    """BEiT v2's tokenizer with the decoder of three blocks, as it was used: for each half as tokenizer()."""
+    import converted
+    import vqkd as oracle
+    from convert_tokenizer import vq_config
+    model = oracle.VqKd((224, 224), 16, dict(dim=768, depth=12, heads=12), dict(dim=768, depth=3, heads=12))
+    oracle.randomise(model, 7)
+    converted.write(folder / "vqkd.safetensors", {name: value.clone() for name, value in model.tensors().items()},
+                    vq_config((224, 224), 12))
+    images = random_images(2, (224, 224), low=0.0)
+    pixels = (2 * images - 1).permute(0, 2, 3, 1).numpy()
+    ours = run_model(folder, "encode", folder / "vqkd.safetensors", pixels, texts=["224x224"])
+    results = oracle.evaluate(model, images)
+    scores, tokens = results["scores"].flatten(0, 1).numpy(), results["tokens"].flatten().numpy()
+    best = np.sort(scores, axis=1)
+    decided = best[:, -1] - best[:, -2] > CODES_BOUND
+    wrong = int((ours.argmax(1) != tokens)[decided].sum())
+    print(f"{decided.sum()} of {len(tokens)} tokens have a best score that is better by {CODES_BOUND:.0e}; "
+          f"{len(set(tokens))} different ones")
+    decoded = run_model(folder, "decode", folder / "vqkd.safetensors", tokens[None, :196], texts=["14x14"])
+    wanted = results["features"][0].numpy()
+    return [("encoder", np.abs(ours - scores).max(), scores.std(), wrong),
+            ("decoder", np.abs(decoded - wanted).max(), wanted.std(), 0)]
+
+
+@torch.no_grad()
 def demo_tokens(count, folder):
     """How many tokens of test images of Fashion-MNIST the demo tokenizer gives otherwise than DALL-E's blocks do in double
     precision, of how many; and by how much the two best logits of those differ at most, in deviations."""
@@ -225,6 +254,11 @@ def main(what, *names):
             for half, difference, deviation, wrong in tokenizer(folder):
                 right.append(line(half, difference, deviation, TOKENS_BOUND * deviation) and wrong == 0)
                 print(f"{half}: {wrong} tokens differ whose two best logits do by more than that")
+        elif what == "vqkd":
+            for half, difference, deviation, wrong in vqkd(folder):
+                bound = CODES_BOUND if half == "encoder" else FEATURES_BOUND
+                right.append(line(half, difference, deviation, bound) and wrong == 0)
+                print(f"{half}: {wrong} tokens differ whose two best scores do by more than that")
         elif what == "demo":
             wrong, tokens, gap = demo_tokens(2000, folder)
             print(f"demo: {wrong} of {tokens} tokens differ, whose two best logits do by at most {gap:.1e} deviations")

@@ -32,6 +32,13 @@ def test_tokenizer(tmp_path, figure):
         assert wrong == 0
 
 
+def test_tokenizer_of_beit_v2(tmp_path, figure):
+    for half, difference, deviation, wrong in full_size.vqkd(tmp_path):
+        bound = full_size.CODES_BOUND if half == "encoder" else full_size.FEATURES_BOUND
+        check(figure, f"BEiT v2's {half}", difference, deviation, bound)
+        assert wrong == 0
+
+
 def test_demo_tokens(tmp_path, figure):
     wrong, tokens, gap = full_size.demo_tokens(1000, tmp_path)
     figure(f"demo tokenizer: {wrong} of {tokens} tokens differ, two best logits apart by at most {gap:.1e} deviations")

@@ -2,8 +2,8 @@
 //   beit_run_model beit WEIGHTS X.npy OUT.npy [HxW]         x (B, 3*H*W) -> logits (B, K)
 //   beit_run_model features WEIGHTS X.npy OUT.npy           x -> tokens of the trunk (B*N, C)
 //   beit_run_model masked WEIGHTS X.npy MASK.npy OUT.npy    mask (B, patches) -> logits (B*patches, V)
-//   beit_run_model encode WEIGHTS X.npy HxW OUT.npy         x (B, H*W*3), in [0, 1] -> logits of tokens (B*h*w, V)
-//   beit_run_model decode WEIGHTS TOKENS.npy hxw OUT.npy    tokens (1, h*w) -> (H*W, 6)
+//   beit_run_model encode WEIGHTS X.npy HxW OUT.npy         x (B, H*W*3), preprocessed -> scores of tokens (B*h*w, V)
+//   beit_run_model decode WEIGHTS TOKENS.npy hxw OUT.npy    tokens (1, h*w) -> (H*W, 6), or BEiT v2's features (h*w, F)
 #include <cstdint>
 #include <iostream>
 #include <string>
@@ -40,15 +40,16 @@ Matrix run(const std::vector<std::string>& a) {
   }
   const Size size = size_of(a.at(3));
   if (what == "encode") {
-    const auto tokenizer = beit::load_tokenizer<float>(weights, {.decoder = false});
+    const auto tokenizer = beit::load_tokenizer<float>(weights, {.image_size = size, .decoder = false});
     const Matrix x = beit::read_npy(a.at(2));
-    Matrix out(x.rows() * tokenizer.encoder().grid(size).area(), tokenizer.vocab_size());
-    tokenizer.encoder().forward(x, size, workspace, out);
+    Matrix out(x.rows() * tokenizer.grid().area(), tokenizer.vocab_size());
+    tokenizer.forward(x, workspace, out);
     return out;
   }
   const auto tokenizer = beit::load_tokenizer<float>(weights, {.encoder = false});
-  Matrix out(tokenizer.decoder().image_size(size).area(), 6);
-  tokenizer.decoder().forward(numbers<std::int32_t>(a.at(2)), size, workspace, out);
+  if (tokenizer.feature_dim() > 0) return tokenizer.decode_features({size, numbers<std::int32_t>(a.at(2))});
+  Matrix out(tokenizer.dvae().decoder().image_size(size).area(), 6);
+  tokenizer.dvae().decoder().forward(numbers<std::int32_t>(a.at(2)), size, workspace, out);
   return out;
 }
 

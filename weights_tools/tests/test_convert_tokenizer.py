@@ -1,8 +1,10 @@
-"""Tests convert_tokenizer.py: DALL-E's pickles in both formats, and malicious pickles."""
+"""Tests convert_tokenizer.py: DALL-E's pickles in both formats, BEiT v2's files, and malicious pickles."""
+import argparse
 import os
 import pickle
 import sys
 import types
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,6 +12,7 @@ from torch import nn
 
 import convert_tokenizer
 import converted
+import golden_vqkd
 
 pytestmark = pytest.mark.filterwarnings("ignore:Couldn't retrieve source code")
 
@@ -140,7 +143,7 @@ def test_other_modules(tmp_path, package, capsys):
 
     encoder = half(package, "encoder")
     assert "found no blocks.input.w, wanted DALL-E's encoder or decoder" in message(nn.Linear(2, 2))
-    assert "source.pkl holds no tensors, wanted DALL-E's encoder" in message([1, 2])
+    assert "source.pkl holds no tensors, wanted DALL-E's encoder.pkl or decoder.pkl, or BEiT v2's" in message([1, 2])
     tensors = encoder.state_dict()
     del tensors["blocks.group_2.block_1.res_path.conv_3.b"]
     assert "found no blocks.group_2.block_1.res_path.conv_3.b" in message(tensors)
@@ -148,3 +151,105 @@ def test_other_modules(tmp_path, package, capsys):
     torch.save(encoder, tmp_path / "first.pkl")
     assert run(tmp_path / "first.pkl", tmp_path / "first.pkl", tmp_path / "out.safetensors") == 1
     assert "found a second encoder" in capsys.readouterr().err
+
+
+def published(name):
+    """A golden tokenizer of BEiT v2 with what training leaves in its file, and the tensors that inference uses."""
+    tensors = {key: value.clone() for key, value in golden_vqkd.make_model(name)[0].tensors().items()}
+    vocab_size, dim = tensors["quantize.embedding.weight"].shape
+    training = {"quantize.cluster_size": torch.zeros(vocab_size), "quantize.embedding.cluster_size": torch.ones(vocab_size),
+                "quantize.embedding.embed_avg": torch.zeros(vocab_size, dim), "quantize.embedding.initted": torch.ones(1),
+                "teacher_model.visual.proj": torch.zeros(2, 2), "scaling_layer.shift": torch.zeros(3), "loss": torch.zeros(())}
+    return {**tensors, **training}, tensors
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_vqkd(tmp_path, capsys, zipped):
+    """What is published becomes the golden file, whatever else is in it."""
+    for name, heads in (("square", 2), ("bare", None)):
+        whole, wanted = published(name)
+        torch.save({"model": whole, "args": argparse.Namespace(lr=1.0), "epoch": 3}, tmp_path / "vqkd.pth",
+                   _use_new_zipfile_serialization=zipped)
+        out = tmp_path / "out.safetensors"
+        assert run(tmp_path / "vqkd.pth", out, *(("--num-heads", heads) if heads else ())) == 0
+        halves = "encoder" if name == "bare" else "encoder and decoder"
+        assert f"{halves} of BEiT v2's tokenizer, {len(wanted['quantize.embedding.weight'])} tokens" in capsys.readouterr().out
+        tensors, config = converted.read(out)
+        assert tensors.keys() == wanted.keys()
+        assert all(torch.equal(tensors[key], value) for key, value in wanted.items())
+        size = golden_vqkd.VARIANTS[name][0]["size"]
+        assert config == convert_tokenizer.vq_config(size, heads or 1)
+        assert run(tmp_path / "vqkd.pth", out, "--dtype", "bf16", "--num-heads", 2) == 0
+        types = {key: value.dtype for key, value in converted.read(out)[0].items()}
+        assert types["encoder.patch_embed.proj.weight"] == torch.bfloat16
+        assert types["quantize.embedding.weight"] == types["encode_task_layer.2.weight"] == torch.float32
+        capsys.readouterr()
+
+
+def test_vqkd_of_mmpretrain(tmp_path):
+    """The encoder by mmpretrain's names, inside of the model that it taught."""
+    wanted = published("bare")[1]
+    names = {"patch_embed.proj.": "patch_embed.projection.", ".norm1.": ".ln1.", ".norm2.": ".ln2.", ".mlp.fc1.": ".ffn.layers.0.0.",
+             ".mlp.fc2.": ".ffn.layers.1.", "blocks.": "layers.", "fc_norm.": "ln1."}
+    source = {"backbone.cls_token": torch.zeros(1, 1, 4)}
+    for key, value in wanted.items():
+        if key.startswith("encoder."):
+            for ours, theirs in names.items():
+                key = key.replace(ours, theirs)
+        source[f"target_generator.{key}"] = value
+    torch.save({"state_dict": source, "meta": {"epoch": 1}}, tmp_path / "mm.pth")
+    assert run(tmp_path / "mm.pth", tmp_path / "out.safetensors") == 0
+    tensors, _ = converted.read(tmp_path / "out.safetensors")
+    assert tensors.keys() == wanted.keys() and all(torch.equal(tensors[key], value) for key, value in wanted.items())
+
+
+def test_vqkd_of_other_shapes(tmp_path, capsys):
+    source, out = tmp_path / "vqkd.pth", tmp_path / "out.safetensors"
+
+    def message(change, *options):
+        tensors = published("square")[0]
+        change(tensors)
+        torch.save({"model": tensors}, source)
+        out.write_text("older")
+        assert run(source, out, *options) == 1
+        lines = capsys.readouterr().err.splitlines()
+        assert len(lines) == 1 and out.read_text() == "older"
+        return lines[0]
+
+    assert "its width 16 isn't a multiple of 64: use --num-heads" in message(lambda t: None)
+    assert "3 heads don't divide the width 16" in message(lambda t: None, "--num-heads", 3)
+    for name in ("encoder.fc_norm.bias", "encoder.blocks.0.attn.q_bias", "decoder.cls_token", "encode_task_layer.0.weight",
+                 "decode_task_layer.2.bias"):
+        assert f"found no {name}" in message(lambda t: t.pop(name), "--num-heads", 2)
+    for name in ("encoder.blocks.1.gamma_1", "decoder.head.weight", "quantise.more", "encode_task_layer.3.weight"):
+        assert f"found {name}, which BEiT v2's tokenizer doesn't have" in message(
+            lambda t: t.update({name: torch.zeros(2)}), "--num-heads", 2)
+    assert "encoder.pos_embed is for 17 patches, wanted a square" in message(
+        lambda t: t.update({"encoder.pos_embed": torch.zeros(1, 18, 16)}), "--num-heads", 2)
+    assert "has values that are not finite" in message(
+        lambda t: t["quantize.embedding.weight"].fill_(torch.nan), "--num-heads", 2)
+    assert "has shape (8,), wanted 2 dimensions" in message(
+        lambda t: t.update({"quantize.embedding.weight": torch.zeros(8)}), "--num-heads", 2)
+    torch.save({"model": {**published("square")[0], "hidden": Shell(f"touch {tmp_path / 'mark'}")}}, source)
+    assert run(source, out) == 1 and "which is neither a tensor nor a module" in capsys.readouterr().err
+    assert not (tmp_path / "mark").exists()
+    torch.save({"model": published("square")[0]}, source)
+    assert run(source, source, out) == 1 and "found 2 sources" in capsys.readouterr().err
+
+
+def test_num_heads_are_for_vqkd(tmp_path, package, capsys):
+    torch.save(half(package, "encoder"), tmp_path / "encoder.pkl")
+    assert run(tmp_path / "encoder.pkl", tmp_path / "out.safetensors", "--num-heads", 2) == 1
+    assert "is not BEiT v2's tokenizer, which --num-heads is for" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", golden_vqkd.VARIANTS)
+def test_golden_tokenizers_are_made_again(name, tmp_path):
+    """The weights agree; results within 1e-6, because libraries differ in double precision."""
+    folder = Path(__file__).resolve().parents[2] / "tests" / "golden"
+    golden_vqkd.make(name, tmp_path)
+    for file, bound in ((f"vqkd_{name}.safetensors", 0), (f"vqkd_{name}.expected.safetensors", 1e-6)):
+        (made, config), (committed, known) = converted.read(tmp_path / file), converted.read(folder / file)
+        assert config == known and made.keys() == committed.keys()
+        assert all((value.double() - committed[key].double()).abs().max() <= bound for key, value in made.items()), file
+    assert made["tokens"].unique().numel() >= 10

@@ -47,7 +47,7 @@ template <typename Weight = float>
 [[nodiscard]] MaskedImageModel<Weight> load_masked_image_model(const Source& source, const LoadOptions& options = {});
 
 /// Loads a tokenizer from a file that weights_tools/convert_tokenizer.py made of DALL-E's encoder.pkl, decoder.pkl or
-/// both; its shapes determine the size. Throws the errors that load throws.
+/// both, or of BEiT v2's VQ-KD; its tensors tell which, and determine the size. Throws the errors that load throws.
 template <typename Weight = float>
 [[nodiscard]] Tokenizer<Weight> load_tokenizer(const Source& source, const LoadOptions& options = {});
 
@@ -55,4 +55,5 @@ template <typename Weight = float>
 
 #if BEIT_HAS_DEFINITIONS
 #include <beit/model/load_impl.hpp>
+#include <beit/model/load_tokenizer_impl.hpp>
 #endif

@@ -21,7 +21,6 @@
 #include <beit/model/beit.hpp>
 #include <beit/model/config.hpp>
 #include <beit/model/config_reader.hpp>
-#include <beit/model/dvae_config_reader.hpp>
 #include <beit/model/json_field.hpp>
 #include <beit/model/load.hpp>
 #include <beit/model/masked_image_model.hpp>
@@ -71,21 +70,11 @@ class Loading {
     return model;
   }
 
-  /// Makes a tokenizer.
+  /// Makes a tokenizer of the kind that the source holds.
   template <typename Weight>
   BEIT_COLD Tokenizer<Weight> make_tokenizer() const {
-    const Kernels& kernels = choose_kernels(options_.isa);
-    std::optional<DvaeEncoder<Weight>> encoder;
-    std::optional<DvaeDecoder<Weight>> decoder;
-    if (const auto weights = half("encoder", options_.encoder)) {
-      encoder.emplace(read_encoder_config(weights->scope("blocks")), *weights, kernels);
-    }
-    if (const auto weights = half("decoder", options_.decoder)) {
-      decoder.emplace(read_decoder_config(weights->scope("blocks")), *weights, kernels);
-    }
-    reader_.finish();
-    const Index stride = encoder ? encoder->config().stride() : decoder ? decoder->config().stride() : 1;
-    return {tokenizer_preprocessing(stride), std::move(encoder), std::move(decoder), executor_};
+    return kind_.codebook ? Tokenizer<Weight>(make_vq_tokenizer<Weight>())
+                          : Tokenizer<Weight>(make_dvae_tokenizer<Weight>());
   }
 
  private:
@@ -105,10 +94,17 @@ class Loading {
   /// Adapts `config` to the image size in the options, and returns the weights for it.
   ResampledWeights fit(TrunkConfig& config) const;
 
-  /// The parameters of the encoder or decoder; none if it is missing or not wanted.
+  template <typename Weight>
+  DvaeTokenizer<Weight> make_dvae_tokenizer() const;
+  template <typename Weight>
+  VqTokenizer<Weight> make_vq_tokenizer() const;
+
+  /// The parameters of the encoder or decoder of DALL-E's tokenizer; none if it is missing or not wanted.
   std::optional<WeightScope> half(const char* name, bool wanted) const;
-  /// The preprocessing of a tokenizer whose tokens stand for `stride` x `stride` pixels.
-  Preprocessing tokenizer_preprocessing(Index stride) const;
+  /// Replaces what the configuration says of the preprocessing of a tokenizer.
+  void read_tokenizer_preprocessing(Preprocessing& preprocessing) const;
+  /// Adapts the preprocessing of a tokenizer whose tokens stand for `patch` pixels to the options.
+  void fit_tokenizer(Size patch, Preprocessing& preprocessing) const;
 
   std::string_view loader_;
   const LoadOptions& options_;
@@ -223,28 +219,6 @@ BEIT_COLD BEIT_INLINE ResampledWeights Loading::fit(TrunkConfig& config) const {
   return {names_, trained == Size{} ? config.grid() : trained, config.grid(), configured_.resampling};
 }
 
-BEIT_COLD BEIT_INLINE std::optional<WeightScope> Loading::half(const char* name, bool wanted) const {
-  const WeightScope weights = reader_.root(executor_).scope(name);
-  if (!wanted) reader_.ignore(weights.path(""));
-  return wanted && weights.scope("blocks").has("input.w") ? std::optional(weights) : std::nullopt;
-}
-
-BEIT_COLD BEIT_INLINE Preprocessing Loading::tokenizer_preprocessing(Index stride) const {
-  // BEiT uses DALL-E's encoder with the crop that the model sees, at half its size.
-  Preprocessing preprocessing{.input_size = {112, 112},
-                              .interpolation = Interpolation::lanczos,
-                              .crop_pct = 1.0,
-                              .mean = {0.0f, 0.0f, 0.0f},
-                              .std = {1.0f, 1.0f, 1.0f}};
-  if (const JsonField f = config()["input_size"]; f.present()) preprocessing.input_size = read_input_size(f, 3);
-  read_preprocessing(config(), 3, preprocessing);
-  read_pass_order(config(), preprocessing);
-  const Size size = wanted_image_size({stride, stride}, "the pixels per token");
-  if (size != Size{}) preprocessing.input_size = size;
-  set_preprocessing(preprocessing.input_size, preprocessing);
-  return preprocessing;
-}
-
 }  // namespace detail
 
 BEIT_COLD BEIT_INLINE SourceKind inspect(const Source& source) {
@@ -264,11 +238,6 @@ template <typename Weight>
 MaskedImageModel<Weight> load_masked_image_model(const Source& source, const LoadOptions& options) {
   const detail::Loading loading("load_masked_image_model", source, options);
   return loading.make<MaskedImageModel<Weight>>(loading.masked_image_config());
-}
-
-template <typename Weight>
-Tokenizer<Weight> load_tokenizer(const Source& source, const LoadOptions& options) {
-  return detail::Loading("load_tokenizer", source, options).make_tokenizer<Weight>();
 }
 
 }  // namespace beit::inline BEIT_ABI

@@ -28,6 +28,7 @@ struct ModelKind {
   std::string_view unused{};                ///< A parameter that the file may have but the model doesn't use.
   bool trunk = true;                        ///< Whether features_only can read it.
   bool norm = true;                         ///< Whether its trunk always has a last norm.
+  bool codebook = false;                    ///< Whether it is a tokenizer whose tokens are codes of a codebook.
   std::string_view maker = "weights_tools/convert.py";  ///< The tool that makes such files.
 };
 
@@ -42,7 +43,12 @@ inline constexpr std::array model_kinds{
               .loader = "load_masked_image_model",
               .proof = {"lm_head."},
               .head = {"lm_head.", "lm_norm.", "mask_token"}},
-    ModelKind{.name = "BEiT v2's tokenizer", .loader = "", .proof = {"quantize."}, .trunk = false},
+    ModelKind{.name = "BEiT v2's tokenizer",
+              .loader = "load_tokenizer",
+              .proof = {"quantize."},
+              .trunk = false,
+              .codebook = true,
+              .maker = "weights_tools/convert_tokenizer.py"},
     ModelKind{.name = "a segmentation model",
               .loader = "",
               .proof = {"decode_head."},

@@ -137,9 +137,10 @@ struct AxisTaps {
   std::array<float, 4> weights;
 };
 
-/// The taps of torch's interpolate without align_corners and antialiasing: bilinear, or bicubic.
-inline std::vector<AxisTaps> interpolate_taps(Index from, Index to, bool bicubic) {
-  const float scale = static_cast<float>(from) / static_cast<float>(to);
+/// The taps of torch's interpolate without align_corners and antialiasing: bilinear, or bicubic. `excess` is what the
+/// caller of interpolate adds to the new size before it divides by the old one to give a scale_factor.
+inline std::vector<AxisTaps> interpolate_taps(Index from, Index to, bool bicubic, double excess = 0) {
+  const auto scale = static_cast<float>(static_cast<double>(from) / (static_cast<double>(to) + excess));
   std::vector<AxisTaps> result;
   for (Index i = 0; i < to; ++i) {
     float x = (static_cast<float>(i) + 0.5f) * scale - 0.5f;
@@ -159,9 +160,10 @@ inline std::vector<AxisTaps> interpolate_taps(Index from, Index to, bool bicubic
 }
 
 /// Computes torch's interpolate of a picture (from.height, from.width, channels).
-inline void interpolate(const float* in, Size from, Size to, Index channels, bool bicubic, float* out) {
-  const std::vector<AxisTaps> rows = interpolate_taps(from.height, to.height, bicubic);
-  const std::vector<AxisTaps> columns = interpolate_taps(from.width, to.width, bicubic);
+inline void interpolate(const float* in, Size from, Size to, Index channels, bool bicubic, float* out,
+                        double excess = 0) {
+  const std::vector<AxisTaps> rows = interpolate_taps(from.height, to.height, bicubic, excess);
+  const std::vector<AxisTaps> columns = interpolate_taps(from.width, to.width, bicubic, excess);
   for (const AxisTaps& row : rows) {
     for (const AxisTaps& column : columns) {
       std::fill_n(out, channels, 0.0f);
@@ -189,23 +191,25 @@ inline AlignedBuffer<float> resample_table_of_transformers(const AlignedBuffer<f
   return result;
 }
 
-/// Resamples absolute positions as transformers' BeitEmbeddings does.
-inline AlignedBuffer<float> resample_positions_of_transformers(const AlignedBuffer<float>& positions, Index dim,
-                                                               Size from, Size to) {
+/// Resamples absolute positions by torch's interpolate, as transformers' BeitEmbeddings does. `excess` as for
+/// interpolate_taps.
+inline AlignedBuffer<float> interpolate_positions(const AlignedBuffer<float>& positions, Index dim, Size from, Size to,
+                                                  double excess) {
   AlignedBuffer<float> result((1 + to.area()) * dim);
   std::copy_n(positions.data(), dim, result.data());
-  interpolate(positions.data() + dim, from, to, dim, true, result.data() + dim);
+  interpolate(positions.data() + dim, from, to, dim, true, result.data() + dim, excess);
   return result;
 }
 
 }  // namespace detail
 
-/// The library whose way of resampling positions is followed.
-enum class Resampling { timm, transformers };
+/// The library whose way of resampling positions is followed. DINO's code, which BEiT v2's tokenizer has for absolute
+/// positions, is transformers' but for a scale_factor of (new + 0.1) / old.
+enum class Resampling { timm, transformers, dino };
 
 /// The parameters of a model trained with the grid of patches `from`, adapted to the grid `to` as by timm's
-/// Beit.set_input_size or by transformers: it resamples tables of relative positions and absolute positions, and passes
-/// on the rest. The source, which has timm's names, must outlive it.
+/// Beit.set_input_size, by transformers or by DINO: it resamples tables of relative positions and absolute positions,
+/// and passes on the rest. The source, which has timm's names, perhaps below a prefix, must outlive it.
 class ResampledWeights final : public WeightSource {
  public:
   ResampledWeights(const WeightSource& source, Size from, Size to, Resampling way = Resampling::timm)
@@ -219,14 +223,14 @@ class ResampledWeights final : public WeightSource {
     std::vector<Index> shape = source_->shape(name);
     if (from_ == to_) return shape;
     if (name.ends_with(table_name) && shape.size() == 2) shape[0] = kernels::relative_positions(to_);
-    if (name == positions_name && shape.size() == 3) shape[1] = 1 + to_.area();
+    if (name.ends_with(positions_name) && shape.size() == 3) shape[1] = 1 + to_.area();
     return shape;
   }
 
   void read(const std::string& name, std::span<const Index> shape, Index begin, Index count,
             float* out) const override {
     const bool table = name.ends_with(table_name) && shape.size() == 2;
-    const bool positions = name == positions_name && shape.size() == 3;
+    const bool positions = name.ends_with(positions_name) && shape.size() == 3;
     const bool same = from_ == to_ && (way_ == Resampling::timm || from_.height == from_.width || !table);
     if (same || (!table && !positions)) return source_->read(name, shape, begin, count, out);
     std::vector<Index> old(shape.begin(), shape.end());
@@ -234,14 +238,19 @@ class ResampledWeights final : public WeightSource {
     if (positions) old[1] = 1 + from_.area();
     if (count == 0) return source_->read(name, old, 0, 0, out);  // only checks the shape
     const AlignedBuffer<float> values = source_->get(name, old);
-    const bool timm = way_ == Resampling::timm;
-    const auto resample = table ? (timm ? detail::resample_table : detail::resample_table_of_transformers)
-                                : (timm ? detail::resample_positions : detail::resample_positions_of_transformers);
-    const AlignedBuffer<float> resampled = resample(values, old.back(), from_, to_);
+    const AlignedBuffer<float> resampled = resample(values, table, old.back());
     std::copy_n(resampled.data() + begin, count, out);
   }
 
  private:
+  AlignedBuffer<float> resample(const AlignedBuffer<float>& values, bool table, Index columns) const {
+    const bool timm = way_ == Resampling::timm;
+    if (table && timm) return detail::resample_table(values, columns, from_, to_);
+    if (table) return detail::resample_table_of_transformers(values, columns, from_, to_);
+    if (timm) return detail::resample_positions(values, columns, from_, to_);
+    return detail::interpolate_positions(values, columns, from_, to_, way_ == Resampling::dino ? 0.1 : 0);
+  }
+
   static constexpr std::string_view table_name = "relative_position_bias_table", positions_name = "pos_embed";
 
   const WeightSource* source_;
