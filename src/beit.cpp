@@ -14,11 +14,13 @@ namespace beit::inline BEIT_ABI {
   template class Trunk<Weight>;                                                                                  \
   template class Beit<Weight>;                                                                                   \
   template class MaskedImageModel<Weight>;                                                                       \
+  template class SegmentationModel<Weight>;                                                                      \
   template class DvaeTokenizer<Weight>;                                                                          \
   template class VqTokenizer<Weight>;                                                                            \
   template class Tokenizer<Weight>;                                                                              \
   template Beit<Weight> load(const Source&, const LoadOptions&);                                                 \
   template MaskedImageModel<Weight> load_masked_image_model(const Source&, const LoadOptions&);                  \
+  template SegmentationModel<Weight> load_segmentation_model(const Source&, const LoadOptions&);                 \
   template Tokenizer<Weight> load_tokenizer(const Source&, const LoadOptions&)
 
 BEIT_INSTANTIATE(float);

@@ -3,6 +3,7 @@ import argparse
 import json
 import math
 import re
+from typing import NamedTuple
 
 import timm
 import torch
@@ -39,13 +40,19 @@ FOREIGN = (
     ("qweight", "quantised by GPTQ or AWQ, wanted the weights before that"),
     (".absmax", "quantised by bitsandbytes, wanted the weights before that"),
 )
-SEGMENTATION = {"mmpretrain": "mmsegmentation's", "timm and Microsoft": "Microsoft's",
-                "transformers 5, in memory": "transformers'", "Hugging Face transformers": "transformers'"}
+
+
+class Checkpoint(NamedTuple):
+    """What a file holds."""
+    tensors: dict  # those that inference uses, by timm's names
+    config: dict  # its configuration, or None
+    publisher: str  # whose names it has
+    meta: dict  # what stands beside the tensors under "meta", as in files of mmcv
 
 
 def read_checkpoint(path, unsafe_pickle=False, key=None):
-    """Return the tensors that inference uses, by timm's names, and the checkpoint's config or None."""
-    checkpoint, config = read_state_dict(path, unsafe_pickle, key)
+    """Read a Checkpoint."""
+    checkpoint, config, meta = read_state_dict(path, unsafe_pickle, key)
     tensors = {name: value for name, value in timm.models.clean_state_dict(checkpoint).items()
                if not name.endswith("relative_position_index")}
     tensors, publisher = by_timms_names(tensors, path)
@@ -60,11 +67,12 @@ def read_checkpoint(path, unsafe_pickle=False, key=None):
     tensors = converted.restore_tensors(tensors)
     if publisher == "candle":
         tensors = without_key_bias(tensors)
-    # Drops BEiT v2's blocks that only pre-training uses, and a mask token without a head.
-    dropped = [name for name in tensors if name.startswith("cls_pt_layers.")
+    # Drops BEiT v2's blocks that only pre-training uses, a mask token without a head, and the auxiliary head of
+    # segmentation.
+    dropped = [name for name in tensors if name.startswith(("cls_pt_layers.", "auxiliary_head."))
                or name == "mask_token" and "lm_head.weight" not in tensors]
     if dropped:
-        note(f"dropping what only pre-training uses ({', '.join(dropped[:3])}{', ...' if len(dropped) > 3 else ''})")
+        note(f"dropping what only training uses ({', '.join(dropped[:3])}{', ...' if len(dropped) > 3 else ''})")
         tensors = {name: value for name, value in tensors.items() if name not in dropped}
     for name in ("lm_head.bias", "mask_token"):
         if "lm_head.weight" in tensors and name not in tensors:
@@ -72,10 +80,11 @@ def read_checkpoint(path, unsafe_pickle=False, key=None):
     for name in ("patch_embed.proj.weight", "cls_token", "blocks.0.attn.qkv.weight"):
         if name not in tensors:
             raise ConversionError(f"{path} is not a BEiT checkpoint: it has no {name}")
-    if "norm.weight" not in tensors and "fc_norm.weight" not in tensors and not is_transformers(publisher):
+    norms = ("norm.weight", "fc_norm.weight", "decode_head.classifier.weight")  # a segmentation head needs none
+    if not any(name in tensors for name in norms) and not is_transformers(publisher):
         raise ConversionError(f"{path} is a trunk without a last norm (mmsegmentation's?), wanted a classifier or a "
                               "pre-trained model")
-    return tensors, check_config(config, path) if config is not None else None, publisher
+    return Checkpoint(tensors, check_config(config, path) if config is not None else None, publisher, meta)
 
 
 def by_timms_names(tensors, path):
@@ -86,10 +95,6 @@ def by_timms_names(tensors, path):
         what = foreign_of(tensors)
         raise ConversionError(f"{path} is {what}" if what else f"{path} holds several models, under {error}") from error
     publisher = found[0].name if found else None
-    if any(name.startswith("decode_head.") or ".decode_head." in name for name in tensors):
-        owner = SEGMENTATION.get(publisher, "another project's")
-        raise ConversionError(f"{path} is {owner}: a segmentation model, which this tool doesn't convert; "
-                              "beit-embed takes features of its trunk from a .safetensors")
     if what := foreign_of(tensors):
         raise ConversionError(f"{path} is {what}, wanted a BEiT")
     prefixes = found[1] if found else ()

@@ -13,7 +13,8 @@ SOURCE is one of
 The architecture of a bare checkpoint is inferred from the shapes, unless --architecture names one; with
 --architecture, timm resizes position tables that belong to another image size.
 
-A masked-image head (mask_token, lm_head) is kept, for beit-mask and load_masked_image_model.
+A masked-image head (mask_token, lm_head) is kept, for beit-mask and load_masked_image_model; so is a segmentation head,
+for load_segmentation_model, of transformers' folders, and of Microsoft's and mmsegmentation's .pth files.
 
 OUT gets timm's parameter names and, in the metadata entry "beit.config", the architecture, the preprocessing and
 the labels; or config.json of transformers, with preprocessor_config.json in "beit.preprocessor". It is written under a temporary name and renamed once it is complete.
@@ -32,6 +33,7 @@ from timm.data import ImageNetInfo
 from timm.models.beit import checkpoint_filter_fn
 
 import converted
+import segmentation
 from checkpoint import (bare_transformers_config, check_config, infer_config, is_transformers, named_config, note,
                         read_checkpoint, read_json, transformers_config)
 from converted import ConversionError, about, one_line, shown
@@ -83,7 +85,7 @@ def fit(tensors, model):
 
 class Loaded(NamedTuple):
     """What a source holds."""
-    model: torch.nn.Module
+    model: torch.nn.Module  # timm's; for a segmentation model None, and head has all of its tensors
     architecture: str
     preprocessing: dict  # a pretrained_cfg, with the labels
     head: dict = {}  # the tensors of a masked-image head
@@ -113,6 +115,18 @@ def model_of_transformers(tensors, config, preprocessor):
     return Loaded(model, for_timm["architecture"], for_timm["pretrained_cfg"], head, config, preprocessor)
 
 
+def segmentation_model(found, config, preprocessor, options):
+    """Return the segmentation model in a checkpoint."""
+    tensors = found.tensors
+    if config is None:
+        if options.architecture:
+            raise ConversionError("it is a segmentation model, whose sizes follow from the weights: --architecture is for "
+                                  "others")
+        config = segmentation.make_config(tensors, found.meta, options)
+    segmentation.check(tensors, config)
+    return Loaded(None, config.get("architecture") or "beit", {}, tensors, config, preprocessor)
+
+
 def model_of_path(path, options):
     """Return the model in a file or folder."""
     config = preprocessor = None
@@ -123,7 +137,7 @@ def model_of_path(path, options):
             raise ConversionError(f"{path} has neither {' nor '.join(WEIGHT_NAMES)}, but "
                                   + (", ".join(found[:5]) + (", ..." if len(found) > 5 else "") or "no file at all"))
         config = check_config(read_json(path / "config.json"), path / "config.json")
-        tensors, _, publisher = read_checkpoint(weights, options.unsafe_pickle, options.key)
+        found = read_checkpoint(weights, options.unsafe_pickle, options.key)
         if converted.is_transformers_config(config):
             preprocessor = preprocessor_beside(path)
     else:
@@ -131,12 +145,17 @@ def model_of_path(path, options):
             what = FOREIGN_SUFFIXES.get(path.suffix)
             raise ConversionError(f"{path}{' is ' + what if what else ''}: wanted a file that ends in "
                                   + ", ".join(FILE_SUFFIXES))
-        tensors, config, publisher = read_checkpoint(path, options.unsafe_pickle, options.key)
+        found = read_checkpoint(path, options.unsafe_pickle, options.key)
+        config = found.config
         if config is not None:
             preprocessor = converted.read_preprocessor(path)
+    tensors, publisher = found.tensors, found.publisher
     if config is None and is_transformers(publisher):
         if (path.parent / "config.json").is_file() and path.name in WEIGHT_NAMES:
             return model_of_path(path.parent, options)
+        if segmentation.is_segmentation(tensors):
+            raise ConversionError(f"{path} has no config.json beside it, which tells the blocks that feed the "
+                                  "segmentation head")
         if options.architecture:
             raise ConversionError(f"{path} has the names of transformers: --architecture is for timm's")
         config, preprocessor = bare_transformers_config(tensors, options)
@@ -144,6 +163,8 @@ def model_of_path(path, options):
     if config is not None and (options.architecture or options.num_heads or options.image_size or options.global_pool):
         raise ConversionError(f"{path} has a configuration of its own: --architecture, --num-heads, --image-size "
                               "and --global-pool are for bare checkpoints")
+    if segmentation.is_segmentation(tensors):
+        return segmentation_model(found, config, preprocessor, options)
     if config is not None and converted.is_transformers_config(config):
         return model_of_transformers(tensors, config, preprocessor)
     if config is None:
@@ -238,6 +259,8 @@ def convert(options):
         raise ConversionError(f"{options.out} is a folder, wanted a file name")
     with about(options.source):
         model, architecture, preprocessing, head, own_config, preprocessor = load(options)
+        if model is None:
+            return convert_segmentation(head, own_config, preprocessor, options)
         if own_config:
             names, config = [], own_config
         else:
@@ -249,6 +272,16 @@ def convert(options):
     print(f"{options.out}: {architecture}, {sum(x.numel() for x in model.parameters())} parameters in {options.dtype}, "
           f"{model.num_classes} classes, {len(names or config.get('id2label', ()))} labels, {options.out.stat().st_size / 1e6:.1f} MB"
           + (f", with the masked-image head of {len(head['lm_head.weight'])} tokens" if head else ""))
+    return config
+
+
+def convert_segmentation(tensors, config, preprocessor, options):
+    """Write a segmentation model to options.out; return the configuration written."""
+    stored = converted.convert_tensors(tensors, options.dtype)
+    check = (lambda path: segmentation.verify(path, tensors, config, options.dtype)) if options.verify else None
+    converted.write(options.out, stored, config, check, preprocessor)
+    print(f"{options.out}: {segmentation.describe(tensors, config)}, in {options.dtype}, "
+          f"{options.out.stat().st_size / 1e6:.1f} MB")
     return config
 
 

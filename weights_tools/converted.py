@@ -9,7 +9,8 @@ config.json of transformers, whose models have another epsilon than timm's.
 of transformers' preprocessor_config.json or of timm's pretrained_cfg. Beside a config.json of transformers it always is.
 
 In an int8 file each matrix of the blocks, NAME (outputs, inputs), is I8 and has NAME_scale (outputs,) in F32 beside it;
-the weight is their product. The first and last matrices are BF16, everything else F32.
+the weight is their product. The first and last matrices, and a segmentation head's convolutions, are BF16, everything
+else F32.
 """
 import contextlib
 import functools
@@ -36,6 +37,7 @@ DTYPES = {"f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16, "i
 SCALE_SUFFIX = "_scale"
 QUANTISED = re.compile(r"blocks\.\d+\.(attn\.(qkv|proj)|mlp\.fc[12])\.weight")
 EDGES = ("patch_embed.proj.weight", "head.weight", "lm_head.weight")
+CONVOLUTIONS = re.compile(r"(fpn\d\.\d|decode_head\.(.*\.conv|classifier))\.weight")  # of a segmentation head
 # Names in a pretrained_cfg that the library reads; the first is that of a configuration without the key.
 PASS_ORDERS = ("pillow_13", "across_first")
 INTERPOLATIONS = ("bicubic", "bilinear", "nearest", "lanczos", "box", "hamming")
@@ -292,7 +294,7 @@ def stored_type(name, dtype):
         return DTYPES[dtype]
     if QUANTISED.fullmatch(name):
         return torch.int8
-    return torch.bfloat16 if name in EDGES else torch.float32
+    return torch.bfloat16 if name in EDGES or CONVOLUTIONS.fullmatch(name) else torch.float32
 
 
 def rounded(name, value, dtype):

@@ -63,6 +63,18 @@ def renamed(name, start, to):
     return (to.replace("*", match[1]) if "*" in start else to) + name[match.end():]
 
 
+def published(name, value, publisher, prefix):
+    """Yield the names and tensors that `publisher` has for a parameter of timm's name: `prefix` is the trunk's, and
+    tensors beside it have none."""
+    for row in publisher.rows:
+        parts = [renamed(name, row.ours, theirs) for theirs in row.theirs] if row.ours else [None]
+        if parts[0] is not None:
+            start = "" if row.beside else prefix
+            yield from zip((start + part for part in parts), value.chunk(len(parts)))
+            return
+    yield ("" if name.startswith("decode_head.") else prefix) + name, value
+
+
 def prefixes_of(names, marker, companion=""):
     """Return the texts before `marker` in the names that end in it, beside which `companion` stands, too; the one that
     counts first: of two models, the averaged one (ema). Raise Ambiguous for others."""

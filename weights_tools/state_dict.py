@@ -103,7 +103,8 @@ def state_dict_of(checkpoint, path, key):
 
 
 def read_state_dict(path, unsafe_pickle, key):
-    """Return the tensors in a file by their names, and its configuration or None; `key` chooses one of its models."""
+    """Return the tensors in a file by their names, its configuration or None, and what it holds beside the tensors
+    under "meta"; `key` chooses one of its models."""
     if not path.is_file():
         raise ConversionError(f"{path} is not a regular file")
     try:
@@ -116,4 +117,5 @@ def read_state_dict(path, unsafe_pickle, key):
         checkpoint, config = converted.read(path)
     else:
         checkpoint, config = load_torch(path, unsafe_pickle), None
-    return state_dict_of(checkpoint, path, key), config
+    meta = checkpoint.get("meta") if isinstance(checkpoint, dict) else None
+    return state_dict_of(checkpoint, path, key), config, meta if isinstance(meta, dict) else {}

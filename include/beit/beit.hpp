@@ -26,4 +26,5 @@
 #include <beit/model/config.hpp>
 #include <beit/model/load.hpp>
 #include <beit/model/presets.hpp>
+#include <beit/model/segment.hpp>
 #include <beit/model/tokenizer.hpp>

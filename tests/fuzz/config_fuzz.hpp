@@ -20,6 +20,8 @@
 #include <beit/model/classify.hpp>
 #include <beit/model/config_reader.hpp>
 #include <beit/model/hugging_face.hpp>
+#include <beit/model/segment.hpp>
+#include <beit/model/segmentation_reader.hpp>
 
 namespace config_fuzz {
 
@@ -29,7 +31,7 @@ using beit::Index;
 enum class Positions { table, shared, absolute, none };
 
 /// The parameters of a model of 4 x 4 pixels, patches of 2 x 2, C = 4, A = 2, M = 8, K = 3 and one block.
-class TinyWeights final : public beit::WeightSource {
+class TinyWeights : public beit::WeightSource {
  public:
   explicit TinyWeights(Positions positions) {
     shapes_ = {{"cls_token", {1, 1, 4}},
@@ -74,8 +76,35 @@ class TinyWeights final : public beit::WeightSource {
     for (Index i = 0; i < count; ++i) out[i] = 0.5f * std::sin(static_cast<float>(begin + i));
   }
 
- private:
+ protected:
   std::map<std::string, std::vector<Index>> shapes_;
+};
+
+/// Its trunk with four blocks and a segmentation head of 2 channels and one scale, whose norms are folded.
+class TinySegmentation final : public TinyWeights {
+ public:
+  TinySegmentation() : TinyWeights(Positions::shared) {
+    const auto block = shapes_;
+    for (const auto& [name, shape] : block) {
+      if (!name.starts_with("blocks.0.")) continue;
+      for (const char* number : {"1", "2", "3"}) shapes_["blocks." + (number + name.substr(8))] = shape;
+    }
+    for (const char* name : {"fc_norm.weight", "fc_norm.bias", "head.weight", "head.bias"}) shapes_.erase(name);
+    const auto conv = [&](const std::string& name, std::vector<Index> shape, Index outputs) {
+      shapes_[name + ".weight"] = std::move(shape);
+      shapes_[name + ".bias"] = {outputs};
+    };
+    for (const char* name : {"fpn1.0", "fpn1.3", "fpn2.0"}) conv(name, {4, 4, 2, 2}, 4);
+    const std::string head = "decode_head.";
+    conv(head + "psp_modules.0.1.conv", {2, 4, 1, 1}, 2);
+    conv(head + "bottleneck.conv", {2, 6, 3, 3}, 2);
+    conv(head + "fpn_bottleneck.conv", {2, 8, 3, 3}, 2);
+    conv(head + "classifier", {3, 2, 1, 1}, 3);
+    for (const char* level : {"0", "1", "2"}) {
+      conv(head + "lateral_convs." + level + ".conv", {2, 4, 1, 1}, 2);
+      conv(head + "fpn_convs." + level + ".conv", {2, 2, 3, 3}, 2);
+    }
+  }
 };
 
 /// Makes and uses the model of `config` if it is small. Throws beit::Error if it can't be made; any other exception is
@@ -121,6 +150,32 @@ inline void use_hugging_face(Positions positions, std::string_view text) {
   beit::Config config = beit::detail::read_hugging_face_features(weights.root(), json, {files[1], names[1]});
   beit::detail::read_hugging_face_classes(weights.root(), json, config);
   use(positions, std::move(config), weights);
+}
+
+/// Tries the configuration of a segmentation model, transformers' and a converted file's.
+inline void use_segmentation(std::string_view text) {
+  const nlohmann::json file = beit::parse_json(text, "fuzz");
+  const std::string where = "fuzz";
+  const beit::detail::JsonField json(file, where);
+  const TinySegmentation weights;
+  const bool transformers = json["model_type"].present();
+  beit::Config trunk = transformers ? beit::detail::read_hugging_face_features(weights.root(), json, json.missing())
+                                    : beit::detail::read_timm_features(weights.root(), json);
+  const auto rule = transformers ? beit::SegmentationRule::transformers : beit::SegmentationRule::microsoft;
+  const beit::SegmentationModel<float> model(
+      beit::detail::read_segmentation(weights.root(), json, std::move(trunk), rule), weights.root());
+  const beit::SegmentationConfig& config = model.config();
+  if (config.num_classes != 3 || config.palette.size() != 3 || config.depth != 4 || config.rule != rule) std::abort();
+  const beit::Size resized = config.preprocessing.resize_to;
+  if (config.image_size.area() > 4096 || resized.area() > 1 << 20 || resized.height > 1 << 14) return;
+  std::uint8_t pixels[5 * 7 * 3];
+  for (std::size_t i = 0; i < sizeof(pixels); ++i) pixels[i] = static_cast<std::uint8_t>(i * 37);
+  for (const beit::SegmentationRule as : beit::segmentation_rules) {
+    if (config.blocks(as).back() > config.depth) continue;
+    const beit::LabelMap map = beit::segment(model, {pixels, 5, 7}, {.as = as});
+    if (map.size != beit::Size{5, 7} || map.values.size() != 35) std::abort();
+    if (*std::max_element(map.values.begin(), map.values.end()) > 2) std::abort();
+  }
 }
 
 }  // namespace config_fuzz

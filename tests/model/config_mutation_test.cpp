@@ -40,6 +40,17 @@ json good_hugging_face() {
    {"metadata": {"total_size": 8}, "weight_map": {"a": "m-1.safetensors", "b": "m-2.safetensors"}}])");
 }
 
+/// The configuration of a segmentation model: transformers', or a converted file's.
+json good_segmentation(bool transformers) {
+  json config = json::parse(R"({"out_indices": [1, 2, 3, 4], "pool_scales": [2]})");
+  config.update(json::parse(transformers ? R"({"model_type": "beit", "hidden_size": 4, "image_size": 4,
+      "id2label": {"0": "a", "1": "b", "2": "c"}, "num_hidden_layers": 4})"
+                                         : R"({"architecture": "beit_base_patch16_224", "model_args": {"img_size": 4},
+      "label_names": ["a", "b", "c"], "palette": [[1, 2, 3], [4, 5, 6], [7, 8, 9]],
+      "pretrained_cfg": {"input_size": [3, 4, 4], "mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]}})"));
+  return config;
+}
+
 const std::vector<json>& hostile_values() {
   static const std::vector<json> values = [] {
     json list = json::parse(R"([
@@ -51,6 +62,7 @@ const std::vector<json>& hostile_values() {
       [3, 4, 4], [3, 6, 4], [3, 1000000000, 1000000000],
       [3, 200000, 200000], [0, 0, 0], [-1, 1, 1], [1e300, 1e300, 1e300], ["a", "b", "c"],
       [null, null, null], [[]], {}, {"0": "x"}, {"2": "a", "1": "b"}, {"02": "a", "2": "b"}, {"3": "a"}, {"-1": "a"},
+      [1, 2], [65], [1, 2, 4, 4], [0, 1, 2, 3], [1, 2, 3, 5], [[1, 2, 256], [0, 0, 0], [0, 0, 0]],
       {"999999999": "a"}, {"99999999999999999999": "a"}, {"": "a"}, {"0": 1}, {"a": null}, {"a": {"a": "a"}}])");
     list.push_back(std::string(10000, 'x'));
     return list.get<std::vector<json>>();
@@ -73,7 +85,7 @@ class Mutator {
   std::string mutate(json config) {
     if (below(2) == 0 && config.is_array()) config[1] = nullptr;
     // The image size is then stated only once, so that changing it is no contradiction.
-    if (below(2) == 0 && config.is_object()) config["model_args"].erase("img_size");
+    if (below(2) == 0 && config.contains("model_args")) config["model_args"].erase("img_size");
     for (std::size_t n = 1 + below(3); n-- > 0;) change(config);
     std::string text = config.dump();
     if (below(16) == 0) {
@@ -117,7 +129,10 @@ class Mutator {
                                                "id2label",
                                                "height",
                                                "layer_norm_eps",
-                                               "use_absolute_position_embeddings"};
+                                               "use_absolute_position_embeddings",
+                                               "out_indices",
+                                               "pool_scales",
+                                               "palette"};
     std::vector<json*> values;
     collect(config, values);
     json& value = *values[below(values.size())];
@@ -188,6 +203,13 @@ TEST(ConfigMutation, MakesAModelOrGivesAnErrorOfTheLibrary) {
 TEST(ConfigMutation, OfHuggingFaceMakesAModelOrGivesAnErrorOfTheLibrary) {
   try_mutations(good_hugging_face(),
                 [](Positions positions, const std::string& text) { config_fuzz::use_hugging_face(positions, text); });
+}
+
+TEST(ConfigMutation, OfSegmentationMakesAModelOrGivesAnErrorOfTheLibrary) {
+  for (const bool transformers : {false, true}) {
+    try_mutations(good_segmentation(transformers),
+                  [](Positions, const std::string& text) { config_fuzz::use_segmentation(text); });
+  }
 }
 
 }  // namespace beit_test::config_mutation_test

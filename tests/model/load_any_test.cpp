@@ -30,6 +30,15 @@ void is_the_same(Precision precision) {
   EXPECT_EQ(any_masked->forward(x, mask).map(), masked.forward(x, mask).map());
   EXPECT_EQ(any_masked->forward_features(x, mask).map(), masked.forward_features(x, mask).map());
 
+  const auto segmentation_path = golden("segmentation") / "model";
+  const auto segmentation = beit::load_segmentation_model<Weight>(segmentation_path);
+  const auto any_segmentation = beit::load_any_segmentation_model(segmentation_path, {.precision = precision});
+  EXPECT_EQ(segmentation.precision(), precision);
+  EXPECT_EQ(any_segmentation->precision(), precision);
+  EXPECT_EQ(any_segmentation->isa(), segmentation.isa());
+  const Matrix of_segmentation(Eigen::MatrixXf::Random(1, 3 * segmentation.config().image_size.area()));
+  EXPECT_EQ(any_segmentation->forward(of_segmentation).map(), segmentation.forward(of_segmentation).map());
+
   const auto tokenizer = beit::load_tokenizer<Weight>(tokenizer_path);
   const auto any_tokenizer = beit::load_any_tokenizer(tokenizer_path, {.precision = precision});
   EXPECT_EQ(any_tokenizer->precision(), precision);
@@ -44,7 +53,7 @@ void is_the_same(Precision precision) {
   EXPECT_TRUE(std::equal(a.data(), a.data() + a.size(), b.data(), b.data() + b.size()));
 }
 
-TEST(LoadAny, MaskedImageModelsAndTokenizersAreThoseOfTheWeightType) {
+TEST(LoadAny, OtherKindsAreThoseOfTheWeightType) {
   is_the_same<float>(Precision::float32);
   is_the_same<beit::FloatFast>(Precision::float_fast);
   is_the_same<Eigen::bfloat16>(Precision::bfloat16);

@@ -26,6 +26,8 @@ const std::map<std::string, std::function<void(const beit::Source&, const LoadOp
       {"load", [](const beit::Source& s, const LoadOptions& o) { std::ignore = beit::load<float>(s, o); }},
       {"load_masked_image_model",
        [](const beit::Source& s, const LoadOptions& o) { std::ignore = beit::load_masked_image_model<float>(s, o); }},
+      {"load_segmentation_model",
+       [](const beit::Source& s, const LoadOptions& o) { std::ignore = beit::load_segmentation_model<float>(s, o); }},
       {"load_tokenizer",
        [](const beit::Source& s, const LoadOptions& o) { std::ignore = beit::load_tokenizer<float>(s, o); }},
   };
@@ -59,7 +61,7 @@ TEST(ModelKinds, EveryPairOfAFunctionAndAKind) {
       ++refused;
     }
   }
-  EXPECT_EQ(refused, 13);
+  EXPECT_EQ(refused, 18);
   for (const beit::detail::ModelKind& kind : beit::detail::model_kinds) {
     EXPECT_TRUE(kind.loader.empty() || loaders().contains(std::string(kind.loader))) << kind.loader;
   }
@@ -105,16 +107,18 @@ TEST(ModelKinds, OptionsOfOthersAreRefused) {
   int refused = 0;
   for (const beit::detail::OptionRow& row : beit::detail::option_rows) {
     for (const auto& [name, load] : loaders()) {
-      if (row.loader == name) continue;
+      if (row.loader == name || row.another == name) continue;
       const LoadOptions& options = given.at(std::string(row.name));
       EXPECT_THAT(
           ([&, &load = load] { load("no such file", options); }),
           ThrowsMessage<beit::ArgumentError>(AllOf(StartsWith(name + ": found the option " + std::string(row.name)),
-                                                   HasSubstr("which " + std::string(row.loader) + " takes"))));
+                                                   HasSubstr("which " + row.takers()))));
       ++refused;
     }
   }
-  EXPECT_EQ(refused, 11);
+  EXPECT_EQ(refused, 15);
+  EXPECT_EQ(beit::detail::option_rows[0].takers(), "load takes");
+  EXPECT_EQ(beit::detail::option_rows[1].takers(), "load and load_segmentation_model take");
 }
 
 }  // namespace beit_test::model_kinds_test

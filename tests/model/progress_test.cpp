@@ -297,4 +297,18 @@ TEST(Progress, CountsTensorsThatAreNotNeededAsDone) {
   EXPECT_THAT(names, testing::Contains("blocks.1.mlp.fc2.weight"));
 }
 
+TEST(Progress, SegmentationReportsTheBlocksThatFeedItsHeadAndTheHead) {
+  const auto model = beit::load_segmentation_model<float>(golden("segmentation") / "model");
+  Workspace workspace;
+  std::vector<std::string> steps;
+  workspace.on_progress([&](const Progress& progress) {
+    steps.push_back(std::string(progress.what) + " " + std::to_string(progress.done) + "/" +
+                    std::to_string(progress.total));
+  });
+  Matrix out(model.config().logits_size().area(), model.config().num_classes);
+  model.forward(inputs(1, 3 * model.config().image_size.area()), workspace, out);
+  EXPECT_EQ(steps, (std::vector<std::string>{"block 0/6", "block 1/6", "block 2/6", "block 3/6", "block 4/6",
+                                             "head 1/3", "head 2/3", "head 3/3"}));
+}
+
 }  // namespace beit_test::progress_test

@@ -31,6 +31,9 @@ def run(what, weights, folder, *inputs):
     """Runs beit_run_model on arrays: its result, or its error."""
     names = []
     for i, array in enumerate(inputs):
+        if isinstance(array, str):
+            names.append(array)
+            continue
         names.append(folder / f"input_{i}.npy")
         np.save(names[-1], np.ascontiguousarray(array.reshape(len(array), -1), dtype=np.float32))
     program = Path(os.environ["BEIT_BUILD_DIR"]).resolve() / "tests" / "beit_run_model"
@@ -97,6 +100,8 @@ def results_of_transformers(model, kind, images, mask):
         yield "beit", [], without_pooler if result.pooler_output is None else result.pooler_output
         yield "features", [], tokens
     else:  # the trunk's tokens after the last block
+        if kind == "ForSemanticSegmentation":
+            yield "segmentation", ["transformers"], model(images).logits.flatten(2).transpose(1, 2)
         yield "features", [], trunk(images).last_hidden_state
 
 

@@ -2,8 +2,11 @@
 //   beit_run_model beit WEIGHTS X.npy OUT.npy [HxW]         x (B, 3*H*W) -> logits (B, K)
 //   beit_run_model features WEIGHTS X.npy OUT.npy           x -> tokens of the trunk (B*N, C)
 //   beit_run_model masked WEIGHTS X.npy MASK.npy OUT.npy    mask (B, patches) -> logits (B*patches, V)
+//   beit_run_model segmentation WEIGHTS X.npy RULE OUT.npy  x, transformers or microsoft -> logits (B*h*w, K)
+//   beit_run_model labels WEIGHTS IMAGE RULE OUT.npy        an image's file -> its label map (H, W)
 //   beit_run_model encode WEIGHTS X.npy HxW OUT.npy         x (B, H*W*3), preprocessed -> scores of tokens (B*h*w, V)
 //   beit_run_model decode WEIGHTS TOKENS.npy hxw OUT.npy    tokens (1, h*w) -> (H*W, 6), or BEiT v2's features (h*w, F)
+#include <algorithm>
 #include <cstdint>
 #include <iostream>
 #include <string>
@@ -37,6 +40,20 @@ Matrix run(const std::vector<std::string>& a) {
   if (what == "masked") {
     return beit::load_masked_image_model<float>(weights).forward(beit::read_npy(a.at(2)),
                                                                  numbers<std::uint8_t>(a.at(3)));
+  }
+  if (what == "segmentation" || what == "labels") {
+    const auto model = beit::load_segmentation_model<float>(weights);
+    const beit::SegmentationRule rule = beit::segmentation_rule_from_name(a.at(3));
+    if (what == "labels") {
+      const beit::LabelMap map = beit::segment(model, beit::read_image(a.at(2)), {.as = rule}, workspace);
+      Matrix out(map.size.height, map.size.width);
+      std::copy(map.values.begin(), map.values.end(), out.data());
+      return out;
+    }
+    const Matrix x = beit::read_npy(a.at(2));
+    Matrix out(x.rows() * model.config().logits_size().area(), model.config().num_classes);
+    model.forward(x, rule, workspace, out);
+    return out;
   }
   const Size size = size_of(a.at(3));
   if (what == "encode") {

@@ -244,7 +244,7 @@ def test_masked_image_head_is_kept(tmp_path, capsys):
     assert run(tmp_path / "source.pth", tmp_path / "out.safetensors", "--verify") == 0
     assert run(tmp_path / "out.safetensors", tmp_path / "again.safetensors") == 0
     captured = capsys.readouterr()
-    assert "dropping what only pre-training uses (cls_pt_layers.0." in captured.err
+    assert "dropping what only training uses (cls_pt_layers.0." in captured.err
     assert "with the masked-image head of 8 tokens" in captured.out
     for name in ("out", "again"):
         tensors, config = converted.read(tmp_path / f"{name}.safetensors")

@@ -26,14 +26,14 @@ namespace beit::inline BEIT_ABI {
 
 namespace detail {
 
-/// Reads the class names of config.json: {"0": "tench", ...}, one for each class, or none.
+/// Reads the class names of config.json: {"0": "tench", ...}, one for each class, or none. The parameter `head` tells
+/// the number of classes.
 BEIT_COLD inline std::vector<std::string> read_id2label(const JsonField& field, const WeightScope& weights,
-                                                        Index classes) {
+                                                        Index classes, std::string_view head = "head.weight") {
   if (!field.present() && classes == 2) return {"LABEL_0", "LABEL_1"};  // transformers leaves its default out
   if (!field.present() || classes == 0) return {};
   if (!field.value().is_object() || static_cast<Index>(field.value().size()) != classes) {
-    field.fail(
-        concat({"a name for each of the ", classes, " classes of the weights (", weights.where("head.weight"), ")"}));
+    field.fail(concat({"a name for each of the ", classes, " classes of the weights (", weights.where(head), ")"}));
   }
   std::vector<std::string> labels;
   for (Index i = 0; i < classes; ++i) {

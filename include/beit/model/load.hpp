@@ -8,6 +8,7 @@
 #include <beit/model/beit.hpp>
 #include <beit/model/load_options.hpp>
 #include <beit/model/masked_image_model.hpp>
+#include <beit/model/segmentation_model.hpp>
 #include <beit/model/source.hpp>
 #include <beit/model/tokenizer.hpp>
 
@@ -45,6 +46,13 @@ template <typename Weight = float>
 /// it from Microsoft's. Throws the errors that load throws.
 template <typename Weight = float>
 [[nodiscard]] MaskedImageModel<Weight> load_masked_image_model(const Source& source, const LoadOptions& options = {});
+
+/// Loads a segmentation model from any source that load takes: a folder of transformers' BeitForSemanticSegmentation; a
+/// file that convert.py made of it or of Microsoft's .pth; or a bare file with Microsoft's or mmsegmentation's names.
+/// Its SegmentationConfig::rule is the publisher's. The auxiliary head, which only training uses, isn't read. Throws
+/// the errors that load throws.
+template <typename Weight = float>
+[[nodiscard]] SegmentationModel<Weight> load_segmentation_model(const Source& source, const LoadOptions& options = {});
 
 /// Loads a tokenizer from a file that weights_tools/convert_tokenizer.py made of DALL-E's encoder.pkl, decoder.pkl or
 /// both, or of BEiT v2's VQ-KD; its tensors tell which, and determine the size. Throws the errors that load throws.

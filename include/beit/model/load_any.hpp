@@ -8,6 +8,7 @@
 #include <beit/model/any_beit.hpp>
 #include <beit/model/load_options.hpp>
 #include <beit/model/masked_image_model.hpp>
+#include <beit/model/segmentation_model.hpp>
 #include <beit/model/source.hpp>
 #include <beit/model/tokenizer.hpp>
 
@@ -21,6 +22,9 @@ namespace beit::inline BEIT_ABI {
                                                                   const LoadOptions& options = {});
 /// Loads a masked-image model.
 [[nodiscard]] BEIT_INLINE std::unique_ptr<const AnyMaskedImageModel> load_any_masked_image_model(
+    const Source& source, const LoadOptions& options = {});
+/// Loads a segmentation model.
+[[nodiscard]] BEIT_INLINE std::unique_ptr<const AnySegmentationModel> load_any_segmentation_model(
     const Source& source, const LoadOptions& options = {});
 /// Loads a tokenizer.
 [[nodiscard]] BEIT_INLINE std::unique_ptr<const AnyTokenizer> load_any_tokenizer(const Source& source,

@@ -50,6 +50,12 @@ BEIT_INLINE std::unique_ptr<const AnyMaskedImageModel> load_any_masked_image_mod
       options, [&]<typename Weight>(const LoadOptions& rest) { return load_masked_image_model<Weight>(source, rest); });
 }
 
+BEIT_INLINE std::unique_ptr<const AnySegmentationModel> load_any_segmentation_model(const Source& source,
+                                                                                    const LoadOptions& options) {
+  return detail::load_in_precision<AnySegmentationModel>(
+      options, [&]<typename Weight>(const LoadOptions& rest) { return load_segmentation_model<Weight>(source, rest); });
+}
+
 BEIT_INLINE std::unique_ptr<const AnyTokenizer> load_any_tokenizer(const Source& source, const LoadOptions& options) {
   return detail::load_in_precision<AnyTokenizer>(
       options, [&]<typename Weight>(const LoadOptions& rest) { return load_tokenizer<Weight>(source, rest); });

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
@@ -18,6 +19,7 @@
 #include <beit/core/version.hpp>
 #include <beit/io/text.hpp>
 #include <beit/io/weights.hpp>
+#include <beit/model/batch_norm_folded.hpp>
 #include <beit/model/beit.hpp>
 #include <beit/model/config.hpp>
 #include <beit/model/config_reader.hpp>
@@ -28,6 +30,9 @@
 #include <beit/model/model_kinds.hpp>
 #include <beit/model/publishers.hpp>
 #include <beit/model/resampled_weights.hpp>
+#include <beit/model/segmentation_config.hpp>
+#include <beit/model/segmentation_model.hpp>
+#include <beit/model/segmentation_reader.hpp>
 #include <beit/model/tokenizer.hpp>
 #include <beit/model/weight_names.hpp>
 
@@ -60,12 +65,24 @@ class Loading {
   Config classifier_config() const;
   /// Reads the configuration of a MaskedImageModel.
   MaskedImageConfig masked_image_config() const;
+  /// Reads the configuration of a SegmentationModel.
+  SegmentationConfig segmentation_config() const;
 
   /// Makes a Beit or a MaskedImageModel, after adapting `config` to the image size in the options.
   template <typename Model, typename ModelConfig>
   BEIT_COLD Model make(ModelConfig config) const {
     const ResampledWeights weights = fit(config);
     Model model(std::move(config), weights.root(executor_), choose_kernels(options_.isa));
+    reader_.finish();
+    return model;
+  }
+
+  /// Makes a SegmentationModel likewise, without the batch norms of its head.
+  template <typename Weight>
+  BEIT_COLD SegmentationModel<Weight> make_segmentation_model(SegmentationConfig config) const {
+    const ResampledWeights resampled = fit(config);
+    const BatchNormFolded weights(resampled, segmentation_norms(config.pool_scales.size()));
+    SegmentationModel<Weight> model(std::move(config), weights.root(executor_), choose_kernels(options_.isa));
     reader_.finish();
     return model;
   }
@@ -89,6 +106,8 @@ class Loading {
   /// The image size in pixels that the options ask for, or 0 x 0. ArgumentError unless it is a multiple of `unit`, the
   /// size in pixels of a patch or token, which messages call `unit_name`.
   Size wanted_image_size(Size unit, const char* unit_name) const;
+  /// Replaces the names of so many classes by those given beside the file or in the options.
+  void set_labels(Index classes, std::vector<std::string>& labels) const;
   /// Replaces the file's preprocessing by the options', which must be for images of `size`.
   void set_preprocessing(Size size, Preprocessing& preprocessing) const;
   /// Adapts `config` to the image size in the options, and returns the weights for it.
@@ -126,14 +145,26 @@ BEIT_COLD BEIT_INLINE Config Loading::classifier_config() const {
     config.global_pool = GlobalPool::avg;
   }
   if (!options_.features_only) configured_.read_classes(weights, this->config(), config);
-  if (!files_.labels.empty() && options_.labels.empty()) config.labels = files_.labels;
-  if (options_.labels.empty()) return config;
-  if (static_cast<Index>(options_.labels.size()) != config.num_classes) {
-    throw ArgumentError(concat({loader_, ": labels: found ", options_.labels.size(), " names, wanted ",
-                                config.num_classes > 0 ? std::to_string(config.num_classes) : "none"}));
-  }
-  config.labels = options_.labels;
+  set_labels(config.num_classes, config.labels);
   return config;
+}
+
+BEIT_COLD BEIT_INLINE SegmentationConfig Loading::segmentation_config() const {
+  const WeightScope weights = names_.root(executor_);
+  SegmentationConfig config = read_segmentation(
+      weights, this->config(), configured_.read_features(weights, this->config(), preprocessor()), configured_.rule);
+  set_labels(config.num_classes, config.labels);
+  return config;
+}
+
+BEIT_COLD BEIT_INLINE void Loading::set_labels(Index classes, std::vector<std::string>& labels) const {
+  if (!files_.labels.empty() && options_.labels.empty()) labels = files_.labels;
+  if (options_.labels.empty()) return;
+  if (static_cast<Index>(options_.labels.size()) != classes) {
+    throw ArgumentError(concat({loader_, ": labels: found ", options_.labels.size(), " names, wanted ",
+                                classes > 0 ? std::to_string(classes) : "none"}));
+  }
+  labels = options_.labels;
 }
 
 BEIT_COLD BEIT_INLINE MaskedImageConfig Loading::masked_image_config() const {
@@ -238,6 +269,12 @@ template <typename Weight>
 MaskedImageModel<Weight> load_masked_image_model(const Source& source, const LoadOptions& options) {
   const detail::Loading loading("load_masked_image_model", source, options);
   return loading.make<MaskedImageModel<Weight>>(loading.masked_image_config());
+}
+
+template <typename Weight>
+SegmentationModel<Weight> load_segmentation_model(const Source& source, const LoadOptions& options) {
+  const detail::Loading loading("load_segmentation_model", source, options);
+  return loading.make_segmentation_model<Weight>(loading.segmentation_config());
 }
 
 }  // namespace beit::inline BEIT_ABI

@@ -16,8 +16,8 @@
 
 namespace beit::inline BEIT_ABI {
 
-/// The options of load, load_masked_image_model, load_tokenizer, and of load_any and its kin. If an option names the
-/// functions that take it, the others throw ArgumentError when it is set.
+/// The options of load, load_masked_image_model, load_segmentation_model, load_tokenizer, and of load_any and its kin.
+/// If an option names the functions that take it, the others throw ArgumentError when it is set.
 struct LoadOptions {
   /// Height and width, in pixels, of the images that the model is used for: multiples of the size of a patch, or of the
   /// tokenizer's pixels per token. Positions are resampled as by timm's set_input_size, or as by transformers for its
@@ -38,8 +38,8 @@ struct LoadOptions {
   /// Is called before each tensor of the file is read, with its name in the file, and when all are read. Tensors that
   /// the model doesn't need count as done.
   OnProgress on_progress{};
-  /// For load: the names of the classes, which replace the file's; as many as the model has classes. read_labels reads
-  /// them from a file.
+  /// For load and load_segmentation_model: the names of the classes, which replace the file's; as many as the model has
+  /// classes. read_labels reads them from a file.
   std::vector<std::string> labels{};
   /// The preprocessing of images, which replaces the file's. Its input_size must be the model's.
   std::optional<Preprocessing> preprocessing{};

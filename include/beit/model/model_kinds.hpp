@@ -25,7 +25,7 @@ struct ModelKind {
   std::string_view loader;                  ///< The function that loads it; empty if there is none.
   std::array<std::string_view, 2> proof{};  ///< Parameters that prove the kind: a file of it has at least one of them.
   std::array<std::string_view, 6> head{};   ///< The parameters of its head, which features_only leaves out.
-  std::string_view unused{};                ///< A parameter that the file may have but the model doesn't use.
+  std::string_view unused{};                ///< Parameters that the file may have but the model doesn't use.
   bool trunk = true;                        ///< Whether features_only can read it.
   bool norm = true;                         ///< Whether its trunk always has a last norm.
   bool codebook = false;                    ///< Whether it is a tokenizer whose tokens are codes of a codebook.
@@ -50,9 +50,10 @@ inline constexpr std::array model_kinds{
               .codebook = true,
               .maker = "weights_tools/convert_tokenizer.py"},
     ModelKind{.name = "a segmentation model",
-              .loader = "",
+              .loader = "load_segmentation_model",
               .proof = {"decode_head."},
-              .head = {"decode_head.", "auxiliary_head.", "fpn1.", "fpn2.", "fpn.", "neck.upsample_"},
+              .head = {"decode_head.", "auxiliary_head.", "fpn1.", "fpn2."},
+              .unused = "auxiliary_head.",
               .norm = false},
     ModelKind{
         .name = "a BEiT classifier", .loader = "load", .proof = {"head."}, .head = {"head."}, .unused = "mask_token"},
@@ -76,17 +77,24 @@ BEIT_COLD inline const ModelKind& kind_loaded_by(std::string_view loader) {
   return *kind;
 }
 
-/// An option that one function takes and others refuse.
+/// An option that one or two functions take and others refuse.
 struct OptionRow {
   std::string_view name;
   bool (*given)(const LoadOptions& options);
-  std::string_view loader;  ///< The function that takes it.
+  std::string_view loader;        ///< The function that takes it.
+  std::string_view another = "";  ///< Another function that takes it.
+
+  /// "load takes", or "load and load_segmentation_model take".
+  BEIT_COLD std::string takers() const {
+    return another.empty() ? concat({loader, " takes"}) : concat({loader, " and ", another, " take"});
+  }
 };
 
 /// The options that not every function takes.
 inline constexpr std::array option_rows{
     OptionRow{"features_only", [](const LoadOptions& options) { return options.features_only; }, "load"},
-    OptionRow{"labels", [](const LoadOptions& options) { return !options.labels.empty(); }, "load"},
+    OptionRow{"labels", [](const LoadOptions& options) { return !options.labels.empty(); }, "load",
+              "load_segmentation_model"},
     OptionRow{"encoder", [](const LoadOptions& options) { return !options.encoder; }, "load_tokenizer"},
     OptionRow{"decoder", [](const LoadOptions& options) { return !options.decoder; }, "load_tokenizer"},
     OptionRow{"precision", [](const LoadOptions& options) { return options.precision.has_value(); }, "load_any"},
@@ -95,9 +103,9 @@ inline constexpr std::array option_rows{
 /// Returns the options of `loader`. ArgumentError if an option is set that only another function takes.
 BEIT_COLD inline const LoadOptions& require_options(std::string_view loader, const LoadOptions& options) {
   for (const OptionRow& row : option_rows) {
-    if (row.loader == loader || !row.given(options)) continue;
-    throw ArgumentError(concat({loader, ": found the option ", row.name, ", which ", row.loader,
-                                " takes, wanted only options for ", kind_loaded_by(loader).name}));
+    if (row.loader == loader || row.another == loader || !row.given(options)) continue;
+    throw ArgumentError(concat({loader, ": found the option ", row.name, ", which ", row.takers(),
+                                ", wanted only options for ", kind_loaded_by(loader).name}));
   }
   return options;
 }

@@ -35,6 +35,20 @@ inline constexpr NameRow transformers_memory_rows[]{
     {"blocks.*.attn.proj.", {"layers.*.attention.o_proj."}},
     {"blocks.*.mlp.", {"layers.*.mlp."}},
     {"rel_pos_bias.", {"shared_position_bias."}},
+    {"fpn1.0.", {"fpn.fpn1.conv_transpose1."}, true},
+    {"fpn1.1.", {"fpn.fpn1.normalization."}, true},
+    {"fpn1.3.", {"fpn.fpn1.conv_transpose2."}, true},
+    {"fpn2.0.", {"fpn.fpn2."}, true},
+    {"decode_head.psp_modules.*.1.conv.", {"decode_head.psp_modules.blocks.*.conv.convolution."}, true},
+    {"decode_head.psp_modules.*.1.bn.", {"decode_head.psp_modules.blocks.*.conv.normalization."}, true},
+    {"decode_head.bottleneck.conv.", {"decode_head.psp_bottleneck.convolution."}, true},
+    {"decode_head.bottleneck.bn.", {"decode_head.psp_bottleneck.normalization."}, true},
+    {"decode_head.lateral_convs.*.conv.", {"decode_head.lateral_convs.*.convolution."}, true},
+    {"decode_head.lateral_convs.*.bn.", {"decode_head.lateral_convs.*.normalization."}, true},
+    {"decode_head.fpn_convs.*.conv.", {"decode_head.fpn_convs.*.convolution."}, true},
+    {"decode_head.fpn_convs.*.bn.", {"decode_head.fpn_convs.*.normalization."}, true},
+    {"decode_head.fpn_bottleneck.conv.", {"decode_head.fpn_bottleneck.convolution."}, true},
+    {"decode_head.fpn_bottleneck.bn.", {"decode_head.fpn_bottleneck.normalization."}, true},
 };
 inline constexpr NameTable transformers_memory_names{"layers.0.attention.q_proj.weight", transformers_memory_rows,
                                                      transformers_rows};
@@ -59,7 +73,7 @@ inline constexpr NameRow transformers_file_rows[]{
 };
 inline constexpr NameTable transformers_file_names{"embeddings.cls_token", transformers_file_rows, transformers_rows};
 
-/// The names of mmpretrain's BEiT classifiers and pre-training, and of mmsegmentation's trunks.
+/// The names of mmpretrain's BEiT classifiers and pre-training, and of mmsegmentation's models.
 inline constexpr NameRow mmpretrain_rows[]{
     {"blocks.*.norm1.", {"layers.*.ln1."}},
     {"blocks.*.norm2.", {"layers.*.ln2."}},
@@ -72,6 +86,9 @@ inline constexpr NameRow mmpretrain_rows[]{
     {"fc_norm.", {"ln2."}},
     {"head.", {"head.fc."}, true},
     {"lm_head.", {"head.cls_head."}, true},
+    {"fpn1.", {"neck.upsample_4x."}, true},
+    {"fpn2.", {"neck.upsample_2x."}, true},
+    {"decode_head.classifier.", {"decode_head.conv_seg."}, true},
     {"", {"neck.patch_aggregation.", "neck.rel_pos_bias.", "target_generator."}, true},  // of pre-training alone
 };
 inline constexpr NameTable mmpretrain_names{"layers.0.ln1.weight", mmpretrain_rows};
@@ -117,10 +134,12 @@ inline constexpr NameRow beit3_rows[]{
 };
 inline constexpr NameTable beit3_names{"encoder.layers.0.self_attn.q_proj.A.weight", beit3_rows};
 
-/// The names that timm's VisionTransformer, and so BEiT-3 there, has for what timm's Beit calls otherwise.
+/// The names that timm's VisionTransformer, and so BEiT-3 there, has for what timm's Beit calls otherwise, and that of
+/// the last layer of Microsoft's segmentation models.
 inline constexpr NameRow timm_rows[]{
     {"blocks.*.gamma_1", {"blocks.*.ls1.gamma"}},
     {"blocks.*.gamma_2", {"blocks.*.ls2.gamma"}},
+    {"decode_head.classifier.", {"decode_head.conv_seg."}, true},
 };
 
 /// The names that are ours, timm's Beit's, which those of Microsoft's BEiT and BEiT v2 are, and those of BEiT-3 in

@@ -21,6 +21,7 @@
 #include <beit/model/preprocessing_file.hpp>
 #include <beit/model/presets.hpp>
 #include <beit/model/resampled_weights.hpp>
+#include <beit/model/segmentation_config.hpp>
 #include <beit/model/weight_names.hpp>
 
 namespace beit::inline BEIT_ABI {
@@ -38,6 +39,8 @@ struct Publisher {
   /// Whether the preprocessing is in a file of its own.
   bool has_processor = false;
   Resampling resampling = Resampling::timm;
+  /// The rule by which its segmentation models are run.
+  SegmentationRule rule = SegmentationRule::microsoft;
 };
 
 /// Reads timm's configuration. A converted file may have a preprocessing beside it, which replaces timm's.
@@ -70,9 +73,9 @@ BEIT_COLD inline Config read_beit3_features(const WeightScope& weights, const Js
 /// All publishers. If the marker of one is part of another's, the longer one comes first.
 inline constexpr std::array<Publisher, 6> publishers{{
     {"transformers 5, in memory", transformers_memory_names, read_hugging_face_features, read_hugging_face_classes,
-     true, Resampling::transformers},
+     true, Resampling::transformers, SegmentationRule::transformers},
     {"Hugging Face transformers", transformers_file_names, read_hugging_face_features, read_hugging_face_classes, true,
-     Resampling::transformers},
+     Resampling::transformers, SegmentationRule::transformers},
     {"mmpretrain", mmpretrain_names, read_mmpretrain_features, read_timm_classes},
     {"candle", candle_names, read_features_by_timm, read_timm_classes},
     {"Microsoft's BEiT-3", beit3_names, read_beit3_features, read_timm_classes},

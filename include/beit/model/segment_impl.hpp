@@ -1,0 +1,221 @@
+// The definitions of segment.hpp.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <beit/core/cold.hpp>
+#include <beit/core/compiled.hpp>
+#include <beit/core/concat.hpp>
+#include <beit/core/error.hpp>
+#include <beit/core/matrix.hpp>
+#include <beit/core/version.hpp>
+#include <beit/image/image.hpp>
+#include <beit/image/resize_opencv.hpp>
+#include <beit/image/transform.hpp>
+#include <beit/kernels/kernels.hpp>
+#include <beit/model/preprocess.hpp>
+#include <beit/model/segment.hpp>
+#include <beit/nn/feature_map.hpp>
+#include <beit/nn/resize_bilinear.hpp>
+#include <beit/nn/workspace.hpp>
+
+namespace beit::inline BEIT_ABI {
+
+namespace detail {
+
+/// ArgumentError unless all logits are finite.
+BEIT_COLD inline void require_finite(const ConstRows& logits) {
+  for (Index i = 0; i < logits.rows(); ++i) {
+    for (Index k = 0; k < logits.cols(); ++k) {
+      if (std::isfinite(logits(i, k))) continue;
+      throw ArgumentError(concat({"segment: found the logit ", std::to_string(logits(i, k)), ", wanted finite ones"}));
+    }
+  }
+}
+
+/// The number of the largest of left * a + right * b, each (classes,): the first of equals.
+inline std::uint16_t largest_between(const float* a, const float* b, float left, float right, Index classes) {
+  float best = left * a[0] + right * b[0];
+  Index index = 0;
+  for (Index k = 1; k < classes; ++k) {
+    const float value = left * a[k] + right * b[k];
+    if (value > best) {
+      best = value;
+      index = k;
+    }
+  }
+  return static_cast<std::uint16_t>(index);
+}
+
+/// Labels the pixels of an image of the size `to` by logits of the size `from`: line_of(y, line) writes line y of them,
+/// (W, classes), and is called from several threads at once. A few lines are in memory at a time.
+template <typename LineOf>
+LabelMap label_lines(Size from, Size to, Index classes, Workspace& workspace, const LineOf& line_of) {
+  constexpr Index band = 32;  // lines of the image that a task labels
+  LabelMap map{to, std::vector<std::uint16_t>(static_cast<std::size_t>(to.area()))};
+  const Index length = from.width * classes;
+  workspace.executor().for_each(ceil_div(to.height, band), [&](Index task, Index slot) {
+    Arena::Frame frame(workspace.arena(slot));
+    std::array<float*, 2> lines{frame.take<float>(length), frame.take<float>(length)};
+    std::array<Index, 2> numbers{-1, -1};  // of the lines
+    float* const between = frame.take<float>(length);
+    for (Index y = task * band; y < std::min(to.height, (task + 1) * band); ++y) {
+      const LinearTap row = LinearTap::at(y, from.height, to.height);
+      if (numbers[1] == row.first) {
+        std::swap(numbers[0], numbers[1]);
+        std::swap(lines[0], lines[1]);
+      }
+      for (const auto& [i, wanted] : {std::pair<std::size_t, Index>(0, row.first), {1, row.second}}) {
+        if (numbers[i] == wanted) continue;
+        line_of(wanted, lines[i]);
+        numbers[i] = wanted;
+      }
+      for (Index i = 0; i < length; ++i) between[i] = (1 - row.weight) * lines[0][i] + row.weight * lines[1][i];
+      std::uint16_t* const out = map.values.data() + y * to.width;
+      for (Index x = 0; x < to.width; ++x) {
+        const LinearTap column = LinearTap::at(x, from.width, to.width);
+        out[x] = largest_between(between + column.first * classes, between + column.second * classes, 1 - column.weight,
+                                 column.weight, classes);
+      }
+    }
+  });
+  return map;
+}
+
+/// The first pixels of windows along a side of `length` pixels, as mmsegmentation's slide_inference places them: `step`
+/// apart, the last one at the end.
+inline std::vector<Index> window_starts(Index length, Index window, Index step) {
+  std::vector<Index> starts;
+  for (Index start = 0;; start += step) {
+    starts.push_back(std::min(start, length - window));
+    if (start + window >= length) return starts;
+  }
+}
+
+/// The size to which mmcv's imrescale resizes an image for windows of this size. ImageError where no window fits into
+/// the result.
+BEIT_COLD inline Size rescaled_size(Size image, Size window) {
+  const auto real = [](Index x) { return static_cast<double>(x); };
+  const Index edge = std::max(window.height, window.width);
+  const double scale = std::min(real(4 * edge) / real(std::max(image.height, image.width)),
+                                real(edge) / real(std::min(image.height, image.width)));
+  const auto scaled = [&](Index side) { return static_cast<Index>(real(side) * scale + 0.5); };
+  const Size size{scaled(image.height), scaled(image.width)};
+  if (size.height >= window.height && size.width >= window.width) return size;
+  throw ImageError(concat({"segment: found ", image.height, " x ", image.width,
+                           " pixels, wanted at most four times as many along one side as along the other, as "
+                           "Microsoft's windows need it"}));
+}
+
+/// Prepares one image for the model: (1, 3*H*W).
+inline Matrix prepared(const AnySegmentationModel& model, const ImageView& image, const Preprocessing& preprocessing,
+                       Workspace& workspace) {
+  TrunkConfig config = model.config();
+  config.preprocessing = preprocessing;
+  return preprocess(config, std::span<const ImageView>(&image, 1), workspace, kernels::kernels_of(model.isa()));
+}
+
+/// Implements segment by Microsoft's rule.
+inline LabelMap segment_by_windows(const AnySegmentationModel& model, const ImageView& image, Workspace& workspace) {
+  const SegmentationConfig& config = model.config();
+  const Size window = config.image_size, logits_size = config.logits_size();
+  require_readable(image);
+  const Size size = rescaled_size({image.height, image.width}, window);
+  const Image resized = resize_opencv(image, size);
+  const Preprocessing of_rule = config.preprocessing_for(SegmentationRule::microsoft);
+  const Preprocessing normalising{.input_size = window,
+                                  .crop_pct = 1,
+                                  .crop_mode = CropMode::squash,
+                                  .mean = of_rule.mean,
+                                  .std = of_rule.std,
+                                  .rescale_factor = of_rule.rescale_factor};
+  const std::vector<Index> tops = window_starts(size.height, window.height, 2 * window.height / 3);
+  const std::vector<Index> lefts = window_starts(size.width, window.width, 2 * window.width / 3);
+  const Index classes = config.num_classes, pixels = logits_size.area();
+  Matrix logits(std::ssize(tops) * std::ssize(lefts) * pixels, classes);  // of all windows, line by line
+  const auto of_window = [&](std::size_t i, std::size_t j) {
+    return static_cast<Index>(i * lefts.size() + j) * pixels;  // its first row
+  };
+  for (std::size_t i = 0; i < tops.size(); ++i) {
+    for (std::size_t j = 0; j < lefts.size(); ++j) {
+      ImageView part = resized;
+      part.data = part.row(tops[i]) + 3 * lefts[j];
+      part.height = window.height;
+      part.width = window.width;
+      const Matrix x = prepared(model, part, normalising, workspace);
+      model.forward(x, SegmentationRule::microsoft, workspace, logits.map().middleRows(of_window(i, j), pixels));
+    }
+  }
+  require_finite(logits);
+  const auto merged_line = [&](Index y, float* line) {
+    const auto pixel = [&](Index x) { return Eigen::Map<Eigen::ArrayXf>(line + x * classes, classes); };
+    std::vector<Index> seen(static_cast<std::size_t>(size.width), 0);  // windows that saw a pixel
+    for (std::size_t i = 0; i < tops.size(); ++i) {
+      if (y < tops[i] || y >= tops[i] + window.height) continue;
+      for (std::size_t j = 0; j < lefts.size(); ++j) {
+        const ConstFeatureMap map(logits.map().middleRows(of_window(i, j), pixels), logits_size);
+        Index* count = seen.data() + lefts[j];
+        resize_bilinear_line(map, window, y - tops[i], line + lefts[j] * classes, classes,
+                             [&](auto to, const auto& value) {
+                               if ((*count++)++ == 0) {
+                                 to = value;
+                               } else {
+                                 to += value;
+                               }
+                             });
+      }
+    }
+    for (Index x = 0; x < size.width; ++x) {
+      const Index count = seen[static_cast<std::size_t>(x)];
+      if (count > 1) pixel(x) /= static_cast<float>(count);
+    }
+  };
+  return label_lines(size, {image.height, image.width}, classes, workspace, merged_line);
+}
+
+}  // namespace detail
+
+BEIT_INLINE LabelMap segment(const AnySegmentationModel& model, const ImageView& image,
+                             const SegmentationOptions& options, Workspace& workspace) {
+  if (options.as.value_or(model.config().rule) == SegmentationRule::microsoft) {
+    return detail::segment_by_windows(model, image, workspace);
+  }
+  const Matrix logits = segmentation_logits(model, image, workspace);
+  return label_map(logits, model.config().logits_size(), {image.height, image.width}, workspace);
+}
+
+BEIT_INLINE Matrix segmentation_logits(const AnySegmentationModel& model, const ImageView& image,
+                                       Workspace& workspace) {
+  const SegmentationConfig& config = model.config();
+  constexpr SegmentationRule rule = SegmentationRule::transformers;
+  Matrix logits(config.logits_size().area(), config.num_classes);
+  const Matrix x = detail::prepared(model, image, config.preprocessing_for(rule), workspace);
+  model.forward(x, rule, workspace, logits);
+  return logits;
+}
+
+BEIT_INLINE LabelMap label_map(const ConstRows& logits, Size from, Size to, Workspace& workspace) {
+  const Index classes = logits.cols();
+  if (from.area() != logits.rows() || from.height < 1 || from.width < 1 || to.height < 1 || to.width < 1 ||
+      classes < 1 || classes > 65536) {
+    throw ArgumentError(detail::concat({"label_map: found logits ", shape_text(logits.rows(), classes), " for ",
+                                        detail::size_text(from), " pixels and an image of ", detail::size_text(to),
+                                        ", wanted a row of 1 to 65536 classes for each pixel, and at least 1x1"}));
+  }
+  detail::require_finite(logits);
+  return detail::label_lines(from, to, classes, workspace, [&](Index y, float* line) {
+    for (Index x = 0; x < from.width; ++x) {
+      std::copy_n(logits.data() + (y * from.width + x) * logits.outerStride(), classes, line + x * classes);
+    }
+  });
+}
+
+}  // namespace beit::inline BEIT_ABI
