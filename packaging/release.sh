@@ -1,0 +1,97 @@
+#!/bin/bash
+# Makes the archives of a release, on Debian 12 (as root or with sudo, because it installs packages by apt):
+#   packaging/release.sh OUT                  all of them
+#   packaging/release.sh OUT linux-x86_64 web some of them
+# linux-x86_64 and linux-aarch64 have programs that need no library, windows-x86_64 has programs for Windows, and web is
+# the page examples/web. OUT/SHA256SUMS lists all archives there. packaging/test_release.sh OUT runs what they hold.
+set -euo pipefail
+
+[[ $# -gt 0 ]] || { echo "packaging/release.sh: wanted OUT [TARGET...]" >&2; exit 2; }
+out=$(realpath -m "$1")
+targets=("${@:2}")
+[[ $# -gt 1 ]] || targets=(linux-x86_64 linux-aarch64 windows-x86_64 web)
+cd "$(dirname "$0")/.."
+version=$(sed -n 's/^#define BEIT_VERSION_\(MAJOR\|MINOR\|PATCH\) //p' include/beit/core/version.hpp | paste -sd.)
+SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}  # so that a commit's archives are always the same
+export SOURCE_DATE_EPOCH
+
+headers=(libeigen3-dev nlohmann-json3-dev libstb-dev libcli11-dev liblbfgspp-dev libxxhash-dev)
+packages=("${headers[@]}" cmake ninja-build zip)
+for target in "${targets[@]}"; do
+  case $target in
+    linux-x86_64 | linux-aarch64) packages+=(python3-venv) ;;
+    windows-x86_64) packages+=(g++-mingw-w64-x86-64-posix) ;;
+    web) packages+=(emscripten node-acorn) ;;
+    *) echo "packaging/release.sh: found the target $target, wanted linux-x86_64, linux-aarch64, windows-x86_64 or web" >&2
+       exit 2 ;;
+  esac
+done
+tests/install_packages.sh "${packages[@]}"
+
+# Sets zig to the program, which comes from PyPI.
+find_zig() {
+  [[ -e build-zig/ready ]] || {
+    python3 -m venv --clear build-zig
+    build-zig/bin/pip install -q --no-cache-dir --disable-pip-version-check --require-hashes -r packaging/requirements.txt
+    touch build-zig/ready
+  }
+  zig=$(realpath build-zig/lib/python3*/site-packages/ziglang/zig)
+  export ZIG_GLOBAL_CACHE_DIR=$PWD/build-zig/cache ZIG_LOCAL_CACHE_DIR=$PWD/build-zig/cache
+}
+
+# build_programs TARGET LICENCE... -- CMAKE ARGUMENT...: builds and installs the programs in OUT/beit-VERSION-TARGET, with
+# the licences of all that is compiled into them.
+build_programs() {
+  local folder=$out/beit-$version-$1 build=build-release-$1 licences=() licence header
+  shift
+  while [[ $1 != -- ]]; do licences+=("$1"); shift; done
+  for header in "${headers[@]}"; do licences+=("/usr/share/doc/$header/copyright"); done
+  cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release "-DCMAKE_CXX_FLAGS_RELEASE=-O2 -DNDEBUG" \
+    -DCMAKE_UNITY_BUILD=ON "-DCMAKE_PROJECT_INCLUDE=$PWD/cmake/debian_headers.cmake" -DBEIT_BUILD_TESTS=OFF \
+    -DBEIT_FIND_DECODERS=OFF "${@:2}"
+  cmake --build "$build" --target beit-classify beit-embed beit-train-head beit-search beit-attention beit-mask
+  rm -rf "$folder"
+  for component in programs licences; do cmake --install "$build" --component "$component" --prefix "$folder"; done
+  mkdir "$folder/share/doc/beit/licences"
+  for licence in "${licences[@]}"; do
+    cp "$licence" "$folder/share/doc/beit/licences/$(basename "$(dirname "$licence")").txt"
+  done
+}
+
+# pack NAME: turns the folder OUT/NAME into an archive, whose bytes depend only on the files.
+pack() {
+  find "$out/$1" -exec touch --no-dereference --date="@$SOURCE_DATE_EPOCH" {} +
+  rm -f "$out/$1".{zip,tar.gz}
+  case $1 in
+    *-linux-*) (cd "$out" && tar --sort=name --owner=0 --group=0 --numeric-owner -c "$1" | gzip -9n >"$1.tar.gz") ;;
+    *) (cd "$out" && find "$1" -type f | sort | TZ=UTC zip -q9X "$1.zip" -@) ;;
+  esac
+  rm -rf "${out:?}/$1"
+}
+
+mkdir -p "$out"
+for target in "${targets[@]}"; do
+  start=$SECONDS
+  case $target in
+    linux-*)
+      find_zig
+      build_programs "$target" "$(dirname "$zig")"/lib/{libc/musl/COPYRIGHT,libcxx/LICENSE.TXT} -- \
+        --toolchain cmake/linux-musl.cmake "-DBEIT_ZIG=$zig" "-DBEIT_MUSL_PROCESSOR=${target#linux-}"
+      ;;
+    windows-x86_64)
+      build_programs "$target" /usr/share/doc/{g++-mingw-w64-x86-64-posix,mingw-w64-x86-64-dev}/copyright -- \
+        --toolchain cmake/x86_64-w64-mingw32.cmake -DCMAKE_EXE_LINKER_FLAGS_RELEASE=-s
+      ;;
+    web)
+      export NODE_PATH=/usr/share/nodejs
+      cmake --preset web
+      cmake --build --preset web
+      rm -rf "$out/beit-$version-web"
+      cp -r build-web/site "$out/beit-$version-web"
+      ;;
+  esac
+  pack "beit-$version-$target"
+  echo "$target: $((SECONDS - start)) s"
+done
+(shopt -s nullglob && cd "$out" && sha256sum beit-*.{tar.gz,zip} >SHA256SUMS)
+ls -l "$out"

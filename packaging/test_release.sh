@@ -1,0 +1,42 @@
+#!/bin/bash
+# Runs what is in the archives that packaging/release.sh has made: packaging/test_release.sh OUT (as root). Programs for
+# Linux run in a folder that holds nothing else, those for ARM by qemu-user, and those for Windows by wine.
+set -euo pipefail
+
+[[ $# -eq 1 ]] || { echo "packaging/test_release.sh: wanted OUT" >&2; exit 2; }
+image=$(realpath "$(dirname "$0")/../examples/data/fashion_mnist/bag.png")
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$1"
+sha256sum --quiet --check SHA256SUMS
+
+# check COMMAND...: the command, a beit-classify that is given an image, must see a bag.
+check() {
+  local start=$SECONDS found
+  found=$("$@" --csv) || true
+  grep -q ',1,8,Bag,' <<<"$found" || { echo "$*: found: $found, wanted a bag" >&2; exit 1; }
+  echo "$archive: passed in $((SECONDS - start)) s"
+}
+
+# require FILE...: the archive has these.
+require() { ls "$@" >/dev/null || { echo "$archive: found no $*" >&2; exit 1; }; }
+
+for archive in *.tar.gz *.zip; do
+  [[ -e $archive ]] || continue
+  folder=$work/${archive%.*}
+  folder=${folder%.tar}
+  case $archive in
+    *.zip) unzip -q "$archive" -d "$work" ;;
+    *) tar -xzf "$archive" -C "$work" ;;
+  esac
+  case $archive in
+    *-web.zip) require "$folder"/{index.html,beit.js,beit.wasm} ;;
+    *) require "$folder"/bin/beit-{classify,embed,train-head,search,attention,mask}* "$folder"/share/doc/beit/LICENSE ;;&
+    *-linux-x86_64.tar.gz) 
+      cp "$image" "$folder"
+      check chroot "$folder" /bin/beit-classify /bag.png
+      ;;
+    *-linux-aarch64.tar.gz) check qemu-aarch64 "$folder/bin/beit-classify" "$image" ;;
+    *-windows-x86_64.zip) check env WINEDEBUG=-all wine "$folder/bin/beit-classify.exe" "$image" ;;
+  esac
+done
