@@ -25,10 +25,11 @@ TEST_P(RowProducts, AreThoseOfTheRowsAndOfTheColumns) {
   const Index m = 19, n = 130, d = 37;
   const Matrix r = numbers(weights, "r", n, d), x = numbers(weights, "x", m, d), y = numbers(weights, "y", m, n);
   beit::ThreadPool pool(2);
+  beit::Workspace workspace(pool);
   const beit::Kernels& kernels = beit::choose_kernels(GetParam());
   Matrix out(m, n), back(m, d);
-  beit::RowProducts(r, pool, false, kernels).forward(x, pool, out);
-  beit::RowProducts(r, pool, true, kernels).forward(y, pool, back);
+  beit::RowProducts(r, pool, false, kernels).forward(x, workspace, out);
+  beit::RowProducts(r, pool, true, kernels).forward(y, workspace, back);
   const Eigen::MatrixXd exact = r.map().cast<double>();
   EXPECT_LE((out.map().cast<double>() - x.map().cast<double>() * exact.transpose()).cwiseAbs().maxCoeff(), 1e-6);
   EXPECT_LE((back.map().cast<double>() - y.map().cast<double>() * exact).cwiseAbs().maxCoeff(), 3e-6);

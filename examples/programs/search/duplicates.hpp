@@ -79,6 +79,7 @@ std::vector<DuplicateGroup> find_duplicates(const EmbeddingIndex& index, double 
   const auto norm_of = [](const auto& row) { return row.template cast<double>().norm(); };
   RowGroups groups(index.rows());
   beit::RowMajorMatrix products;
+  beit::Workspace workspace(executor);
   for (Index begin = 0; begin < index.rows(); begin += block) {
     const Index end = std::min(begin + block, index.rows());
     beit::Matrix units(end - begin, index.dim());
@@ -95,7 +96,7 @@ std::vector<DuplicateGroup> find_duplicates(const EmbeddingIndex& index, double 
     index.for_each_block(begin, index.rows(), [&](Index first, const beit::ConstRows& rows) {
       if (stop_signal != 0) throw Interrupted();
       products.resize(rows.rows(), end - begin);
-      block_products.forward(rows, executor, products);
+      block_products.forward(rows, workspace, products);
       std::vector<std::vector<Pair>> pairs(static_cast<std::size_t>((rows.rows() + part - 1) / part));
       executor.for_each(std::ssize(pairs), [&](Index which, Index) {
         for (Index i = which * part; i < std::min(rows.rows(), (which + 1) * part); ++i) {

@@ -63,7 +63,7 @@ class ProbeObjective {
         rows_(x, executor),
         columns_(x, executor, true),
         y_(y),
-        executor_(executor),
+        workspace_(executor),
         n_(x.rows()),
         dim_(x.cols()),
         classes_(classes),
@@ -82,7 +82,7 @@ class ProbeObjective {
     centre_logits_.resize(classes_, n_);
     const Eigen::Map<const Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>> weights(
         at.data(), classes_, dim_);
-    executor_.for_each(detail::ceil_div(n_, block), [&](Index item, Index) {
+    workspace_.executor().for_each(detail::ceil_div(n_, block), [&](Index item, Index) {
       const Index begin = item * block, count = std::min(block, n_ - begin);
       centre_logits_.middleCols(begin, count).noalias() =
           weights * x_->map().middleRows(begin, count).cast<double>().transpose();
@@ -94,13 +94,13 @@ class ProbeObjective {
     for (Index i = 0; i < size; ++i) {
       weights_.data()[i] = static_cast<float>(centred() ? at[i] - centre_[i] : at[i]);
     }
-    rows_.forward(weights_, executor_, logits_);
+    rows_.forward(weights_, workspace_, logits_);
 
     // Each task takes some rows, and puts the gradient by their logits in the place of these.
     const Index blocks = detail::ceil_div(n_, block);
     std::vector<double> losses(static_cast<std::size_t>(blocks));
     Eigen::MatrixXd bias_gradients = Eigen::MatrixXd::Zero(classes_, blocks);
-    executor_.for_each(blocks, [&](Index item, Index) {
+    workspace_.executor().for_each(blocks, [&](Index item, Index) {
       std::vector<double> p(static_cast<std::size_t>(classes_));
       for (Index i = item * block; i < std::min(n_, (item + 1) * block); ++i) {
         const Index label = y_[static_cast<std::size_t>(i)];
@@ -120,7 +120,7 @@ class ProbeObjective {
       }
     });
 
-    columns_.forward(logits_, executor_, gradient_);
+    columns_.forward(logits_, workspace_, gradient_);
     for (Index i = 0; i < size; ++i) gradient[i] = static_cast<double>(gradient_.data()[i]) + penalty_ * at[i];
     gradient.tail(classes_) = bias_gradients.rowwise().sum();
     return std::accumulate(losses.begin(), losses.end(), 0.0) + penalty_ / 2 * at.head(size).squaredNorm();
@@ -134,7 +134,7 @@ class ProbeObjective {
   const Matrix* x_;             // (n, d)
   RowProducts rows_, columns_;  // products with the rows of x and with its columns
   std::span<const Index> y_;    // (n,)
-  Executor executor_;
+  Workspace workspace_;
   Index n_, dim_, classes_;
   double penalty_;
   std::vector<double> class_weights_;  // (K,)

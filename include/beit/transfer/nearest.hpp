@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include <Eigen/Core>
+
 #include <beit/core/concat.hpp>
 #include <beit/core/error.hpp>
 #include <beit/core/matrix.hpp>
@@ -32,7 +34,7 @@ class NearestRows {
   /// Copies the queries (Q, d). The pool of `executor` must outlive the search. ArgumentError for k of less than 1 and
   /// for queries that aren't finite.
   NearestRows(const ConstRows& queries, Index k, const Executor& executor = default_thread_pool())
-      : k_(k), dim_(queries.cols()), executor_(executor) {
+      : k_(k), dim_(queries.cols()), workspace_(executor) {
     if (k < 1) throw ArgumentError(detail::concat({"NearestRows: found k = ", k, ", wanted at least 1"}));
     require_finite(queries, "NearestRows: queries");
     Matrix units(queries);
@@ -46,7 +48,10 @@ class NearestRows {
     require_shape(rows, rows.rows(), dim_, "NearestRows: rows");
     const Index count = static_cast<Index>(best_.size());
     if (count == 0) return;
-    const Index batch = std::clamp<Index>((Index{1} << 20) / count, 64, 4096);  // 4 MiB of products, or 64 rows
+    // At most 4 MiB of products, and 1 MiB of rows per thread, which stay in its cache; but 64 rows.
+    const Index products = (Index{1} << 20) / count;
+    const Index cached = (Index{1} << 18) / std::max<Index>(1, dim_) * workspace_.executor().size();
+    const Index batch = std::clamp<Index>(std::min(products, cached), 64, 4096);
     for (Index begin = 0; begin < rows.rows(); begin += batch) {
       const auto part = rows.middleRows(begin, std::min(batch, rows.rows() - begin));
       add_batch(part);
@@ -70,17 +75,16 @@ class NearestRows {
 
   /// 1 / |row|, or 0 for a row of zeros; NaN if the row isn't finite.
   static double inverse_norm(const float* row, Index dim) {
-    double sum = 0;
-    for (Index j = 0; j < dim; ++j) sum += static_cast<double>(row[j]) * static_cast<double>(row[j]);
+    const double sum = Eigen::Map<const Eigen::VectorXf>(row, dim).cast<double>().squaredNorm();
     if (!std::isfinite(sum)) return std::numeric_limits<double>::quiet_NaN();
     return sum > 0 ? 1 / std::sqrt(sum) : 0;
   }
 
   void add_batch(const ConstRows& rows) {
     products_.resize(rows.rows(), static_cast<Index>(best_.size()));
-    queries_.forward(rows, executor_, products_);
+    queries_.forward(rows, workspace_, products_);
     norms_.resize(static_cast<std::size_t>(rows.rows()));
-    executor_.for_each((rows.rows() + 255) / 256, [&](Index item, Index) {
+    workspace_.executor().for_each((rows.rows() + 255) / 256, [&](Index item, Index) {
       for (Index i = item * 256; i < std::min(rows.rows(), (item + 1) * 256); ++i) {
         norms_[static_cast<std::size_t>(i)] = inverse_norm(rows.data() + i * rows.outerStride(), dim_);
       }
@@ -90,7 +94,7 @@ class NearestRows {
         throw ArgumentError(detail::concat({"NearestRows: row ", seen_ + i, " isn't finite"}));
       }
     }
-    executor_.for_each(products_.cols(), [&](Index query, Index) {
+    workspace_.executor().for_each(products_.cols(), [&](Index query, Index) {
       std::vector<Neighbour>& heap = best_[static_cast<std::size_t>(query)];
       std::make_heap(heap.begin(), heap.end(), nearer);  // the farthest of the best in front; results() sorts
       for (Index i = 0; i < rows.rows(); ++i) {
@@ -108,7 +112,7 @@ class NearestRows {
   }
 
   Index k_, dim_;
-  Executor executor_;
+  Workspace workspace_;
   RowProducts queries_;                       // (Q, d), of unit length
   std::vector<std::vector<Neighbour>> best_;  // (Q,), each of at most k
   RowMajorMatrix products_;                   // (rows of a batch, Q)

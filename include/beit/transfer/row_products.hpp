@@ -71,11 +71,10 @@ class RowProducts {
   }
 
   /// x (m, d) -> out (m, n); x (m, n) -> out (m, d) if transposed.
-  void forward(const ConstRows& x, const Executor& executor, Rows out) const {
-    Workspace workspace(executor);
+  void forward(const ConstRows& x, Workspace& workspace, Rows out) const {
     Workspace::Frame frame(workspace);
     const Activations rows = product_.input(frame, 1, x.rows());
-    write_rows(x, rows, executor);
+    write_rows(x, rows, workspace.executor());
     product_.forward(rows, workspace, out);
   }
 
