@@ -69,8 +69,8 @@ TEST(CrossValidation, FindsTheLeastLoss) {
     std::vector<Index> train, held_out, labels;
     for (Index i = 0; i < x.rows(); ++i) (parts[static_cast<std::size_t>(i)] == fold ? held_out : train).push_back(i);
     Matrix rows(static_cast<Index>(train.size()), dim), others(static_cast<Index>(held_out.size()), dim);
-    rows.map() = x.map()(train, Eigen::all);
-    others.map() = x.map()(held_out, Eigen::all);
+    for (Index i = 0; i < rows.rows(); ++i) rows.map().row(i) = x.map().row(train[static_cast<std::size_t>(i)]);
+    for (Index i = 0; i < others.rows(); ++i) others.map().row(i) = x.map().row(held_out[static_cast<std::size_t>(i)]);
     for (const Index i : train) labels.push_back(y[static_cast<std::size_t>(i)]);
     const auto predicted =
         LinearProbe(rows, labels, classes, {.C = found.trials[2].C, .standardise = true}).predict(others);
