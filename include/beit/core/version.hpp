@@ -12,6 +12,11 @@
 #endif
 #undef BEIT_LANGUAGE
 
+// GCC and Clang say the order of bytes; MSVC's systems are all little-endian.
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "beit needs a little-endian processor: it reads and writes the numbers of files in place"
+#endif
+
 #define BEIT_VERSION_MAJOR 0
 #define BEIT_VERSION_MINOR 2
 #define BEIT_VERSION_PATCH 0

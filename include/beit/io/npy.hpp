@@ -3,7 +3,6 @@
 #pragma once
 
 #include <algorithm>
-#include <bit>
 #include <charconv>
 #include <cstddef>
 #include <cstdint>
@@ -27,8 +26,6 @@
 #include <beit/io/text.hpp>
 
 namespace beit::inline BEIT_ABI {
-
-static_assert(std::endian::native == std::endian::little, "numbers are written and read in place");
 
 /// The element type of a file. int32 is written, but MappedNpy doesn't read it.
 enum class NpyType { float32, float16, int32 };

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <array>
-#include <bit>
 #include <cstddef>
 #include <span>
 #include <string_view>
@@ -12,8 +11,6 @@
 #include <beit/core/version.hpp>
 
 namespace beit::inline BEIT_ABI {
-
-static_assert(std::endian::native == std::endian::little, "safetensors data is little-endian and used in place");
 
 /// The element types of the format.
 enum class DType {

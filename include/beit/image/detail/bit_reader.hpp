@@ -1,7 +1,6 @@
 // Reads the bits of deflate's streams.
 #pragma once
 
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -25,11 +24,7 @@ class BitReader {
   void refill() {
     if (end_ - next_ >= 8) {
       std::uint64_t word = 0;
-      if constexpr (std::endian::native == std::endian::little) {
-        std::memcpy(&word, next_, 8);
-      } else {
-        for (int i = 0; i < 8; ++i) word |= std::uint64_t{next_[i]} << (8 * i);
-      }
+      std::memcpy(&word, next_, 8);
       bits_ |= word << count_;
       next_ += (63 - count_) >> 3;
       count_ |= 56;
