@@ -409,7 +409,7 @@ void add_output_options(CLI::App& app, Options& options) {
                  "patch   the patch tokens (images, rows, columns, C)\n"
                  "all     the class token, then the patch tokens (images, 1 + rows * columns, C)\n"
                  "visual  the visual tokens, int32 (images, rows, columns), of the tokenizer that --model\n"
-                 "        names, such as DALL-E's as converted by convert_tokenizer.py")
+                 "        names, such as DALL-E's or BEiT v2's as converted by convert_tokenizer.py")
       ->option_text("WHICH")
       ->check(CLI::IsMember({"pooled", "class", "patch", "all", "visual"}));
   app.add_option("--dtype", options.dtype,

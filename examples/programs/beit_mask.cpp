@@ -186,10 +186,15 @@ std::array<beit::Image, 4> panels(const Masker& masker, const beit::Matrix& x, c
                                   const std::vector<std::uint8_t>& mask, Index size, beit::Workspace& workspace) {
   const beit::TrunkConfig& config = masker.config();
   const beit::Image seen = programs::what_the_model_sees(x.data(), config.preprocessing, size);
+  const beit::Image hidden = programs::with_mask(seen, mask, config.grid());
+  const beit::AnyTokenizer& tokenizer = masker.tokenizer();
   const auto shown = [&](const beit::Tokens& tokens) {
-    return programs::enlarged(masker.tokenizer().decode(tokens, workspace), size, beit::Interpolation::bicubic);
+    if (tokenizer.codes().rows() > 0) {
+      return programs::with_nearest_patches(hidden, mask, result.wanted, tokens, tokenizer.codes());
+    }
+    return programs::enlarged(tokenizer.decode(tokens, workspace), size, beit::Interpolation::bicubic);
   };
-  return {seen, programs::with_mask(seen, mask, config.grid()), shown(result.wanted), shown(result.predicted)};
+  return {seen, hidden, shown(result.wanted), shown(result.predicted)};
 }
 
 void write(const programs::TextPicture& picture, beit::AtomicFile& file) {
@@ -279,16 +284,19 @@ int main(int argc, char** argv) {
   CLI::App app("Hides patches of images from a BEiT model and shows which visual tokens it predicts for them.",
                "beit-mask");
   app.footer(
-      "This is BEiT's pre-training task: a tokenizer (DALL-E's discrete VAE) turns each patch into a token, and the\n"
-      "model predicts the tokens of the hidden patches. The picture has one row per image: the image, the image with\n"
-      "the hidden patches in grey, the image as decoded from its original tokens, and as decoded with the predicted\n"
-      "tokens in place of the hidden ones.");
+      "This is BEiT's pre-training task: a tokenizer (DALL-E's discrete VAE, or VQ-KD for BEiT v2) turns each patch "
+      "into\n"
+      "a token, and the model predicts the tokens of the hidden patches. The picture has one row per image: the "
+      "image,\n"
+      "the image with the hidden patches in grey, the image as decoded from its original tokens, and as decoded with\n"
+      "the predicted tokens in place of the hidden ones. Tokens of VQ-KD have no pixels: instead, the last two images\n"
+      "show for each hidden patch the visible patch whose token is most like its original or predicted one.");
   app.add_option("-o,--output", options.output, "Picture to write, for up to 64 images")
       ->option_text("OUT.png")
       ->check(programs::name_in(".png"));
   app.add_option("--tokenizer", options.tokenizer,
                  "Tokenizer that the model was trained with; convert_tokenizer.py converts DALL-E's\n"
-                 "[the demo tokenizer]")
+                 "and BEiT v2's [the demo tokenizer]")
       ->option_text("PATH");
   auto* const ratio = app.add_option("--ratio", options.ratio, "Fraction of the patches to hide, in blocks [0.4]")
                           ->option_text("R")

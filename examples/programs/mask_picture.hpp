@@ -68,4 +68,49 @@ inline beit::Image with_mask(beit::Image image, const std::vector<std::uint8_t>&
   return image;
 }
 
+/// Shows tokens that can't be decoded to pixels: paints over each hidden patch the visible patch whose own token's code
+/// is nearest to that of the hidden patch's token in `shown`; it stays grey if no patch is visible. `image` has the
+/// hidden patches in grey, `own` the tokens of its patches, and row i of `codes` belongs to token i.
+inline beit::Image with_nearest_patches(beit::Image image, const std::vector<std::uint8_t>& mask,
+                                        const beit::Tokens& own, const beit::Tokens& shown,
+                                        beit::Matrix::ConstMap codes) {
+  const beit::Size grid = own.grid;
+  const beit::Image seen = image;
+  const auto code = [&](const beit::Tokens& tokens, beit::Index patch) {
+    return codes.row(tokens.values[static_cast<std::size_t>(patch)]);
+  };
+  // Its size is about a multiple of the grid's, so that patches differ by a pixel.
+  const auto start = [](beit::Index patch, beit::Index size, beit::Index count) {
+    return (patch * size + count - 1) / count;
+  };
+  for (beit::Index patch = 0; patch < grid.area(); ++patch) {
+    if (mask[static_cast<std::size_t>(patch)] == 0) continue;
+    beit::Index nearest = -1;
+    float least = 0;
+    for (beit::Index other = 0; other < grid.area(); ++other) {
+      if (mask[static_cast<std::size_t>(other)] != 0) continue;
+      const float distance = (code(shown, patch) - code(own, other)).squaredNorm();
+      if (nearest < 0 || distance < least) {
+        nearest = other;
+        least = distance;
+      }
+    }
+    if (nearest < 0) continue;
+    const auto at = [&](beit::Index of, beit::Index down, beit::Index across) {
+      const beit::Index y = start(of / grid.width, image.height(), grid.height) + down;
+      const beit::Index x = start(of % grid.width, image.width(), grid.width) + across;
+      return 3 * (std::min(y, image.height() - 1) * image.width() + std::min(x, image.width() - 1));
+    };
+    const beit::Index row = patch / grid.width, column = patch % grid.width;
+    const beit::Index height = start(row + 1, image.height(), grid.height) - start(row, image.height(), grid.height);
+    const beit::Index width = start(column + 1, image.width(), grid.width) - start(column, image.width(), grid.width);
+    for (beit::Index down = 0; down < height; ++down) {
+      for (beit::Index across = 0; across < width; ++across) {
+        std::copy_n(seen.data() + at(nearest, down, across), 3, image.data() + at(patch, down, across));
+      }
+    }
+  }
+  return image;
+}
+
 }  // namespace programs

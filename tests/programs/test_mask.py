@@ -126,6 +126,50 @@ def test_golden_tokens(tmp_path):
     assert np.load(tmp_path / "tall.npy").shape == (3, 4, 2)
 
 
+def test_tokens_of_beit_v2(tmp_path):
+    """BEiT v2's tokens are those of its own arithmetic. Where there are no pixels for them, the picture shows the visible
+    patch whose code is nearest."""
+    model, tokenizer = GOLDEN / "hugging_face" / "masked", GOLDEN / "vqkd_bare.safetensors"
+    pixels = np.random.default_rng(3).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "noise.png")
+    rows = "0110,1001,0000,1000"
+    run("beit-mask", "--model", model, "--tokenizer", tokenizer, "--mask", rows, "-o", tmp_path / "out.png",
+        "--npy", tmp_path / "out.npy", tmp_path / "noise.png")
+    wanted, predicted, mask = np.load(tmp_path / "out.npy")[0]
+    run("beit-embed", "--model", tokenizer, "--tokens", "visual", "--image-size", 32, "--preprocessing",
+        preprocessing_of_32(tmp_path), "--output", tmp_path / "tokens.npy", tmp_path / "noise.png")
+    assert np.array_equal(np.load(tmp_path / "tokens.npy")[0], wanted) and len(set(wanted.flat)) > 3
+    first, second, third, fourth = panels(tmp_path / "out.png")
+    with safe_open(tokenizer, "numpy") as file:
+        codes = file.get_tensor("quantize.embedding.weight")
+    visible = np.flatnonzero(mask.flat == 0)
+
+    def patch(image, i):
+        return image[112 * (i // 4):112 * (i // 4 + 1), 112 * (i % 4):112 * (i % 4 + 1)]
+
+    for panel, tokens in ((third, wanted), (fourth, predicted)):
+        for i in range(16):
+            distances = np.square(codes[wanted.flat[visible]] - codes[tokens.flat[i]]).sum(1)
+            source = visible[distances.argmin()] if mask.flat[i] else i
+            assert np.array_equal(patch(panel, i), patch(first, source)), i
+    assert (patch(second, 1) == 128).all()
+    run("beit-mask", "--model", model, "--tokenizer", tokenizer, "--ratio", 1, "-o", tmp_path / "all.png",
+        tmp_path / "noise.png")
+    assert all((panel == 128).all() for panel in panels(tmp_path / "all.png")[1:])  # nothing is visible
+    assert "found a model with 40 visual tokens and a tokenizer with 61, wanted the tokenizer" in run(
+        "beit-mask", "--model", model, "--tokenizer", GOLDEN / "vqkd_square.safetensors", SAMPLES / "bag.png", status=1)[0]
+    assert "found BEiT v2's tokenizer, which beit-mask --tokenizer reads" in run(
+        "beit-classify", "--model", tokenizer, SAMPLES / "bag.png", status=1)[0]
+
+
+def preprocessing_of_32(folder):
+    """A file with the preprocessing of the masked model's images, at the tokenizer's size."""
+    path = folder / "preprocessing.json"
+    path.write_text(json.dumps({"input_size": [3, 32, 32], "crop_pct": 1.0, "crop_mode": "squash",
+                                "interpolation": "bicubic", "mean": [0.5] * 3, "std": [0.5] * 3}))
+    return path
+
+
 @pytest.mark.parametrize("arguments, status, message", [
     (["--mask", "01,10"], 1, "--mask: found '01,10', wanted 7 rows of 7 digits"),
     (["--mask", "0000000", "--seed", "1"], 2, "--seed excludes --mask"),
