@@ -127,6 +127,17 @@ TEST_P(Segmentation, AgreesWithTransformersClassInDoublePrecision) {
 
 INSTANTIATE_TEST_SUITE_P(, Segmentation, on_all("transformers", "microsoft"), case_name);
 
+TEST(SegmentationModel, NumbersThatAreNotFiniteReachTheLogitsOnEveryLevel) {
+  ModelFile file = converted();
+  for (const char* name : {"blocks.0.mlp.fc2.bias", "blocks.0.gamma_2"}) {  // whose product is infinite
+    for (float& x : file.tensors[name].values) x = 1e30f;
+  }
+  for (const beit::Isa isa : available_levels()) {
+    const auto model = load(file, {.isa = isa});
+    EXPECT_TRUE(std::isnan(model.forward(Expected().input())(0, 0))) << beit::isa_name(isa);
+  }
+}
+
 TEST(SegmentationModel, RunsInEveryPrecision) {
   const Expected expected;
   const Matrix x = expected.input(), wanted = expected.logits(SegmentationRule::transformers);

@@ -242,7 +242,7 @@ BEIT_TARGET static void finish_column(const float* x, Index ldx, Index rows, Ind
   for (; rows > 0; --rows, x += ldx, to += ldo) {
     Floats y = V::add(whole ? V::load(x) : V::load(x, count), bias);
     if (epilogue == Epilogue::bias_gelu) y = rounded ? gelu_rounded(y) : gelu(y);
-    if (epilogue == Epilogue::bias_relu) y = V::max(y, V::zero());
+    if (epilogue == Epilogue::bias_relu) y = V::max(V::zero(), y);  // in this order NaN stays NaN
     if (epilogue == Epilogue::bias_residual) y = V::fma(scale, y, whole ? V::load(to) : V::load(to, count));
     if (whole) {
       V::store(to, y);
