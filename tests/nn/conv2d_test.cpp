@@ -118,6 +118,23 @@ TEST(Conv2dBands, SameBitsForAnyNumberOfThreads) {
   EXPECT_EQ(alone.map(), together.map());
 }
 
+TEST(Conv2dBands, MayBeWrittenOverLinesThatItHasRead) {
+  const Size size{90, 40};  // several bands
+  const beit::Conv2d<float> convolve(beit::default_kernels(), weights.root().scope("c"),
+                                     {.outputs = 64, .inputs = 64, .kernel = 3, .padding = 1, .relu = true});
+  const Matrix x = numbers(weights, "x", size.area(), 64);
+  Matrix apart(size.area(), 64), shared(size.area() + size.width, 64);
+  for (const int threads : {1, 5}) {
+    beit::ThreadPool pool(threads);
+    beit::Workspace workspace(pool);
+    convolve.forward({x, size}, workspace, {apart, size});
+    shared.map().bottomRows(size.area()) = x.map();
+    convolve.forward({shared.map().bottomRows(size.area()), size}, workspace,
+                     {shared.map().topRows(size.area()), size});
+    EXPECT_EQ(shared.map().topRows(size.area()), apart.map());
+  }
+}
+
 TEST(Conv2dBands, ReadsLinesThatAreMadeWhenTheyAreNeeded) {
   const Size size{30, 17};
   const beit::Conv2d<float> convolve(beit::default_kernels(), weights.root().scope("c"),

@@ -27,7 +27,8 @@ struct Conv2dArguments {
   bool relu = false;                   ///< Whether max(y, 0) replaces y (ReLU).
 };
 
-/// y = W * x + b. It is computed by bands of lines, so that memory doesn't grow with the image.
+/// y = W * x + b. It is computed by bands of lines from the top, so that memory doesn't grow with the image. A band of
+/// x is read before its lines of y are written: with stride 1, line i of y may lie where line i - padding of x did.
 template <typename Weight>
 class Conv2d {
  public:

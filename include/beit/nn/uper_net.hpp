@@ -117,20 +117,22 @@ class UperNet {
     const Size full{4 * grid.height, 4 * grid.width};
     const Index channels = fpn_bottleneck_.outputs();
     {
-      // One piece of memory for what follows, 37 times the grid and what convolutions gather: a first pass would
+      // One piece of memory for what follows, 30 times the grid and what convolutions gather: a first pass would
       // otherwise take a piece for each of its steps and keep them all, because none has room for the large maps.
       Workspace::Frame together(workspace);
-      together.floats(40 * grid.area() * channels);
+      together.floats(36 * grid.area() * channels);
     }
-    // Two maps of the full size take most of the memory: l0, whose place the result takes, and `outer`.
     Workspace::Frame frame(workspace);
-    const FeatureMap l0 = feature_map(frame, full, channels);
+    // Maps of the full size take most of the memory: the three share a place. Each convolution writes over the lines of
+    // its input that it has read, one line ahead of it.
+    const FeatureMap shared = feature_map(frame, {full.height + 2, full.width}, channels);
+    const FeatureMap l0 = lines(shared, 2, full.height), outer = lines(shared, 1, full.height),
+                     joined = lines(shared, 0, full.height);
     const FeatureMap middle = feature_map(frame, {2 * grid.height, 2 * grid.width}, channels);
     const FeatureMap inner = feature_map(frame, grid, channels);
     const FeatureMap top = feature_map(frame, {grid.height / 2, grid.width / 2}, channels);
     make_levels(grid, write_maps, workspace, {l0, middle, inner, top});
     workspace.report("head", 1, steps);
-    const FeatureMap outer = feature_map(frame, full, channels);
     fpn_convs_[0].forward(l0, workspace, outer);
     workspace.report("head", 2, steps);
     const std::array<ConstFeatureMap, 4> sources{outer, middle, inner, top};
@@ -143,8 +145,8 @@ class UperNet {
             line += channels;
           }
         },
-        workspace, l0);
-    classifier_.forward(l0, workspace, FeatureMap{out, full});
+        workspace, joined);
+    classifier_.forward(joined, workspace, FeatureMap{out, full});
     workspace.report("head", 3, steps);
   }
 
