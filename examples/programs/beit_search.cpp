@@ -64,7 +64,7 @@ void print(const Options& options, const programs::Results& results, bool with_n
       list.push_back({{"path", path}, {"label", label_json(label)}, {"score", score}});
     }
     programs::FloatJson object{{"query", results.query}, {"found", list}};
-    programs::note_demo(options, object);
+    programs::note_demo(options, object, results.unlike_demo);
     programs::print_json(object);
   } else if (options.csv) {
     int rank = 0;
@@ -103,7 +103,7 @@ Queries embed_queries(const CLI::App& app, const Options& options, const beit::A
   programs::run_batches(batches, progress, forward, [&](const programs::Item& item, std::span<const float> row) {
     queries.outcome.add(item);
     if (!row.empty()) {
-      queries.results.push_back({item.path, {}, 0});
+      queries.results.push_back({item.path, {}, 0, programs::unlike_demo_text(item)});
       queries.embeddings.insert(queries.embeddings.end(), row.begin(), row.end());
     } else {
       programs::print_error(app, item.path + ": " + item.error);

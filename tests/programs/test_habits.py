@@ -271,7 +271,7 @@ UNLIKE = {  # width, height, mode: in what an image differs from the demo model'
 def test_images_unlike_those_of_the_demo_model(here, size):
     *pixels, mode = size
     write_image("x.png", seed=1, size=pixels, mode=mode)
-    for command in ((CLASSIFY, "--json"), (MASK, "--json")):
+    for command in ((CLASSIFY, "--json"), (MASK, "--json"), (SEARCH, "--index", "index.npy", "--json")):
         told = notes(*command, "x.png")
         found = [line for line in told.splitlines() if "mean little" in line]
         assert found == ([f"{command[0]}: no --model: results for 1 image mean little, because the demo model learned from "

@@ -31,6 +31,7 @@ struct Results {
   std::string query;         // empty for a group of duplicates
   std::vector<Found> found;  // the nearest first
   std::size_t images = 0;    // in a group of duplicates, of which `found` may be the first ones
+  std::string unlike_demo;   // in what the query differs from the images that the demo model learned from
 };
 
 /// The characters that separate the parts of a path.
@@ -174,7 +175,7 @@ inline std::string html_page(const std::string& title, const std::string& note, 
        << page_style << "</head>\n<body>\n<h1>" << escape_markup(title) << "</h1>\n";
   if (!note.empty()) page << "<p>" << escape_markup(note) << "</p>\n";
   if (!common.empty()) page << "<p>Found in " << escape_markup(common) << "</p>\n";
-  for (const auto& [query, found, images] : results) {
+  for (const auto& [query, found, images, unlike_demo] : results) {
     const std::string shown = found.size() < images ? ", of which " + std::to_string(found.size()) + " are shown" : "";
     page << "<h2>" << (query.empty() ? counted(static_cast<std::int64_t>(images), "image") + shown : name(query))
          << "</h2>\n<div class=\"row\">\n";
