@@ -17,8 +17,9 @@ least=(1e9 1e9 1e9)
 TIMEFORMAT=%U
 for ((turn = 0; turn < turns; ++turn)); do
   for i in 0 1 2; do
-    seconds=$({ time "$compiler" -std=c++20 -O2 -Iinclude -isystem /usr/include/eigen3 -isystem /usr/include/stb \
-      ${flags[i]} "${@:3}" -c "${files[i]}" -o "$work/out.o" 2>"$work/errors" || cat "$work/errors" >&2; } 2>&1)
+    { time "$compiler" -std=c++20 -O2 -Iinclude -isystem /usr/include/eigen3 -isystem /usr/include/stb ${flags[i]} \
+      "${@:3}" -c "${files[i]}" -o "$work/out.o" 2>"$work/errors"; } 2>"$work/seconds" || { cat "$work/errors" >&2; exit 1; }
+    seconds=$(<"$work/seconds")
     least[i]=$(awk "BEGIN { print $seconds < ${least[i]} ? $seconds : ${least[i]} }")
   done
 done
