@@ -99,7 +99,9 @@ struct TileBytes {
 /// The level's kernels, on the machine's tile registers or on the tests' software ones.
 template <typename Tiles>
 struct AmxLevel {
-  static constexpr Kernels table() { return {Isa::amx, &Avx512::layer_norm, &Avx512::Strips::kernels}; }
+  static constexpr Kernels table() {
+    return {Isa::amx, &Avx512::layer_norm, &Avx512::Strips::kernels, &Avx512::winograd};
+  }
 
   template <Precision precision>
   static constexpr PrecisionKernels precision_kernels() {

@@ -39,6 +39,7 @@ struct Avx2 {
   static constexpr Index MR = 6, NR = 16;
 
 #include <beit/kernels/arithmetic.inl>
+#include <beit/kernels/winograd.inl>
 
   struct Strips {
     using V = VectorAvx2;
@@ -79,7 +80,7 @@ struct Avx2 {
 #include <beit/kernels/panel_tile.inl>
   };
 
-  static constexpr Kernels table() { return {Isa::avx2, &layer_norm, &Strips::kernels}; }
+  static constexpr Kernels table() { return {Isa::avx2, &layer_norm, &Strips::kernels, &winograd}; }
 
   template <Precision precision>
   static constexpr PrecisionKernels precision_kernels() {

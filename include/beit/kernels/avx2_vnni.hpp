@@ -39,7 +39,9 @@ struct Avx2Vnni {
 #include <beit/kernels/panel_tile.inl>
   };
 
-  static constexpr Kernels table() { return {Isa::avx2_vnni, &Avx2::layer_norm, &Avx2::Strips::kernels}; }
+  static constexpr Kernels table() {
+    return {Isa::avx2_vnni, &Avx2::layer_norm, &Avx2::Strips::kernels, &Avx2::winograd};
+  }
 
   template <Precision precision>
   static constexpr PrecisionKernels precision_kernels() {

@@ -41,6 +41,7 @@ struct Avx512 {
   static constexpr Index MR = 9, NR = 48, attention_NR = 32;
 
 #include <beit/kernels/arithmetic.inl>
+#include <beit/kernels/winograd.inl>
 
   struct Strips {
     using V = VectorAvx512;
@@ -81,7 +82,7 @@ struct Avx512 {
 #include <beit/kernels/panel_tile.inl>
   };
 
-  static constexpr Kernels table() { return {Isa::avx512, &layer_norm, &Strips::kernels}; }
+  static constexpr Kernels table() { return {Isa::avx512, &layer_norm, &Strips::kernels, &winograd}; }
 
   template <Precision precision>
   static constexpr PrecisionKernels precision_kernels() {

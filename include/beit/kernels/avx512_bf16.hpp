@@ -60,7 +60,9 @@ struct Avx512Bf16 {
 #include <beit/kernels/panel_tile.inl>
   };
 
-  static constexpr Kernels table() { return {Isa::avx512_bf16, &Avx512::layer_norm, &Avx512::Strips::kernels}; }
+  static constexpr Kernels table() {
+    return {Isa::avx512_bf16, &Avx512::layer_norm, &Avx512::Strips::kernels, &Avx512::winograd};
+  }
 
   template <Precision precision>
   static constexpr PrecisionKernels precision_kernels() {

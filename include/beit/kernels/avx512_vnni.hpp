@@ -41,7 +41,9 @@ struct Avx512Vnni {
 #include <beit/kernels/panel_tile.inl>
   };
 
-  static constexpr Kernels table() { return {Isa::avx512_vnni, &Avx512::layer_norm, &Avx512::Strips::kernels}; }
+  static constexpr Kernels table() {
+    return {Isa::avx512_vnni, &Avx512::layer_norm, &Avx512::Strips::kernels, &Avx512::winograd};
+  }
 
   template <Precision precision>
   static constexpr PrecisionKernels precision_kernels() {

@@ -56,6 +56,7 @@ struct PackedGemm {
   using Panel = typename Product::Panel;
   using Sum = typename Product::Sum;
   static constexpr Index MR = Product::MR, NR = Product::NR, group = Product::group, chunk = Product::chunk;
+  static constexpr Index short_sum = 16;
   static constexpr bool quantised = std::is_same_v<Sum, std::int32_t>;
   static constexpr bool widened = !std::is_same_v<Stored, Panel>;
   using InputLayout = PanelLayout<Level, A, MR, group, chunk>;
@@ -122,6 +123,7 @@ struct PackedGemm {
     const auto stored = [&](const ChunkWalk& at) {
       return reinterpret_cast<const Stored*>(g.packed + at.panel * panel_bytes(k)) + at.begin * group * NR;
     };
+    const Index sum_length = g.short_sums ? short_sum : chunk;
     ChunkWalk walk{groups(k), chunk, section(tiles, k), column0 / NR, detail::ceil_div(column1, NR)};
     for (bool more = true; more;) {
       const ChunkWalk at = walk;
@@ -142,7 +144,11 @@ struct PackedGemm {
       Sum* sum = all_sums + (at.splits_depth() ? (at.panel - at.panel0) * tiles * MR * NR : 0);
       for (Index t = tile0; t < tile1; ++t, sum += MR * NR) {
         ahead.fetch(share);
-        Product::tile(InputLayout::tile(*g.a, t, at.begin), panel, at.count(), sum, !at.first(), g.n - at.panel * NR);
+        const A* const rows = InputLayout::tile(*g.a, t, at.begin);
+        for (Index i = 0; i < at.count(); i += sum_length) {
+          Product::tile(rows + i * MR * group, panel + i * NR * group, std::min(sum_length, at.count() - i), sum,
+                        i > 0 || !at.first(), g.n - at.panel * NR);
+        }
         if (at.last()) finish(g, t, at.panel, sum);
       }
     }

@@ -39,6 +39,7 @@ struct Neon {
   static constexpr Index MR = 6, NR = 16, word = 4;
 
 #include <beit/kernels/arithmetic.inl>
+#include <beit/kernels/winograd.inl>
 
   struct Strips {
     using V = VectorNeon;
@@ -110,7 +111,7 @@ struct Neon {
 #include <beit/kernels/quad_tile.inl>
   };
 
-  static constexpr Kernels table() { return {Isa::neon, &layer_norm, &Strips::kernels}; }
+  static constexpr Kernels table() { return {Isa::neon, &layer_norm, &Strips::kernels, &winograd}; }
 
   template <Precision precision>
   static constexpr PrecisionKernels precision_kernels() {

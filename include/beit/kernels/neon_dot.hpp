@@ -142,7 +142,7 @@ struct NeonDot : Neon {
   }
 
  public:
-  static constexpr Kernels table() { return {Isa::neon_dot, &Neon::layer_norm, &Strips::kernels}; }
+  static constexpr Kernels table() { return {Isa::neon_dot, &Neon::layer_norm, &Strips::kernels, &Neon::winograd}; }
 
   template <Precision precision>
   static constexpr PrecisionKernels precision_kernels() {

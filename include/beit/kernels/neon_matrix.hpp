@@ -98,7 +98,9 @@ struct NeonMatrix {
   using Int8 = Product<std::int8_t, std::int32_t, int32x4_t>;
   using Bfloat16 = Product<std::uint16_t, float, float32x4_t>;
 
-  static constexpr Kernels table() { return {Isa::neon_matrix, &Neon::layer_norm, &NeonDot::Strips::kernels}; }
+  static constexpr Kernels table() {
+    return {Isa::neon_matrix, &Neon::layer_norm, &NeonDot::Strips::kernels, &Neon::winograd};
+  }
 
   template <Precision precision>
   static constexpr PrecisionKernels precision_kernels() {

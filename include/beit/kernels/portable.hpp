@@ -49,6 +49,23 @@ inline void store4(float* p, Float4 x) { std::memcpy(p, &x, sizeof(x)); }
 /// 0.5 * x * (1 + erf(x / sqrt(2))): torch.nn.GELU(approximate="none").
 inline float gelu(float x) { return 0.5f * x * (1.0f + std::erf(x * 0.70710678118654752440f)); }
 
+/// One float, with the interface that VectorAvx2 documents, for winograd.inl.
+struct VectorPortable {
+  using Floats = float;
+  static constexpr Index lanes = 1;
+
+  static float zero() { return 0; }
+  static float set(float x) { return x; }
+  static float load(const float* p) { return *p; }
+  static float load(const float* p, Index) { return *p; }
+  static void store(float* p, float x) { *p = x; }
+  static void store(float* p, float x, Index) { *p = x; }
+  static float add(float a, float b) { return a + b; }
+  static float sub(float a, float b) { return a - b; }
+  static float mul(float a, float b) { return a * b; }
+  static float fma(float a, float b, float c) { return a * b + c; }
+};
+
 struct Portable {
   using Packing = PortablePacking;
   static constexpr Index MR = 4;
@@ -216,7 +233,12 @@ struct Portable {
     }
   }
 
-  static constexpr Kernels table() { return {Isa::portable, &layer_norm, nullptr}; }
+  using V = VectorPortable;
+#define BEIT_TARGET
+#include <beit/kernels/winograd.inl>
+#undef BEIT_TARGET
+
+  static constexpr Kernels table() { return {Isa::portable, &layer_norm, nullptr, &winograd}; }
 
   template <Precision precision>
   static constexpr PrecisionKernels precision_kernels() {

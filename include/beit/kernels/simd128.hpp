@@ -38,6 +38,7 @@ struct Simd128 {
   static constexpr Index MR = 4, NR = 8, word = 4;
 
 #include <beit/kernels/arithmetic.inl>
+#include <beit/kernels/winograd.inl>
 
   struct Strips {
     using V = VectorSimd128;
@@ -99,7 +100,7 @@ struct Simd128 {
 #include <beit/kernels/quad_tile.inl>
   };
 
-  static constexpr Kernels table() { return {Isa::simd128, &layer_norm, &Strips::kernels}; }
+  static constexpr Kernels table() { return {Isa::simd128, &layer_norm, &Strips::kernels, &winograd}; }
 
   template <Precision precision>
   static constexpr PrecisionKernels precision_kernels() {

@@ -12,6 +12,7 @@
 #include <beit/cpu/isa.hpp>
 #include <beit/kernels/activations.hpp>
 #include <beit/kernels/strips.hpp>
+#include <beit/kernels/winograd.hpp>
 
 namespace beit::inline BEIT_ABI {
 
@@ -39,6 +40,9 @@ struct GemmCall {
   Index segment_stride = 0;  // elements of out from one segment's first row to the next one's
   Index n = 0;
   Epilogue epilogue = Epilogue::bias;
+  /// Whether sums begin anew after 16 groups, for smaller rounding errors. Products on AMX tiles,
+  /// whose errors are small, don't need it.
+  bool short_sums = false;
 
   Index k() const { return a->columns; }
 };
@@ -99,6 +103,8 @@ struct Kernels {
                      float* out, Index ldo);
   /// The steps of the resize; null if the level resizes by plain loops (image/detail/resize_portable.hpp).
   const StripKernels* strips;
+  /// The transforms of Winograd's convolution.
+  const WinogradKernels* winograd;
 };
 
 /// Selects a level's product for a precision.

@@ -1,31 +1,19 @@
-// Convolution by products with packed weights: torch.nn.Conv2d.
+// Convolution by products with packed weights, of windows or of Winograd's tiles: torch.nn.Conv2d.
 #pragma once
 
 #include <algorithm>
-#include <cstddef>
-#include <string_view>
-#include <vector>
+#include <optional>
 
 #include <beit/core/matrix.hpp>
 #include <beit/core/version.hpp>
 #include <beit/io/weights.hpp>
+#include <beit/nn/conv2d_arguments.hpp>
 #include <beit/nn/feature_map.hpp>
 #include <beit/nn/linear.hpp>
+#include <beit/nn/winograd_conv2d.hpp>
 #include <beit/nn/workspace.hpp>
 
 namespace beit::inline BEIT_ABI {
-
-/// The shape of a convolution and the names of its parameters: torch's arguments.
-struct Conv2dArguments {
-  Index outputs;                       ///< Channels of y.
-  Index inputs;                        ///< Channels of x.
-  Index kernel;                        ///< Height and width of the kernel.
-  Index stride = 1;                    ///< The kernel moves by so many lines and columns.
-  Index padding = 0;                   ///< So many lines and columns of zeros surround x.
-  std::string_view weight = "weight";  ///< The name of the parameter (outputs, inputs, kernel, kernel).
-  std::string_view bias = "bias";      ///< The name of the parameter (outputs,); empty if there is none.
-  bool relu = false;                   ///< Whether max(y, 0) replaces y (ReLU).
-};
 
 /// y = W * x + b. It is computed by bands of lines from the top, so that memory doesn't grow with the image. A band of
 /// x is read before its lines of y are written: with stride 1, line i of y may lie where line i - padding of x did.
@@ -44,15 +32,24 @@ class Conv2d {
         kernel_(arguments.kernel),
         stride_(arguments.stride),
         padding_(arguments.padding),
-        epilogue_(arguments.relu ? kernels::Epilogue::bias_relu : kernels::Epilogue::bias),
-        product_(kernels, weights, arguments.weight, {arguments.outputs, inputs_, kernel_, kernel_},
-                 arguments.bias.empty() ? AlignedBuffer<float>() : weights.get(arguments.bias, {arguments.outputs}),
-                 [&](float* rows, Index count) { put_channels_last(rows, count); }) {}
+        outputs_(arguments.outputs),
+        epilogue_(arguments.relu ? kernels::Epilogue::bias_relu : kernels::Epilogue::bias) {
+    if (WinogradConv2d<Weight>::suits(arguments)) {
+      winograd_.emplace(kernels, weights, arguments);
+      return;
+    }
+    product_ = {kernels,
+                weights,
+                arguments.weight,
+                {outputs_, inputs_, kernel_, kernel_},
+                arguments.bias.empty() ? AlignedBuffer<float>() : weights.get(arguments.bias, {outputs_}),
+                [&](float* rows, Index count) { detail::put_channels_last(rows, count, inputs_, kernel_ * kernel_); }};
+  }
 
   /// The number of channels of x.
   Index inputs() const { return inputs_; }
   /// The number of channels of y.
-  Index outputs() const { return product_.outputs(); }
+  Index outputs() const { return outputs_; }
   /// The size of y for the size of x, after its upsampling.
   Size output_size(Size x) const {
     const auto side = [&](Index length) { return (length + 2 * padding_ - kernel_) / stride_ + 1; };
@@ -71,34 +68,31 @@ class Conv2d {
   /// out += scale * y, for a convolution without ReLU after it; scale (outputs,).
   void forward_residual(const ConstFeatureMap& x, Input input, const float* scale, Workspace& workspace,
                         FeatureMap out) const {
-    for_each_band(
-        upsampled(x, input), [&](Index y, float* line) { read_line(x, input, y, line); }, workspace,
-        [&](const Activations& windows, Index pixel) {
-          product_.forward_residual(windows, scale, workspace, out.pixels.middleRows(pixel, windows.rows()));
-        });
+    run(
+        upsampled(x, input), [&](Index y, float* line) { read_line(x, input, y, line); },
+        kernels::Epilogue::bias_residual, scale, workspace, out);
   }
   /// Does what forward does for an x of this size that isn't in memory as a whole: read_line(Index y, float* line)
   /// writes line y of x, (W, inputs). It is called from several threads at once, and more than once for lines that two
   /// bands need.
   template <typename ReadLine>
   void forward_lines(Size size, const ReadLine& read_line, Workspace& workspace, FeatureMap out) const {
-    for_each_band(size, read_line, workspace, [&](const Activations& windows, Index pixel) {
-      product_.forward(windows, workspace, out.pixels.middleRows(pixel, windows.rows()), epilogue_);
-    });
+    run(size, read_line, epilogue_, nullptr, workspace, out);
   }
 
  private:
-  /// Transposes (count, inputs, kernel*kernel) to (count, kernel*kernel, inputs) in place: a window then consists of
-  /// `kernel` runs of an image's memory.
-  void put_channels_last(float* rows, Index count) const {
-    const Index area = kernel_ * kernel_;
-    if (area == 1 || inputs_ == 1) return;
-    std::vector<float> row(static_cast<std::size_t>(area * inputs_));
-    for (Index i = 0; i < count; ++i, rows += area * inputs_) {
-      std::copy_n(rows, area * inputs_, row.begin());
-      Eigen::Map<RowMajorMatrix>(rows, area, inputs_) =
-          Eigen::Map<const RowMajorMatrix>(row.data(), inputs_, area).transpose();
-    }
+  template <typename ReadLine>
+  void run(Size size, const ReadLine& read_line, kernels::Epilogue epilogue, const float* scale, Workspace& workspace,
+           FeatureMap& out) const {
+    if (winograd_) return winograd_->forward(size, read_line, epilogue, scale, workspace, out);
+    for_each_band(size, read_line, workspace, [&](const Activations& windows, Index pixel) {
+      Rows pixels = out.pixels.middleRows(pixel, windows.rows());
+      if (epilogue == kernels::Epilogue::bias_residual) {
+        product_.forward_residual(windows, scale, workspace, pixels);
+      } else {
+        product_.forward(windows, workspace, pixels, epilogue);
+      }
+    });
   }
 
   static Size upsampled(const ConstFeatureMap& x, Input input) {
@@ -175,9 +169,10 @@ class Conv2d {
     });
   }
 
-  Index inputs_, kernel_, stride_, padding_;
+  Index inputs_, kernel_, stride_, padding_, outputs_;
   kernels::Epilogue epilogue_;
-  Linear<Weight> product_;  // (outputs, kernel*kernel*inputs)
+  Linear<Weight> product_;                          // (outputs, kernel*kernel*inputs), or
+  std::optional<WinogradConv2d<Weight>> winograd_;  // where it suits
 };
 
 }  // namespace beit::inline BEIT_ABI

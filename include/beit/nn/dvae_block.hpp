@@ -15,7 +15,13 @@ namespace beit::inline BEIT_ABI {
 
 /// The arguments of dall_e.utils.Conv2d, which reads "w" and "b": y has the size of x; `kernel` is odd.
 inline Conv2dArguments dall_e_conv2d(Index outputs, Index inputs, Index kernel) {
-  return {.outputs = outputs, .inputs = inputs, .kernel = kernel, .padding = kernel / 2, .weight = "w", .bias = "b"};
+  return {.outputs = outputs,
+          .inputs = inputs,
+          .kernel = kernel,
+          .padding = kernel / 2,
+          .weight = "w",
+          .bias = "b",
+          .small_images = true};
 }
 
 /// y = id_path(x) + scale * res_path(x). id_path is a 1x1 convolution if x and y have different numbers of channels,

@@ -1,0 +1,243 @@
+// Convolution with a 3x3 kernel by fewer multiplications than the kernel has: kernels/winograd.hpp explains it.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <type_traits>
+
+#include <beit/core/matrix.hpp>
+#include <beit/core/version.hpp>
+#include <beit/io/weights.hpp>
+#include <beit/kernels/kernels.hpp>
+#include <beit/nn/conv2d_arguments.hpp>
+#include <beit/nn/feature_map.hpp>
+#include <beit/nn/linear.hpp>
+#include <beit/nn/task_shape.hpp>
+#include <beit/nn/workspace.hpp>
+
+namespace beit::inline BEIT_ABI {
+
+/// y = W * x + b for a 3x3 kernel and stride 1. In float, tiles are 2x2; in float-fast, whose rounding errors may be
+/// larger, 4x4, unless images are small.
+///
+/// Bands of lines of tiles are computed from the top, each after its lines of x are read, and in each, sections of x's
+/// channels: x's tiles are transformed, and multiplied by W's transform, position by position; when all sections have
+/// been added, the sums are transformed to pixels. Between two images W is kept as it was read, because its transform
+/// is 16/9 or 36/9 as large; a band has so many tiles that making it again costs a few percent.
+template <typename Weight>
+class WinogradConv2d {
+ public:
+  /// Whether it is both accurate enough and faster than a product of windows.
+  static bool suits(const Conv2dArguments& c) {
+    constexpr Index least_channels = 16;  // with fewer, the transforms take longer than the products
+    constexpr bool accurate = std::is_same_v<Weight, float> || std::is_same_v<Weight, FloatFast>;
+    return accurate && c.kernel == 3 && c.stride == 1 && c.inputs >= least_channels && c.outputs >= least_channels;
+  }
+
+  /// Reads the parameters that the arguments name. `kernels` must outlive it.
+  WinogradConv2d(const Kernels& kernels, const WeightScope& weights, const Conv2dArguments& arguments)
+      : gemm_(&precision_kernels<Weight>(kernels).gemm),
+        transform_(std::is_same_v<Weight, FloatFast> && !arguments.small_images ? &kernels.winograd->by_4
+                                                                                : &kernels.winograd->by_2),
+        weights_(weights.get(arguments.weight, {arguments.outputs, arguments.inputs, 3, 3})),
+        bias_(arguments.bias.empty() ? AlignedBuffer<float>() : weights.get(arguments.bias, {arguments.outputs})),
+        outputs_(arguments.outputs),
+        inputs_(arguments.inputs),
+        padding_(arguments.padding) {
+    const Executor& executor = weights.executor();
+    executor.for_each(outputs_, [&](Index output, Index) {
+      detail::put_channels_last(weights_.data() + output * 9 * inputs_, 1, inputs_, 9);
+    });
+    if (!arguments.small_images) return;
+    kept_ = AlignedBuffer<std::byte>(section_offset(inputs_) + section_bytes(inputs_ % section_channels));
+    AlignedBuffer<float> scratch(executor.size() * weights_scratch(section_channels));
+    for (Index channel = 0; channel < inputs_; channel += section_channels) {
+      transform_weights(channel, executor, scratch.data(), kept_.data() + section_offset(channel));
+    }
+    weights_ = {};
+  }
+
+  /// out = epilogue(y) for x of the size (H, W), whose lines read_line(Index y, float* line) writes, (W, inputs);
+  /// `scale` is the epilogue's.
+  template <typename ReadLine>
+  void forward(Size size, const ReadLine& read_line, kernels::Epilogue epilogue, const float* scale,
+               Workspace& workspace, FeatureMap& out) const {
+    const Index m = transform_->tile;
+    const Size tiles{detail::ceil_div(out.size.height, m), detail::ceil_div(out.size.width, m)};
+    const Index step = band_lines(tiles, workspace.executor());
+    for (Index first = 0; first < tiles.height; first += step) {
+      Workspace::Frame frame(workspace);
+      const Band band = read_band(size, first, {std::min(step, tiles.height - first), tiles.width}, read_line,
+                                  workspace.executor(), frame);
+      float* const sums = frame.floats(band.tiles.area() * sum_stride());
+      for (Index channel = 0; channel < inputs_; channel += section_channels) {
+        add_section(band, channel, workspace, sums);
+      }
+      write_pixels(band, sums, epilogue, scale, workspace.executor(), out);
+    }
+  }
+
+ private:
+  static constexpr Index section_channels = 256;  // whose transformed tiles fill a second-level cache
+  static constexpr Index most_positions = 36;
+
+  /// The lines of x for some lines of tiles, surrounded by zeros.
+  struct Band {
+    const float* x;  // (lines, pixels, inputs), lines `line` floats apart
+    Index line;
+    Index first;  // line of tiles
+    Size tiles;
+  };
+  using Tiles = std::array<Activations, most_positions>;  // (tiles, channels) for each position
+
+  /// A distance of at least `floats` between rows that are read or written at the same time: an odd number of cache
+  /// lines, so that they don't compete for the same few places of a cache.
+  static Index spread(Index floats) { return (detail::ceil_div(floats, 16) | 1) * 16; }
+  Index sum_stride() const { return transform_->positions() * spread(outputs_); }
+  Index depth(Index channel) const { return std::min(section_channels, inputs_ - channel); }
+
+  /// Bytes of W's transform for so many channels, and of one of its positions.
+  Index position_bytes(Index channels) const {
+    return detail::round_up_to_cache_line(gemm_->packed_bytes(outputs_, channels));
+  }
+  Index section_bytes(Index channels) const { return transform_->positions() * position_bytes(channels); }
+  Index section_offset(Index channel) const { return channel / section_channels * section_bytes(section_channels); }
+  Index weights_scratch(Index channels) const {
+    return transform_->positions() * spread(gemm_->column_tile * channels);  // in floats
+  }
+
+  /// The lines of tiles in a band: so few that its tiles and sums stay in a third-level cache, and so many, if W must
+  /// be transformed for each, that this doesn't matter.
+  Index band_lines(Size tiles, const Executor& executor) const {
+    const Index wanted = kept_.size() > 0 ? 200 : inputs_ > 1024 ? 400 : 800;
+    const Index all = wanted * 4 / (transform_->tile * transform_->tile) * std::max<Index>(1, executor.size() / 2);
+    return std::clamp<Index>(detail::ceil_div(std::max<Index>(all, 200), tiles.width), 1, tiles.height);
+  }
+
+  template <typename ReadLine>
+  Band read_band(Size size, Index first, Size tiles, const ReadLine& read_line, const Executor& executor,
+                 Workspace::Frame& frame) const {
+    const Index m = transform_->tile, pixels = tiles.width * m + 2, lines = tiles.height * m + 2;
+    const Index line = pixels * inputs_, margin = padding_ * inputs_, length = size.width * inputs_;
+    float* const x = frame.floats(lines * line);
+    executor.for_each(lines, [&](Index i, Index) {
+      const Index y = first * m + i - padding_;
+      float* const to = x + i * line;
+      if (y < 0 || y >= size.height) {
+        std::fill_n(to, line, 0.0f);
+      } else {
+        std::fill_n(to, margin, 0.0f);
+        read_line(y, to + margin);
+        std::fill(to + margin + length, to + line, 0.0f);
+      }
+    });
+    return {x, line, first, tiles};
+  }
+
+  /// Adds the products of the section of channels that begins with this one to the sums, (tiles, positions, outputs),
+  /// or writes the first section's.
+  void add_section(const Band& band, Index channel, Workspace& workspace, float* sums) const {
+    Workspace::Frame frame(workspace);
+    const Executor& executor = workspace.executor();
+    Tiles tiles;
+    for (Index p = 0; p < transform_->positions(); ++p) {
+      tiles[static_cast<std::size_t>(p)] = frame.activations(*gemm_->layout, 1, band.tiles.area(), depth(channel));
+    }
+    transform_tiles(band, channel, workspace, tiles);
+    if (kept_.size() > 0) return multiply(tiles, kept_.data() + section_offset(channel), channel > 0, workspace, sums);
+    std::byte* const made = frame.bytes(section_bytes(depth(channel)));
+    {
+      Workspace::Frame scratch(workspace);
+      transform_weights(channel, executor, scratch.floats(executor.size() * weights_scratch(depth(channel))), made);
+    }
+    multiply(tiles, made, channel > 0, workspace, sums);
+  }
+
+  void transform_tiles(const Band& band, Index channel, Workspace& workspace, const Tiles& tiles) const {
+    Workspace::Frame frame(workspace);
+    const Index m = transform_->tile, positions = transform_->positions(), channels = depth(channel);
+    const Index stride = spread(tiles[0].layout->row_tile * channels);
+    float* const scratch = frame.floats(workspace.executor().size() * positions * stride);
+    workspace.executor().for_each(tiles[0].tiles(), [&](Index t, Index slot) {
+      const Activations::RowTile rows = tiles[0].tile(t);
+      float* const own = scratch + slot * positions * stride;  // (positions, rows, channels)
+      for (Index i = 0; i < rows.rows; ++i) {
+        const Index y = (rows.row + i) / band.tiles.width * m, x = (rows.row + i) % band.tiles.width * m;
+        transform_->input(band.x + y * band.line + x * inputs_ + channel, band.line, inputs_, channels,
+                          own + i * channels, stride);
+      }
+      for (Index p = 0; p < positions; ++p) tiles[static_cast<std::size_t>(p)].write(rows, own + p * stride, channels);
+    });
+  }
+
+  /// Transforms and packs the weights of a section; scratch (executor.size() * weights_scratch()).
+  void transform_weights(Index channel, const Executor& executor, float* scratch, std::byte* packed) const {
+    const Index positions = transform_->positions(), columns = gemm_->column_tile, channels = depth(channel);
+    const Index stride = spread(columns * channels);
+    executor.for_each(detail::ceil_div(outputs_, columns), [&](Index item, Index slot) {
+      const Index first = item * columns, count = std::min(columns, outputs_ - first);
+      float* const own = scratch + slot * positions * stride;  // (positions, count, channels)
+      for (Index i = 0; i < count; ++i) {
+        transform_->weights(weights_.data() + (first + i) * 9 * inputs_ + channel, inputs_, channels,
+                            own + i * channels, stride);
+      }
+      for (Index p = 0; p < positions; ++p) {
+        gemm_->pack(own + p * stride, count, channels,
+                    packed + p * position_bytes(channels) + gemm_->packed_offset(first, channels));
+      }
+    });
+  }
+
+  void multiply(const Tiles& tiles, const std::byte* weights, bool add, Workspace& workspace, float* sums) const {
+    const Executor& executor = workspace.executor();
+    const Index positions = transform_->positions(), channels = tiles[0].columns, row_tiles = tiles[0].tiles();
+    const detail::TaskShape task =
+        detail::task_shape(*gemm_, row_tiles, outputs_, channels, detail::ceil_div(executor.size(), positions));
+    const Index across = detail::ceil_div(outputs_, task.columns), down = detail::ceil_div(row_tiles, task.tiles);
+    Workspace::Frame frame(workspace);
+    const Index scratch_size = detail::round_up_to_cache_line(gemm_->scratch_bytes(task.tiles, task.columns, channels));
+    std::byte* const scratch = frame.bytes(executor.size() * scratch_size);
+    executor.for_each(positions * across * down, [&](Index item, Index slot) {
+      const Index p = item / (across * down), tile = item / across % down * task.tiles;
+      const Index column = item % across * task.columns;
+      const kernels::GemmCall call{.a = &tiles[static_cast<std::size_t>(p)],
+                                   .packed = weights + p * position_bytes(channels),
+                                   .out = sums + p * spread(outputs_),
+                                   .ldo = sum_stride(),
+                                   .n = outputs_,
+                                   .epilogue = add ? kernels::Epilogue::bias_residual : kernels::Epilogue::bias,
+                                   .short_sums = transform_->tile == 2};
+      gemm_->run(call, tile, std::min(tile + task.tiles, row_tiles), column, std::min(column + task.columns, outputs_),
+                 scratch + slot * scratch_size);
+    });
+  }
+
+  void write_pixels(const Band& band, const float* sums, kernels::Epilogue epilogue, const float* scale,
+                    const Executor& executor, FeatureMap& out) const {
+    const Index m = transform_->tile;
+    executor.for_each(band.tiles.height, [&](Index line, Index) {
+      for (Index column = 0; column < band.tiles.width; ++column) {
+        const Index y = (band.first + line) * m, x = column * m;
+        transform_->output(sums + (line * band.tiles.width + column) * sum_stride(), spread(outputs_),
+                           {.bias = bias_.size() == 0 ? nullptr : bias_.data(),
+                            .scale = scale,
+                            .epilogue = epilogue,
+                            .columns = outputs_,
+                            .out = out.pixel(y, x),
+                            .line = out.size.width * out.pixels.outerStride(),
+                            .pixel = out.pixels.outerStride(),
+                            .size = {std::min(m, out.size.height - y), std::min(m, out.size.width - x)}});
+      }
+    });
+  }
+
+  const kernels::GemmKernel* gemm_;
+  const kernels::WinogradKernel* transform_;
+  AlignedBuffer<float> weights_;   // (outputs, 9, inputs), or empty
+  AlignedBuffer<std::byte> kept_;  // W's transform, packed, section by section, or empty
+  AlignedBuffer<float> bias_;      // (outputs,) or empty
+  Index outputs_, inputs_, padding_;
+};
+
+}  // namespace beit::inline BEIT_ABI
