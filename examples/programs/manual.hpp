@@ -131,8 +131,8 @@ inline void write_options(std::ostream& out, const CLI::App& app) {
 
 /// Writes the manual page, in section 1.
 inline void write_man(std::ostream& out, const CLI::App& app, const Subcommands& subcommands) {
-  static constexpr const char* programs[] = {"beit-attention", "beit-classify", "beit-embed",
-                                             "beit-mask",      "beit-search",   "beit-train-head"};
+  static constexpr const char* programs[] = {"beit-attention", "beit-classify", "beit-embed",     "beit-mask",
+                                             "beit-search",    "beit-segment",  "beit-train-head"};
   const std::string description = app.get_description(), footer = app.get_footer();
   const std::size_t examples = std::min(footer.find(examples_heading), footer.size());
   std::string what = description.substr(0, description.find_last_not_of('.') + 1);

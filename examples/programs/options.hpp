@@ -52,6 +52,13 @@ inline CLI::Validator name_in(const std::string& extension) {
       "");
 }
 
+/// Checks that an option's path isn't empty.
+inline CLI::Validator not_empty() {
+  return CLI::Validator(
+      [](const std::string& path) { return path.empty() ? std::string("found '', wanted a path") : std::string(); },
+      "");
+}
+
 /// Checks that an option's number isn't NaN, which CLI::Range lets through.
 inline CLI::Validator not_nan() {
   return CLI::Validator(
@@ -121,9 +128,7 @@ inline void add_options(CLI::App& app, Options& options, bool takes_images = tru
                  "Weights (.safetensors), or a folder with model.safetensors and config.json\n"
                  "[a small demo model that knows ten kinds of clothes]")
       ->option_text("PATH")
-      ->check(CLI::Validator(
-          [](const std::string& path) { return path.empty() ? std::string("found '', wanted a path") : std::string(); },
-          ""));
+      ->check(not_empty());
   app.add_option("--preprocessing", options.preprocessing,
                  "JSON file that says how images become the model's input, in place of the model's own: as\n"
                  "Hugging Face's preprocessor_config.json with image_processor_type, or timm's config.json")

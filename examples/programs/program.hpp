@@ -25,6 +25,7 @@
 #include <CLI/CLI.hpp>
 
 #include <beit/beit.hpp>
+#include <beit/model/segment.hpp>
 
 #include "inputs/item.hpp"
 #include "inputs/skipped.hpp"
@@ -93,6 +94,10 @@ inline std::string model_text(const beit::MaskedImageConfig& config) {
   const beit::TrunkConfig& trunk = config;
   return model_text(trunk) + ", visual tokens " + std::to_string(config.vocab_size);
 }
+inline std::string model_text(const beit::SegmentationConfig& config) {
+  const beit::TrunkConfig& trunk = config;
+  return model_text(trunk) + ", classes " + std::to_string(config.num_classes);
+}
 
 inline void print_error(const CLI::App& app, const std::string& text) {
   std::cerr << one_line(app.get_name() + ": " + text) << std::endl;
@@ -106,6 +111,7 @@ inline std::string for_users(std::string text) {
   static constexpr Row rows[] = {
       {"load_masked_image_model reads", "beit-mask reads"},
       {"load_tokenizer reads", "beit-mask --tokenizer reads"},
+      {"load_segmentation_model reads", "beit-segment reads"},
       {"load reads", "beit-embed reads"},
       {": LoadOptions::features_only reads its trunk", ""},
       {"LoadOptions::preprocessing", "--preprocessing"},

@@ -221,7 +221,7 @@ elseif(WAY STREQUAL "debian_programs")
   file(APPEND "${build}/CPackConfig.cmake" "set(CPACK_COMPONENTS_ALL programs)\n")
   pack("${build}" beit)
   check_package("${build}" beit "[a-z0-9]+" "[^\n]*libc6 [^\n]*" /bin/beit-classify /bin/beit-embed /bin/beit-mask
-                /share/man/man1/beit-embed.1 /share/bash-completion/completions/beit-embed
+                /bin/beit-segment /share/man/man1/beit-embed.1 /share/bash-completion/completions/beit-embed
                 /share/zsh/vendor-completions/_beit-embed)
   run("${build}/root/usr/bin/beit-classify" --csv "${SOURCE}/examples/data/fashion_mnist/bag.png")
   if(NOT output MATCHES "bag\\.png,1,8,Bag,")

@@ -10,7 +10,7 @@ import subprocess
 import pytest
 from test_programs import BUILD, MODEL, ROOT, lines, posix, run, run_on_terminal, slow
 
-PROGRAMS = ["beit-attention", "beit-classify", "beit-embed", "beit-mask", "beit-search", "beit-train-head"]
+PROGRAMS = ["beit-attention", "beit-classify", "beit-embed", "beit-mask", "beit-search", "beit-segment", "beit-train-head"]
 SAMPLES = ROOT / "examples" / "data" / "fashion_mnist"
 SHORT = {"--model": "-m", "--output": "-o", "--top-k": "-k", "--threads": "-j", "--batch-size": "-b", "--quiet": "-q",
          "--verbose": "-v", "--force": "-f", "--help": "-h"}
