@@ -31,6 +31,9 @@ expect(CITATION.cff "${cited}" "${VERSION}")
 read_fact(cited_date CITATION.cff "\ndate-released: ([0-9-]+)\n")
 expect("CITATION.cff, in date-released," "${cited_date}" "${date}")
 
+read_fact(image examples/cluster/embed.k8s.yaml "/beit:([0-9.]+)\n")
+expect("examples/cluster/embed.k8s.yaml, in image," "${image}" "${VERSION}")
+
 file(READ "${SOURCE}/packaging/vcpkg/ports/beit/vcpkg.json" port)
 string(JSON port GET "${port}" version)
 expect("vcpkg's port" "${port}" "${VERSION}")
