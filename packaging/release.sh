@@ -49,7 +49,7 @@ build_programs() {
   cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release "-DCMAKE_CXX_FLAGS_RELEASE=-O2 -DNDEBUG" \
     -DCMAKE_UNITY_BUILD=ON "-DCMAKE_PROJECT_INCLUDE=$PWD/cmake/debian_headers.cmake" -DBEIT_BUILD_TESTS=OFF \
     -DBEIT_FIND_DECODERS=OFF "${@:2}"
-  cmake --build "$build" --target beit-classify beit-embed beit-train-head beit-search beit-attention beit-mask
+  cmake --build "$build" --target examples/programs/all
   rm -rf "$folder"
   for component in programs licences; do cmake --install "$build" --component "$component" --prefix "$folder"; done
   mkdir "$folder/share/doc/beit/licences"

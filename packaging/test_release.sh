@@ -31,7 +31,7 @@ for archive in *.tar.gz *.zip; do
   esac
   case $archive in
     *-web.zip) require "$folder"/{index.html,beit.js,beit.wasm} ;;
-    *) require "$folder"/bin/beit-{classify,embed,train-head,search,attention,mask}* "$folder"/share/doc/beit/LICENSE ;;&
+    *) require "$folder"/bin/beit-{classify,embed,train-head,search,attention,mask,segment}* "$folder"/share/doc/beit/LICENSE ;;&
     *-linux-x86_64.tar.gz) 
       cp "$image" "$folder"
       check chroot "$folder" /bin/beit-classify /bag.png
