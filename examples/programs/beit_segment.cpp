@@ -305,10 +305,10 @@ int main(int argc, char** argv) {
       "different labels.");
   add_output(app, options, "-o,--output", label_picture,
              "Label map to write: a picture whose pixels are indices into a palette, one colour per\n"
-             "class; a name without .png is that of a folder with one for each image, with the names of\n"
-             "the images; likewise below");
+             "class; a name without .png is that of a folder with one for each image, with the names\n"
+             "of the images; likewise below");
   add_output(app, options, "--overlay", overlay,
-             "Picture to write: the photograph, the same under the colours of its classes, and a legend");
+             "Picture to write: the photograph, the same under the colours of its classes, a legend");
   add_output(app, options, "--npy", label_array, "Label map to write as int32 (height, width)");
   add_output(app, options, "--logits", logits,
              "Logits to write as float32 (classes, rows, columns), before they are enlarged to the\n"
@@ -331,8 +331,8 @@ int main(int argc, char** argv) {
   programs::add_image_size(app, options);
   app.remove_option(app.get_option("--batch-size"));
   app.get_option("--model")->description(
-      "Segmentation model: a folder with Hugging Face's BeitForSemanticSegmentation, or a file that\n"
-      "convert.py made [a small demo model that knows ten kinds of clothes]");
+      "Segmentation model: a folder with Hugging Face's BeitForSemanticSegmentation, or a file\n"
+      "that convert.py made [a small demo model that knows ten kinds of clothes]");
   options.batch_size = 1;
   app.callback([&options] { require_names(options); });
   programs::add_examples(app, {"beit-segment photo.jpg", "beit-segment -o labels.png --overlay overlay.png photo.jpg",
