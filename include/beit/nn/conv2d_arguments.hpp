@@ -22,7 +22,7 @@ struct Conv2dArguments {
   std::string_view bias = "bias";      ///< The name of the parameter (outputs,); empty if there is none.
   bool relu = false;                   ///< Whether max(y, 0) replaces y (ReLU).
   /// Whether images are so small that Winograd's convolution should keep W transformed, which takes 16/9 of its memory:
-  /// below about a thousand pixels, transforming it in each call takes longer than the products.
+  /// at 14x14 pixels, transforming it in each call takes longer than the products.
   bool small_images = false;
 };
 
