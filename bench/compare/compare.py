@@ -23,7 +23,6 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 IMAGE = ROOT / "examples" / "data" / "chelsea.png"
 PHOTOGRAPH, RESIZED = (3000, 4000), (248, 331)  # height, width: from 12 megapixels to the size before the crop
-BATCHES = (1, 8)
 LEAST_ROUNDS = 2
 START_REPEATS = 3
 
@@ -304,13 +303,14 @@ def compare(arguments, scratch):
     import model
     import report
     folder = arguments.folder.resolve()
-    build_folder, models = folder / "build", folder / "model"
+    size = arguments.image_size
+    build_folder, models = folder / "build", folder / ("model" if size == model.SIZE else f"model_{size}")
     compiler = build(build_folder)
     rows, runtimes = make_rows(models, build_folder, arguments.levels, arguments.only)
-    model.make_files(models, say)
+    model.make_files(models, size, say)
 
     threads = sorted({1, arguments.threads})
-    configurations = [(batch, count) for batch in BATCHES for count in threads]
+    configurations = [(batch, count) for batch in model.batches(size) for count in threads]
     peaks = Peaks(build_folder / "bench" / "beit_peak", arguments.threads)
     asked = rows
     try:
@@ -326,7 +326,8 @@ def compare(arguments, scratch):
         "machine": {"processor": processor(), "threads": arguments.threads,
                     "system": f"{platform.system()} {platform.machine()}", "compiler": compiler,
                     "date": datetime.date.today().isoformat()},
-        "model": {"name": model.NAME, "operations": model.operations_per_image()},
+        "model": {"name": model.NAME + (f" at {size} x {size}" if size != model.SIZE else ""),
+                  "operations": model.operations_per_image(size)},
         "peaks": peaks.result(),
         "runtimes": {name: {"version": about["version"]} for name, about in runtimes.items()},
         "rows": [row.result() for row in rows],
@@ -344,6 +345,8 @@ def main():
     parser.add_argument("--folder", type=Path, default=ROOT / "build-compare",
                         help="folder in which to build and write everything [build-compare]")
     parser.add_argument("--seconds", type=float, default=240, help="how long to run timed rounds [240]")
+    parser.add_argument("--image-size", type=int, default=224, metavar="N",
+                        help="height and width of the images in pixels, a multiple of 16 [224]")
     parser.add_argument("--threads", type=int, default=usable_processors(), metavar="N",
                         help="number of threads to time, in addition to one thread [the usable processors]")
     parser.add_argument("--levels", nargs="*", default=[], metavar="LEVEL",
@@ -353,6 +356,8 @@ def main():
     arguments = parser.parse_args()
     if arguments.threads < 1:
         parser.error(f"--threads: found {arguments.threads}, wanted 1 or more")
+    if arguments.image_size < 16 or arguments.image_size % 16 != 0:
+        parser.error(f"--image-size: found {arguments.image_size}, wanted a multiple of 16")
     try:
         with tempfile.TemporaryDirectory() as scratch:
             return 0 if compare(arguments, Path(scratch)) else 1

@@ -1,14 +1,14 @@
 """The model for all runtimes: BEiT-Base/16 with timm's names and random numbers, in each form that they read.
 
-make_files(folder) writes the files that are missing:
+make_files(folder, size) writes the files that are missing, for square images of that many pixels:
 
     beit_base.safetensors       float32                            this library, PyTorch
     beit_base_bf16.safetensors  the matrices rounded to bfloat16   this library's cold start
     beit_base.onnx              float32                            ONNX Runtime
     beit_base.xml, .bin         OpenVINO's own form                OpenVINO
     beit_base_int8.onnx         dynamically quantised              ONNX Runtime
-    images.npy                  preprocessed images, (8, 3*224*224)
-    logits.npy                  logits of the ONNX graph in double precision, float64 (8, 1000)
+    images.npy                  preprocessed images, (B, 3*size*size), B = batches(size)[-1]
+    logits.npy                  logits of the ONNX graph in double precision, float64 (B, 1000)
 
 The ONNX graph is built here and follows timm's module operation by operation, so no PyTorch is needed. The position
 bias is gathered and the qkv bias joined beforehand, as an exporter's constant folding does.
@@ -25,24 +25,29 @@ import random_model
 
 NAME = "beit_base_patch16_224"
 SIZE, PATCH, DIM, DEPTH, HEADS, HIDDEN, CLASSES = 224, 16, 768, 12, 12, 3072, 1000
-GRID = SIZE // PATCH
-TOKENS = GRID * GRID + 1
-BATCH = 8
 
 
-def operations_per_image():
+def batches(size):
+    """Returns the batch sizes to time: larger images aren't batched, for they keep every processor busy one by one."""
+    return (1, 8) if size <= SIZE else (1,)
+
+
+def operations_per_image(size):
     """Returns the number of multiplications and additions in the matrix products of one image."""
-    block = TOKENS * DIM * 3 * DIM + 2 * TOKENS * TOKENS * DIM + TOKENS * DIM * DIM + 2 * TOKENS * DIM * HIDDEN
-    return 2 * (GRID * GRID * DIM * 3 * PATCH * PATCH + DEPTH * block + DIM * CLASSES)
+    patches = (size // PATCH) ** 2
+    tokens = patches + 1
+    block = tokens * DIM * 3 * DIM + 2 * tokens * tokens * DIM + tokens * DIM * DIM + 2 * tokens * DIM * HIDDEN
+    return 2 * (patches * DIM * 3 * PATCH * PATCH + DEPTH * block + DIM * CLASSES)
 
 
-def parameter_shapes():
+def parameter_shapes(size):
     """Returns the name and shape of each parameter, in timm's order."""
+    grid = size // PATCH
     shapes = {"cls_token": (1, 1, DIM), "patch_embed.proj.weight": (DIM, 3, PATCH, PATCH),
               "patch_embed.proj.bias": (DIM,)}
     block = {"gamma_1": (DIM,), "gamma_2": (DIM,), "norm1.weight": (DIM,), "norm1.bias": (DIM,),
              "attn.q_bias": (DIM,), "attn.v_bias": (DIM,),
-             "attn.relative_position_bias_table": ((2 * GRID - 1) ** 2 + 3, HEADS),
+             "attn.relative_position_bias_table": ((2 * grid - 1) ** 2 + 3, HEADS),
              "attn.qkv.weight": (3 * DIM, DIM), "attn.proj.weight": (DIM, DIM), "attn.proj.bias": (DIM,),
              "norm2.weight": (DIM,), "norm2.bias": (DIM,), "mlp.fc1.weight": (HIDDEN, DIM), "mlp.fc1.bias": (HIDDEN,),
              "mlp.fc2.weight": (DIM, HIDDEN), "mlp.fc2.bias": (DIM,)}
@@ -53,12 +58,12 @@ def parameter_shapes():
     return shapes
 
 
-def relative_position_index():
-    """Returns the row of the table for each pair of tokens, (N, N)."""
-    rows, cols = np.divmod(np.arange(GRID * GRID), GRID)
-    span = 2 * GRID - 1
-    index = np.empty((TOKENS, TOKENS), dtype=np.int64)
-    index[1:, 1:] = (rows[:, None] - rows + GRID - 1) * span + cols[:, None] - cols + GRID - 1
+def relative_position_index(grid):
+    """Returns the row of the table for each pair of tokens, (N, N), where the patches are (grid, grid)."""
+    rows, cols = np.divmod(np.arange(grid * grid), grid)
+    span = 2 * grid - 1
+    index = np.empty((grid * grid + 1, grid * grid + 1), dtype=np.int64)
+    index[1:, 1:] = (rows[:, None] - rows + grid - 1) * span + cols[:, None] - cols + grid - 1
     index[0, :] = span * span  # from the class token, to it, and between itself
     index[:, 0] = span * span + 1
     index[0, 0] = span * span + 2
@@ -84,21 +89,22 @@ class Graph:
         return stem if outputs == 1 else names
 
 
-def onnx_model(weights):
-    """Builds timm's Beit.forward as an ONNX model, for any batch size: x (b, 3, 224, 224) -> logits (b, 1000)."""
+def onnx_model(weights, size):
+    """Builds timm's Beit.forward as an ONNX model, for any batch size: x (b, 3, size, size) -> logits (b, 1000)."""
     import onnx
     from onnx import helper
 
+    tokens = (size // PATCH) ** 2 + 1
     graph = Graph()
     some = lambda name: graph.constant(name, weights[name])
     number = lambda name, *values: graph.constant(name, np.array(values, dtype=np.int64))
     scalar = lambda name, value: graph.constant(name, np.array(value, dtype=np.float32))
     root_2, one, half, scale = (scalar("root_2", 2**0.5), scalar("one", 1), scalar("half", 0.5),
                                 scalar("scale", (DIM // HEADS) ** -0.5))
-    heads_shape = number("heads_shape", 0, TOKENS, 3, HEADS, DIM // HEADS)
-    tokens_shape = number("tokens_shape", 0, TOKENS, DIM)
+    heads_shape = number("heads_shape", 0, tokens, 3, HEADS, DIM // HEADS)
+    tokens_shape = number("tokens_shape", 0, tokens, DIM)
     first = number("first", 0)
-    index = relative_position_index()
+    index = relative_position_index(size // PATCH)
 
     def linear(x, name, bias=None):
         weight = graph.constant(name + ".weight", weights[name + ".weight"].T)
@@ -125,7 +131,7 @@ def onnx_model(weights):
 
     patches = graph("Conv", "x", some("patch_embed.proj.weight"), some("patch_embed.proj.bias"),
                     kernel_shape=[PATCH, PATCH], strides=[PATCH, PATCH])
-    patches = graph("Transpose", graph("Reshape", patches, number("patches_shape", 0, DIM, TOKENS - 1)), perm=[0, 2, 1])
+    patches = graph("Transpose", graph("Reshape", patches, number("patches_shape", 0, DIM, tokens - 1)), perm=[0, 2, 1])
     batch = graph("Gather", graph("Shape", "x"), first)
     cls_token = graph("Expand", some("cls_token"), graph("Concat", batch, number("one_token", 1, DIM), axis=0))
     x = graph("Concat", cls_token, patches, axis=1)
@@ -133,13 +139,13 @@ def onnx_model(weights):
         block = f"blocks.{i}."
         x = graph("Add", x, graph("Mul", some(block + "gamma_1"), attention(norm(x, block + "norm1"), block + "attn")))
         x = graph("Add", x, graph("Mul", some(block + "gamma_2"), mlp(norm(x, block + "norm2"), block + "mlp")))
-    x = graph("Slice", x, number("from_patch", 1), number("to_patch", TOKENS), number("token_axis", 1))
+    x = graph("Slice", x, number("from_patch", 1), number("to_patch", tokens), number("token_axis", 1))
     x = linear(norm(graph("ReduceMean", x, axes=[1], keepdims=0), "fc_norm"), "head")
     graph.nodes[-1].output[0] = "logits"
 
     floats = onnx.TensorProto.FLOAT
     model = helper.make_model(
-        helper.make_graph(graph.nodes, NAME, [helper.make_tensor_value_info("x", floats, ["b", 3, SIZE, SIZE])],
+        helper.make_graph(graph.nodes, NAME, [helper.make_tensor_value_info("x", floats, ["b", 3, size, size])],
                           [helper.make_tensor_value_info("logits", floats, ["b", CLASSES])], graph.constants),
         opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     onnx.checker.check_model(model)
@@ -160,7 +166,7 @@ def in_double_precision(model):
     return double
 
 
-def make_files(folder, say=print):
+def make_files(folder, size, say=print):
     """Writes the files described above in `folder`, unless this version of the module has done so already."""
     folder.mkdir(parents=True, exist_ok=True)
     sources = [Path(__file__), Path(random_model.__file__)]
@@ -178,22 +184,22 @@ def make_files(folder, say=print):
     from onnxruntime.quantization import QuantType, quantize_dynamic
     from safetensors.numpy import save_file
 
-    weights = dict(random_model.random_parameters(parameter_shapes(), seed=0))
+    weights = dict(random_model.random_parameters(parameter_shapes(size), seed=0))
     save_file(weights, folder / "beit_base.safetensors")
     save_file({name: values.astype(ml_dtypes.bfloat16) if values.ndim > 1 else values
                for name, values in weights.items()}, folder / "beit_base_bf16.safetensors")
-    model = onnx_model(weights)
+    model = onnx_model(weights, size)
     onnx.save(model, folder / "beit_base.onnx")
     quantize_dynamic(folder / "beit_base.onnx", folder / "beit_base_int8.onnx", weight_type=QuantType.QInt8,
                      per_channel=True)
     openvino.save_model(openvino.convert_model(folder / "beit_base.onnx"), folder / "beit_base.xml",
                         compress_to_fp16=False)
 
-    images = np.random.default_rng(1).uniform(-1, 1, (BATCH, 3 * SIZE * SIZE)).astype(np.float32)
+    images = np.random.default_rng(1).uniform(-1, 1, (batches(size)[-1], 3 * size * size)).astype(np.float32)
     np.save(folder / "images.npy", images)
     say("computing the logits in double precision")
     reference = ReferenceEvaluator(in_double_precision(model))
-    logits = reference.run(None, {"x": images.astype(np.float64).reshape(BATCH, 3, SIZE, SIZE)})[0]
+    logits = reference.run(None, {"x": images.astype(np.float64).reshape(-1, 3, size, size)})[0]
     np.save(folder / "logits.npy", logits)
 
     part = done.with_suffix(".part")

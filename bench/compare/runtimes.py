@@ -11,6 +11,7 @@ Each runtime is set up as its documentation advises for the lowest latency on a 
 """
 import argparse
 import json
+import math
 import shlex
 import sys
 import time
@@ -18,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-NAME, SIZE, RESIZED = "beit_base_patch16_224", 224, 248
+NAME, CROP_PCT = "beit_base_patch16_224", 0.9
 
 
 class OnnxRuntime:
@@ -84,7 +85,7 @@ class PyTorch:
         import timm
         import torch
         from safetensors.torch import load_file
-        self._model = timm.create_model(NAME)
+        self._model = timm.create_model(NAME, img_size=load_images(folder).shape[-1])
         self._model.load_state_dict(load_file(folder / "beit_base.safetensors"), strict=False)
         self._model.eval()
         self._autocast = lambda: torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16")
@@ -108,19 +109,27 @@ def describe(runtime):
         return {"missing": str(error)}
 
 
-def preprocess(path):
-    """Applies the model's eval transform in timm: (1, 3, 224, 224)."""
+def load_images(folder):
+    """Returns the preprocessed images, (B, 3, size, size)."""
+    rows = np.load(folder / "images.npy")
+    size = math.isqrt(rows.shape[1] // 3)
+    return rows.reshape(-1, 3, size, size)
+
+
+def preprocess(path, size):
+    """Applies the model's eval transform in timm: (1, 3, size, size)."""
     from PIL import Image
     image = Image.open(path).convert("RGB")
-    scale = RESIZED / min(image.size)
-    width, height = (RESIZED if side == min(image.size) else int(side * scale) for side in image.size)
-    left, top = round((width - SIZE) / 2), round((height - SIZE) / 2)
-    image = image.resize((width, height), Image.Resampling.BICUBIC).crop((left, top, left + SIZE, top + SIZE))
+    resized = math.floor(size / CROP_PCT)
+    scale = resized / min(image.size)
+    width, height = (resized if side == min(image.size) else int(side * scale) for side in image.size)
+    left, top = round((width - size) / 2), round((height - size) / 2)
+    image = image.resize((width, height), Image.Resampling.BICUBIC).crop((left, top, left + size, top + size))
     return (np.asarray(image, dtype=np.float32).transpose(2, 0, 1)[None] / 127.5 - 1).astype(np.float32)
 
 
-def classify(model, image, threads):
-    logits = model.forward(threads, np.ascontiguousarray(preprocess(image)))[0].astype(np.float64)
+def classify(model, image, size, threads):
+    logits = model.forward(threads, np.ascontiguousarray(preprocess(image, size)))[0].astype(np.float64)
     scores = np.exp(logits - logits.max())
     scores /= scores.sum()
     for index in np.argsort(-scores, kind="stable")[:5]:
@@ -173,10 +182,10 @@ def main():
     else:
         described = {}
         model = RUNTIMES[arguments.runtime](arguments.folder, arguments.precision)
+        images = load_images(arguments.folder)
         if arguments.classify:
-            classify(model, arguments.classify, arguments.threads)
+            classify(model, arguments.classify, images.shape[-1], arguments.threads)
             return
-        images = np.load(arguments.folder / "images.npy").reshape(-1, 3, SIZE, SIZE)
         answer = lambda words: answer_model(model, images, words)
     print(json.dumps(described), flush=True)
     for line in sys.stdin:

@@ -99,24 +99,28 @@ def test_without_peaks_there_is_no_percentage(canned):
     assert " %)" not in report.markdown(canned)
 
 
-def test_operations_are_those_of_the_matrix_products():
-    patches = 196 * 768 * 768
-    block = 197 * (768 * 2304 + 768 * 768 + 2 * 768 * 3072) + 12 * 2 * 197 * 197 * 64
-    assert model.operations_per_image() == 2 * (patches + 12 * block + 768 * 1000)
+@pytest.mark.parametrize("size, patches", [(224, 196), (640, 1600)])
+def test_operations_are_those_of_the_matrix_products(size, patches):
+    tokens = patches + 1
+    block = tokens * (768 * 2304 + 768 * 768 + 2 * 768 * 3072) + 12 * 2 * tokens * tokens * 64
+    assert model.operations_per_image(size) == 2 * (patches * 768 * 768 + 12 * block + 768 * 1000)
 
 
-def test_parameters_are_timms():
+@pytest.mark.parametrize("size", [224, 384])
+def test_parameters_are_timms(size):
     timm = pytest.importorskip("timm")
-    parameters = timm.create_model(model.NAME, depth=1).named_parameters()  # the other blocks are like the first
-    ours = [(name, shape) for name, shape in model.parameter_shapes().items()
+    made = timm.create_model(model.NAME, depth=1, img_size=size)  # the other blocks are like the first
+    ours = [(name, shape) for name, shape in model.parameter_shapes(size).items()
             if not name.startswith("blocks.") or name.startswith("blocks.0.")]
-    assert ours == [(name, tuple(values.shape)) for name, values in parameters]
-    assert len(model.parameter_shapes()) == len(ours) + 11 * sum(name.startswith("blocks.0.") for name, _ in ours)
+    assert ours == [(name, tuple(values.shape)) for name, values in made.named_parameters()]
+    assert len(model.parameter_shapes(size)) == len(ours) + 11 * sum(name.startswith("blocks.0.") for name, _ in ours)
 
 
 def test_relative_position_index_is_timms():
     beit = pytest.importorskip("timm.models.beit")
-    assert np.array_equal(model.relative_position_index(), beit.gen_relative_position_index((14, 14)).numpy())
+    for grid in (14, 24):
+        assert np.array_equal(model.relative_position_index(grid),
+                              beit.gen_relative_position_index((grid, grid)).numpy())
 
 
 def test_agreement():
