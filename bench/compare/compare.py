@@ -159,11 +159,12 @@ def usable_processors():
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
-def make_rows(models, build_folder, levels, wanted):
+def make_rows(models, build_folder, levels, wanted, kind="classifier"):
     """Returns the rows that can be timed here, and {runtime: its description}; says which ones can't."""
     worker = build_folder / "bench" / "beit_compare_worker"
-    runtimes = {"beit": json.loads(run([worker, "--describe"]))}
-    command = lambda precision: [worker, models / "beit_base.safetensors", precision, models / "images.npy"]
+    runtimes = {"beit": json.loads(run([worker, "--describe", kind]))}
+    model = models / {"classifier": "beit_base.safetensors", "segmentation": "transformers"}[kind]
+    command = lambda precision: [worker, kind, model, precision, models / "images.npy"]
     rows = [Row("beit", precision, command(precision)) for precision in runtimes["beit"]["precisions"]]
     rows += [Row("beit", "float", command("float"), level) for level in levels
              if level != runtimes["beit"]["isa"]]
@@ -281,8 +282,8 @@ def measure_resize(models, build_folder, scratch):
     photograph = scratch / "photograph.ppm"
     photograph.write_bytes(f"P6 {width} {height} 255\n".encode() + pixels.repeat(8, 0).repeat(8, 1).tobytes())
     workers = {
-        "beit": Worker([build_folder / "bench" / "beit_compare_worker", models / "beit_base.safetensors", "float",
-                        models / "images.npy"]),
+        "beit": Worker([build_folder / "bench" / "beit_compare_worker", "classifier", models / "beit_base.safetensors",
+                        "float", models / "images.npy"]),
         "pillow": Worker([sys.executable, HERE / "runtimes.py", "pillow"])}
     times = {name: [] for name in workers}
     for _ in range(5):

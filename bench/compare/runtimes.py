@@ -82,12 +82,17 @@ class PyTorch:
 
     def __init__(self, folder, precision):
         import threadpoolctl
-        import timm
         import torch
-        from safetensors.torch import load_file
-        self._model = timm.create_model(NAME, img_size=load_images(folder).shape[-1])
-        self._model.load_state_dict(load_file(folder / "beit_base.safetensors"), strict=False)
-        self._model.eval()
+        if (folder / "transformers").exists():
+            from transformers import BeitForSemanticSegmentation
+            model = BeitForSemanticSegmentation.from_pretrained(folder / "transformers").eval()
+            self._model = lambda x: model(x).logits
+        else:
+            import timm
+            from safetensors.torch import load_file
+            self._model = timm.create_model(NAME, img_size=load_images(folder).shape[-1])
+            self._model.load_state_dict(load_file(folder / "beit_base.safetensors"), strict=False)
+            self._model.eval()
         self._autocast = lambda: torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16")
         # Debian's torch multiplies with OpenBLAS, which has threads of its own that torch doesn't limit.
         self._pools = threadpoolctl.ThreadpoolController()

@@ -38,13 +38,13 @@ def images(tmp_path):
 
 
 def answers(images, commands, precision="float"):
-    result = run("beit_compare_worker", GOLDEN / "model_standard.safetensors", precision, images,
+    result = run("beit_compare_worker", "classifier", GOLDEN / "model_standard.safetensors", precision, images,
                  input="".join(command + "\n" for command in commands))
     return result, [json.loads(line) for line in result.stdout.splitlines()]
 
 
 def test_every_precision_has_a_tolerance_and_a_limit():
-    described = json.loads(run("beit_compare_worker", "--describe").stdout)
+    described = json.loads(run("beit_compare_worker", "--describe", "classifier").stdout)
     assert {"float", "bfloat16"} <= set(described["precisions"])
     assert set(described["precisions"]) <= set(report.TOLERANCES) & set(report.PRODUCTS)
     assert described["isa"] in report.LEVELS

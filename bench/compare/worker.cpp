@@ -1,12 +1,14 @@
 // This library's side of compare.py: loads a model once, then carries out the commands on standard input and answers
 // each with one line of JSON.
 //
-//   beit_compare_worker --describe                    {"version": "...", "isa": "...", "precisions": ["float", ...]}
-//   beit_compare_worker MODEL PRECISION IMAGES.npy    images: float32 (count, in_chans*H*W), already preprocessed
+//   beit_compare_worker --describe KIND    {"version": "...", "isa": "...", "precisions": ["float", ...]}
+//   beit_compare_worker KIND MODEL PRECISION IMAGES.npy    KIND: classifier or segmentation
+//                                                          images: float32 (count, in_chans*H*W), already preprocessed
 //     run THREADS BATCH SECONDS       runs forward passes of the first BATCH images, at least one, until SECONDS have
 //                                     passed: {"seconds": [one per pass]}
 //     products THREADS BATCH SECONDS  runs only the blocks' products with weights, without epilogues; answers as run
-//     logits THREADS BATCH OUT.npy    writes float32 (BATCH, K): {}
+//                                     (classifiers alone)
+//     logits THREADS BATCH OUT.npy    writes float32 (BATCH, K), or (BATCH*h*w, K) of a segmentation model: {}
 //     resize SECONDS HEIGHT WIDTH IMAGE OUT.npy    resizes (bicubic, one thread) and writes the bytes as floats:
 //                                     {"seconds": [one per call]}
 #include <algorithm>
@@ -90,17 +92,18 @@ class Products {
 };
 
 struct Model {
+  Index rows;  // of outputs per image
   Index num_outputs;
   std::function<void(const beit::ConstRows&, beit::Workspace&, beit::Rows)> forward;
   std::function<void(Index, beit::Workspace&)> multiply;  // the argument is the number of images
 };
 
 template <typename Weight>
-Model load(const std::filesystem::path& path) {
+Model load_classifier(const std::filesystem::path& path) {
   auto model = std::make_shared<const beit::Beit<Weight>>(beit::load<Weight>(path));
   // Loaded on first use, because they take as much memory as the model.
   auto products = std::make_shared<std::optional<Products<Weight>>>();
-  return {model->num_outputs(),
+  return {1, model->num_outputs(),
           [model](const beit::ConstRows& x, beit::Workspace& workspace, beit::Rows out) {
             model->forward(x, workspace, out);
           },
@@ -110,23 +113,47 @@ Model load(const std::filesystem::path& path) {
           }};
 }
 
+template <typename Weight>
+Model load_segmentation(const std::filesystem::path& path) {
+  auto model = std::make_shared<const beit::SegmentationModel<Weight>>(beit::load_segmentation_model<Weight>(path));
+  return {model->config().logits_size().area(), model->config().num_classes,
+          [model](const beit::ConstRows& x, beit::Workspace& workspace, beit::Rows out) {
+            model->forward(x, workspace, out);
+          },
+          [](Index, beit::Workspace&) { throw beit::ArgumentError("found products, wanted a classifier for them"); }};
+}
+
+using Loader = Model (*)(const std::filesystem::path&);
+
 struct Precision {
   std::string_view name;
-  Model (*load)(const std::filesystem::path&);
+  Loader classifier, segmentation;
 };
 
-/// The precisions that compare.py times, under their names for the programs' --precision.
-constexpr Precision precisions[] = {{"float", load<float>},
-                                    {"float-fast", load<beit::FloatFast>},
-                                    {"bfloat16", load<Eigen::bfloat16>},
-                                    {"int8", load<std::int8_t>}};
+template <typename Weight>
+constexpr Precision precision_row(std::string_view name) {
+  return {name, load_classifier<Weight>, load_segmentation<Weight>};
+}
 
-Json describe() {
+/// The precisions that compare.py times, under their names for the programs' --precision.
+constexpr Precision precisions[] = {precision_row<float>("float"), precision_row<beit::FloatFast>("float-fast"),
+                                    precision_row<Eigen::bfloat16>("bfloat16"), precision_row<std::int8_t>("int8")};
+
+/// The kinds of models, in the order of a Precision's loaders.
+enum class Kind { classifier, segmentation };
+
+Kind read_kind(std::string_view name) {
+  if (name == "classifier") return Kind::classifier;
+  if (name == "segmentation") return Kind::segmentation;
+  throw beit::ArgumentError("found the kind '" + std::string(name) + "', wanted classifier or segmentation");
+}
+
+Json describe(Kind kind) {
   Json names = Json::array();
   const beit::Kernels& kernels = beit::default_kernels();
   for (const Precision& precision : precisions) {
-    // Without tile registers, float-fast is float.
-    if (precision.load == &load<beit::FloatFast> &&
+    // Without tile registers, float-fast is float, except in convolutions.
+    if (kind == Kind::classifier && precision.name == "float-fast" &&
         beit::precision_kernels<beit::FloatFast>(kernels).gemm.run == beit::precision_kernels<float>(kernels).gemm.run)
       continue;
     names.push_back(precision.name);
@@ -134,9 +161,11 @@ Json describe() {
   return {{"version", BEIT_VERSION}, {"isa", beit::isa_name(kernels.isa)}, {"precisions", names}};
 }
 
-Model load_model(std::string_view name, const std::filesystem::path& path) {
+Model load_model(Kind kind, std::string_view name, const std::filesystem::path& path) {
   for (const Precision& precision : precisions) {
-    if (precision.name == name) return precision.load(path);
+    if (precision.name == name) {
+      return (kind == Kind::classifier ? precision.classifier : precision.segmentation)(path);
+    }
   }
   throw beit::ArgumentError("found precision '" + std::string(name) + "', wanted one of --describe");
 }
@@ -160,8 +189,8 @@ Json repeat(double seconds, const Task& task) {
 
 class Worker {
  public:
-  Worker(std::string_view precision, const std::filesystem::path& model, const std::filesystem::path& images)
-      : model_(load_model(precision, model)), images_(beit::read_npy(images)) {}
+  Worker(Kind kind, const std::filesystem::path& model, std::string_view precision, const std::filesystem::path& images)
+      : model_(load_model(kind, precision, model)), images_(beit::read_npy(images)) {}
 
   Json answer(const std::string& line) {
     std::istringstream words(line);
@@ -171,7 +200,7 @@ class Worker {
     if (command == "run") {
       const Forward forward = read_forward(words);
       const double seconds = read<double>(words);
-      beit::Matrix logits(forward.batch, model_.num_outputs);
+      beit::Matrix logits(forward.batch * model_.rows, model_.num_outputs);
       result = repeat(seconds, [&] { run(forward, logits); });
     } else if (command == "products") {
       const Forward forward = read_forward(words);
@@ -180,7 +209,7 @@ class Worker {
       result = repeat(seconds, [&] { model_.multiply(forward.batch, forward.threads->workspace); });
     } else if (command == "logits") {
       const Forward forward = read_forward(words);
-      beit::Matrix logits(forward.batch, model_.num_outputs);
+      beit::Matrix logits(forward.batch * model_.rows, model_.num_outputs);
       run(forward, logits);
       write(read_path(words), logits);
     } else if (command == "resize") {
@@ -258,16 +287,17 @@ class Worker {
 int main(int argc, char** argv) {
   const std::vector<std::string> arguments(argv + 1, argv + argc);
   try {
-    if (arguments == std::vector<std::string>{"--describe"}) {
-      std::cout << describe() << std::endl;
+    if (arguments.size() == 2 && arguments[0] == "--describe") {
+      std::cout << describe(read_kind(arguments[1])) << std::endl;
       return 0;
     }
-    if (arguments.size() != 3) {
-      std::cerr << "usage: beit_compare_worker --describe | MODEL PRECISION IMAGES.npy" << std::endl;
+    if (arguments.size() != 4) {
+      std::cerr << "usage: beit_compare_worker --describe KIND | KIND MODEL PRECISION IMAGES.npy" << std::endl;
       return 2;
     }
-    Worker worker(arguments[1], arguments[0], arguments[2]);
-    std::cout << describe() << std::endl;
+    const Kind kind = read_kind(arguments[0]);
+    Worker worker(kind, arguments[1], arguments[2], arguments[3]);
+    std::cout << describe(kind) << std::endl;
     for (std::string line; std::getline(std::cin, line);) std::cout << worker.answer(line) << std::endl;
   } catch (const std::exception& error) {
     std::cerr << "beit_compare_worker: " << error.what() << std::endl;
