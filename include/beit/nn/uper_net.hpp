@@ -120,7 +120,7 @@ class UperNet {
       // One piece of memory for what follows, 30 times the grid and what convolutions gather: a first pass would
       // otherwise take a piece for each of its steps and keep them all, because none has room for the large maps.
       Workspace::Frame together(workspace);
-      together.floats(36 * grid.area() * channels);
+      together.floats(41 * grid.area() * channels);
     }
     Workspace::Frame frame(workspace);
     // Maps of the full size take most of the memory: the three share a place. Each convolution writes over the lines of
@@ -165,14 +165,14 @@ class UperNet {
     const Rows tokens = frame.rows(4 * grid.area(), dim);
     write_maps(tokens);
     const auto map = [&](Index i) { return ConstFeatureMap(tokens.middleRows(i * grid.area(), grid.area()), grid); };
-    const FeatureMap l1 = feature_map(frame, middle.size, middle.channels());
-    const FeatureMap l2 = feature_map(frame, grid, inner.channels());
     const FeatureMap f3 = feature_map(frame, l3.size, dim);
     max_pool(map(3), workspace, f3);
     pooling_.forward(f3, workspace, l3);
+    const FeatureMap l2 = feature_map(frame, grid, inner.channels());
     lateral_convs_[2].forward(map(2), workspace, l2);
     resize_bilinear_add(l3, workspace, l2);
     fpn_convs_[2].forward(l2, workspace, inner);
+    const FeatureMap l1 = feature_map(frame, middle.size, middle.channels());
     for_each_band(map(1), [&](const ConstFeatureMap& band, Index line) {
       Workspace::Frame of_band(workspace);
       const FeatureMap f1 = feature_map(of_band, fpn2_.output_size(band.size), dim);

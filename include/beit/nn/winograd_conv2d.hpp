@@ -24,7 +24,7 @@ namespace beit::inline BEIT_ABI {
 /// Bands of lines of tiles are computed from the top, each after its lines of x are read, and in each, sections of x's
 /// channels: x's tiles are transformed, and multiplied by W's transform, position by position; when all sections have
 /// been added, the sums are transformed to pixels. Between two images W is kept as it was read, because its transform
-/// is 16/9 or 36/9 as large; a band has so many tiles that making it again costs a few percent.
+/// is 16/9 or 36/9 as large; a band has so many tiles that making it again costs about a tenth of the time.
 template <typename Weight>
 class WinogradConv2d {
  public:
@@ -50,10 +50,10 @@ class WinogradConv2d {
       detail::put_channels_last(weights_.data() + output * 9 * inputs_, 1, inputs_, 9);
     });
     if (!arguments.small_images) return;
-    kept_ = AlignedBuffer<std::byte>(section_offset(inputs_) + section_bytes(inputs_ % section_channels));
+    kept_ = AlignedBuffer<std::byte>(section_offset(inputs_) + packed_bytes(outputs_, inputs_ % section_channels));
     AlignedBuffer<float> scratch(executor.size() * weights_scratch(section_channels));
     for (Index channel = 0; channel < inputs_; channel += section_channels) {
-      transform_weights(channel, executor, scratch.data(), kept_.data() + section_offset(channel));
+      transform_weights({0, outputs_}, channel, executor, scratch.data(), kept_.data() + section_offset(channel));
     }
     weights_ = {};
   }
@@ -90,6 +90,10 @@ class WinogradConv2d {
     Size tiles;
   };
   using Tiles = std::array<Activations, most_positions>;  // (tiles, channels) for each position
+  /// Some of the outputs.
+  struct Outputs {
+    Index first, count;
+  };
 
   /// A distance of at least `floats` between rows that are read or written at the same time: an odd number of cache
   /// lines, so that they don't compete for the same few places of a cache.
@@ -97,12 +101,16 @@ class WinogradConv2d {
   Index sum_stride() const { return transform_->positions() * spread(outputs_); }
   Index depth(Index channel) const { return std::min(section_channels, inputs_ - channel); }
 
-  /// Bytes of W's transform for so many channels, and of one of its positions.
-  Index position_bytes(Index channels) const {
-    return detail::round_up_to_cache_line(gemm_->packed_bytes(outputs_, channels));
+  /// Bytes of W's transform for so many outputs and channels, and of one of its positions.
+  Index position_bytes(Index outputs, Index channels) const {
+    return detail::round_up_to_cache_line(gemm_->packed_bytes(outputs, channels));
   }
-  Index section_bytes(Index channels) const { return transform_->positions() * position_bytes(channels); }
-  Index section_offset(Index channel) const { return channel / section_channels * section_bytes(section_channels); }
+  Index packed_bytes(Index outputs, Index channels) const {
+    return transform_->positions() * position_bytes(outputs, channels);
+  }
+  Index section_offset(Index channel) const {
+    return channel / section_channels * packed_bytes(outputs_, section_channels);
+  }
   Index weights_scratch(Index channels) const {
     return transform_->positions() * spread(gemm_->column_tile * channels);  // in floats
   }
@@ -110,7 +118,7 @@ class WinogradConv2d {
   /// The lines of tiles in a band: so few that its tiles and sums stay in a third-level cache, and so many, if W must
   /// be transformed for each, that this doesn't matter.
   Index band_lines(Size tiles, const Executor& executor) const {
-    const Index wanted = kept_.size() > 0 ? 200 : inputs_ > 1024 ? 400 : 800;
+    const Index wanted = kept_.size() > 0 ? 200 : 560;
     const Index all = wanted * 4 / (transform_->tile * transform_->tile) * std::max<Index>(1, executor.size() / 2);
     return std::clamp<Index>(detail::ceil_div(std::max<Index>(all, 200), tiles.width), 1, tiles.height);
   }
@@ -145,13 +153,18 @@ class WinogradConv2d {
       tiles[static_cast<std::size_t>(p)] = frame.activations(*gemm_->layout, 1, band.tiles.area(), depth(channel));
     }
     transform_tiles(band, channel, workspace, tiles);
-    if (kept_.size() > 0) return multiply(tiles, kept_.data() + section_offset(channel), channel > 0, workspace, sums);
-    std::byte* const made = frame.bytes(section_bytes(depth(channel)));
-    {
-      Workspace::Frame scratch(workspace);
-      transform_weights(channel, executor, scratch.floats(executor.size() * weights_scratch(depth(channel))), made);
+    if (kept_.size() > 0) {
+      return multiply(tiles, {0, outputs_}, kept_.data() + section_offset(channel), channel > 0, workspace, sums);
     }
-    multiply(tiles, made, channel > 0, workspace, sums);
+    // For few outputs at a time, W's transform takes little memory, and is still in a cache when it is multiplied.
+    const Index step = gemm_->column_tile * 2 * std::max<Index>(2, executor.size());
+    std::byte* const made = frame.bytes(packed_bytes(std::min(step, outputs_), depth(channel)));
+    float* const scratch = frame.floats(executor.size() * weights_scratch(depth(channel)));
+    for (Index first = 0; first < outputs_; first += step) {
+      const Outputs outputs{first, std::min(step, outputs_ - first)};
+      transform_weights(outputs, channel, executor, scratch, made);
+      multiply(tiles, outputs, made, channel > 0, workspace, sums);
+    }
   }
 
   void transform_tiles(const Band& band, Index channel, Workspace& workspace, const Tiles& tiles) const {
@@ -171,30 +184,33 @@ class WinogradConv2d {
     });
   }
 
-  /// Transforms and packs the weights of a section; scratch (executor.size() * weights_scratch()).
-  void transform_weights(Index channel, const Executor& executor, float* scratch, std::byte* packed) const {
+  /// Transforms and packs the weights of a section and of some outputs; scratch (executor.size() * weights_scratch()).
+  void transform_weights(Outputs outputs, Index channel, const Executor& executor, float* scratch,
+                         std::byte* packed) const {
     const Index positions = transform_->positions(), columns = gemm_->column_tile, channels = depth(channel);
     const Index stride = spread(columns * channels);
-    executor.for_each(detail::ceil_div(outputs_, columns), [&](Index item, Index slot) {
-      const Index first = item * columns, count = std::min(columns, outputs_ - first);
+    executor.for_each(detail::ceil_div(outputs.count, columns), [&](Index item, Index slot) {
+      const Index first = item * columns, count = std::min(columns, outputs.count - first);
       float* const own = scratch + slot * positions * stride;  // (positions, count, channels)
       for (Index i = 0; i < count; ++i) {
-        transform_->weights(weights_.data() + (first + i) * 9 * inputs_ + channel, inputs_, channels,
+        transform_->weights(weights_.data() + (outputs.first + first + i) * 9 * inputs_ + channel, inputs_, channels,
                             own + i * channels, stride);
       }
       for (Index p = 0; p < positions; ++p) {
         gemm_->pack(own + p * stride, count, channels,
-                    packed + p * position_bytes(channels) + gemm_->packed_offset(first, channels));
+                    packed + p * position_bytes(outputs.count, channels) + gemm_->packed_offset(first, channels));
       }
     });
   }
 
-  void multiply(const Tiles& tiles, const std::byte* weights, bool add, Workspace& workspace, float* sums) const {
+  /// Multiplies by the packed weights of some outputs.
+  void multiply(const Tiles& tiles, Outputs outputs, const std::byte* weights, bool add, Workspace& workspace,
+                float* sums) const {
     const Executor& executor = workspace.executor();
     const Index positions = transform_->positions(), channels = tiles[0].columns, row_tiles = tiles[0].tiles();
     const detail::TaskShape task =
-        detail::task_shape(*gemm_, row_tiles, outputs_, channels, detail::ceil_div(executor.size(), positions));
-    const Index across = detail::ceil_div(outputs_, task.columns), down = detail::ceil_div(row_tiles, task.tiles);
+        detail::task_shape(*gemm_, row_tiles, outputs.count, channels, detail::ceil_div(executor.size(), positions));
+    const Index across = detail::ceil_div(outputs.count, task.columns), down = detail::ceil_div(row_tiles, task.tiles);
     Workspace::Frame frame(workspace);
     const Index scratch_size = detail::round_up_to_cache_line(gemm_->scratch_bytes(task.tiles, task.columns, channels));
     std::byte* const scratch = frame.bytes(executor.size() * scratch_size);
@@ -202,14 +218,14 @@ class WinogradConv2d {
       const Index p = item / (across * down), tile = item / across % down * task.tiles;
       const Index column = item % across * task.columns;
       const kernels::GemmCall call{.a = &tiles[static_cast<std::size_t>(p)],
-                                   .packed = weights + p * position_bytes(channels),
-                                   .out = sums + p * spread(outputs_),
+                                   .packed = weights + p * position_bytes(outputs.count, channels),
+                                   .out = sums + p * spread(outputs_) + outputs.first,
                                    .ldo = sum_stride(),
-                                   .n = outputs_,
+                                   .n = outputs.count,
                                    .epilogue = add ? kernels::Epilogue::bias_residual : kernels::Epilogue::bias,
                                    .short_sums = transform_->tile == 2};
-      gemm_->run(call, tile, std::min(tile + task.tiles, row_tiles), column, std::min(column + task.columns, outputs_),
-                 scratch + slot * scratch_size);
+      gemm_->run(call, tile, std::min(tile + task.tiles, row_tiles), column,
+                 std::min(column + task.columns, outputs.count), scratch + slot * scratch_size);
     });
   }
 
