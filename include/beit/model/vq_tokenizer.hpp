@@ -97,9 +97,12 @@ class VqTokenizer final : public AnyTokenizer {
   /// z / max(|z|, 1e-12), torch's normalize.
   static void normalise(float* z, Index dim) {
     double sum = 0;
-    for (Index k = 0; k < dim; ++k) sum += static_cast<double>(z[k]) * z[k];
+    for (Index k = 0; k < dim; ++k) {
+      const auto value = static_cast<double>(z[k]);
+      sum += value * value;
+    }
     const double length = std::max(std::sqrt(sum), 1e-12);
-    for (Index k = 0; k < dim; ++k) z[k] = static_cast<float>(z[k] / length);
+    for (Index k = 0; k < dim; ++k) z[k] = static_cast<float>(static_cast<double>(z[k]) / length);
   }
 
   /// ConfigError unless a half has the tokenizer's grid and, where it meets the codes, their width.

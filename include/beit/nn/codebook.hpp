@@ -44,7 +44,10 @@ class Codebook {
     AlignedBuffer<float> result(size);
     for (Index i = 0; i < size; ++i) {
       double sum = 0;
-      for (Index k = 0; k < dim; ++k) sum += static_cast<double>(codes[i * dim + k]) * codes[i * dim + k];
+      for (Index k = 0; k < dim; ++k) {
+        const auto value = static_cast<double>(codes[i * dim + k]);
+        sum += value * value;
+      }
       result[i] = static_cast<float>(-sum / 2);
     }
     return result;
