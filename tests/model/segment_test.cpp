@@ -139,6 +139,13 @@ TEST(LabelMap, WrongLogitsAreErrors) {
         return beit::label_map(logits, {2, 2}, {0, 5}, workspace);
       },
       ThrowsMessage<beit::ArgumentError>(HasSubstr("an image of 0x5")));
+  const Index huge = std::numeric_limits<Index>::max() / 2 + 1;  // times 2 or itself, it overflows
+  EXPECT_THAT(
+      [&] {
+        return beit::label_map(logits, {2, 2}, {huge, huge}, workspace);
+      },
+      ThrowsMessage<beit::ArgumentError>(HasSubstr("and sides of 1 to ")));
+  EXPECT_THROW(static_cast<void>(beit::label_map(logits, {huge, 2}, {5, 5}, workspace)), beit::ArgumentError);
   logits(3, 1) = std::numeric_limits<float>::quiet_NaN();
   EXPECT_THAT(
       [&] {

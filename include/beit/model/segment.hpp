@@ -58,7 +58,7 @@ struct LabelMap {
                                                      Workspace& workspace);
 
 /// Returns the class of the largest logit of each pixel after resizing logits (h*w, K), (h, w) = `from`, to `to`.
-/// ArgumentError for a wrong shape or where a logit isn't finite.
+/// ArgumentError for a wrong shape, an impossible size, or where a logit isn't finite.
 [[nodiscard]] BEIT_INLINE LabelMap label_map(const ConstRows& logits, Size from, Size to, Workspace& workspace);
 
 }  // namespace beit::inline BEIT_ABI

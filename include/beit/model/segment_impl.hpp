@@ -204,11 +204,14 @@ BEIT_INLINE Matrix segmentation_logits(const AnySegmentationModel& model, const 
 
 BEIT_INLINE LabelMap label_map(const ConstRows& logits, Size from, Size to, Workspace& workspace) {
   const Index classes = logits.cols();
-  if (from.area() != logits.rows() || from.height < 1 || from.width < 1 || to.height < 1 || to.width < 1 ||
-      classes < 1 || classes > 65536) {
+  const auto possible = [](Size size) {  // so that its area doesn't overflow
+    return std::min(size.height, size.width) >= 1 && std::max(size.height, size.width) <= detail::max_image_side;
+  };
+  if (!possible(from) || !possible(to) || from.area() != logits.rows() || classes < 1 || classes > 65536) {
     throw ArgumentError(detail::concat({"label_map: found logits ", shape_text(logits.rows(), classes), " for ",
                                         detail::size_text(from), " pixels and an image of ", detail::size_text(to),
-                                        ", wanted a row of 1 to 65536 classes for each pixel, and at least 1x1"}));
+                                        ", wanted a row of 1 to 65536 classes for each pixel, and sides of 1 to ",
+                                        detail::max_image_side}));
   }
   detail::require_finite(logits);
   return detail::label_lines(from, to, classes, workspace, [&](Index y, float* line) {
