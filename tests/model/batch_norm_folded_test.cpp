@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 #include <vector>
@@ -64,11 +65,15 @@ TEST(BatchNormFolded, GivesWhatTheNormMakesOfTheConvolution) {
       EXPECT_FLOAT_EQ(found_w[static_cast<Index>(i)], static_cast<float>(w[i] * scale)) << layer << i;
       EXPECT_NEAR(found_b[static_cast<Index>(output)], beta[output] + (own[output] - mean[output]) * scale, 1e-7);
     }
-    // Reads a part, too.
-    float part[2];
-    folded.read(layer + ".conv.weight", source.shape(layer + ".conv.weight"), 3, 2, part);
-    EXPECT_EQ(part[0], found_w[3]);
-    EXPECT_EQ(part[1], found_w[4]);
+    // Reads parts, too, of one output or of several.
+    const std::vector<Index> shape = source.shape(layer + ".conv.weight");
+    for (Index begin = 0; begin < found_w.size(); ++begin) {
+      for (Index count = 1; count <= found_w.size() - begin; ++count) {
+        std::vector<float> part(static_cast<std::size_t>(count));
+        folded.read(layer + ".conv.weight", shape, begin, count, part.data());
+        EXPECT_TRUE(std::equal(part.begin(), part.end(), found_w.data() + begin)) << layer << begin << ' ' << count;
+      }
+    }
   }
 }
 

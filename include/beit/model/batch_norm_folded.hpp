@@ -101,9 +101,10 @@ class BatchNormFolded final : public WeightSource {
     require_outputs(fold, fold.weight, shape, fold.dimension);
     Index inner = 1;  // elements from one output to the next
     for (std::size_t i = fold.dimension + 1; i < shape.size(); ++i) inner *= shape[i];
-    for (Index i = 0; i < count; ++i) {
-      const double scale = fold.scales[static_cast<std::size_t>((begin + i) / inner % fold.outputs())];
-      out[i] = static_cast<float>(static_cast<double>(out[i]) * scale);
+    for (Index i = 0; i < count;) {
+      const Index run = (begin + i) / inner, end = std::min(count, (run + 1) * inner - begin);  // of one output
+      const double scale = fold.scales[static_cast<std::size_t>(run % fold.outputs())];
+      for (; i < end; ++i) out[i] = static_cast<float>(static_cast<double>(out[i]) * scale);
     }
   }
 
