@@ -25,7 +25,7 @@ class Source final : public beit::WeightSource {
   std::vector<Index> shape(const std::string& name) const override {
     if (name.ends_with("conv.weight"))
       return name.starts_with("a") ? std::vector<Index>{3, 2, 2, 2} : std::vector<Index>{2, 3, 1, 1};
-    return {3};
+    return name.ends_with("bn.weight") ? norm_shape : std::vector<Index>{3};
   }
   void read(const std::string& name, std::span<const Index> shape, Index begin, Index count,
             float* out) const override {
@@ -40,6 +40,7 @@ class Source final : public beit::WeightSource {
   }
 
   float variance = 1;
+  std::vector<Index> norm_shape{3};
 
  private:
   RandomWeights random_{4};
@@ -102,6 +103,12 @@ TEST(BatchNormFolded, RefusesWhatCantBe) {
   EXPECT_THAT(
       message_of<beit::WeightError>([&] { return wrong.get("b.conv.weight", source.shape("b.conv.weight")).size(); }),
       HasSubstr("a.bn.weight: found 3 outputs, wanted those of b.conv.weight (2, 3, 1, 1)"));
+  for (const std::vector<Index>& shape : {std::vector<Index>{3, 1}, {1, 3}, {}}) {
+    source.norm_shape = shape;
+    EXPECT_THAT(message_of<beit::WeightError>([&] { return beit::BatchNormFolded(source, norms).has(""); }),
+                HasSubstr("another shape"));
+  }
+  source.norm_shape = {3};
   source.variance = -1;
   EXPECT_THAT(message_of<beit::WeightError>([&] { return beit::BatchNormFolded(source, norms).has(""); }),
               HasSubstr("a.bn.running_var: found a negative number at element 0, wanted variances"));

@@ -71,7 +71,7 @@ class BatchNormFolded final : public WeightSource {
   BEIT_COLD Fold fold(const FoldedNorm& pair) const {
     constexpr double eps = 1e-5;
     Fold result{pair.convolution + "weight", pair.convolution + "bias", pair.norm, pair.dimension, {}, {}};
-    const std::vector<Index> shape = source_.shape(pair.norm + "weight");
+    const std::vector<Index> found = source_.shape(pair.norm + "weight"), shape{found.empty() ? 1 : found.front()};
     const auto read = [&](const std::string& name) { return source_.get(name, shape); };
     const AlignedBuffer<float> weight = read(pair.norm + "weight"), bias = read(pair.norm + "bias"),
                                mean = read(pair.norm + "running_mean"), variance = read(pair.norm + "running_var");
