@@ -1,11 +1,13 @@
 // Tests what calls and loads report, and that a program's exceptions stop them at every step.
 #include <beit/core/progress.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <iterator>
+#include <numeric>
 #include <string>
 #include <thread>
 #include <vector>
@@ -295,6 +297,20 @@ TEST(Progress, CountsTensorsThatAreNotNeededAsDone) {
   static_cast<void>(beit::load<float>(path, {.features_only = true, .on_progress = on_progress}));
   EXPECT_THAT(names, testing::Not(testing::Contains(testing::StartsWith("head."))));
   EXPECT_THAT(names, testing::Contains("blocks.1.mlp.fc2.weight"));
+}
+
+TEST(Progress, CountsBuffersThatNoModelNeedsAsDone) {
+  const auto path = golden("segmentation") / "model";
+  const std::vector<std::string> tensors = tensor_names(path);
+  const auto buffers = std::ranges::count_if(tensors, [](const std::string& name) {
+    return name.ends_with("num_batches_tracked") || name.starts_with("auxiliary_head.");
+  });
+  std::vector<Index> done;
+  const auto on_progress = [&](const Progress& progress) { done.push_back(progress.done); };
+  static_cast<void>(beit::load_segmentation_model<float>(path, {.on_progress = on_progress}));
+  std::vector<Index> wanted(tensors.size() - static_cast<std::size_t>(buffers) + 1);
+  std::iota(wanted.begin(), wanted.end(), buffers);
+  EXPECT_EQ(done, wanted);
 }
 
 TEST(Progress, SegmentationReportsTheBlocksThatFeedItsHeadAndTheHead) {

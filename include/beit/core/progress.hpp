@@ -12,7 +12,7 @@ namespace beit::inline BEIT_ABI {
 /// How far a call has come.
 struct Progress {
   std::string_view what;  ///< The kind of step, or the name of the next one; valid while the callback runs.
-  Index done;             ///< The number of steps that are done: 0 at first.
+  Index done;             ///< The number of steps that are done or needn't be done.
   Index total;            ///< The number of all steps.
 };
 

@@ -44,6 +44,7 @@ class WeightReader final : public WeightSource {
     for (const SafeTensors& file : shards_) {
       for (const auto& [key, tensor] : file.tensors()) {
         if (find(key).tensor != &tensor) fail(key, "found in two shards, wanted in one");
+        if (is_buffer(key)) used_.insert(key);
       }
     }
   }
@@ -111,9 +112,8 @@ class WeightReader final : public WeightSource {
     used_.insert(name);
   }
 
-  /// Throws WeightError, which names the first 5, if the file holds tensors that were never read. Two buffers of torch
-  /// don't count: `relative_position_index`, which follows from the image size, and a batch norm's
-  /// `num_batches_tracked`, which only training reads.
+  /// Throws WeightError, which names the first 5, if the file holds tensors that were never read. Buffers of torch that
+  /// no model needs don't count.
   BEIT_COLD void finish() const {
     constexpr std::size_t shown = 5;
     std::size_t unexpected = 0;
@@ -121,10 +121,7 @@ class WeightReader final : public WeightSource {
     std::unique_lock lock(mutex_);
     for (const SafeTensors& file : shards_) {
       for (const auto& [name, tensor] : file.tensors()) {
-        if (used_.contains(name) || name.ends_with("relative_position_index") ||
-            name.ends_with("num_batches_tracked")) {
-          continue;
-        }
+        if (used_.contains(name)) continue;
         if (unexpected < shown) {
           detail::append_item(names, detail::concat({detail::printable(name), " ", shape_text(tensor.shape)}));
         }
@@ -145,6 +142,12 @@ class WeightReader final : public WeightSource {
     const Tensor* tensor = nullptr;
     const SafeTensors* file = nullptr;
   };
+
+  /// Whether it is a buffer of torch that no model needs: `relative_position_index`, which follows from the image size,
+  /// or a batch norm's `num_batches_tracked`, which only training reads.
+  static bool is_buffer(std::string_view name) {
+    return name.ends_with("relative_position_index") || name.ends_with("num_batches_tracked");
+  }
 
   Place find(const std::string& name) const {
     for (const SafeTensors& file : shards_) {
