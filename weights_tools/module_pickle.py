@@ -15,7 +15,7 @@ import torch
 
 import file_kind
 from converted import ConversionError
-from state_dict import NESTED
+from state_dict import innermost
 
 LEGACY_MAGIC, LEGACY_PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
 STORAGES = {"FloatStorage": torch.float32, "HalfStorage": torch.float16, "BFloat16Storage": torch.bfloat16,
@@ -150,7 +150,7 @@ def collect(module, prefix, tensors):
 
 def read_parameters(path):
     """Return the parameters, by name, of the module or dictionary of tensors in a file that torch.save wrote. The
-    dictionary may be nested under one of NESTED's names.
+    dictionary may be nested in others; of several models, the one that innermost takes counts.
 
     Raise ConversionError for any other file.
     """
@@ -161,9 +161,7 @@ def read_parameters(path):
             raise ConversionError(f"{path} is {'a safetensors file' if kind == file_kind.SAFETENSORS else kind}; wanted "
                                   f"{WANTED}")
         value = (read_zip if zipfile.is_zipfile(path) else read_legacy)(path)
-        while inner := next((value[key] for key in NESTED if isinstance(value.get(key), dict)), None) \
-                if isinstance(value, dict) else None:
-            value = inner
+        value = innermost(value, path, "convert_tokenizer.py")
         if isinstance(value, Module):
             collect(value, "", tensors)
         elif isinstance(value, dict):

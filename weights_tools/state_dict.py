@@ -15,9 +15,9 @@ from converted import ConversionError, one_line
 NESTED = ("state_dict_ema", "model_ema", "ema_state_dict", "ema", "state_dict", "model_state_dict", "model", "module")
 
 
-def note(text):
+def note(text, program="convert.py"):
     """Print one line to standard error."""
-    print(f"convert.py: {text}", file=sys.stderr)
+    print(f"{program}: {text}", file=sys.stderr)
 
 
 def load_torch(path, unsafe_pickle):
@@ -71,6 +71,23 @@ def chosen(checkpoint, key):
     return checkpoint if checkpoint else None
 
 
+def innermost(checkpoint, path, program, hint=""):
+    """Return the innermost of the dictionaries that NESTED names first. `program` notes which of several it takes; the
+    note ends in `hint`. ConversionError for a dictionary that holds itself."""
+    outer = []
+    while isinstance(checkpoint, dict):
+        found = [name for name in NESTED if isinstance(checkpoint.get(name), dict)]
+        if not found:
+            break
+        if any(checkpoint is other for other in outer):
+            raise ConversionError(f"{path}: {found[0]} holds itself, wanted tensors by their names")
+        if len(found) > 1:
+            note(f"{path} holds several models: taking {found[0]}, not {', '.join(found[1:])}{hint}", program)
+        outer.append(checkpoint)
+        checkpoint = checkpoint[found[0]]
+    return checkpoint
+
+
 def state_dict_of(checkpoint, path, key):
     """Return the tensors in what a file holds: the entry `key`, or those that NESTED names first."""
     if key:
@@ -78,13 +95,7 @@ def state_dict_of(checkpoint, path, key):
         if inner is None:
             raise ConversionError(f"{path} has no {key}, but {contents(checkpoint)}")
         checkpoint = inner
-    while isinstance(checkpoint, dict):
-        found = [name for name in NESTED if isinstance(checkpoint.get(name), dict)]
-        if not found:
-            break
-        if len(found) > 1:
-            note(f"{path} holds several models: taking {found[0]}, not {', '.join(found[1:])} (--key chooses another)")
-        checkpoint = checkpoint[found[0]]
+    checkpoint = innermost(checkpoint, path, "convert.py", " (--key chooses another)")
     tensors = isinstance(checkpoint, dict) and any(isinstance(value, torch.Tensor) for value in checkpoint.values())
     if not tensors and isinstance(checkpoint, dict) and checkpoint:
         below = [str(name) for name, value in checkpoint.items() if isinstance(value, dict)

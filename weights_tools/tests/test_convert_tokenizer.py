@@ -186,6 +186,22 @@ def test_vqkd(tmp_path, capsys, zipped):
         capsys.readouterr()
 
 
+def test_several_models(tmp_path, capsys):
+    """The averaged model is taken, and that is said; a dictionary that holds itself is an error."""
+    (whole, wanted), out = published("square"), tmp_path / "out.safetensors"
+    other = {name: torch.zeros_like(value) for name, value in whole.items()}
+    torch.save({"model": other, "model_ema": whole}, tmp_path / "vqkd.pth")
+    assert run(tmp_path / "vqkd.pth", out, "--num-heads", 2) == 0
+    assert capsys.readouterr().err == (f"convert_tokenizer.py: {tmp_path / 'vqkd.pth'} holds several models: "
+                                       "taking model_ema, not model\n")
+    assert all(torch.equal(value, wanted[key]) for key, value in converted.read(out)[0].items())
+    endless = {}
+    endless["model"] = {"state_dict": endless}
+    torch.save(endless, tmp_path / "vqkd.pth")
+    assert run(tmp_path / "vqkd.pth", out) == 1
+    assert "model holds itself, wanted tensors by their names" in capsys.readouterr().err
+
+
 def test_vqkd_of_mmpretrain(tmp_path):
     """The encoder by mmpretrain's names, inside of the model that it taught."""
     wanted = published("bare")[1]
