@@ -52,8 +52,8 @@ struct Options : programs::Options {
   bool json = false;
 };
 
-/// Says what to write for each image. Throws ArgumentError as files_for does, or if a file would replace an image or
-/// somebody else's file.
+/// Says what to write for each image. Throws ArgumentError as files_for does, or if a file would replace an image,
+/// another output or somebody else's file.
 std::vector<Files> files_of(const Options& options, const std::vector<programs::Item>& images) {
   std::vector<Files> files(images.size());
   std::vector<programs::OutputName> names;
@@ -272,20 +272,10 @@ void add_output(CLI::App& app, Options& options, const char* names, Output kind,
   app.add_option(names, output.name, description)->option_text(file + "|OUT")->check(programs::not_empty());
 }
 
-/// Throws a usage error unless the names of the outputs are of their kinds, and different.
+/// Throws a usage error unless the names of the outputs are of their kinds.
 void require_names(const Options& options) {
-  for (std::size_t i = 0; i < options.outputs.size(); ++i) {
-    const programs::PerImageOutput& output = options.outputs[i];
-    if (!output.is_given()) continue;
-    programs::require_name(output, options.images);
-    for (std::size_t j = 0; j < i; ++j) {
-      const programs::PerImageOutput& other = options.outputs[j];
-      if (std::string_view(other.extension) != output.extension || !other.is_given()) continue;
-      if (programs::path_of(other.name).lexically_normal() != programs::path_of(output.name).lexically_normal())
-        continue;
-      throw CLI::ValidationError(std::string(output.option) + ": found '" + output.name + "', as " + other.option +
-                                 " is, wanted another name");
-    }
+  for (const programs::PerImageOutput& output : options.outputs) {
+    if (output.is_given()) programs::require_name(output, options.images);
   }
 }
 

@@ -1,4 +1,5 @@
-// Refuses outputs that would lose something: a file that is also an input, or that none of the programs wrote.
+// Refuses outputs that would lose something: a file that is also an input or another output, or that none of the
+// programs wrote.
 #pragma once
 
 #include <algorithm>
@@ -9,6 +10,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <map>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -128,12 +130,26 @@ inline void require_no_input(const OutputName& output, const std::string& input)
   }
 }
 
+inline void require_different(const std::vector<OutputName>& outputs) {
+  std::map<std::filesystem::path, const char*> option_of;
+  for (const OutputName& output : outputs) {
+    std::error_code error;
+    const std::filesystem::path path = std::filesystem::weakly_canonical(output.path, error);
+    if (output.path.empty() || error) continue;  // a name with an error can't be written, which is said later
+    const auto [other, is_new] = option_of.emplace(path, output.option);
+    if (is_new) continue;
+    throw beit::ArgumentError(std::string(output.option) + ": found " + name_of(output.path) + ", which " +
+                              other->second + " writes too, wanted another name");
+  }
+}
+
 }  // namespace detail
 
-/// Throws beit::Error if an output is one of the `inputs` (files, folders or "-"), by whatever name or link; if it
-/// would become an image in a folder of inputs; or, unless `force`, if none of the programs wrote the file that it
-/// replaces.
+/// Throws beit::Error if two outputs are the same file; if an output is one of the `inputs` (files, folders or "-"), by
+/// whatever name or link; if it would become an image in a folder of inputs; or, unless `force`, if none of the
+/// programs wrote the file that it replaces.
 inline void check_outputs(const std::vector<OutputName>& outputs, const std::vector<std::string>& inputs, bool force) {
+  detail::require_different(outputs);
   for (const OutputName& output : outputs) {
     if (output.path.empty()) continue;
     for (const std::string& input : inputs) {

@@ -100,6 +100,21 @@ def test_names_beside_an_array(here, name):
     run(*command(name), "--force", check=True)
 
 
+@pytest.mark.parametrize("first, second", [
+    ("out", "./out/"), ("out", "out/x.png"), ("out/x.png", "link/x.png"), ("labels.png", "picture.png")])
+def test_no_output_is_another_output(here, first, second):
+    """By whatever name or link."""
+    pathlib.Path("out").mkdir()
+    os.symlink("out", "link")
+    pathlib.Path("labels.png").write_bytes(b"")
+    os.symlink("labels.png", "picture.png")
+    before = sorted(here.rglob("*"))
+    result = run(SEGMENT, "--output", first, "--overlay", second, "x.png")
+    assert (result.returncode, len(lines(result.stderr))) == (1, 1)
+    assert ", which --output writes too, wanted another name" in result.stderr.decode()
+    assert sorted(here.rglob("*")) == before
+
+
 INPUTS = [
     (EMBED, "--list", "list.txt", "--output", "list.npy"),
     (EMBED, "--list", "./list.txt", "--output", "photos/../list.npy"),

@@ -186,7 +186,6 @@ def test_other_models(scene):
     (["--npy", "out.png"], "--npy: found 'out.png', wanted a name in .npy, or a folder"),
     (["--overlay", "out.npy"], "--overlay: found 'out.npy', wanted a name in .png, or a folder"),
     (["--logits", ""], "--logits: found '', wanted a path"),
-    (["-o", "out", "--overlay", "./out"], "--overlay: found './out', as --output is, wanted another name"),
     (["-o", "out.png", "b.png"], "--output: found 'out.png' and several images, wanted a folder"),
     (["--as", "google"], "--as"), (["--size", "100"], "--size"), (["--batch-size", "2"], "--batch-size")])
 def test_usage_errors(options, found):
