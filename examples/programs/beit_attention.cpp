@@ -85,37 +85,47 @@ std::span<const float> numbers_of(const beit::Matrix& values) {
   return {values.data(), static_cast<std::size_t>(values.size())};
 }
 
-/// Writes numbers for --npy, in rows of `shape`.
-void write_npy(const std::string& path, const beit::Matrix& values, std::vector<Index> shape) {
+/// The picture of one image, and its numbers for --npy, in rows of `shape`.
+struct Drawing {
+  programs::AttentionPicture picture;
+  beit::Matrix numbers;
+  std::vector<Index> shape;
+};
+
+/// Writes the numbers of a drawing, unless the path is empty.
+void write_npy(const std::filesystem::path& path, const Drawing& drawing) {
   if (path.empty()) return;
-  beit::NpyWriter file(programs::path_of(path), std::move(shape));
-  file.write(numbers_of(values));
+  beit::NpyWriter file(path, drawing.shape);
+  file.write(numbers_of(drawing.numbers));
   file.close();
 }
 
 /// Draws the attention of one token to all patches, or its attention rollout.
-programs::AttentionPicture attention_picture(const beit::AnyBeit& model, const beit::Matrix& x, const Options& options,
-                                             beit::Workspace& workspace) {
+Drawing attention_of(const beit::AnyBeit& model, const beit::Matrix& x, const Options& options,
+                     beit::Workspace& workspace) {
   const beit::Config& config = model.config();
   const Index tokens = config.num_tokens();
   std::vector<Index> blocks;
   if (!options.rollout) blocks.push_back(options.block);
-  const std::vector<beit::Matrix> weights = model.forward_attention(x, blocks, workspace);
+  std::vector<beit::Matrix> weights = model.forward_attention(x, blocks, workspace);
   for (const beit::Matrix& block : weights) programs::require_finite(options.image, numbers_of(block));
 
   Eigen::MatrixXd map;  // (N, N)
+  beit::Matrix numbers;
+  std::vector<Index> shape{tokens};
   std::string what, where;
   if (options.rollout) {
     map = programs::attention_rollout(weights);
     what = "Attention rollout";
     where = "through " + programs::counted(config.depth, "block");
-    write_npy(options.npy.name, beit::Matrix(map.cast<float>().eval()), {tokens});
+    numbers = beit::Matrix(map.cast<float>().eval());
   } else {
     map = options.head ? Eigen::MatrixXd(weights[0].map().middleRows(*options.head * tokens, tokens).cast<double>())
                        : programs::mean_of_heads(weights[0]);
     what = "Attention";
     where = block_text(options, config);
-    write_npy(options.npy.name, weights[0], {tokens, tokens});
+    numbers = std::move(weights[0]);
+    shape.push_back(tokens);
   }
 
   Index token = 0;
@@ -136,21 +146,18 @@ programs::AttentionPicture attention_picture(const beit::AnyBeit& model, const b
   picture.draw(
       programs::PatchMap({row.data(), row.data() + row.size()}, config.grid(), {image.height(), image.width()}));
   if (options.patch) picture.frame(options.patch->first, options.patch->second, config.grid());
-  return picture;
+  return {std::move(picture), std::move(numbers), std::move(shape)};
 }
 
 /// Draws the first three principal components of the patches' features after a block.
-programs::AttentionPicture pca_picture(const beit::AnyBeit& model, const beit::Matrix& x, const Options& options,
-                                       beit::Workspace& workspace) {
+Drawing components_of(const beit::AnyBeit& model, const beit::Matrix& x, const Options& options,
+                      beit::Workspace& workspace) {
   const beit::Config& config = model.config();
   const beit::Intermediates features = model.forward_intermediates(
       x, {.indices = {options.block}, .norm = true, .stop_early = true, .output_fmt = beit::OutputFormat::nlc},
       workspace);
   programs::require_finite(options.image, numbers_of(features.intermediates[0]));
   const programs::PrincipalComponents components = programs::principal_components(features.intermediates[0], 3);
-  const beit::Matrix scores(beit::RowMajorMatrix(components.scores.cast<float>()));
-  write_npy(options.npy.name, scores, {config.grid().width, 3});
-
   const beit::Image image = programs::what_the_model_sees(x.data(), config.preprocessing, options.size);
   programs::AttentionPicture picture(image,
                                      {"Principal components of the patch features, " + block_text(options, config),
@@ -162,7 +169,9 @@ programs::AttentionPicture pca_picture(const beit::AnyBeit& model, const beit::M
                               {image.height(), image.width()});
   };
   picture.draw(std::array{map(0), map(1), map(2)}, components.variance);
-  return picture;
+  return {std::move(picture),
+          beit::Matrix(beit::RowMajorMatrix(components.scores.cast<float>())),
+          {config.grid().width, 3}};
 }
 
 /// An image, and the files to write for it.
@@ -195,21 +204,19 @@ beit::AtomicFile open(const Options& options, const Task& task) {
   return beit::AtomicFile(task.picture);
 }
 
-/// Draws one image, which it describes in the task, and writes its numbers. Throws std::runtime_error.
-programs::TextPicture draw(const beit::AnyBeit& model, Task& task, const Options& options, programs::Timings& timings,
-                           beit::Workspace& workspace) {
+/// Draws one image, which it describes in the task. Throws std::runtime_error.
+Drawing draw(const beit::AnyBeit& model, Task& task, const Options& options, programs::Timings& timings,
+             beit::Workspace& workspace) {
   Options own = options;
   own.image = task.image.path;
-  own.npy.name = programs::name_of(task.npy);
   const beit::Image image =
       programs::timed(timings.decoding, [&] { return beit::read_image(programs::path_of(own.image), options.decode); });
   task.image.describe(image);
   const beit::Matrix x = programs::timed(
       timings.preprocessing, [&] { return beit::preprocess(model.config(), std::span(&image, 1), workspace); });
-  const programs::AttentionPicture result = programs::timed(timings.model, [&] {
-    return options.pca ? pca_picture(model, x, own, workspace) : attention_picture(model, x, own, workspace);
+  return programs::timed(timings.model, [&] {
+    return options.pca ? components_of(model, x, own, workspace) : attention_of(model, x, own, workspace);
   });
-  return result.picture();
 }
 
 int draw_images(const CLI::App& app, const Options& options) {
@@ -241,15 +248,20 @@ int draw_images(const CLI::App& app, const Options& options) {
   for (Task& task : tasks) {
     if (programs::stop_signal != 0) throw programs::Interrupted();
     beit::AtomicFile file = open(options, task);
+    std::optional<Drawing> drawing;
     try {
-      const programs::TextPicture picture = draw(model, task, options, timings, workspace);
-      if (programs::stop_signal != 0) throw programs::Interrupted();
-      file.write(programs::encode_png(picture.pixels(), picture.height(), picture.width()));
-      file.close();
+      drawing = draw(model, task, options, timings, workspace);
     } catch (const std::runtime_error& error) {
       progress.clear();
       task.image.error = error.what();
       programs::print_error(app, task.image.error);
+    }
+    if (programs::stop_signal != 0) throw programs::Interrupted();
+    if (drawing) {
+      write_npy(task.npy, *drawing);
+      const programs::TextPicture& picture = drawing->picture.picture();
+      file.write(programs::encode_png(picture.pixels(), picture.height(), picture.width()));
+      file.close();
     }
     outcome.add(task.image);
     progress.show(done + 1, done + 1, 1);

@@ -7,6 +7,7 @@
 #include <iomanip>
 #include <iostream>
 #include <memory>
+#include <optional>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -242,16 +243,19 @@ int segment_images(const CLI::App& app, const Options& options) {
   for (std::size_t i = 0; i < images.size(); ++i) {
     if (programs::stop_signal != 0) throw programs::Interrupted();
     programs::Item item = images[i];
+    std::optional<Result> result;
     try {
-      const Result result = segmenter.run(item.path);
-      if (programs::stop_signal != 0) throw programs::Interrupted();
-      progress.clear();
-      make_folders(options, files[i]);
-      segmenter.write(result, files[i]);
-      print(options, item.path, result, segmenter.config().labels);
+      result = segmenter.run(item.path);
     } catch (const std::runtime_error& error) {
-      progress.clear();
       item.error = error.what();
+    }
+    if (programs::stop_signal != 0) throw programs::Interrupted();
+    progress.clear();
+    if (result) {
+      make_folders(options, files[i]);
+      segmenter.write(*result, files[i]);
+      print(options, item.path, *result, segmenter.config().labels);
+    } else {
       print_error(app, options, item.path, item.error);
     }
     outcome.add(item);

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <map>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include <CLI/CLI.hpp>
@@ -93,9 +94,13 @@ inline std::vector<std::filesystem::path> files_for(const PerImageOutput& output
   return files;
 }
 
-/// Makes the folder of one of files_for(output, ...), unless the output is one file.
+/// Makes the folder of one of files_for(output, ...), unless the output is one file. Throws FileError.
 inline void make_folder(const PerImageOutput& output, const std::filesystem::path& file) {
-  if (output.is_given() && !output.is_file()) std::filesystem::create_directories(file.parent_path());
+  if (!output.is_given() || output.is_file()) return;
+  std::error_code error;
+  if (std::filesystem::create_directories(file.parent_path(), error); error) {
+    throw beit::FileError(name_of(file.parent_path()) + ": can't make the folder: " + error.message());
+  }
 }
 
 }  // namespace programs

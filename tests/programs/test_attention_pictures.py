@@ -292,6 +292,20 @@ def test_many_images(image, tmp_path):
     assert [path.name for path in (tmp_path / "single").iterdir()] == ["1.png"]
 
 
+@pytest.mark.parametrize("options", [[], ["--rollout"], ["--pca"]])
+def test_numbers_that_cannot_be_written_end_the_run(options, image, tmp_path):
+    """Unlike an image that can't be read: the exit status is 1, whatever was done before."""
+    (tmp_path / "photos").mkdir()
+    for name in ("1.png", "2.png", "3.png"):
+        (tmp_path / "photos" / name).write_bytes(image.read_bytes())
+    (tmp_path / "numbers" / "2.npy").mkdir(parents=True)
+    line, = run("--model", MODEL, "--size", 160, *options, tmp_path / "photos", "-o", tmp_path / "out", "--npy",
+                tmp_path / "numbers", status=1)
+    assert line.startswith(f"beit-attention: {tmp_path / 'numbers' / '2.npy'}: ")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["1.png"]
+    assert {path.name for path in (tmp_path / "numbers").iterdir()} == {"1.npy", "2.npy"}
+
+
 def test_names_of_many_pictures_are_checked_first(image, tmp_path):
     other = tmp_path / "image.jpg"
     Image.open(image).save(other)

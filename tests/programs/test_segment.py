@@ -142,6 +142,18 @@ def test_folders(scene, tmp_path):
     assert "broken.png" in run("--strict", folder, status=1)[0]
 
 
+def test_an_output_that_cannot_be_written_ends_the_run(scene, tmp_path):
+    """Unlike an image that can't be read: the exit status is 1, whatever was done before."""
+    for name in ("photos/a/1.png", "photos/b/2.png", "photos/c/3.png"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_bytes(scene.read_bytes())
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "b").write_text("a file")
+    line, = run("--npy", tmp_path / "out", tmp_path / "photos", status=1)
+    assert line.startswith(f"beit-segment: {tmp_path / 'out' / 'b'}: can't make the folder: ")
+    assert {path.name for path in (tmp_path / "out").rglob("*")} == {"a", "1.npy", "b"}
+
+
 def test_publishers_differ(scene, tmp_path):
     """The demo model is transformers'; Microsoft's rule reads other blocks and moves a window, and has no logits."""
     for rule in ("transformers", "microsoft"):
