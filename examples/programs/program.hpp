@@ -116,6 +116,7 @@ inline std::string for_users(std::string text) {
       {": LoadOptions::features_only reads its trunk", ""},
       {"LoadOptions::preprocessing", "--preprocessing"},
       {"load: labels:", "--labels:"},
+      {"load_segmentation_model: labels:", "--labels:"},
   };
   for (const auto& [library, programs] : rows) {
     if (const std::size_t at = text.find(library); at != text.npos) text.replace(at, library.size(), programs);

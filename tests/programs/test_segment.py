@@ -181,6 +181,9 @@ def test_labels(scene, tmp_path):
     (tmp_path / "names.txt").write_text("\n".join(f"name {i}" for i in range(11)))
     found = json.loads(run("--json", "--labels", tmp_path / "names.txt", scene)[0])
     assert all(entry["label"] == f"name {entry['index']}" for entry in found["classes"])
+    (tmp_path / "names.txt").write_text("one\ntwo\n")
+    assert run("--labels", tmp_path / "names.txt", scene, status=1) == [
+        "beit-segment: --labels: found 2 names, wanted 11"]
 
 
 def test_other_models(scene):
