@@ -58,6 +58,12 @@ case ${1-} in
     ! grep -nE 'INSTANTIATE_(TYPED_)?TEST_SUITE_P\([^,]' -r tests --include='*_test.cpp'
     ;;
 
+  # A script whose first line names its interpreter can be run as the pages type it.
+  scripts)
+    ! find . \( -name '.?*' -o -name 'build*' \) -prune -o -type f \( -name '*.py' -o -name '*.sh' \) ! -executable -print |
+      xargs grep -lm1 '^#!'
+    ;;
+
   # A comment begins with a verb or a plain noun phrase that says what it is about: not with a bare "Of", "What", "As",
   # "That of", "Those of" or "The same".
   comments)
@@ -84,7 +90,7 @@ case ${1-} in
     ;;
 
   *)
-    echo "rules.sh: found '${1-}', wanted format, headers, options, test_names or comments" >&2
+    echo "rules.sh: found '${1-}', wanted format, headers, options, test_names, scripts or comments" >&2
     exit 2
     ;;
 esac
