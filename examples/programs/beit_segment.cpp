@@ -210,8 +210,9 @@ void print(const Options& options, const std::string& name, const Result& result
 }
 
 void print_error(const CLI::App& app, const Options& options, const std::string& name, const std::string& error) {
-  programs::print_error(app, error.starts_with(name + ": ") ? error : name + ": " + error);
-  if (options.json) programs::print_json({{"image", name}, {"error", error}});
+  const std::string begin = name + ": ", reason = error.starts_with(begin) ? error.substr(begin.size()) : error;
+  programs::print_error(app, begin + reason);
+  if (options.json) programs::print_json({{"image", name}, {"error", reason}});
 }
 
 int segment_images(const CLI::App& app, const Options& options) {
