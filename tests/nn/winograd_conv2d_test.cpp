@@ -102,10 +102,12 @@ TEST_P(WinogradConv2d, IsTheDefinition) {
     };
     differs(2e-6, float{});
     differs(4e-5, FloatFast{});
+    differs(1.2e-2, Eigen::bfloat16{});
   }
 }
 
-// In float no error is added to that of products; float-fast trades accuracy for speed.
+// In float no error is added to that of products; float-fast trades accuracy for speed; in bfloat16 what is rounded
+// is larger than x and W are.
 TEST_P(WinogradConv2d, RoundsLikeADirectProduct) {
   const Size size{19, 23};
   for (const Index inputs : {32, 128, 300}) {
@@ -119,6 +121,10 @@ TEST_P(WinogradConv2d, RoundsLikeADirectProduct) {
     EXPECT_LE(root_mean_square(reference::doubles(exact) - wanted), direct) << inputs;
     const double direct_fast = direct_error<FloatFast>(GetParam(), x, size, c, wanted);
     EXPECT_LE(root_mean_square(reference::doubles(fast) - wanted), 10 * direct_fast) << inputs;
+    Matrix coarse(size.area(), 50);
+    convolve<Eigen::bfloat16>(GetParam(), x, size, c, Epilogue::bias, nullptr, 2, coarse);
+    const double direct_coarse = direct_error<Eigen::bfloat16>(GetParam(), x, size, c, wanted);
+    EXPECT_LE(root_mean_square(reference::doubles(coarse) - wanted), 2 * direct_coarse) << inputs;
   }
 }
 
@@ -135,6 +141,9 @@ TEST(WinogradConv2dBands, SameBitsForAnyNumberOfThreads) {
     EXPECT_EQ(alone.map(), together.map());
     convolve<FloatFast>(beit::default_kernels().isa, x, size, c, Epilogue::bias, nullptr, 1, alone);
     convolve<FloatFast>(beit::default_kernels().isa, x, size, c, Epilogue::bias, nullptr, 9, together);
+    EXPECT_EQ(alone.map(), together.map());
+    convolve<Eigen::bfloat16>(beit::default_kernels().isa, x, size, c, Epilogue::bias, nullptr, 1, alone);
+    convolve<Eigen::bfloat16>(beit::default_kernels().isa, x, size, c, Epilogue::bias, nullptr, 9, together);
     EXPECT_EQ(alone.map(), together.map());
   }
 }

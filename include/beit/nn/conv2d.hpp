@@ -34,7 +34,7 @@ class Conv2d {
         padding_(arguments.padding),
         outputs_(arguments.outputs),
         epilogue_(arguments.relu ? kernels::Epilogue::bias_relu : kernels::Epilogue::bias) {
-    if (WinogradConv2d<Weight>::suits(arguments)) {
+    if (WinogradConv2d<Weight>::suits(kernels, arguments)) {
       winograd_.emplace(kernels, weights, arguments);
       return;
     }

@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <type_traits>
+#include <utility>
 
 #include <beit/core/matrix.hpp>
 #include <beit/core/version.hpp>
@@ -18,8 +20,9 @@
 
 namespace beit::inline BEIT_ABI {
 
-/// y = W * x + b for a 3x3 kernel and stride 1. In float, tiles are 2x2; in float-fast, whose rounding errors may be
-/// larger, 4x4, unless images are small.
+/// y = W * x + b for a 3x3 kernel and stride 1. In float and bfloat16, tiles are 2x2; in float-fast, whose rounding
+/// errors may be larger, 4x4, unless images are small. In bfloat16 W is kept in bfloat16, and everything but the
+/// products is computed in float: x's tiles and W's are rounded after their transforms.
 ///
 /// Bands of lines of tiles are computed from the top, each after its lines of x are read, and in each, sections of x's
 /// channels: x's tiles are transformed, and multiplied by W's transform, position by position; when all sections have
@@ -29,10 +32,12 @@ template <typename Weight>
 class WinogradConv2d {
  public:
   /// Whether it is both accurate enough and faster than a product of windows.
-  static bool suits(const Conv2dArguments& c) {
+  static bool suits(const Kernels& kernels, const Conv2dArguments& c) {
     constexpr Index least_channels = 16;  // with fewer, the transforms take longer than the products
-    constexpr bool accurate = std::is_same_v<Weight, float> || std::is_same_v<Weight, FloatFast>;
-    return accurate && c.kernel == 3 && c.stride == 1 && c.inputs >= least_channels && c.outputs >= least_channels;
+    if constexpr (std::is_same_v<Weight, std::int8_t>) return false;
+    // AMX multiplies bfloat16 faster than anything transforms; DALL-E's VAE was measured in float only.
+    if (std::is_same_v<Weight, Eigen::bfloat16> && (kernels.isa == Isa::amx || c.small_images)) return false;
+    return c.kernel == 3 && c.stride == 1 && c.inputs >= least_channels && c.outputs >= least_channels;
   }
 
   /// Reads the parameters that the arguments name. `kernels` must outlive it.
@@ -40,15 +45,21 @@ class WinogradConv2d {
       : gemm_(&precision_kernels<Weight>(kernels).gemm),
         transform_(std::is_same_v<Weight, FloatFast> && !arguments.small_images ? &kernels.winograd->by_4
                                                                                 : &kernels.winograd->by_2),
-        weights_(weights.get(arguments.weight, {arguments.outputs, arguments.inputs, 3, 3})),
         bias_(arguments.bias.empty() ? AlignedBuffer<float>() : weights.get(arguments.bias, {arguments.outputs})),
         outputs_(arguments.outputs),
         inputs_(arguments.inputs),
         padding_(arguments.padding) {
     const Executor& executor = weights.executor();
+    AlignedBuffer<float> read = weights.get(arguments.weight, {outputs_, inputs_, 3, 3});
+    if constexpr (!std::is_same_v<Stored, float>) weights_ = AlignedBuffer<Stored>(read.size());
     executor.for_each(outputs_, [&](Index output, Index) {
-      detail::put_channels_last(weights_.data() + output * 9 * inputs_, 1, inputs_, 9);
+      float* const taps = read.data() + output * 9 * inputs_;
+      detail::put_channels_last(taps, 1, inputs_, 9);
+      if constexpr (!std::is_same_v<Stored, float>) {
+        for (Index i = 0; i < 9 * inputs_; ++i) weights_[output * 9 * inputs_ + i] = static_cast<Stored>(taps[i]);
+      }
     });
+    if constexpr (std::is_same_v<Stored, float>) weights_ = std::move(read);
     if (!arguments.small_images) return;
     kept_ = AlignedBuffer<std::byte>(section_offset(inputs_) + packed_bytes(outputs_, inputs_ % section_channels));
     AlignedBuffer<float> scratch(executor.size() * weights_scratch(section_channels));
@@ -81,6 +92,7 @@ class WinogradConv2d {
  private:
   static constexpr Index section_channels = 256;  // whose transformed tiles fill a second-level cache
   static constexpr Index most_positions = 36;
+  using Stored = std::conditional_t<std::is_same_v<Weight, Eigen::bfloat16>, Eigen::bfloat16, float>;
 
   /// The lines of x for some lines of tiles, surrounded by zeros.
   struct Band {
@@ -112,7 +124,7 @@ class WinogradConv2d {
     return channel / section_channels * packed_bytes(outputs_, section_channels);
   }
   Index weights_scratch(Index channels) const {
-    return transform_->positions() * spread(gemm_->column_tile * channels);  // in floats
+    return transform_->positions() * spread(gemm_->column_tile * channels) + spread(9 * channels);  // in floats
   }
 
   /// The lines of tiles in a band: so few that its tiles and sums stay in a third-level cache, and so many, if W must
@@ -188,19 +200,38 @@ class WinogradConv2d {
   void transform_weights(Outputs outputs, Index channel, const Executor& executor, float* scratch,
                          std::byte* packed) const {
     const Index positions = transform_->positions(), columns = gemm_->column_tile, channels = depth(channel);
-    const Index stride = spread(columns * channels);
+    const Index stride = spread(columns * channels), own_size = weights_scratch(channels);
     executor.for_each(detail::ceil_div(outputs.count, columns), [&](Index item, Index slot) {
       const Index first = item * columns, count = std::min(columns, outputs.count - first);
-      float* const own = scratch + slot * positions * stride;  // (positions, count, channels)
+      float* const own = scratch + slot * own_size;  // (positions, count, channels), then (9, channels)
       for (Index i = 0; i < count; ++i) {
-        transform_->weights(weights_.data() + (outputs.first + first + i) * 9 * inputs_ + channel, inputs_, channels,
-                            own + i * channels, stride);
+        const Taps taps = read_taps(outputs.first + first + i, channel, own + positions * stride);
+        transform_->weights(taps.w, taps.stride, channels, own + i * channels, stride);
       }
       for (Index p = 0; p < positions; ++p) {
         gemm_->pack(own + p * stride, count, channels,
                     packed + p * position_bytes(outputs.count, channels) + gemm_->packed_offset(first, channels));
       }
     });
+  }
+
+  /// W of an output and a section of channels, (9, channels), whose rows are `stride` floats apart.
+  struct Taps {
+    const float* w;
+    Index stride;
+  };
+  /// Writes them to scratch (9, channels) if they aren't kept in float.
+  Taps read_taps(Index output, Index channel, [[maybe_unused]] float* scratch) const {
+    const Stored* const w = weights_.data() + output * 9 * inputs_ + channel;
+    if constexpr (std::is_same_v<Stored, float>) {
+      return {w, inputs_};
+    } else {
+      const Index channels = depth(channel);
+      for (Index tap = 0; tap < 9; ++tap) {
+        for (Index c = 0; c < channels; ++c) scratch[tap * channels + c] = static_cast<float>(w[tap * inputs_ + c]);
+      }
+      return {scratch, channels};
+    }
   }
 
   /// Multiplies by the packed weights of some outputs.
@@ -250,7 +281,7 @@ class WinogradConv2d {
 
   const kernels::GemmKernel* gemm_;
   const kernels::WinogradKernel* transform_;
-  AlignedBuffer<float> weights_;   // (outputs, 9, inputs), or empty
+  AlignedBuffer<Stored> weights_;  // (outputs, 9, inputs), or empty
   AlignedBuffer<std::byte> kept_;  // W's transform, packed, section by section, or empty
   AlignedBuffer<float> bias_;      // (outputs,) or empty
   Index outputs_, inputs_, padding_;
