@@ -18,6 +18,7 @@
 #include <beit/core/thread_pool.hpp>
 #include <beit/model/classify.hpp>
 #include <beit/model/load.hpp>
+#include <beit/model/segment.hpp>
 
 #include "testing.hpp"
 
@@ -53,11 +54,13 @@ std::vector<beit::Image> photographs(Index count) {
   return images;
 }
 
-/// Every call that takes a workspace, of models with 2 blocks and of a tokenizer with 4 groups in each half.
+/// Every call that takes a workspace but for segmentation, of models with 2 blocks and of a tokenizer with 4 groups in
+/// each half.
 std::vector<Call> calls() {
   static const auto model = beit::load<float>(golden("model_standard.safetensors"));
   static const auto masked = beit::load_masked_image_model<float>(golden("hugging_face") / "masked");
   static const auto tokenizer = beit::load_tokenizer<float>(golden("dvae_four.safetensors"));
+  static const auto vq = beit::load_tokenizer<float>(golden("vqkd_square.safetensors"));
   static const Matrix x = inputs(3, 3 * model.config().image_size.area());
   static const Matrix pixels = inputs(2, 3 * tokenizer.preprocessing().input_size.area());
   static const Matrix masked_x = inputs(2, 3 * masked.config().image_size.area());
@@ -130,7 +133,32 @@ std::vector<Call> calls() {
          const beit::Image image = tokenizer.decode({tokenizer.grid(), some}, workspace);
          return std::vector<float>(image.data(), image.data() + image.height() * image.width() * 3);
        }},
+      {"BEiT v2's tokenizer, encoding two images",
+       {0, 1, 2, 0, 1, 2},
+       [](Workspace& workspace) {
+         std::vector<float> all;
+         for (const beit::Tokens& of_image : vq.encode(images, workspace)) {
+           all.insert(all.end(), of_image.values.begin(), of_image.values.end());
+         }
+         return all;
+       }},
   };
+}
+
+/// Segmentation by windows, of two at this ratio, each of which reports the blocks that feed the head and the head.
+Call segmentation() {
+  static const auto model = beit::load_segmentation_model<float>(golden("segmentation") / "model");
+  static const beit::Image image = photographs(1)[0];
+  return {"segment", {0, 1, 2, 3, 4, 5, 6, 1, 2, 3, 0, 1, 2, 3, 4, 5, 6, 1, 2, 3}, [](Workspace& workspace) {
+            const auto map = beit::segment(model, image, {.as = beit::SegmentationRule::microsoft}, workspace);
+            return std::vector<float>(map.values.begin(), map.values.end());
+          }};
+}
+
+std::vector<Call> calls_and_segmentation() {
+  std::vector<Call> all = calls();
+  all.push_back(segmentation());
+  return all;
 }
 
 /// A program's own exception, which is no std::exception.
@@ -171,7 +199,7 @@ TEST(Progress, IsReportedByEveryCall) {
 TEST(Progress, StopsEveryCallAtEveryStep) {
   for (const int threads : {1, 3}) {
     beit::ThreadPool pool(threads);
-    for (const Call& call : calls()) {
+    for (const Call& call : calls_and_segmentation()) {
       SCOPED_TRACE(call.name);
       Workspace untouched(pool), workspace(pool);
       const std::vector<float> wanted = call.run(untouched);
@@ -205,7 +233,7 @@ struct StoppingPool {
 };
 
 TEST(Progress, APoolStopsEveryCallInAnyPartOfIt) {
-  for (const Call& call : calls()) {
+  for (const Call& call : calls_and_segmentation()) {
     SCOPED_TRACE(call.name);
     beit::ThreadPool other(1);
     Workspace untouched(other);

@@ -36,9 +36,10 @@ class Workspace {
   Arena& arena(Index slot) { return arenas_[static_cast<std::size_t>(slot)]; }
 
   /// Sets the function that calls with this workspace report to; an empty one ends that. It is called after the patch
-  /// embedding, with 0 blocks done, and after each block of a model, and three times in a segmentation head; in a
-  /// tokenizer, for each image, after what comes before the groups and after each group. After an exception of its own
-  /// the workspace can be used again. It mustn't use the workspace.
+  /// embedding, with 0 blocks done, and after each block of a model, and three times in a segmentation head; in
+  /// DALL-E's tokenizer after what comes before the groups and after each group. Tokenizers and segmentation models
+  /// report each image, or each window of one, from the beginning. After an exception of its own the workspace can be
+  /// used again. It mustn't use the workspace.
   void on_progress(OnProgress callback) { on_progress_ = std::move(callback); }
   /// Reports that `done` of `total` steps of the kind `what` are done.
   void report(std::string_view what, Index done, Index total) const {
