@@ -2,6 +2,7 @@
 
 #include <beit/core/matrix.hpp>
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <utility>
 
@@ -65,6 +66,24 @@ TEST(RequireShape, SaysWhatWasFoundAndWanted) {
     FAIL() << "took a wrong shape";
   } catch (const beit::ArgumentError& error) {
     EXPECT_EQ(std::string(error.what()), "forward: x: found shape (2, 3), wanted (2, 4)");
+  }
+}
+
+TEST(RequireFinite, NamesTheFirstNumberThatIsnt) {
+  Matrix a(5, 4);
+  fill(a, 1);
+  EXPECT_NO_THROW(beit::require_finite(a, "features"));
+  a(4, 0) = -std::numeric_limits<float>::infinity();
+  for (const auto& [bad, name] :
+       {std::pair(std::numeric_limits<float>::infinity(), "inf"), {std::numeric_limits<float>::quiet_NaN(), "nan"}}) {
+    a(3, 1) = bad;
+    try {
+      beit::require_finite(a, "features");
+      FAIL() << "took " << name;
+    } catch (const beit::ArgumentError& error) {
+      EXPECT_EQ(std::string(error.what()),
+                std::string("features: found ") + name + " at (3, 1), wanted finite numbers");
+    }
   }
 }
 

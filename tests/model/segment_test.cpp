@@ -151,7 +151,7 @@ TEST(LabelMap, WrongLogitsAreErrors) {
       [&] {
         return beit::label_map(logits, {2, 2}, {5, 5}, workspace);
       },
-      ThrowsMessage<beit::ArgumentError>(HasSubstr("found the logit nan, wanted finite ones")));
+      ThrowsMessage<beit::ArgumentError>(HasSubstr("logits: found nan at (3, 1), wanted finite numbers")));
 }
 
 }  // namespace beit_test::segment_test

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
@@ -235,6 +236,16 @@ TEST(VqTokenizer, ChecksShapes) {
               ThrowsMessage<beit::ArgumentError>(HasSubstr("found shape (1, 2976), wanted (1, 3072)")));
   EXPECT_THAT([&] { tokenizer.forward(Matrix(2, 3 * 32 * 32), workspace, scores); },
               ThrowsMessage<beit::ArgumentError>(HasSubstr("found shape (16, 61), wanted (32, 61)")));
+}
+
+TEST(VqTokenizer, EncodesNoScoresThatArentFinite) {
+  const auto tokenizer = beit::load_tokenizer<float>(model("square"));
+  beit::Workspace workspace;
+  Matrix x(Eigen::MatrixXf::Constant(1, 3 * 32 * 32, 0.5f));
+  x(0, 100) = std::numeric_limits<float>::quiet_NaN();
+  std::vector<std::int32_t> tokens(16);
+  EXPECT_THAT([&] { tokenizer.encode(x, workspace, tokens); },
+              ThrowsMessage<beit::ArgumentError>(HasSubstr("nan at (0, 0), wanted finite numbers")));
 }
 
 TEST(VqTokenizer, RefusesWhatIsNone) {

@@ -1,9 +1,7 @@
 // Compares products with a matrix of features with loops in double precision, on every level of kernels.
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <limits>
 #include <vector>
 
 #include <beit/core/thread_pool.hpp>
@@ -36,15 +34,5 @@ TEST_P(RowProducts, AreThoseOfTheRowsAndOfTheColumns) {
 }
 
 INSTANTIATE_TEST_SUITE_P(, RowProducts, testing::ValuesIn(available_levels()), level_name);
-
-TEST(RequireFinite, NamesTheFirstRowThatIsnt) {
-  Matrix x = numbers(weights, "x", 5, 4);
-  EXPECT_NO_THROW(beit::require_finite(x, "features"));
-  for (const float bad : {std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}) {
-    x(3, 1) = bad;
-    EXPECT_THAT([&] { beit::require_finite(x, "features"); },
-                testing::ThrowsMessage<beit::ArgumentError>("features: row 3 isn't finite"));
-  }
-}
 
 }  // namespace beit_test::row_products_test

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <string>
 #include <utility>
@@ -95,6 +96,18 @@ void require_shape(const Dense& x, Index rows, Index cols, const char* name) {
   if (x.rows() != rows || x.cols() != cols) {
     throw ArgumentError(
         detail::concat({name, ": found shape ", shape_text(x.rows(), x.cols()), ", wanted ", shape_text(rows, cols)}));
+  }
+}
+
+/// Throws ArgumentError if `x` has a NaN or an infinity; `name` begins the message.
+inline void require_finite(const ConstRows& x, const char* name) {
+  for (Index i = 0; i < x.rows(); ++i) {
+    if (x.row(i).allFinite()) continue;
+    for (Index j = 0; j < x.cols(); ++j) {
+      if (std::isfinite(x(i, j))) continue;
+      throw ArgumentError(detail::concat(
+          {name, ": found ", std::to_string(x(i, j)), " at ", shape_text(i, j), ", wanted finite numbers"}));
+    }
   }
 }
 

@@ -83,7 +83,7 @@ class AnyTokenizer {
   virtual void forward(const ConstRows& x, Workspace& workspace, Rows out) const = 0;
 
   /// Encodes preprocessed images: x (B, H*W*3) as for forward -> out (B*h*w,). Among equal scores the lowest token
-  /// wins. ArgumentError for a wrong shape or without an encoder.
+  /// wins. ArgumentError for a wrong shape, without an encoder, or where a score isn't finite.
   void encode(const ConstRows& x, Workspace& workspace, std::span<std::int32_t> out) const {
     const Index count = grid().area();
     if (static_cast<Index>(out.size()) != x.rows() * count) {
@@ -94,6 +94,7 @@ class AnyTokenizer {
       Workspace::Frame frame(workspace);
       Rows scores = frame.rows(count, vocab_size());
       forward(x.middleRows(b, 1), workspace, scores);
+      require_finite(scores, "Tokenizer: scores");
       workspace.executor().for_each(count, [&](Index i, Index) {
         const float* const row = scores.data() + i * vocab_size();
         out[static_cast<std::size_t>(b * count + i)] =

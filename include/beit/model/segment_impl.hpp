@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -30,16 +29,6 @@
 namespace beit::inline BEIT_ABI {
 
 namespace detail {
-
-/// ArgumentError unless all logits are finite.
-BEIT_COLD inline void require_finite(const ConstRows& logits) {
-  for (Index i = 0; i < logits.rows(); ++i) {
-    for (Index k = 0; k < logits.cols(); ++k) {
-      if (std::isfinite(logits(i, k))) continue;
-      throw ArgumentError(concat({"segment: found the logit ", std::to_string(logits(i, k)), ", wanted finite ones"}));
-    }
-  }
-}
 
 /// The number of the largest of left * a + right * b, each (classes,): the first of equals.
 inline std::uint16_t largest_between(const float* a, const float* b, float left, float right, Index classes) {
@@ -154,7 +143,7 @@ inline LabelMap segment_by_windows(const AnySegmentationModel& model, const Imag
       model.forward(x, SegmentationRule::microsoft, workspace, logits.map().middleRows(of_window(i, j), pixels));
     }
   }
-  require_finite(logits);
+  require_finite(logits, "segment: logits");
   const auto merged_line = [&](Index y, float* line) {
     const auto pixel = [&](Index x) { return Eigen::Map<Eigen::ArrayXf>(line + x * classes, classes); };
     std::vector<Index> seen(static_cast<std::size_t>(size.width), 0);  // windows that saw a pixel
@@ -213,7 +202,7 @@ BEIT_INLINE LabelMap label_map(const ConstRows& logits, Size from, Size to, Work
                                         ", wanted a row of 1 to 65536 classes for each pixel, and sides of 1 to ",
                                         detail::max_image_side}));
   }
-  detail::require_finite(logits);
+  require_finite(logits, "segment: logits");
   return detail::label_lines(from, to, classes, workspace, [&](Index y, float* line) {
     for (Index x = 0; x < from.width; ++x) {
       std::copy_n(logits.data() + (y * from.width + x) * logits.outerStride(), classes, line + x * classes);

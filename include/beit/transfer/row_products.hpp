@@ -18,15 +18,6 @@
 
 namespace beit::inline BEIT_ABI {
 
-/// Throws ArgumentError if `x` has a NaN or an infinity; `name` begins the message.
-inline void require_finite(const ConstRows& x, const char* name) {
-  for (Index i = 0; i < x.rows(); ++i) {
-    if (!x.row(i).allFinite()) {
-      throw ArgumentError(detail::concat({name, ": row ", i, " isn't finite"}));
-    }
-  }
-}
-
 namespace detail {
 
 /// A source with one parameter, "rows": a matrix in memory, or its transpose.
