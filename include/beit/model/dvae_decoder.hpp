@@ -58,8 +58,8 @@ class DvaeDecoder {
     const auto map = [&](float* data) {
       return FeatureMap{Eigen::Map<RowMajorMatrix>(data, size.area(), channels), size};
     };
-    float* x = frame.floats(size.area() *
-                            channels);  // (H*W, channels), with more pixels and fewer channels from group to group
+    // (H*W, channels), with more pixels and fewer channels from group to group
+    float* x = frame.floats(size.area() * channels);
     for (std::size_t i = 0; i < tokens.size(); ++i) {
       std::copy_n(embeddings_.data() + tokens[i] * channels, channels, x + static_cast<Index>(i) * channels);
     }

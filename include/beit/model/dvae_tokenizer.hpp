@@ -58,8 +58,7 @@ class DvaeTokenizer final : public AnyTokenizer {
   [[noreturn]] void decode_features(const Tokens&, Workspace&, Rows) const override {
     throw ArgumentError(
         "Tokenizer: found DALL-E's tokenizer, whose decoder gives pixels (decode), wanted BEiT v2's, whose decoder "
-        "gives "
-        "the teacher's features");
+        "gives the teacher's features");
   }
 
  private:
