@@ -11,9 +11,11 @@
 #include <fstream>
 #include <iterator>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include <beit/beit.hpp>
@@ -102,33 +104,63 @@ inline bool is_inside(const std::filesystem::path& path, const std::filesystem::
   return std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end()).first == outer.end();
 }
 
-/// The files that an input stands for and that an output might replace: the file itself, or standard input, and of a
-/// folder the files directly in it that end as the output does, such as a model's.
-inline std::vector<std::filesystem::path> files_of(const std::string& input, const OutputName& output) {
-  const std::filesystem::path path = path_of(input == "-" ? "/dev/stdin" : input);
-  std::vector<std::filesystem::path> files{path};
-  if (output.kind == OutputKind::folder) return files;
-  std::error_code error;
-  for (std::filesystem::directory_iterator entry(path, error), end; !error && entry != end; entry.increment(error)) {
-    if (entry->path().extension() == output.path.extension()) files.push_back(entry->path());
-  }
-  return files;
-}
-
-inline void require_no_input(const OutputName& output, const std::string& input) {
-  std::error_code ignored;
-  const std::string found = std::string(output.option) + ": found " + name_of(output.path);
-  if (is_image_file(output.path) && std::filesystem::is_directory(path_of(input), ignored) &&
-      is_inside(output.path, path_of(input))) {
-    throw beit::ArgumentError(found + " in the folder of images " + input + ", wanted a name outside of it");
-  }
-  if (!std::filesystem::exists(output.path, ignored)) return;
-  for (const std::filesystem::path& file : files_of(input, output)) {
-    if (std::filesystem::equivalent(output.path, file, ignored)) {
-      throw beit::ArgumentError(found + ", which is an input too (" + name_of(file) + "), wanted another name");
+/// The inputs that an output might replace. They are looked up by size and time, which all names of a file share,
+/// because there may be many thousands of both.
+class Inputs {
+ public:
+  Inputs(const std::vector<std::string>& inputs, const std::vector<OutputName>& outputs) {
+    std::error_code error;
+    std::set<std::filesystem::path> extensions;
+    for (const OutputName& output : outputs) {
+      if (std::filesystem::is_regular_file(output.path, error)) extensions.insert(output.path.extension());
+    }
+    for (const std::string& input : inputs) {
+      if (input.empty()) continue;
+      const std::filesystem::path path = path_of(input == "-" ? "/dev/stdin" : input);
+      add(path);
+      if (!std::filesystem::is_directory(path, error)) continue;
+      folders_.push_back(path);
+      if (extensions.empty()) continue;
+      // A folder stands for the files directly in it that end as an output does, such as a model's.
+      for (std::filesystem::directory_iterator entry(path, error), end; !error && entry != end;
+           entry.increment(error)) {
+        std::error_code ignored;
+        if (extensions.contains(entry->path().extension()) && !entry->is_directory(ignored)) add(entry->path());
+      }
     }
   }
-}
+
+  /// Throws ArgumentError if an output is an input, or would become an image in a folder of inputs.
+  void require_not(const OutputName& output) const {
+    const std::string found = std::string(output.option) + ": found " + name_of(output.path);
+    if (is_image_file(output.path)) {
+      for (const std::filesystem::path& folder : folders_) {
+        if (!is_inside(output.path, folder)) continue;
+        throw beit::ArgumentError(found + " in the folder of images " + name_of(folder) +
+                                  ", wanted a name outside of it");
+      }
+    }
+    std::error_code ignored;
+    if (!std::filesystem::exists(output.path, ignored)) return;
+    const auto [begin, end] = files_.equal_range(stamp_of(output.path));
+    for (auto file = begin; file != end; ++file) {
+      if (!std::filesystem::equivalent(output.path, file->second, ignored)) continue;
+      throw beit::ArgumentError(found + ", which is an input too (" + name_of(file->second) + "), wanted another name");
+    }
+  }
+
+ private:
+  using Stamp = std::pair<std::uintmax_t, std::filesystem::file_time_type>;  // size and time; of the error without them
+
+  static Stamp stamp_of(const std::filesystem::path& path) {
+    std::error_code ignored;
+    return {std::filesystem::file_size(path, ignored), std::filesystem::last_write_time(path, ignored)};
+  }
+  void add(const std::filesystem::path& path) { files_.emplace(stamp_of(path), path); }
+
+  std::vector<std::filesystem::path> folders_;
+  std::multimap<Stamp, std::filesystem::path> files_;
+};
 
 inline void require_different(const std::vector<OutputName>& outputs) {
   std::map<std::filesystem::path, const char*> option_of;
@@ -150,11 +182,10 @@ inline void require_different(const std::vector<OutputName>& outputs) {
 /// programs wrote the file that it replaces.
 inline void check_outputs(const std::vector<OutputName>& outputs, const std::vector<std::string>& inputs, bool force) {
   detail::require_different(outputs);
+  const detail::Inputs replaceable(inputs, outputs);
   for (const OutputName& output : outputs) {
     if (output.path.empty()) continue;
-    for (const std::string& input : inputs) {
-      if (!input.empty()) detail::require_no_input(output, input);
-    }
+    replaceable.require_not(output);
     std::error_code ignored;
     if (force || !std::filesystem::is_regular_file(output.path, ignored) || detail::is_ours(output)) continue;
     const bool is_pair = output.kind == OutputKind::named_array;
