@@ -43,4 +43,14 @@ TEST(MaxPool, IsTheLargestOfEachWindow) {
   }
 }
 
+TEST(MaxPool, KeepsNan) {
+  beit::Workspace workspace;
+  for (Index bad = 0; bad < 4; ++bad) {
+    Matrix x(Eigen::MatrixXf::Ones(4, 19)), out(1, 19);
+    x.map().row(bad).setConstant(std::numeric_limits<float>::quiet_NaN());
+    beit::max_pool({x, {2, 2}}, workspace, {out, {1, 1}});
+    EXPECT_TRUE(out.map().array().isNaN().all()) << bad;
+  }
+}
+
 }  // namespace beit_test::max_pool_test

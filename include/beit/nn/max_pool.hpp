@@ -8,16 +8,19 @@
 
 namespace beit::inline BEIT_ABI {
 
-/// The maximum over each 2x2 pixels per channel: x of the size (H, W) -> out of the size (H/2, W/2), rounded down: the
-/// last line or column of an odd size is left out.
+/// The maximum over each 2x2 pixels per channel, NaN if one is NaN, as in torch: x of the size (H, W) -> out of the
+/// size (H/2, W/2), rounded down: the last line or column of an odd size is left out.
 inline void max_pool(const ConstFeatureMap& x, Workspace& workspace, FeatureMap out) {
+  const auto larger = [](float a, float b) { return a > b || a != a ? a : b; };
   workspace.executor().for_each(out.size.height, [&](Index y, Index) {
     for (Index column = 0; column < out.size.width; ++column) {
-      const auto pixel = [&](Index dy, Index dx) {
-        return Eigen::Map<const Eigen::ArrayXf>(x.pixel(2 * y + dy, 2 * column + dx), x.channels());
-      };
-      Eigen::Map<Eigen::ArrayXf>(out.pixel(y, column), out.channels()) =
-          pixel(0, 0).max(pixel(0, 1)).max(pixel(1, 0).max(pixel(1, 1)));
+      const float* const above = x.pixel(2 * y, 2 * column);
+      const float* const below = x.pixel(2 * y + 1, 2 * column);
+      const Index right = x.pixels.outerStride();
+      float* const to = out.pixel(y, column);
+      for (Index c = 0; c < out.channels(); ++c) {
+        to[c] = larger(larger(above[c], above[right + c]), larger(below[c], below[right + c]));
+      }
     }
   });
 }
