@@ -29,7 +29,8 @@ class Source final : public beit::WeightSource {
   }
   void read(const std::string& name, std::span<const Index> shape, Index begin, Index count,
             float* out) const override {
-    if (!std::ranges::equal(shape, this->shape(name))) throw beit::WeightError("found another shape");
+    const std::vector<Index> own = this->shape(name);
+    if (!std::equal(shape.begin(), shape.end(), own.begin(), own.end())) throw beit::WeightError("found another shape");
     random_.read(name, shape, begin, count, out);
     if (!name.ends_with("running_var")) return;
     for (Index i = 0; i < count; ++i) out[i] = variance * (out[i] * out[i] + 0.1f);

@@ -330,7 +330,7 @@ TEST(Progress, CountsTensorsThatAreNotNeededAsDone) {
 TEST(Progress, CountsBuffersThatNoModelNeedsAsDone) {
   const auto path = golden("segmentation") / "model";
   const std::vector<std::string> tensors = tensor_names(path);
-  const auto buffers = std::ranges::count_if(tensors, [](const std::string& name) {
+  const auto buffers = std::count_if(tensors.begin(), tensors.end(), [](const std::string& name) {
     return name.ends_with("num_batches_tracked") || name.starts_with("auxiliary_head.");
   });
   std::vector<Index> done;
