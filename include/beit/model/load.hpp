@@ -63,5 +63,4 @@ template <typename Weight = float>
 
 #if BEIT_HAS_DEFINITIONS
 #include <beit/model/load_impl.hpp>
-#include <beit/model/load_tokenizer_impl.hpp>
 #endif

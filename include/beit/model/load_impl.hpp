@@ -278,3 +278,5 @@ SegmentationModel<Weight> load_segmentation_model(const Source& source, const Lo
 }
 
 }  // namespace beit::inline BEIT_ABI
+
+#include <beit/model/load_tokenizer_impl.hpp>
