@@ -151,7 +151,7 @@ TEST_F(Probe, RefusesWhatItCantUse) {
   broken(7, 2) = std::numeric_limits<float>::quiet_NaN();
   const std::vector<Index> none;
   EXPECT_THAT(message([&] { LinearProbe(x, wrong, classes); }), HasSubstr("found the label 4, wanted 0 to 3"));
-  EXPECT_THAT(message([&] { LinearProbe(broken, y, classes); }), HasSubstr("row 7"));
+  EXPECT_THAT(message([&] { LinearProbe(broken, y, classes); }), HasSubstr("found nan at (7, 2)"));
   EXPECT_THAT(message([&] { LinearProbe(x, none, classes); }), HasSubstr("found 0 labels, wanted 150"));
   EXPECT_THAT(message([&] { LinearProbe(x, y, 1); }), HasSubstr("1 classes, wanted at least 2"));
   EXPECT_THAT(message([&] { LinearProbe(Matrix(0, dim), none, classes); }), HasSubstr("(0, 12)"));
