@@ -143,7 +143,7 @@ inline void add_options(CLI::App& app, Options& options, bool takes_images = tru
   app.add_option("--precision", options.precision,
                  "Number type in which matrices are stored and multiplied [float]:\n"
                  "float       single precision\n"
-                 "float-fast  16 bits of precision on processors with AMX, elsewhere the same as float\n"
+                 "float-fast  16 bits of precision with AMX; elsewhere float, in segmentation 2 bits less\n"
                  "bfloat16    8 bits of precision, half the memory\n"
                  "int8        8-bit integers, a quarter of the memory")
       ->option_text("TYPE")

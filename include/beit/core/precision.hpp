@@ -12,7 +12,7 @@ namespace beit::inline BEIT_ABI {
 /// softmax and GELU are float in every precision.
 enum class Precision {
   float32,     ///< Single precision, or on tiles its exact equivalent: three bfloat16 parts and six products.
-  float_fast,  ///< On tiles two bfloat16 parts and three products, about 16 bits; elsewhere the same as float32.
+  float_fast,  ///< On tiles two bfloat16 parts, three products, about 16 bits; elsewhere float32, but for convolutions.
   bfloat16,  ///< bfloat16 by bfloat16, or, on processors without such instructions, weights in bfloat16 and products in
              ///< float.
   int8,      ///< Weights quantised per output channel, activations per token; attention as in bfloat16.
