@@ -5,7 +5,6 @@ import json
 import os
 import pathlib
 import re
-import shutil
 import struct
 import subprocess
 
@@ -41,12 +40,29 @@ def check(result, wanted):
     assert [float(score) for score, _ in lines] == pytest.approx([score for _, score in wanted], rel=1e-4)
 
 
-def test_hello_is_the_readmes(tmp_path):
+def check_hello(result, image):
+    result.stdout, features = result.stdout.rsplit("\n", 2)[:2]
+    check(result, program_says(image))
+    assert features == "128 features"
+
+
+def test_hello_is_the_readmes():
     source = (ROOT / "examples" / "hello.cpp").read_text()
     assert f"```cpp\n{source}```" in (ROOT / "README.md").read_text()
-    shutil.copy(MODEL, tmp_path / "beit_base.safetensors")
-    shutil.copy(IMAGE, tmp_path)
-    check(run("beit_example_hello", cwd=tmp_path), program_says(IMAGE))
+    check_hello(run("beit_example_hello", MODEL, IMAGE), IMAGE)
+
+
+def test_hello_alone_runs_the_demo():
+    check_hello(run("beit_example_hello", cwd=ROOT), DATA / "fashion_mnist" / "bag.png")
+
+
+def test_hello_says_what_is_wrong(tmp_path):
+    result = run("beit_example_hello", cwd=tmp_path)
+    assert result.returncode == 1 and result.stdout == ""
+    assert result.stderr.startswith("hello: ") and result.stderr.count("\n") == 1
+    assert "beit_fashion_mnist.safetensors" in result.stderr
+    result = run("beit_example_hello", MODEL)
+    assert result.returncode == 2 and result.stderr == "hello: wanted MODEL IMAGE, or neither for the demo model\n"
 
 
 @pytest.mark.parametrize("name", ["own_pool", "opencv"])
