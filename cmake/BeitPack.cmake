@@ -7,7 +7,8 @@ if(NOT BEIT_DPKG OR CMAKE_CROSSCOMPILING)
 endif()
 
 if(NOT CPACK_PACKAGE_CONTACT)
-  set(CPACK_PACKAGE_CONTACT "The authors of beit <beit@localhost.localdomain>")
+  # A package must state an address; the reserved domain .invalid says that there is none.
+  set(CPACK_PACKAGE_CONTACT "The authors of beit <no-address@beit.invalid>")
 endif()
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "")  # each package has its own
 set(CPACK_VERBATIM_VARIABLES ON)
