@@ -2,6 +2,8 @@
 // newest frame goes to the model, on a thread of its own.
 // Usage: camera MODEL SOURCE [OUTPUT]. SOURCE is the number of a camera, such as 0, or a video; OUTPUT is a video to
 // write (.avi) instead of showing a window. Escape ends it.
+//   find_package(OpenCV REQUIRED COMPONENTS core imgproc videoio highgui)
+//   target_link_libraries(camera PRIVATE beit::beit opencv_core opencv_imgproc opencv_videoio opencv_highgui)
 #include <chrono>
 #include <cstdint>
 #include <exception>

@@ -1,4 +1,6 @@
 // Classifies a cv::Mat, such as a frame from a camera. Usage: opencv MODEL IMAGE
+//   find_package(OpenCV REQUIRED COMPONENTS core imgcodecs)
+//   target_link_libraries(opencv PRIVATE beit::beit opencv_core opencv_imgcodecs)
 #include <exception>
 #include <iostream>
 
