@@ -27,8 +27,9 @@ struct VectorSignedPixels : VectorNeon {
   static Bits biased(Bits x) { return veorq_u8(x, vdupq_n_u8(bias)); }
   static void store_strip(std::uint8_t* p, Bits x) { vst1q_u8(p, biased(x)); }
   static void store_interleaved(const std::uint8_t* const* p, Index at, std::uint8_t* out) {
-    vst4q_u8(out, {{biased(vld1q_u8(p[0] + at)), biased(vld1q_u8(p[1] + at)), biased(vld1q_u8(p[2] + at)),
-                    biased(vld1q_u8(p[3] + at))}});
+    const uint8x16x4_t rows{{biased(vld1q_u8(p[0] + at)), biased(vld1q_u8(p[1] + at)), biased(vld1q_u8(p[2] + at)),
+                             biased(vld1q_u8(p[3] + at))}};
+    vst4q_u8(out, rows);
   }
   static void store_block(Integers x, Integers y, Integers z, std::uint8_t* out) {
     const uint8x8_t sign = vdup_n_u8(bias);

@@ -95,7 +95,9 @@ struct VectorNeon {
   static Bits repeat(const void* p) { return load_bits(p); }
   static Bits load_blocks(const std::uint8_t* const* p, Index at) { return load_bits(p[0] + at); }
   static void store_interleaved(const std::uint8_t* const* p, Index at, std::uint8_t* out) {
-    vst4q_u8(out, {{vld1q_u8(p[0] + at), vld1q_u8(p[1] + at), vld1q_u8(p[2] + at), vld1q_u8(p[3] + at)}});
+    // Not written into the call: in clang, vst4q_u8 is a macro, which takes each comma for the end of an argument.
+    const uint8x16x4_t rows{{vld1q_u8(p[0] + at), vld1q_u8(p[1] + at), vld1q_u8(p[2] + at), vld1q_u8(p[3] + at)}};
+    vst4q_u8(out, rows);
   }
   static Bits shuffle(Bits x, Bits order) { return vqtbl1q_u8(x, order); }
   static Bits zip_low(Bits a, Bits b) { return vreinterpretq_u8_u32(vzip1q_u32(words(a), words(b))); }
