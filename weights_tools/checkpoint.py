@@ -266,7 +266,7 @@ def infer_config(tensors, options, quiet=False):
     """Infer the configuration of a bare checkpoint from its shapes; `quiet` takes no note of what is assumed."""
     if "blocks.0.attn.qkv.bias" in tensors and not is_beit3(tensors):
         raise ConversionError("it is a ViT, wanted a BEiT, whose attention has q_bias and v_bias instead of qkv.bias")
-    blocks = {int(match[1]) for match in (re.match(r"blocks\.(\d+)\.", name) for name in tensors) if match}
+    blocks = {int(match[1]) for match in (re.match(r"blocks\.(\d{1,9})\.", name) for name in tensors) if match}
     if blocks != set(range(len(blocks))):
         raise ConversionError(f"it has {len(blocks)} blocks, numbered up to {max(blocks)}")
     dim, channels, *patch = shape_of(tensors, "patch_embed.proj.weight", 4)

@@ -26,7 +26,7 @@ import name_tables
 from converted import ConversionError
 from module_pickle import read_parameters
 
-BLOCK = re.compile(r"blocks\.group_(\d+)\.block_(\d+)\.(id_path|res_path\.conv_[1-4])\.(w|b)")
+BLOCK = re.compile(r"blocks\.group_(\d{1,9})\.block_(\d{1,9})\.(id_path|res_path\.conv_[1-4])\.(w|b)")
 EDGE = re.compile(r"blocks\.(input|output\.conv)\.(w|b)")
 CODES = "quantize.embedding.weight"
 PARTS_OF_VQ = ("encoder.", "decoder.", "encode_task_layer.", "decode_task_layer.", "quantize.")
@@ -53,7 +53,8 @@ def half_of(path, tensors):
         group, number = block.split(".")
         wanted |= {f"blocks.group_{group}.block_{number}.res_path.conv_{i}.{kind}" for i in range(1, 5) for kind in "wb"}
     missing = sorted(wanted - tensors.keys())
-    if missing or sorted(set(blocks.values())) != list(range(1, max(blocks.values(), default=0) + 1)):
+    groups = set(blocks.values())
+    if missing or groups != set(range(1, len(groups) + 1)):
         raise ConversionError(f"{path}: found no {missing[0] if missing else 'first group, or a gap between groups'}")
     return "encoder" if weight.shape[2] == 7 else "decoder"
 
@@ -76,10 +77,13 @@ def vq_half(path, tensors, half, task):
         raise ConversionError(f"{path}: the {half} holds {error.args[0]}, wanted one whole model") from error
     trunk = {re.sub(r"^norm\.", "fc_norm.", name): value for name, value in trunk.items()
              if not name.endswith("relative_position_index")}
-    blocks = {int(match[1]) for match in map(re.compile(r"blocks\.(\d+)\.").match, trunk) if match}
+    blocks = {int(match[1]) for match in map(re.compile(r"blocks\.(\d{1,9})\.").match, trunk) if match}
+    if blocks != set(range(len(blocks))):
+        gap = next(i for i in range(len(blocks)) if i not in blocks)
+        raise ConversionError(f"{path}: found no {half}.blocks.{gap}, but {half}.blocks.{max(blocks)}")
     wanted = {"cls_token", "pos_embed", *(f"{name}.{kind}" for name in ("patch_embed.proj", "fc_norm")
                                           for kind in ("weight", "bias"))}
-    for i in range(max(blocks, default=0) + 1):
+    for i in range(len(blocks) or 1):
         wanted |= {f"blocks.{i}.{name}" for name in BLOCK_OF_VQ}
     named = {f"{half}.{name}": value for name, value in trunk.items()}
     named |= {name: value for name, value in tensors.items() if name.startswith(f"{task}.")}

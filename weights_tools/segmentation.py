@@ -5,7 +5,9 @@ save_pretrained, with "decode_head.classifier" for the last layer. The auxiliary
 out. The configuration is config.json of transformers, or timm's with "out_indices" and "pool_scales", as transformers
 has them, "label_names" and "palette", [[red, green, blue], ...].
 """
+import ast
 import re
+import warnings
 
 import torch
 
@@ -13,6 +15,7 @@ import converted
 import name_tables
 from checkpoint import infer_config, shape_of
 from converted import ConversionError, shown
+from state_dict import note
 
 CLASSIFIER = "decode_head.classifier.weight"
 POOL_SCALES = (1, 2, 3, 6)
@@ -24,6 +27,67 @@ EPS = 1e-6  # of Microsoft's layer norms
 
 def is_segmentation(tensors):
     return CLASSIFIER in tensors
+
+
+def literal(node):
+    """Return the value of an expression of a configuration, whose dict(...) calls are dictionaries; None for what
+    isn't written out. Nothing is run."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "dict" and not node.args:
+        return {argument.arg: literal(argument.value) for argument in node.keywords}
+    if isinstance(node, ast.Dict):
+        return {literal(key): literal(value) for key, value in zip(node.keys, node.values) if isinstance(key, ast.Constant)}
+    if isinstance(node, (ast.List, ast.Tuple)):
+        return [literal(element) for element in node.elts]
+    return node.value if isinstance(node, ast.Constant) else None
+
+
+def model_in(text):
+    """Return `model` in the text of an mmsegmentation's configuration, Python that assigns dictionaries; {} if it has
+    none."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of escapes in strings
+            statements = ast.parse(text).body
+        found = [literal(statement.value) for statement in statements if isinstance(statement, ast.Assign)
+                 and any(isinstance(target, ast.Name) and target.id == "model" for target in statement.targets)]
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return {}
+    return found[-1] if found and isinstance(found[-1], dict) else {}
+
+
+def of_config(meta, part, name):
+    """Return a field of a part of the model in the configuration that training left in "meta"; None if it has none."""
+    texts = [meta[key] for key in ("config", "cfg") if isinstance(meta.get(key), str)]  # mmcv's, and mmengine's
+    found = model_in(texts[0]).get(part) if texts else None
+    return found.get(name) if isinstance(found, dict) else None
+
+
+def ascending_blocks(value, depth):
+    return isinstance(value, list) and len(value) == 4 and all(
+        isinstance(i, int) and not isinstance(i, bool) and 0 <= i < depth for i in value) and value == sorted(set(value))
+
+
+def head_fields(tensors, meta, depth):
+    """Return the blocks that feed the head and the scales of its pooling, from "meta" or as Microsoft's models have
+    them, which a note says."""
+    blocks, scales = of_config(meta, "backbone", "out_indices"), of_config(meta, "decode_head", "pool_scales")
+    if blocks is not None and not ascending_blocks(blocks, depth):
+        raise ConversionError(f"meta: config: out_indices is {shown(blocks)}, wanted four ascending blocks below the depth {depth}")
+    if scales is not None and not (isinstance(scales, list) and all(isinstance(x, int) and 1 <= x <= 64 for x in scales)):
+        raise ConversionError(f"meta: config: pool_scales is {shown(scales)}, wanted numbers from 1 to 64")
+    assumed = [name for name, value in (("out_indices", blocks), ("pool_scales", scales)) if value is None]
+    if blocks is None:
+        blocks = [depth // 3 - 1, depth // 2 - 1, 2 * depth // 3 - 1, depth - 1]
+    if scales is None:
+        scales = list(POOL_SCALES)
+    if assumed:
+        values = {"out_indices": blocks, "pool_scales": scales}
+        note("no configuration in meta tells " + " and ".join(assumed) + ": assuming "
+             + " and ".join(str(values[name]) for name in assumed) + ", as in Microsoft's models")
+    modules = {name.split(".")[2] for name in tensors if name.startswith("decode_head.psp_modules.")}
+    if len(modules) != len(scales):
+        raise ConversionError(f"decode_head has {len(modules)} psp_modules, wanted one for each of the pool_scales {shown(scales)}")
+    return blocks, scales
 
 
 def text_list(value):
@@ -43,14 +107,18 @@ def make_config(tensors, meta, options):
     classes = shape_of(tensors, CLASSIFIER, 4)[0]
     data_set = meta.get("dataset_meta") if isinstance(meta.get("dataset_meta"), dict) else {}
 
-    def listed(old, new, right):
+    def listed(old, new, right, wanted):
         found = meta.get(old) or data_set.get(new) or []
-        return [list(x) if isinstance(x, tuple) else x for x in found] if right(found) and len(found) == classes else []
+        if found and not (right(found) and len(found) == classes):
+            what = f"{len(found)} entries" if right(found) else shown(found)
+            note(f"leaving out {old} in meta: found {what}, wanted {wanted} for each of the {classes} classes")
+            return []
+        return [list(x) if isinstance(x, tuple) else x for x in found]
 
-    config |= {"num_classes": classes, "label_names": [name.strip() for name in listed("CLASSES", "classes", text_list)],
-               "out_indices": [depth // 3 - 1, depth // 2 - 1, 2 * depth // 3 - 1, depth - 1],
-               "pool_scales": list(POOL_SCALES)}
-    if palette := listed("PALETTE", "palette", colour_list):
+    blocks, scales = head_fields(tensors, meta, depth)
+    config |= {"num_classes": classes, "out_indices": blocks, "pool_scales": scales,
+               "label_names": [name.strip() for name in listed("CLASSES", "classes", text_list, "a name")]}
+    if palette := listed("PALETTE", "palette", colour_list, "a colour"):
         config["palette"] = palette
     channels = config["model_args"]["in_chans"]
     config["model_args"]["num_classes"] = 0  # of the trunk

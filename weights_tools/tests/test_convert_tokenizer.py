@@ -148,6 +148,12 @@ def test_other_modules(tmp_path, package, capsys):
     del tensors["blocks.group_2.block_1.res_path.conv_3.b"]
     assert "found no blocks.group_2.block_1.res_path.conv_3.b" in message(tensors)
     assert "found more, which neither" in message({**encoder.state_dict(), "more": torch.zeros(1)})
+    tensors = encoder.state_dict()
+    for name in [name for name in tensors if name.startswith("blocks.group_2.")]:
+        tensors[name.replace("group_2", "group_99999999")] = tensors[name]
+    assert "or a gap between groups" in message(tensors)
+    long = f"blocks.group_{'9' * 5000}.block_1.id_path.w"  # more digits than Python converts
+    assert f"found {long}, which neither" in message({**encoder.state_dict(), long: torch.zeros(1)})
     torch.save(encoder, tmp_path / "first.pkl")
     assert run(tmp_path / "first.pkl", tmp_path / "first.pkl", tmp_path / "out.safetensors") == 1
     assert "found a second encoder" in capsys.readouterr().err
@@ -237,6 +243,11 @@ def test_vqkd_of_other_shapes(tmp_path, capsys):
     for name in ("encoder.fc_norm.bias", "encoder.blocks.0.attn.q_bias", "decoder.cls_token", "encode_task_layer.0.weight",
                  "decode_task_layer.2.bias"):
         assert f"found no {name}" in message(lambda t: t.pop(name), "--num-heads", 2)
+    for half in ("encoder", "decoder"):  # of which nothing is made for each number below
+        assert f"found no {half}.blocks.{2 if half == 'encoder' else 1}, but {half}.blocks.99999999" in message(
+            lambda t: t.update({f"{half}.blocks.99999999.norm1.bias": torch.zeros(2)}), "--num-heads", 2)
+    long = f"encoder.blocks.{'9' * 5000}.norm1.bias"  # more digits than Python converts
+    assert f"found {long}, which" in message(lambda t: t.update({long: torch.zeros(2)}), "--num-heads", 2)
     for name in ("encoder.blocks.1.gamma_1", "decoder.head.weight", "quantise.more", "encode_task_layer.3.weight"):
         assert f"found {name}, which BEiT v2's tokenizer doesn't have" in message(
             lambda t: t.update({name: torch.zeros(2)}), "--num-heads", 2)

@@ -92,12 +92,62 @@ def test_files_of_mmsegmentation(publisher, example, meta, tmp_path):
     assert converted.read(tmp_path / "again.safetensors")[1] == config
 
 
-def test_without_names_there_are_none(tmp_path):
-    torch.save({"state_dict": of_publisher("timm and Microsoft"), "meta": {"CLASSES": ("a",), "PALETTE": "red"}},
-               tmp_path / "source.pth")
+def test_names_that_do_not_fit_are_left_out(tmp_path, capsys):
+    for meta, names, colours in (({"CLASSES": ("a",), "PALETTE": "red"}, "1 entries", '"red"'),
+                                 ({"dataset_meta": {"classes": [1] * 7, "palette": PALETTE[:3]}},
+                                  "[1, 1, 1, 1, 1, 1, 1]", "3 entries")):
+        torch.save({"state_dict": of_publisher("timm and Microsoft"), "meta": meta}, tmp_path / "source.pth")
+        assert run(tmp_path / "source.pth", tmp_path / "out.safetensors") == 0
+        config = converted.read(tmp_path / "out.safetensors")[1]
+        assert config["label_names"] == [] and "palette" not in config
+        told = capsys.readouterr().err
+        assert f"leaving out CLASSES in meta: found {names}, wanted a name for each of the 7 classes" in told
+        assert f"leaving out PALETTE in meta: found {colours}, wanted a colour for each of the 7 classes" in told
+
+
+TRAINED = """norm_cfg = dict(type='SyncBN', requires_grad=True)
+model = dict(
+    type='EncoderDecoder',
+    backbone=dict(type='BEiT', img_size=32, out_indices={blocks}, init_values=0.1, drop=-1),
+    decode_head=dict(type='UPerHead', in_index=[0, 1, 2, 3], norm_cfg=norm_cfg{scales}),
+    test_cfg={{'mode': 'slide', **norm_cfg}})
+work_dir = '.\\w'
+"""
+
+
+@pytest.mark.parametrize("key, text, blocks, scales, told", [
+    ("config", TRAINED.format(blocks="[0, 2, 3, 5]", scales=", pool_scales=(1, 2, 4, 7)"), [0, 2, 3, 5], [1, 2, 4, 7], ""),
+    ("cfg", TRAINED.format(blocks="(1, 2, 4, 5)", scales=""), [1, 2, 4, 5], [1, 2, 3, 6],
+     "tells pool_scales: assuming [1, 2, 3, 6], as in Microsoft's models"),
+    ("config", TRAINED.format(blocks="list(range(4))", scales=""), [1, 2, 3, 5], [1, 2, 3, 6],
+     "tells out_indices and pool_scales: assuming [1, 2, 3, 5] and [1, 2, 3, 6], as"),
+    ("config", "model = dict(backbone=dict(out_indices=[0, 1, 2, 3]", [1, 2, 3, 5], [1, 2, 3, 6], "assuming [1, 2, 3, 5]"),
+    ("config", "(" * 100000, [1, 2, 3, 5], [1, 2, 3, 6], "assuming"),
+    ("config", "model = __import__('os').system('exit')\0", [1, 2, 3, 5], [1, 2, 3, 6], "assuming"),
+    ("config", "model = build()", [1, 2, 3, 5], [1, 2, 3, 6], "assuming"),
+    ("config", 7, [1, 2, 3, 5], [1, 2, 3, 6], "assuming"),
+])
+def test_the_configuration_of_training(key, text, blocks, scales, told, tmp_path, capsys):
+    """The blocks that feed the head and the pooling are read from it; else what is assumed is said."""
+    torch.save({"state_dict": of_publisher("timm and Microsoft"), "meta": {key: text}}, tmp_path / "source.pth")
     assert run(tmp_path / "source.pth", tmp_path / "out.safetensors") == 0
     config = converted.read(tmp_path / "out.safetensors")[1]
-    assert config["label_names"] == [] and "palette" not in config
+    assert (config["out_indices"], config["pool_scales"]) == (blocks, scales)
+    lines = [line for line in capsys.readouterr().err.splitlines() if "no configuration in meta" in line]
+    assert len(lines) == bool(told) and all(told in line for line in lines)
+
+
+@pytest.mark.parametrize("blocks, scales, message", [
+    ("[0, 2, 3, 6]", "", "out_indices is [0, 2, 3, 6], wanted four ascending blocks below the depth 6"),
+    ("[0, 2, 2, 3]", "", "out_indices is [0, 2, 2, 3], wanted four"), ("[1, 2, -1, 5]", "", "wanted four ascending"),
+    ("3", "", "out_indices is 3, wanted four"), ("[1, 2, 3, 5]", ", pool_scales=(1, 2, 3)", "has 4 psp_modules, wanted one"),
+    ("[1, 2, 3, 5]", ", pool_scales=(0, 1, 2, 3)", "pool_scales is [0, 1, 2, 3], wanted numbers from 1 to 64"),
+])
+def test_a_configuration_that_does_not_fit_is_an_error(blocks, scales, message, tmp_path, capsys):
+    meta = {"config": TRAINED.format(blocks=blocks, scales=scales)}
+    torch.save({"state_dict": of_publisher("timm and Microsoft"), "meta": meta}, tmp_path / "source.pth")
+    assert run(tmp_path / "source.pth", tmp_path / "out.safetensors") == 1
+    assert message in capsys.readouterr().err
 
 
 def test_verify_finds_other_weights(tmp_path):
