@@ -16,15 +16,14 @@ Made with DALL_E 0.1, torch 1.13.0 and numpy 1.24.2. Of the package's dependenci
     pip install --no-deps DALL_E==0.1 attrs requests
     python golden_dvae.py ../tests/golden
 """
-import argparse
 import json
 import zlib
-from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
 
 import dvae
+import golden_variants
 
 BATCH = 2
 
@@ -57,13 +56,5 @@ def make(name, folder):
           f"{results['decoder_logits'].std():.2f}, {results['tokens'].unique().numel()} tokens")
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("output", type=Path, help="folder to write")
-    folder = parser.parse_args().output
-    for name in VARIANTS:
-        make(name, folder)
-
-
 if __name__ == "__main__":
-    main()
+    golden_variants.make_all(__doc__, VARIANTS, make)

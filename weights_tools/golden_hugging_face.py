@@ -19,14 +19,14 @@ transformers 5 add them after it. Made with transformers 4.41.2, timm 1.0.31, to
 
     python golden_hugging_face.py ../tests/golden
 """
-import argparse
 import zlib
-from pathlib import Path
 
 import numpy as np
 import torch
 import transformers
 from safetensors.torch import save_file
+
+import golden_variants
 
 BATCH = 2
 COMMON = dict(image_size=16, patch_size=4, hidden_size=24, num_hidden_layers=2, num_attention_heads=3,
@@ -112,14 +112,5 @@ def make(name, folder):
     print(f"{name:14} {size / 1e3:6.1f} kB, standard deviation of the features {results['features'].std():.2f}")
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("output", type=Path, help="folder of golden files to write")
-    folder = parser.parse_args().output / "hugging_face"
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in VARIANTS:
-        make(name, folder)
-
-
 if __name__ == "__main__":
-    main()
+    golden_variants.make_all(__doc__, VARIANTS, make, "hugging_face")

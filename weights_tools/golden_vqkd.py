@@ -13,16 +13,15 @@ For each variant, two files:
 
     python golden_vqkd.py ../tests/golden
 """
-import argparse
 import json
 import zlib
-from pathlib import Path
 
 import numpy as np
 import torch
 from safetensors.torch import save_file
 
 import convert_tokenizer
+import golden_variants
 import vqkd
 
 BATCH = 2
@@ -70,13 +69,5 @@ def make(name, folder):
           f"scores differ by {(two[..., 0] - two[..., 1]).min():.4f} at least")
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("output", type=Path, help="folder to write")
-    folder = parser.parse_args().output
-    for name in VARIANTS:
-        make(name, folder)
-
-
 if __name__ == "__main__":
-    main()
+    golden_variants.make_all(__doc__, VARIANTS, make)
