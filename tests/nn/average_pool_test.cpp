@@ -45,4 +45,12 @@ TEST(AdaptiveAveragePool, IsTheMeanOfEachWindow) {
   }
 }
 
+TEST(AdaptiveAveragePool, RefusesImagesWithoutPixels) {
+  beit::Workspace workspace;
+  Matrix out(1, 3);
+  for (const Size size : {Size{0, 0}, Size{0, 2}, Size{2, 0}}) {
+    EXPECT_THROW(beit::adaptive_average_pool({Matrix(0, 3), size}, workspace, {out, {1, 1}}), beit::ArgumentError);
+  }
+}
+
 }  // namespace beit_test::average_pool_test

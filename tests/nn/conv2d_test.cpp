@@ -1,4 +1,5 @@
 // Compares convolutions with loops in double precision.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -161,6 +162,28 @@ TEST(Conv2dShapes, RefusesAnotherShape) {
   const Short source;
   EXPECT_THROW(beit::Conv2d<float>(beit::default_kernels(), source.root(), {.outputs = 2, .inputs = 3, .kernel = 3}),
                beit::WeightError);
+}
+
+TEST(Conv2dShapes, RefusesImagesSmallerThanTheKernel) {
+  beit::Workspace workspace;
+  for (const Index channels : {Index{4}, Index{32}}) {  // by windows, and by Winograd's tiles
+    const beit::Conv2d<float> convolve(beit::default_kernels(), weights.root().scope("c"),
+                                       {.outputs = channels, .inputs = channels, .kernel = 3});
+    for (const Size size : {Size{2, 2}, Size{1, 1}, Size{2, 9}, Size{9, 2}, Size{0, 0}}) {
+      const Matrix x = numbers(weights, "x", size.area(), channels);
+      Matrix out(1, channels);
+      EXPECT_THROW(convolve.output_size(size), beit::ArgumentError);
+      EXPECT_THAT(
+          [&] {
+            convolve.forward({x, size}, workspace, {out, {1, 1}});
+          },
+          testing::ThrowsMessage<beit::ArgumentError>("Conv2d: with padding: found " + std::to_string(size.height) +
+                                                      " x " + std::to_string(size.width) +
+                                                      " pixels, wanted at least 3 x 3"));
+      EXPECT_THROW(convolve.forward_residual({x, size}, {}, x.data(), workspace, {out, {1, 1}}), beit::ArgumentError);
+    }
+    EXPECT_EQ(convolve.output_size({3, 3}), (Size{1, 1}));
+  }
 }
 
 }  // namespace beit_test::conv2d_test

@@ -81,4 +81,13 @@ TEST_P(ConvTranspose2d, IsTheDefinitionInInt8) { agrees<std::int8_t>(GetParam(),
 
 INSTANTIATE_TEST_SUITE_P(, ConvTranspose2d, testing::ValuesIn(available_levels()), level_name);
 
+TEST(ConvTranspose2dShapes, RefusesImagesWithoutPixels) {
+  const beit::ConvTranspose2d<float> tested(beit::default_kernels(), weights.root().scope("c"), 2, 3, 2);
+  beit::Workspace workspace;
+  Matrix out(0, 2);
+  for (const Size size : {Size{0, 0}, Size{3, 0}, Size{0, 3}}) {
+    EXPECT_THROW(tested.forward({Matrix(0, 3), size}, workspace, {out, {0, 0}}), beit::ArgumentError);
+  }
+}
+
 }  // namespace beit_test::conv_transpose2d_test

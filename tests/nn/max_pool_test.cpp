@@ -53,4 +53,12 @@ TEST(MaxPool, KeepsNan) {
   }
 }
 
+TEST(MaxPool, RefusesImagesSmallerThanAWindow) {
+  beit::Workspace workspace;
+  Matrix out(0, 3);
+  for (const beit::Size size : {beit::Size{1, 7}, beit::Size{7, 1}, beit::Size{0, 0}}) {
+    EXPECT_THROW(beit::max_pool({Matrix(size.area(), 3), size}, workspace, {out, {0, 0}}), beit::ArgumentError);
+  }
+}
+
 }  // namespace beit_test::max_pool_test

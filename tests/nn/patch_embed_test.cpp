@@ -52,4 +52,12 @@ TEST(PatchEmbed, IsAConvolutionWhoseStrideIsItsKernel) {
   }
 }
 
+TEST(PatchEmbed, RefusesImagesSmallerThanAPatch) {
+  const RandomWeights weights(3);
+  for (const Size image : {Size{3, 8}, Size{8, 3}, Size{0, 0}}) {
+    EXPECT_THROW(beit::PatchEmbed<float>(beit::default_kernels(), weights.root(), image, {4, 4}, 3, 5),
+                 beit::ArgumentError);
+  }
+}
+
 }  // namespace beit_test::patch_embed_test

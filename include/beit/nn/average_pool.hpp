@@ -12,8 +12,9 @@ namespace beit::inline BEIT_ABI {
 
 /// The mean of a window per channel, summed in double precision: x of the size (H, W) -> out, whose size (h, w) says
 /// how many windows there are. Line y of out has lines [y*H / h, ceil((y + 1)*H / h)) of x for its windows, and columns
-/// likewise: windows overlap where h doesn't divide H.
+/// likewise: windows overlap where h doesn't divide H. ArgumentError for an x without pixels.
 inline void adaptive_average_pool(const ConstFeatureMap& x, Workspace& workspace, FeatureMap out) {
+  detail::require_pixels(x.size, {1, 1}, "adaptive_average_pool");
   constexpr Index strip = 64;  // channels that are summed at a time
   const auto begin = [](Index i, Index from, Index to) { return i * from / to; };
   const auto end = [](Index i, Index from, Index to) { return detail::ceil_div((i + 1) * from, to); };

@@ -50,8 +50,11 @@ class Conv2d {
   Index inputs() const { return inputs_; }
   /// The number of channels of y.
   Index outputs() const { return outputs_; }
-  /// The size of y for the size of x, after its upsampling.
+  /// The size of y for the size of x, after its upsampling. ArgumentError where x with its padding is smaller than the
+  /// kernel: all calls throw it.
   Size output_size(Size x) const {
+    detail::require_pixels({x.height + 2 * padding_, x.width + 2 * padding_}, {kernel_, kernel_},
+                           "Conv2d: with padding");
     const auto side = [&](Index length) { return (length + 2 * padding_ - kernel_) / stride_ + 1; };
     return {side(x.height), side(x.width)};
   }
@@ -84,6 +87,7 @@ class Conv2d {
   template <typename ReadLine>
   void run(Size size, const ReadLine& read_line, kernels::Epilogue epilogue, const float* scale, Workspace& workspace,
            FeatureMap& out) const {
+    output_size(size);  // which checks it
     if (winograd_) return winograd_->forward(size, read_line, epilogue, scale, workspace, out);
     for_each_band(size, read_line, workspace, [&](const Activations& windows, Index pixel) {
       Rows pixels = out.pixels.middleRows(pixel, windows.rows());

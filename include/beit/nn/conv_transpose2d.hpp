@@ -27,7 +27,8 @@ class ConvTranspose2d {
   /// The size of y for the size of x.
   Size output_size(Size x) const { return {x.height * kernel_, x.width * kernel_}; }
 
-  /// out = y; x with `inputs` channels, out of the size output_size(x.size) with `outputs` channels.
+  /// out = y; x with `inputs` channels, out of the size output_size(x.size) with `outputs` channels. ArgumentError for
+  /// an x without pixels.
   void forward(const ConstFeatureMap& x, Workspace& workspace, FeatureMap out) const {
     run(x, kernels::Epilogue::bias, workspace, out);
   }
@@ -60,6 +61,7 @@ class ConvTranspose2d {
 
   void run(const ConstFeatureMap& x, kernels::Epilogue epilogue, Workspace& workspace, FeatureMap& out) const {
     constexpr Index least_pixels = 400;  // which make good use of each weight that is read
+    detail::require_pixels(x.size, {1, 1}, "ConvTranspose2d");
     const Index width = x.size.width, columns = product_.outputs(), run = kernel_ * outputs_;
     const Index step = std::clamp<Index>(detail::ceil_div(least_pixels, width), 1, x.size.height);
     const Executor& executor = workspace.executor();

@@ -1,6 +1,8 @@
 // Views of feature maps, which convolutional layers read and write.
 #pragma once
 
+#include <beit/core/concat.hpp>
+#include <beit/core/error.hpp>
 #include <beit/core/index.hpp>
 #include <beit/core/matrix.hpp>
 #include <beit/core/version.hpp>
@@ -39,6 +41,17 @@ struct ConstFeatureMap {
   /// The pixel at line y and column x: (C,).
   const float* pixel(Index y, Index x) const { return pixels.data() + (y * size.width + x) * pixels.outerStride(); }
 };
+
+namespace detail {
+
+/// Throws ArgumentError unless `found` is at least as high and as wide as `least`; `layer` begins the message.
+inline void require_pixels(Size found, Size least, const char* layer) {
+  if (found.height >= least.height && found.width >= least.width) return;
+  throw ArgumentError(concat({layer, ": found ", found.height, " x ", found.width, " pixels, wanted at least ",
+                              least.height, " x ", least.width}));
+}
+
+}  // namespace detail
 
 /// Takes memory for a feature map without gaps from the frame.
 [[nodiscard]] inline FeatureMap feature_map(Workspace::Frame& frame, Size size, Index channels) {

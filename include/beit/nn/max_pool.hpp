@@ -9,8 +9,10 @@
 namespace beit::inline BEIT_ABI {
 
 /// The maximum over each 2x2 pixels per channel, NaN if one is NaN, as in torch: x of the size (H, W) -> out of the
-/// size (H/2, W/2), rounded down: the last line or column of an odd size is left out.
+/// size (H/2, W/2), rounded down: the last line or column of an odd size is left out. ArgumentError for an x of less
+/// than 2x2 pixels.
 inline void max_pool(const ConstFeatureMap& x, Workspace& workspace, FeatureMap out) {
+  detail::require_pixels(x.size, {2, 2}, "max_pool");
   const auto larger = [](float a, float b) { return a > b || a != a ? a : b; };
   workspace.executor().for_each(out.size.height, [&](Index y, Index) {
     for (Index column = 0; column < out.size.width; ++column) {

@@ -6,6 +6,7 @@
 #include <beit/core/matrix.hpp>
 #include <beit/core/version.hpp>
 #include <beit/io/weights.hpp>
+#include <beit/nn/feature_map.hpp>
 #include <beit/nn/linear.hpp>
 #include <beit/nn/workspace.hpp>
 
@@ -15,9 +16,10 @@ namespace beit::inline BEIT_ABI {
 template <typename Weight>
 class PatchEmbed {
  public:
-  /// Reads the parameters below timm's `patch_embed`.
+  /// Reads the parameters below timm's `patch_embed`. ArgumentError for an image smaller than a patch.
   PatchEmbed(const Kernels& kernels, const WeightScope& weights, Size image, Size patch, Index channels, Index dim)
       : image_(image), patch_(patch), channels_(channels) {
+    detail::require_pixels(image, patch, "PatchEmbed");
     const WeightScope proj = weights.scope("proj");
     proj_ =
         Linear<Weight>(kernels, proj, "weight", {dim, channels, patch.height, patch.width}, proj.get("bias", {dim}));

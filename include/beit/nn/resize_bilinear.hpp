@@ -20,8 +20,9 @@ struct LinearTap {
   float weight;
 
   /// The tap of number `i` of `to`, which are spread over `from`. Centres of pixels lie at halves, and beyond the outer
-  /// ones the picture is constant.
+  /// ones the picture is constant. Where nothing is resized, no neighbour is read, not even with the weight 0.
   static LinearTap at(Index i, Index from, Index to) {
+    if (from == to) return {i, i, 0.0f};
     const float scale = static_cast<float>(from) / static_cast<float>(to);
     const float position = std::max((static_cast<float>(i) + 0.5f) * scale - 0.5f, 0.0f);
     const Index first = std::min(static_cast<Index>(position), from - 1);
@@ -32,16 +33,24 @@ struct LinearTap {
 }  // namespace detail
 
 /// Writes line `y` of x (h, w) resized to the size (H, W) to out, W pixels that are `stride` floats apart.
-/// `Assign` is called with the place of a pixel, (C,), and an Eigen expression of its value.
+/// `Assign` is called with the place of a pixel, (C,), and an Eigen expression of its value. ArgumentError for an x
+/// without pixels.
 template <typename Assign>
 void resize_bilinear_line(const ConstFeatureMap& x, Size size, Index y, float* out, Index stride,
                           const Assign& assign) {
+  detail::require_pixels(x.size, {1, 1}, "resize_bilinear");
+  const auto pixel = [&](Index at_row, Index at_column) {
+    return Eigen::Map<const Eigen::ArrayXf>(x.pixel(at_row, at_column), x.channels());
+  };
+  if (x.size == size) {  // a copy, as torch's numbers are but for infinities, which it multiplies by 0
+    for (Index i = 0; i < size.width; ++i, out += stride) {
+      assign(Eigen::Map<Eigen::ArrayXf>(out, x.channels()), pixel(y, i));
+    }
+    return;
+  }
   const detail::LinearTap row = detail::LinearTap::at(y, x.size.height, size.height);
   for (Index i = 0; i < size.width; ++i, out += stride) {
     const detail::LinearTap column = detail::LinearTap::at(i, x.size.width, size.width);
-    const auto pixel = [&](Index at_row, Index at_column) {
-      return Eigen::Map<const Eigen::ArrayXf>(x.pixel(at_row, at_column), x.channels());
-    };
     const float below = row.weight, above = 1 - below, right = column.weight, left = 1 - right;
     assign(Eigen::Map<Eigen::ArrayXf>(out, x.channels()),
            above * (left * pixel(row.first, column.first) + right * pixel(row.first, column.second)) +
