@@ -1,6 +1,8 @@
 #include <beit/core/arena.hpp>
 
 #include <cstdint>
+#include <limits>
+#include <new>
 
 #include <gtest/gtest.h>
 
@@ -41,6 +43,23 @@ TEST(Arena, FindsTheSameMemoryAgain) {
   call();  // takes two pieces, which become one at its end
   std::byte* const again = call();
   EXPECT_EQ(call(), again);
+}
+
+TEST(Arena, RefusesSizesThatOverflow) {
+  constexpr Index most = std::numeric_limits<Index>::max();
+  beit::Arena arena;
+  {
+    beit::Arena::Frame frame(arena);
+    for (const Index size : {most, most - 1, most - 64, most / 2 + 1, Index{-1}}) {
+      EXPECT_THROW(frame.bytes(size), std::bad_alloc) << size;
+    }
+    for (const Index count : {most / 8, most / 8 + 1, most / 4 + 1, most, Index{-1}}) {
+      EXPECT_THROW(frame.take<double>(count), std::bad_alloc) << count;
+    }
+    frame.take<double>(100)[99] = 1.0;  // goes on as if nothing had happened
+  }
+  beit::Arena::Frame frame(arena);
+  EXPECT_NE(frame.bytes(800), nullptr);
 }
 
 }  // namespace beit_test::arena_test

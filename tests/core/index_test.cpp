@@ -1,5 +1,9 @@
 #include <beit/core/index.hpp>
 
+#include <initializer_list>
+#include <limits>
+#include <new>
+
 #include <gtest/gtest.h>
 
 namespace beit_test::index_test {
@@ -14,6 +18,19 @@ TEST(Index, IsDividedAndRoundedUp) {
       EXPECT_EQ(beit::detail::ceil_div(n, step), count) << n << " / " << step;
       EXPECT_EQ(beit::detail::round_up(n, step), multiple) << n << " to " << step;
     }
+  }
+}
+
+TEST(Index, SizesOfMemoryThatDontFitAreRefused) {
+  using beit::detail::memory_size;
+  constexpr Index most = std::numeric_limits<Index>::max();
+  static_assert(memory_size({3, 5, 2}) == 30);
+  EXPECT_EQ(memory_size({}), 1);
+  EXPECT_EQ(memory_size({most / 4, 4}), most / 4 * 4);
+  EXPECT_EQ(memory_size({0, most, most}), 0);
+  for (const auto& factors :
+       {std::initializer_list<Index>{most / 4 + 1, 4}, {most, most}, {most / 2, 2, 2}, {-1, 4}, {-1, -1}, {0, -1}}) {
+    EXPECT_THROW(memory_size(factors), std::bad_alloc);
   }
 }
 

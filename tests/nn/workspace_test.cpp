@@ -2,6 +2,7 @@
 
 #include <beit/kernels/kernels.hpp>
 #include <beit/nn/workspace.hpp>
+#include <new>
 #include <utility>
 
 #include "../levels.hpp"
@@ -49,6 +50,21 @@ TEST(Workspace, MemoryIsAlignedToCacheLines) {
   Frame frame(workspace);
   for (const Index size : {1, 63, 64, 65, 0, 1}) {
     EXPECT_EQ(reinterpret_cast<std::uintptr_t>(frame.bytes(size)) % 64, 0u);
+  }
+}
+
+TEST(Workspace, RefusesMatricesAndActivationsWhoseSizeOverflows) {
+  constexpr Index half = Index{1} << (sizeof(Index) * 4);  // half the bits: the square is 0 modulo 2^bits
+  beit::ThreadPool pool(1);
+  beit::Workspace workspace(pool);
+  Frame frame(workspace);
+  EXPECT_THROW(frame.rows(half, half), std::bad_alloc);
+  EXPECT_THROW(frame.rows(half / 2, half / 4), std::bad_alloc) << "counted in bytes";
+  for (const beit::Precision precision : {beit::Precision::float32, beit::Precision::int8}) {
+    const beit::kernels::Layout& layout = *precision_kernels(beit::default_kernels().isa, precision).gemm.layout;
+    EXPECT_THROW(static_cast<void>(frame.activations(layout, 1, half, half)), std::bad_alloc);
+    EXPECT_THROW(static_cast<void>(frame.activations(layout, half, half, 3)), std::bad_alloc);
+    EXPECT_THROW(static_cast<void>(frame.activations(layout, half / 2, half / 16, 1, true)), std::bad_alloc);
   }
 }
 

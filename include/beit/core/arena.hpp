@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <limits>
 #include <new>
 #include <type_traits>
 #include <vector>
@@ -38,13 +39,15 @@ class Arena {
     Frame(const Frame&) = delete;
     Frame& operator=(const Frame&) = delete;
 
-    /// Takes `size` bytes, uninitialised, aligned to a cache line.
+    /// Takes `size` bytes, uninitialised, aligned to a cache line. std::bad_alloc when memory is short, or for a size
+    /// that is negative or exceeds Index.
     std::byte* bytes(Index size) { return arena_.take(size); }
-    /// Takes memory for `count` trivial objects, uninitialised, aligned to a cache line.
+    /// Takes memory for `count` trivial objects, uninitialised, aligned to a cache line. Throws as
+    /// bytes does.
     template <typename T>
     T* take(Index count) {
       static_assert(std::is_trivially_copyable_v<T>);
-      return reinterpret_cast<T*>(bytes(count * static_cast<Index>(sizeof(T))));
+      return reinterpret_cast<T*>(bytes(detail::memory_size({count, static_cast<Index>(sizeof(T))})));
     }
 
    private:
@@ -54,8 +57,11 @@ class Arena {
   };
 
  private:
+  static constexpr Index most_bytes = std::numeric_limits<Index>::max() / 2;  // which can still be rounded up
+
   /// Takes memory from the first slab with room; the unused end of a skipped slab stays unused until the frame ends.
   std::byte* take(Index size) {
+    if (size < 0 || size > most_bytes) throw std::bad_array_new_length();
     size = detail::round_up_to_cache_line(size);
     for (; slab_ < slabs_.size(); ++slab_, used_ = 0) {
       if (slabs_[slab_].size() - used_ >= size) break;

@@ -1,7 +1,10 @@
-// The types of sizes and positions, and their division and rounding.
+// The types of sizes and positions, and their products, division and rounding.
 #pragma once
 
 #include <cstddef>
+#include <initializer_list>
+#include <limits>
+#include <new>
 
 #include <beit/core/version.hpp>
 
@@ -22,6 +25,19 @@ struct Size {
 };
 
 namespace detail {
+
+/// The product of factors that say how much memory is wanted. std::bad_array_new_length, a std::bad_alloc, where one is
+/// negative or the product exceeds Index, as 2 GB do in WebAssembly.
+constexpr Index memory_size(std::initializer_list<Index> factors) {
+  Index product = 1;
+  for (const Index factor : factors) {
+    if (factor < 0 || (factor > 0 && product > std::numeric_limits<Index>::max() / factor)) {
+      throw std::bad_array_new_length();
+    }
+    product *= factor;
+  }
+  return product;
+}
 
 /// n / divisor, rounded up; n at least 0.
 constexpr Index ceil_div(Index n, Index divisor) { return (n + divisor - 1) / divisor; }

@@ -56,11 +56,15 @@ class Workspace {
     /// Takes `size` floats, uninitialised, aligned to a cache line.
     float* floats(Index size) { return take<float>(size); }
     /// Takes a matrix (rows, cols) without padding.
-    Rows rows(Index rows, Index cols) { return Eigen::Map<RowMajorMatrix>(floats(rows * cols), rows, cols); }
+    Rows rows(Index rows, Index cols) {
+      return Eigen::Map<RowMajorMatrix>(floats(detail::memory_size({rows, cols})), rows, cols);
+    }
     /// Takes activations (segments * segment_rows, columns) of a layout. `partial_writes`: some writes won't have all
     /// columns.
     [[nodiscard]] Activations activations(const kernels::Layout& layout, Index segments, Index segment_rows,
                                           Index columns, bool partial_writes = false) {
+      detail::memory_size(
+          {segments, detail::round_up(segment_rows, layout.row_tile), detail::round_up(columns, 64), 8});
       std::byte* const memory = bytes(Activations::bytes(layout, segments, segment_rows, columns, partial_writes));
       return Activations::on(layout, memory, segments, segment_rows, columns, partial_writes);
     }
