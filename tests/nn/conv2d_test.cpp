@@ -136,20 +136,6 @@ TEST(Conv2dBands, MayBeWrittenOverLinesThatItHasRead) {
   }
 }
 
-TEST(Conv2dBands, ReadsLinesThatAreMadeWhenTheyAreNeeded) {
-  const Size size{30, 17};
-  const beit::Conv2d<float> convolve(beit::default_kernels(), weights.root().scope("c"),
-                                     {.outputs = 12, .inputs = 10, .kernel = 3, .padding = 1, .relu = true});
-  const Matrix x = numbers(weights, "x", size.area(), 10);
-  Matrix whole(size.area(), 12), by_lines(size.area(), 12);
-  beit::ThreadPool pool(2);
-  beit::Workspace workspace(pool);
-  convolve.forward({x, size}, workspace, {whole, size});
-  convolve.forward_lines(size, [&](Index y, float* line) { std::copy_n(x.row(y * size.width), size.width * 10, line); },
-                         workspace, {by_lines, size});
-  EXPECT_EQ(whole.map(), by_lines.map());
-}
-
 TEST(Conv2dShapes, RefusesAnotherShape) {
   class Short final : public beit::WeightSource {
    public:

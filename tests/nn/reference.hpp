@@ -114,6 +114,29 @@ inline Doubles upsampled(const Doubles& x, beit::Size size, Index factor) {
   return y;
 }
 
+/// torch.nn.functional.interpolate(mode="bilinear", align_corners=False): x (from.area(), C) -> (to.area(), C). Centres
+/// of pixels lie at halves, and beyond the outer ones the picture is constant.
+inline Doubles bilinear(const Doubles& x, beit::Size from, beit::Size to) {
+  const auto weights = [](Index before, Index after) {  // (after, before)
+    Doubles w(after, before);
+    for (Index i = 0; i < after; ++i) {
+      const double centre = (static_cast<double>(i) + 0.5) * static_cast<double>(before) / static_cast<double>(after);
+      const double position = std::clamp(centre - 0.5, 0.0, static_cast<double>(before - 1));
+      for (Index j = 0; j < before; ++j) w(i, j) = std::max(0.0, 1 - std::abs(position - static_cast<double>(j)));
+    }
+    return w;
+  };
+  const Doubles down = weights(from.height, to.height), across = weights(from.width, to.width);
+  Doubles y(to.area(), x.cols());
+  for (Index c = 0; c < x.cols(); ++c) {
+    const Doubles channel = x.col(c);
+    const Doubles resized =
+        down * Eigen::Map<const Doubles>(channel.data(), from.height, from.width) * across.transpose();
+    y.col(c) = Eigen::Map<const Eigen::VectorXd>(resized.data(), to.area());
+  }
+  return y;
+}
+
 inline Doubles relu(const Doubles& x) { return x.cwiseMax(0.0); }
 
 inline Doubles doubles(const beit::Matrix& x) { return x.map().cast<double>(); }

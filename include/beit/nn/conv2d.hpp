@@ -65,31 +65,22 @@ class Conv2d {
   }
   /// Changes x first; out is of the size output_size({H * upsampling, W * upsampling}).
   void forward(const ConstFeatureMap& x, Input input, Workspace& workspace, FeatureMap out) const {
-    forward_lines(
-        upsampled(x, input), [&](Index y, float* line) { read_line(x, input, y, line); }, workspace, out);
+    run(x, input, epilogue_, nullptr, workspace, out);
   }
   /// out += scale * y, for a convolution without ReLU after it; scale (outputs,).
   void forward_residual(const ConstFeatureMap& x, Input input, const float* scale, Workspace& workspace,
                         FeatureMap out) const {
-    run(
-        upsampled(x, input), [&](Index y, float* line) { read_line(x, input, y, line); },
-        kernels::Epilogue::bias_residual, scale, workspace, out);
-  }
-  /// Does what forward does for an x of this size that isn't in memory as a whole: read_line(Index y, float* line)
-  /// writes line y of x, (W, inputs). It is called from several threads at once, and more than once for lines that two
-  /// bands need.
-  template <typename ReadLine>
-  void forward_lines(Size size, const ReadLine& read_line, Workspace& workspace, FeatureMap out) const {
-    run(size, read_line, epilogue_, nullptr, workspace, out);
+    run(x, input, kernels::Epilogue::bias_residual, scale, workspace, out);
   }
 
  private:
-  template <typename ReadLine>
-  void run(Size size, const ReadLine& read_line, kernels::Epilogue epilogue, const float* scale, Workspace& workspace,
+  void run(const ConstFeatureMap& x, Input input, kernels::Epilogue epilogue, const float* scale, Workspace& workspace,
            FeatureMap& out) const {
+    const Size size{x.size.height * input.upsampling, x.size.width * input.upsampling};
+    const auto read = [&](Index y, float* line) { read_line(x, input, y, line); };
     output_size(size);  // which checks it
-    if (winograd_) return winograd_->forward(size, read_line, epilogue, scale, workspace, out);
-    for_each_band(size, read_line, workspace, [&](const Activations& windows, Index pixel) {
+    if (winograd_) return winograd_->forward(size, read, epilogue, scale, workspace, out);
+    for_each_band(size, read, workspace, [&](const Activations& windows, Index pixel) {
       Rows pixels = out.pixels.middleRows(pixel, windows.rows());
       if (epilogue == kernels::Epilogue::bias_residual) {
         product_.forward_residual(windows, scale, workspace, pixels);
@@ -97,10 +88,6 @@ class Conv2d {
         product_.forward(windows, workspace, pixels, epilogue);
       }
     });
-  }
-
-  static Size upsampled(const ConstFeatureMap& x, Input input) {
-    return {x.size.height * input.upsampling, x.size.width * input.upsampling};
   }
 
   /// Writes line y of the changed x to out (W * upsampling, inputs).

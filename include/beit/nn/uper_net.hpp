@@ -17,6 +17,7 @@
 #include <beit/nn/feature_map.hpp>
 #include <beit/nn/linear.hpp>
 #include <beit/nn/max_pool.hpp>
+#include <beit/nn/pyramid_conv2d.hpp>
 #include <beit/nn/resize_bilinear.hpp>
 #include <beit/nn/workspace.hpp>
 
@@ -33,12 +34,7 @@ class PyramidPooling {
   PyramidPooling(const Kernels& kernels, const WeightScope& weights, Index channels, Index dim,
                  const std::vector<Index>& scales)
       : scales_(scales),
-        bottleneck_(kernels, weights.scope("bottleneck.conv"),
-                    {.outputs = channels,
-                     .inputs = dim + static_cast<Index>(scales.size()) * channels,
-                     .kernel = 3,
-                     .padding = 1,
-                     .relu = true}) {
+        bottleneck_(kernels, weights.scope("bottleneck.conv"), channels, widths(dim, scales.size(), channels)) {
     for (std::size_t i = 0; i < scales.size(); ++i) {
       convs_.emplace_back(kernels, weights.scope("psp_modules").scope(std::to_string(i)).scope("1.conv"),
                           Conv2dArguments{.outputs = channels, .inputs = dim, .kernel = 1, .relu = true});
@@ -49,23 +45,30 @@ class PyramidPooling {
   void forward(const ConstFeatureMap& x, Workspace& workspace, FeatureMap out) const {
     const Index dim = x.channels(), channels = out.channels();
     Workspace::Frame frame(workspace);
-    FeatureMap joined = feature_map(frame, x.size, bottleneck_.inputs());
-    joined.slice(0, dim).pixels = x.pixels;
+    std::vector<ConstFeatureMap> maps{x};
     for (std::size_t i = 0; i < scales_.size(); ++i) {
-      Workspace::Frame of_scale(workspace);
       const Size size{scales_[i], scales_[i]};
-      const FeatureMap pooled = feature_map(of_scale, size, dim), features = feature_map(of_scale, size, channels);
+      const FeatureMap features = feature_map(frame, size, channels);
+      Workspace::Frame of_scale(workspace);
+      const FeatureMap pooled = feature_map(of_scale, size, dim);
       adaptive_average_pool(x, workspace, pooled);
       convs_[i].forward(pooled, workspace, features);
-      resize_bilinear(features, workspace, joined.slice(dim + static_cast<Index>(i) * channels, channels));
+      maps.push_back(features);
     }
-    bottleneck_.forward(joined, workspace, out);
+    bottleneck_.forward(maps, workspace, out);
   }
 
  private:
+  /// The channels of x and of the map of each scale.
+  static std::vector<Index> widths(Index dim, std::size_t scales, Index channels) {
+    std::vector<Index> widths(1 + scales, channels);
+    widths[0] = dim;
+    return widths;
+  }
+
   std::vector<Index> scales_;
   std::vector<Conv2d<Weight>> convs_;  // one per scale
-  Conv2d<Weight> bottleneck_;
+  PyramidConv2d<Weight> bottleneck_;
 };
 
 /// transformers' BeitFPNNeck and BeitUperHead; the end of Microsoft's BEiT and mmsegmentation's UPerHead. With the maps
@@ -94,9 +97,8 @@ class UperNet {
               ConvTranspose2d<Weight>(kernels, weights.scope("fpn1.3"), options.dim, options.dim, 2)},
         fpn2_(kernels, weights.scope("fpn2.0"), options.dim, options.dim, 2),
         pooling_(kernels, weights.scope("decode_head"), options.channels, options.dim, options.pool_scales),
-        fpn_bottleneck_(
-            kernels, weights.scope("decode_head.fpn_bottleneck.conv"),
-            {.outputs = options.channels, .inputs = 4 * options.channels, .kernel = 3, .padding = 1, .relu = true}),
+        fpn_bottleneck_(kernels, weights.scope("decode_head.fpn_bottleneck.conv"), options.channels,
+                        std::vector<Index>(4, options.channels)),
         classifier_(kernels, weights.scope("decode_head.classifier"),
                     {.outputs = options.num_classes, .inputs = options.channels, .kernel = 1}) {
     for (const char* level : {"0", "1", "2"}) {
@@ -135,17 +137,7 @@ class UperNet {
     workspace.report("head", 1, steps);
     fpn_convs_[0].forward(l0, workspace, outer);
     workspace.report("head", 2, steps);
-    const std::array<ConstFeatureMap, 4> sources{outer, middle, inner, top};
-    fpn_bottleneck_.forward_lines(
-        full,
-        [&](Index y, float* line) {  // of the four levels side by side, which would take a third of a gigabyte
-          for (const ConstFeatureMap& level : sources) {
-            resize_bilinear_line(level, full, y, line, 4 * channels,
-                                 [](auto pixel, const auto& value) { pixel = value; });
-            line += channels;
-          }
-        },
-        workspace, joined);
+    fpn_bottleneck_.forward(std::array<ConstFeatureMap, 4>{outer, middle, inner, top}, workspace, joined);
     classifier_.forward(joined, workspace, FeatureMap{out, full});
     workspace.report("head", 3, steps);
   }
@@ -213,7 +205,7 @@ class UperNet {
   ConvTranspose2d<Weight> fpn2_;
   std::vector<Conv2d<Weight>> lateral_convs_, fpn_convs_;  // of the levels 0 to 2
   PyramidPooling<Weight> pooling_;
-  Conv2d<Weight> fpn_bottleneck_;
+  PyramidConv2d<Weight> fpn_bottleneck_;
   Conv2d<typename WeightTraits<Weight>::BoundaryWeight> classifier_;
 };
 
