@@ -32,6 +32,7 @@ class Source final : public beit::WeightSource {
     const std::vector<Index> own = this->shape(name);
     if (!std::equal(shape.begin(), shape.end(), own.begin(), own.end())) throw beit::WeightError("found another shape");
     random_.read(name, shape, begin, count, out);
+    for (Index i = 0; name == "b.bn.weight" && i < count; ++i) out[i] *= begin + i == 2 ? gamma : 1.0f;
     if (!name.ends_with("running_var")) return;
     for (Index i = 0; i < count; ++i) out[i] = variance * (out[i] * out[i] + 0.1f);
   }
@@ -40,7 +41,7 @@ class Source final : public beit::WeightSource {
     return {values.data(), values.data() + values.size()};
   }
 
-  float variance = 1;
+  float variance = 1, gamma = 1;
   std::vector<Index> norm_shape{3};
 
  private:
@@ -113,6 +114,29 @@ TEST(BatchNormFolded, RefusesWhatCantBe) {
   source.variance = -1;
   EXPECT_THAT(message_of<beit::WeightError>([&] { return beit::BatchNormFolded(source, norms).has(""); }),
               HasSubstr("a.bn.running_var: found a negative number at element 0, wanted variances"));
+}
+
+TEST(BatchNormFolded, RefusesNumbersBeyondTheRangeOfFloat) {
+  Source source;
+  source.gamma = 1e38f;
+  source.variance = 1e-20f;
+  const beit::BatchNormFolded folded(source, norms);
+  const std::string message =
+      "b.bn.weight: found a factor at element 2 that makes the numbers of b.conv.weight exceed the range of float, "
+      "wanted finite numbers";
+  const auto message_for = [&](const std::string& name, std::vector<Index> shape, Index begin, Index count) {
+    std::vector<float> out(static_cast<std::size_t>(count));
+    return message_of<beit::WeightError>([&] {
+      folded.read(name, shape, begin, count, out.data());
+      return count;
+    });
+  };
+  EXPECT_EQ(message_for("b.conv.weight", {2, 3, 1, 1}, 0, 6), message);
+  EXPECT_EQ(message_for("b.conv.bias", {3}, 0, 3), message);
+  std::vector<float> out(5);
+  folded.read("b.conv.weight", std::vector<Index>{2, 3, 1, 1}, 3, 2, out.data());  // of other outputs
+  EXPECT_TRUE(std::isfinite(out[0]) && std::isfinite(out[1]));
+  folded.read("a.conv.bias", std::vector<Index>{3}, 0, 3, out.data());
 }
 
 }  // namespace beit_test::batch_norm_folded_test

@@ -8,12 +8,14 @@
 #include <limits>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <beit/model/load.hpp>
 #include <beit/model/load_any.hpp>
 
 #include "../levels.hpp"
+#include "../random_weights.hpp"
 #include "testing.hpp"
 
 namespace beit_test::vq_tokenizer_test {
@@ -246,6 +248,34 @@ TEST(VqTokenizer, EncodesNoScoresThatArentFinite) {
   std::vector<std::int32_t> tokens(16);
   EXPECT_THAT([&] { tokenizer.encode(x, workspace, tokens); },
               ThrowsMessage<beit::ArgumentError>(HasSubstr("nan at (0, 0), wanted finite numbers")));
+}
+
+TEST(VqTokenizer, RefusesAnEncoderOfOtherImages) {
+  const RandomWeights weights(3);
+  const auto made = [&](Size image, Size patch, Index channels) {
+    beit::VqTransformerConfig config;
+    config.image_size = config.preprocessing.input_size = image;
+    config.patch_size = patch;
+    config.embed_dim = 16;
+    config.depth = 1;
+    config.num_heads = 2;
+    config.mlp_hidden = 8;
+    config.in_chans = channels;
+    config.use_fc_norm = true;
+    config.outputs = 4;
+    beit::VqTransformer<float> encoder(config, weights.root().scope("encoder"), weights.root().scope("task"));
+    return beit::VqTokenizer<float>({.input_size = {32, 32}}, {8, 8},
+                                    beit::Codebook(beit::default_kernels(), weights.root().scope("codes"), 5, 4),
+                                    std::move(encoder), {});
+  };
+  EXPECT_TRUE(made({32, 32}, {8, 8}, 3).has_encoder());
+  EXPECT_THAT(
+      [&] {
+        made({16, 16}, {4, 4}, 3);
+      },  // with the same grid
+      ThrowsMessage<beit::ConfigError>(
+          "tokenizer: found an encoder of images of 16x16 and 3 channels, wanted 32x32 and 3"));
+  EXPECT_THAT([&] { made({32, 32}, {8, 8}, 1); }, ThrowsMessage<beit::ConfigError>(HasSubstr("32x32 and 1 channels")));
 }
 
 TEST(VqTokenizer, RefusesWhatIsNone) {

@@ -1,5 +1,10 @@
 #include <beit/nn/codebook.hpp>
 
+#include <span>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "../levels.hpp"
@@ -33,6 +38,26 @@ TEST_P(Codebook, ScoresFallAsDistancesGrow) {
       ASSERT_NEAR(out(i, c), (row.squaredNorm() - distance) / 2, 1e-6) << i << ' ' << c;
     }
   }
+}
+
+TEST(CodebookNumbers, RefusesCodesWhoseSquareOverflows) {
+  class Long final : public beit::WeightSource {
+   public:
+    explicit Long(float length) : length_(length) {}
+    bool has(const std::string&) const override { return true; }
+    std::vector<Index> shape(const std::string&) const override { return {3, 2}; }
+    void read(const std::string&, std::span<const Index>, Index begin, Index count, float* out) const override {
+      for (Index i = 0; i < count; ++i) out[i] = begin + i == 3 ? length_ : 1.0f;
+    }
+
+   private:
+    float length_;
+  };
+  const Long fits(1e19f), exceeds(2e19f);
+  EXPECT_EQ(beit::Codebook(beit::default_kernels(), fits.root(), 3, 2).size(), 3);
+  EXPECT_THAT([&] { return beit::Codebook(beit::default_kernels(), exceeds.root(), 3, 2).size(); },
+              testing::ThrowsMessage<beit::WeightError>(
+                  "weight: found code 1 whose square exceeds the range of float, wanted shorter codes"));
 }
 
 INSTANTIATE_TEST_SUITE_P(, Codebook, testing::ValuesIn(available_levels()), level_name);

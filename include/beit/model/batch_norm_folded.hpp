@@ -3,10 +3,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include <Eigen/Core>
 
 #include <beit/core/cold.hpp>
 #include <beit/core/concat.hpp>
@@ -28,7 +31,8 @@ struct FoldedNorm {
 class BatchNormFolded final : public WeightSource {
  public:
   /// Reads the norms, whose epsilon is torch's, 1e-5. `source` must outlive this. WeightError if a norm's parameter is
-  /// missing, mis-shaped or not finite, or a variance is negative.
+  /// missing, mis-shaped or not finite, or a variance is negative; when a convolution is read, if its numbers times the
+  /// norm's factors exceed the range of float.
   BEIT_COLD BatchNormFolded(const WeightSource& source, std::span<const FoldedNorm> norms) : source_(source) {
     for (const FoldedNorm& norm : norms) folds_.push_back(fold(norm));
   }
@@ -93,7 +97,11 @@ class BatchNormFolded final : public WeightSource {
   void read_bias(const Fold& fold, std::span<const Index> shape, Index begin, Index count, float* out) const {
     if (shape.size() > 1) fail(fold, fold.bias, shape);
     require_outputs(fold, fold.bias, shape, 0);
-    for (Index i = 0; i < count; ++i) out[i] = static_cast<float>(fold.shifts[static_cast<std::size_t>(begin + i)]);
+    for (Index i = 0; i < count; ++i) {
+      const double shift = fold.shifts[static_cast<std::size_t>(begin + i)];
+      require_float(fold, begin + i, std::abs(shift));
+      out[i] = static_cast<float>(shift);
+    }
   }
 
   void read_weight(const Fold& fold, std::span<const Index> shape, Index begin, Index count, float* out) const {
@@ -103,9 +111,20 @@ class BatchNormFolded final : public WeightSource {
     for (std::size_t i = fold.dimension + 1; i < shape.size(); ++i) inner *= shape[i];
     for (Index i = 0; i < count;) {
       const Index run = (begin + i) / inner, end = std::min(count, (run + 1) * inner - begin);  // of one output
-      const double scale = fold.scales[static_cast<std::size_t>(run % fold.outputs())];
+      const Index output = run % fold.outputs();
+      const double scale = fold.scales[static_cast<std::size_t>(output)];
+      const float largest = Eigen::Map<const Eigen::ArrayXf>(out + i, end - i).abs().maxCoeff();
+      require_float(fold, output, static_cast<double>(largest) * std::abs(scale));
       for (; i < end; ++i) out[i] = static_cast<float>(static_cast<double>(out[i]) * scale);
     }
+  }
+
+  /// WeightError if the largest number of an output doesn't fit into a float.
+  void require_float(const Fold& fold, Index output, double largest) const {
+    if (largest <= static_cast<double>(std::numeric_limits<float>::max())) return;
+    throw WeightError(detail::concat({source_.where(fold.norm + "weight"), ": found a factor at element ", output,
+                                      " that makes the numbers of ", fold.weight,
+                                      " exceed the range of float, wanted finite numbers"}));
   }
 
   void require_outputs(const Fold& fold, const std::string& name, std::span<const Index> shape,

@@ -39,7 +39,10 @@ class VqTokenizer final : public AnyTokenizer {
         codebook_(std::move(codebook)),
         encoder_(std::move(encoder)),
         decoder_(std::move(decoder)) {
-    if (encoder_) require("an encoder", encoder_->config(), encoder_->config().outputs);
+    if (encoder_) {
+      require("an encoder", encoder_->config(), encoder_->config().outputs);
+      require_images(encoder_->config());
+    }
     if (decoder_) require("a decoder", decoder_->config(), decoder_->config().in_chans);
   }
 
@@ -110,6 +113,15 @@ class VqTokenizer final : public AnyTokenizer {
     if (config.grid() == grid() && width == codebook_.dim()) return;
     throw ConfigError(detail::concat({"tokenizer: found ", half, " of ", detail::size_text(config.grid()), " codes of ",
                                       width, " numbers, wanted ", detail::size_text(grid()), " of ", codebook_.dim()}));
+  }
+
+  /// ConfigError unless the encoder takes the images that the preprocessing makes.
+  void require_images(const TrunkConfig& encoder) const {
+    const Size wanted = preprocessing().input_size;
+    if (encoder.image_size == wanted && encoder.in_chans == 3) return;
+    throw ConfigError(
+        detail::concat({"tokenizer: found an encoder of images of ", detail::size_text(encoder.image_size), " and ",
+                        encoder.in_chans, " channels, wanted ", detail::size_text(wanted), " and 3"}));
   }
 
   Codebook codebook_;
