@@ -63,6 +63,7 @@ TEST_P(Dvae, AgreesWithDallEInDoublePrecision) {
   const auto tokenizer =
       beit::load_tokenizer<float>(golden("dvae_" + name + ".safetensors"), {.isa = std::get<1>(GetParam())});
   ASSERT_EQ(tokenizer.preprocessing().input_size, wanted.size);
+  ASSERT_EQ(tokenizer.isa(), std::get<1>(GetParam()));
   const Size grid = tokenizer.grid();
   const Index count = grid.area(), vocabulary = tokenizer.vocab_size();
   beit::ThreadPool pool(2);
@@ -146,6 +147,8 @@ TEST(Tokenizer, SeesTheCropThatAModelSees) {
   EXPECT_EQ(beside.resize_to, Size{});
   model.resize_to = {256, 256};
   EXPECT_EQ(tokenizer.preprocessing_for(model).resize_to, (Size{128, 128}));
+  model.resize_to = {233, 0};  // the shorter side
+  EXPECT_EQ(tokenizer.preprocessing_for(model).resize_to, (Size{117, 0})) << "to the nearest, as a model's is scaled";
 }
 
 TEST(Tokenizer, LoadsHalvesAndOtherSizes) {

@@ -92,6 +92,7 @@ TEST_P(Vq, AgreesWithDoublePrecisionInEveryPrecision) {
       const Size grid = tokenizer->grid();
       ASSERT_EQ(grid.area() * wanted.x.rows(), wanted.scores.rows());
       ASSERT_EQ(tokenizer->precision(), bound.precision);
+      ASSERT_EQ(tokenizer->isa(), std::get<1>(GetParam()));
       beit::ThreadPool pool(2);
       beit::Workspace workspace(pool);
       Matrix scores(wanted.scores.rows(), tokenizer->vocab_size());

@@ -15,8 +15,10 @@
 #include <beit/core/precision.hpp>
 #include <beit/core/thread_pool.hpp>
 #include <beit/core/version.hpp>
+#include <beit/cpu/isa.hpp>
 #include <beit/image/image.hpp>
 #include <beit/image/transform.hpp>
+#include <beit/kernels/kernels.hpp>
 #include <beit/model/config.hpp>
 #include <beit/model/preprocess.hpp>
 #include <beit/nn/workspace.hpp>
@@ -49,11 +51,7 @@ class AnyTokenizer {
     result.crop_pct = model.crop_pct;
     result.crop_mode = model.crop_mode;
     result.pass_order = model.pass_order;
-    if (model.resize_to != Size{}) {
-      const Size own = result.input_size, other = model.input_size;
-      result.resize_to = {model.resize_to.height * own.height / other.height,
-                          model.resize_to.width * own.width / other.width};
-    }
+    result.resize_to = detail::scaled_resize_to(model, preprocessing_.input_size);
     return result;
   }
   /// V, the number of different tokens.
@@ -64,6 +62,8 @@ class AnyTokenizer {
   }
   /// The precision in which its weights are stored and multiplied.
   [[nodiscard]] Precision precision() const { return precision_; }
+  /// The level of the kernels that it runs on.
+  [[nodiscard]] Isa isa() const { return kernels_->isa; }
   /// The threads that calls without a workspace run on.
   [[nodiscard]] const Executor& executor() const { return executor_; }
   [[nodiscard]] virtual bool has_encoder() const = 0;  ///< Whether encode works.
@@ -106,7 +106,7 @@ class AnyTokenizer {
   /// Preprocesses and encodes images. Returns the tokens of each.
   template <ImageRange Images>
   [[nodiscard]] std::vector<Tokens> encode(const Images& images, Workspace& workspace) const {
-    const Matrix x = preprocess(preprocessing_, images, workspace, TensorLayout::channels_last);
+    const Matrix x = preprocess(preprocessing_, images, workspace, TensorLayout::channels_last, *kernels_);
     const std::size_t count = static_cast<std::size_t>(grid().area());
     std::vector<std::int32_t> values(static_cast<std::size_t>(x.rows()) * count);
     encode(x, workspace, values);
@@ -142,12 +142,15 @@ class AnyTokenizer {
   }
 
  protected:
-  /// For tokens of `patch` pixels. ConfigError where the images' size is no multiple of that.
-  AnyTokenizer(Preprocessing preprocessing, Size patch, Index vocab_size, Precision precision, const Executor& executor)
+  /// For tokens of `patch` pixels. `kernels` must outlive it. ConfigError where the images' size is no multiple of
+  /// `patch`.
+  AnyTokenizer(Preprocessing preprocessing, Size patch, Index vocab_size, Precision precision, const Kernels& kernels,
+               const Executor& executor)
       : preprocessing_(std::move(preprocessing)),
         patch_(patch),
         vocab_size_(vocab_size),
         precision_(precision),
+        kernels_(&kernels),
         executor_(executor) {
     detail::require_valid(preprocessing_);
     const Size size = preprocessing_.input_size;
@@ -157,7 +160,8 @@ class AnyTokenizer {
   }
   /// For a tokenizer that holds another one, whose properties it has.
   explicit AnyTokenizer(const AnyTokenizer* held)
-      : AnyTokenizer(held->preprocessing_, held->patch_, held->vocab_size_, held->precision_, held->executor_) {}
+      : AnyTokenizer(held->preprocessing_, held->patch_, held->vocab_size_, held->precision_, *held->kernels_,
+                     held->executor_) {}
   /// Moves the base of a model.
   AnyTokenizer(AnyTokenizer&&) = default;
   /// Moves the base of a model.
@@ -174,6 +178,7 @@ class AnyTokenizer {
   Size patch_;
   Index vocab_size_;
   Precision precision_;
+  const Kernels* kernels_;
   Executor executor_;
 };
 

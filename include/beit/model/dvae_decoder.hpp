@@ -32,7 +32,8 @@ class DvaeDecoder {
   /// Reads the parameters below "blocks", under dall_e's names. WeightError if one is missing, mis-shaped or not
   /// finite; ConfigError if `config` describes no possible model.
   DvaeDecoder(DvaeConfig config, const WeightScope& weights, const Kernels& kernels = default_kernels())
-      : config_(detail::checked(config)),
+      : kernels_(&kernels),
+        config_(detail::checked(config)),
         embeddings_(read_embeddings(weights.scope("blocks").scope("input"), config)),
         output_(kernels, weights.scope("blocks").scope("output").scope("conv"), dall_e_conv2d(6, config.n_hid, 1)) {
     std::vector<Index> widths = config.widths();
@@ -43,6 +44,8 @@ class DvaeDecoder {
 
   /// Its configuration.
   const DvaeConfig& config() const { return config_; }
+  /// The kernels that it runs on.
+  const Kernels& kernels() const { return *kernels_; }
   /// The size in pixels of the image of a grid of tokens.
   Size image_size(Size grid) const { return {grid.height * config_.stride(), grid.width * config_.stride()}; }
 
@@ -125,6 +128,7 @@ class DvaeDecoder {
     }
   }
 
+  const Kernels* kernels_;
   DvaeConfig config_;
   AlignedBuffer<float> embeddings_;  // (V, n_init)
   Conv2d<typename WeightTraits<Weight>::BoundaryWeight> output_;

@@ -27,7 +27,8 @@ class DvaeEncoder {
   /// Reads the parameters below "blocks", under dall_e's names. WeightError if one is missing, mis-shaped or not
   /// finite; ConfigError if `config` describes no possible model.
   DvaeEncoder(DvaeConfig config, const WeightScope& weights, const Kernels& kernels = default_kernels())
-      : config_(detail::checked(config)),
+      : kernels_(&kernels),
+        config_(detail::checked(config)),
         input_(kernels, weights.scope("blocks").scope("input"), dall_e_conv2d(config.n_hid, 3, 7)),
         output_(kernels, weights.scope("blocks").scope("output").scope("conv"),
                 dall_e_conv2d(config.vocab_size, config.n_hid * config.stride(), 1)),
@@ -36,6 +37,8 @@ class DvaeEncoder {
 
   /// Its configuration.
   const DvaeConfig& config() const { return config_; }
+  /// The kernels that it runs on.
+  const Kernels& kernels() const { return *kernels_; }
 
   /// The grid of tokens of an image. ArgumentError unless both sides are multiples of config().stride().
   Size grid(Size image) const {
@@ -95,6 +98,7 @@ class DvaeEncoder {
     output_.forward(map(x), {.relu = true}, workspace, {out, size});
   }
 
+  const Kernels* kernels_;
   DvaeConfig config_;
   Conv2d<typename WeightTraits<Weight>::BoundaryWeight> input_, output_;
   detail::DvaeGroups<Weight> groups_;

@@ -31,7 +31,8 @@ class DvaeTokenizer final : public AnyTokenizer {
   DvaeTokenizer(Preprocessing preprocessing, std::optional<DvaeEncoder<Weight>> encoder,
                 std::optional<DvaeDecoder<Weight>> decoder, const Executor& executor = default_thread_pool())
       : AnyTokenizer(std::move(preprocessing), patch(of_halves(encoder, decoder)),
-                     of_halves(encoder, decoder).vocab_size, WeightTraits<Weight>::precision, executor),
+                     of_halves(encoder, decoder).vocab_size, WeightTraits<Weight>::precision,
+                     kernels_of(encoder, decoder), executor),
         encoder_(std::move(encoder)),
         decoder_(std::move(decoder)) {}
 
@@ -74,6 +75,13 @@ class DvaeTokenizer final : public AnyTokenizer {
     throw ConfigError(
         detail::concat({"tokenizer: found an encoder of ", in.vocab_size, " tokens and ", in.group_count,
                         " groups, and a decoder of ", out.vocab_size, " and ", out.group_count, ", wanted the same"}));
+  }
+
+  /// The kernels of the halves, or of none.
+  static const Kernels& kernels_of(const std::optional<DvaeEncoder<Weight>>& encoder,
+                                   const std::optional<DvaeDecoder<Weight>>& decoder) {
+    if (encoder) return encoder->kernels();
+    return decoder ? decoder->kernels() : default_kernels();
   }
 
   template <typename Half>

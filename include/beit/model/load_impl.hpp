@@ -236,14 +236,8 @@ BEIT_COLD BEIT_INLINE ResampledWeights Loading::fit(TrunkConfig& config) const {
     config.check();
     trained = config.grid();
     const Size size = wanted_image_size(config.patch_size, "the patch size");
-    // The size to which transformers resize before they crop grows with the image.
-    Preprocessing& preprocessing = config.preprocessing;
-    const auto scaled = [](Index side, Index to, Index from) { return (2 * side * to + from) / (2 * from); };
-    if (preprocessing.resize_to != Size{}) {
-      preprocessing.resize_to = {scaled(preprocessing.resize_to.height, size.height, config.image_size.height),
-                                 scaled(preprocessing.resize_to.width, size.width, config.image_size.width)};
-    }
-    config.image_size = preprocessing.input_size = size;
+    config.preprocessing.resize_to = scaled_resize_to(config.preprocessing, size);
+    config.image_size = config.preprocessing.input_size = size;
   }
   set_preprocessing(config.image_size, config.preprocessing);
   config.check();

@@ -35,7 +35,8 @@ class VqTokenizer final : public AnyTokenizer {
   /// the tokenizer. ConfigError if the parts don't belong together.
   VqTokenizer(Preprocessing preprocessing, Size patch, Codebook codebook, std::optional<VqTransformer<Weight>> encoder,
               std::optional<VqTransformer<Weight>> decoder, const Executor& executor = default_thread_pool())
-      : AnyTokenizer(std::move(preprocessing), patch, codebook.size(), WeightTraits<Weight>::precision, executor),
+      : AnyTokenizer(std::move(preprocessing), patch, codebook.size(), WeightTraits<Weight>::precision,
+                     codebook.kernels(), executor),
         codebook_(std::move(codebook)),
         encoder_(std::move(encoder)),
         decoder_(std::move(decoder)) {

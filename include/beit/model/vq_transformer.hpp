@@ -47,6 +47,8 @@ class VqTransformer {
 
   /// Its configuration.
   const VqTransformerConfig& config() const { return config_; }
+  /// The kernels that it runs on.
+  const Kernels& kernels() const { return trunk_.kernels(); }
 
   /// Computes x (B, in_chans*H*W), plane by plane -> out (B*h*w, outputs), a row per patch. It takes one image at a
   /// time, so that memory doesn't grow with B. ArgumentError for a wrong shape.
