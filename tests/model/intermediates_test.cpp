@@ -72,8 +72,8 @@ class Intermediates : public testing::Test {
   Matrix tokens_after(Index block, bool norm) {
     const beit::Trunk<float> trunk(config(), weights_.root(), beit::default_kernels());
     Matrix tokens(batch * count, dim);
-    trunk.embed(x_, workspace_, tokens);
-    for (Index i = 0; i <= block; ++i) trunk.forward_block(i, batch, workspace_, tokens);
+    trunk.embed(x_, block + 1, workspace_, tokens);
+    for (Index i = 0; i <= block; ++i) trunk.forward_block(i, block + 1, batch, workspace_, tokens);
     if (norm) trunk.norm(tokens, workspace_, tokens);
     return tokens;
   }

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <functional>
 #include <iterator>
+#include <map>
 #include <numeric>
 #include <string>
 #include <thread>
@@ -34,6 +35,7 @@ using testing::Each;
 struct Call {
   std::string name;
   std::vector<Index> done;  // what it must report, step by step
+  Index total;              // in each of them
   std::function<std::vector<float>(Workspace&)> run;
 };
 
@@ -70,6 +72,7 @@ std::vector<Call> calls() {
   return {
       {"forward",
        {0, 1, 2},
+       2,
        [](Workspace& workspace) {
          Matrix out(3, model.config().num_classes);
          model.forward(x, workspace, out);
@@ -77,6 +80,7 @@ std::vector<Call> calls() {
        }},
       {"forward_features",
        {0, 1, 2},
+       2,
        [=](Workspace& workspace) {
          Matrix out(3 * tokens, dim);
          model.forward_features(x, workspace, out);
@@ -84,19 +88,23 @@ std::vector<Call> calls() {
        }},
       {"forward_intermediates",
        {0, 1, 2},
+       2,
        [](Workspace& workspace) {
          return values(model.forward_intermediates(x, {.indices = {0}}, workspace).features);
        }},
       {"forward_intermediates, stopped early",
        {0, 1},
+       1,
        [](Workspace& workspace) {
          return values(model.forward_intermediates(x, {.indices = {0}, .stop_early = true}, workspace).features);
        }},
       {"forward_attention",
        {0, 1},
+       1,
        [](Workspace& workspace) { return values(model.forward_attention(x, {1}, workspace)[0]); }},
       {"classify",
        {0, 1, 2},
+       2,
        [](Workspace& workspace) {
          std::vector<float> scores;
          for (const auto& of_image : beit::classify(model, images, 3, workspace)) {
@@ -104,9 +112,10 @@ std::vector<Call> calls() {
          }
          return scores;
        }},
-      {"embed", {0, 1, 2}, [](Workspace& workspace) { return values(beit::embed(model, images, workspace)); }},
+      {"embed", {0, 1, 2}, 2, [](Workspace& workspace) { return values(beit::embed(model, images, workspace)); }},
       {"masked forward",
        {0, 1, 2},
+       2,
        [](Workspace& workspace) {
          Matrix out(2 * masked.config().grid().area(), masked.config().vocab_size);
          masked.forward(masked_x, mask, workspace, out);
@@ -114,13 +123,15 @@ std::vector<Call> calls() {
        }},
       {"masked forward_features",
        {0, 1, 2},
+       2,
        [](Workspace& workspace) {
          Matrix out(2 * masked.config().num_tokens(), masked.config().embed_dim);
          masked.forward_features(masked_x, mask, workspace, out);
          return values(out);
        }},
       {"tokenizer encode, of two images",
-       {0, 1, 2, 3, 4, 0, 1, 2, 3, 4},
+       {0, 1, 2, 3, 4, 4, 5, 6, 7, 8},
+       8,
        [](Workspace& workspace) {
          std::vector<std::int32_t> out(static_cast<std::size_t>(2 * tokenizer.grid().area()));
          tokenizer.encode(pixels, workspace, out);
@@ -128,13 +139,15 @@ std::vector<Call> calls() {
        }},
       {"tokenizer decode",
        {0, 1, 2, 3, 4},
+       4,
        [](Workspace& workspace) {
          const std::vector<std::int32_t> some(static_cast<std::size_t>(tokenizer.grid().area()), 1);
          const beit::Image image = tokenizer.decode({tokenizer.grid(), some}, workspace);
          return std::vector<float>(image.data(), image.data() + image.height() * image.width() * 3);
        }},
       {"BEiT v2's tokenizer, encoding two images",
-       {0, 1, 2, 0, 1, 2},
+       {0, 1, 2, 2, 3, 4},
+       4,
        [](Workspace& workspace) {
          std::vector<float> all;
          for (const beit::Tokens& of_image : vq.encode(images, workspace)) {
@@ -145,11 +158,12 @@ std::vector<Call> calls() {
   };
 }
 
-/// Segmentation by windows, of two at this ratio, each of which reports the blocks that feed the head and the head.
+/// Segmentation by windows, of two at this ratio, each of which reports the blocks that feed the head and the head:
+/// blocks of 12, and steps of the head of 6.
 Call segmentation() {
   static const auto model = beit::load_segmentation_model<float>(golden("segmentation") / "model");
   static const beit::Image image = photographs(1)[0];
-  return {"segment", {0, 1, 2, 3, 4, 5, 6, 1, 2, 3, 0, 1, 2, 3, 4, 5, 6, 1, 2, 3}, [](Workspace& workspace) {
+  return {"segment", {0, 1, 2, 3, 4, 5, 6, 1, 2, 3, 6, 7, 8, 9, 10, 11, 12, 4, 5, 6}, 12, [](Workspace& workspace) {
             const auto map = beit::segment(model, image, {.as = beit::SegmentationRule::microsoft}, workspace);
             return std::vector<float>(map.values.begin(), map.values.end());
           }};
@@ -185,7 +199,7 @@ TEST(Progress, IsReportedByEveryCall) {
       EXPECT_EQ(call.run(workspace), wanted);
       EXPECT_EQ(done, call.done);
       const bool groups = call.name.starts_with("tokenizer");
-      EXPECT_THAT(total, Each(groups ? 4 : 2));
+      EXPECT_THAT(total, Each(call.total));
       EXPECT_THAT(what, Each(groups ? "group" : "block"));
       EXPECT_THAT(on_this_thread, Each(true));
       workspace.on_progress({});
@@ -341,6 +355,20 @@ TEST(Progress, CountsBuffersThatNoModelNeedsAsDone) {
   EXPECT_EQ(done, wanted);
 }
 
+TEST(Progress, SegmentationCountsStepsOfAllWindowsTogether) {
+  Workspace workspace;
+  std::map<std::string, std::vector<Index>> done, total;
+  workspace.on_progress([&](const Progress& progress) {
+    done[std::string(progress.what)].push_back(progress.done);
+    total[std::string(progress.what)].push_back(progress.total);
+  });
+  segmentation().run(workspace);
+  EXPECT_EQ(done["block"], (std::vector<Index>{0, 1, 2, 3, 4, 5, 6, 6, 7, 8, 9, 10, 11, 12}));
+  EXPECT_THAT(total["block"], Each(12));
+  EXPECT_EQ(done["head"], (std::vector<Index>{1, 2, 3, 4, 5, 6}));
+  EXPECT_THAT(total["head"], Each(6));
+}
+
 TEST(Progress, SegmentationReportsTheBlocksThatFeedItsHeadAndTheHead) {
   const auto model = beit::load_segmentation_model<float>(golden("segmentation") / "model");
   Workspace workspace;
@@ -351,7 +379,7 @@ TEST(Progress, SegmentationReportsTheBlocksThatFeedItsHeadAndTheHead) {
   });
   Matrix out(model.config().logits_size().area(), model.config().num_classes);
   model.forward(inputs(1, 3 * model.config().image_size.area()), workspace, out);
-  EXPECT_EQ(steps, (std::vector<std::string>{"block 0/6", "block 1/6", "block 2/6", "block 3/6", "block 4/6",
+  EXPECT_EQ(steps, (std::vector<std::string>{"block 0/4", "block 1/4", "block 2/4", "block 3/4", "block 4/4",
                                              "head 1/3", "head 2/3", "head 3/3"}));
 }
 

@@ -49,8 +49,8 @@ TEST(Trunk, IsItsSteps) {
     const Matrix x = inputs(config, 2);
     Matrix wanted(2 * 7, 24), found(2 * 7, 24), normed(2 * 7, 24);
     trunk.forward(x, workspace, wanted);
-    trunk.embed(x, workspace, found);
-    for (Index i = 0; i < 3; ++i) trunk.forward_block(i, 2, workspace, found);
+    trunk.embed(x, 3, workspace, found);
+    for (Index i = 0; i < 3; ++i) trunk.forward_block(i, 3, 2, workspace, found);
     trunk.norm(found, workspace, normed);
     EXPECT_EQ(normed.map(), wanted.map());
     EXPECT_EQ(normed.map() == found.map(), !norm) << "a copy where there is no norm";
@@ -65,7 +65,7 @@ TEST(Trunk, EmbedsClassTokenAndPositions) {
     const auto cls_token = weights.get("cls_token", std::vector<Index>{1, 1, 24});
     Matrix tokens(7, 24);
     beit::Workspace workspace;
-    trunk.embed(inputs(config, 1), workspace, tokens);
+    trunk.embed(inputs(config, 1), 3, workspace, tokens);
     ASSERT_EQ(trunk.position(0).size(), positions ? 24u : 0u);
     for (Index c = 0; c < 24; ++c) {
       EXPECT_EQ(tokens(0, c), cls_token[c] + (positions ? trunk.position(0)[static_cast<std::size_t>(c)] : 0.0f));

@@ -3,7 +3,9 @@
 #include <beit/kernels/kernels.hpp>
 #include <beit/nn/workspace.hpp>
 #include <new>
+#include <stdexcept>
 #include <utility>
+#include <vector>
 
 #include "../levels.hpp"
 
@@ -66,6 +68,31 @@ TEST(Workspace, RefusesMatricesAndActivationsWhoseSizeOverflows) {
     EXPECT_THROW(static_cast<void>(frame.activations(layout, half, half, 3)), std::bad_alloc);
     EXPECT_THROW(static_cast<void>(frame.activations(layout, half / 2, half / 16, 1, true)), std::bad_alloc);
   }
+}
+
+TEST(Workspace, CountsTheStepsOfPartsAsThoseOfTheWhole) {
+  beit::ThreadPool pool(1);
+  beit::Workspace workspace(pool);
+  std::vector<std::pair<Index, Index>> steps;
+  workspace.on_progress([&](const beit::Progress& progress) { steps.emplace_back(progress.done, progress.total); });
+  const auto call = [&] {
+    for (Index image = 0; image < 2; ++image) {
+      const beit::Workspace::Part part(workspace, image, 2);
+      for (Index window = 0; window < 3; ++window) {
+        const beit::Workspace::Part inner(workspace, window, 3);
+        workspace.report("block", 1, 2);
+        workspace.report("block", 2, 2);
+        if (image == 1 && window == 2) throw std::runtime_error("stopped");
+      }
+    }
+  };
+  EXPECT_THROW(call(), std::runtime_error);
+  std::vector<std::pair<Index, Index>> wanted;
+  for (Index done = 1; done <= 12; ++done) wanted.emplace_back(done, 12);
+  EXPECT_EQ(steps, wanted);
+  steps.clear();
+  workspace.report("block", 1, 2);
+  EXPECT_EQ(steps, (std::vector<std::pair<Index, Index>>{{1, 2}})) << "parts end with an exception, too";
 }
 
 TEST(Workspace, WritesRowsSegmentAfterSegment) {

@@ -91,6 +91,7 @@ class AnyTokenizer {
           detail::concat({"Tokenizer: found room for ", out.size(), " tokens, wanted ", x.rows() * count}));
     }
     for (Index b = 0; b < x.rows(); ++b) {  // one image at a time, so that memory holds the scores of only one
+      const Workspace::Part part(workspace, b, x.rows());
       Workspace::Frame frame(workspace);
       Rows scores = frame.rows(count, vocab_size());
       forward(x.middleRows(b, 1), workspace, scores);

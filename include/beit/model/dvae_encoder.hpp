@@ -58,6 +58,7 @@ class DvaeEncoder {
     require_shape(x, x.rows(), 3 * size.area(), "DvaeEncoder: x");
     require_shape(out, x.rows() * grid.area(), config_.vocab_size, "DvaeEncoder: out");
     for (Index b = 0; b < x.rows(); ++b) {
+      const Workspace::Part part(workspace, b, x.rows());
       encode(x.data() + b * x.outerStride(), size, workspace, out.middleRows(b * grid.area(), grid.area()));
     }
   }

@@ -133,11 +133,11 @@ inline void forward_intermediates(const AnyTrunk& trunk, const ConstRows& x, con
   for (const Rows& out : prefix_tokens) {
     require_shape(out, x.rows(), config.embed_dim, "forward_intermediates: prefix_tokens");
   }
-  trunk.embed(x, workspace, features);
   const Index end = options.stop_early ? chosen.end() : config.depth;
+  trunk.embed(x, end, workspace, features);
   std::size_t next = 0;
   for (Index i = 0; i < end; ++i) {
-    trunk.forward_block(i, x.rows(), workspace, features);
+    trunk.forward_block(i, end, x.rows(), workspace, features);
     if (!chosen.contains(i)) continue;
     Workspace::Frame frame(workspace);
     const bool norm = options.norm && trunk.has_norm();
@@ -175,14 +175,15 @@ inline std::vector<Matrix> forward_attention(const AnyTrunk& trunk, const ConstR
   const TrunkConfig& config = trunk.config();
   const BlockChoice chosen(indices, config.depth, "forward_attention");
   Matrix tokens(x.rows() * config.num_tokens(), config.embed_dim);
-  trunk.embed(x, workspace, tokens);
+  const Index last = chosen.end() - 1;
+  trunk.embed(x, last, workspace, tokens);
   std::vector<Matrix> weights;
-  for (Index i = 0, last = chosen.end() - 1; i <= last; ++i) {
+  for (Index i = 0; i <= last; ++i) {
     if (chosen.contains(i)) {
       weights.emplace_back(tokens.rows() * config.num_heads, config.num_tokens());
       trunk.block_attention(i, x.rows(), tokens, workspace, weights.back());
     }
-    if (i < last) trunk.forward_block(i, x.rows(), workspace, tokens);
+    if (i < last) trunk.forward_block(i, last, x.rows(), workspace, tokens);
   }
   return weights;
 }

@@ -54,9 +54,11 @@ BEIT_INLINE void AnyMaskedImageModel::forward_features(const ConstRows& x, std::
     throw ArgumentError(
         detail::concat({"MaskedImageModel: found a mask of ", mask.size(), " patches, wanted ", wanted}));
   }
-  trunk().embed(x, workspace, out);
+  trunk().embed(x, config_.depth, workspace, out);
   replace_masked(mask, workspace, out);
-  for (Index i = 0; i < config_.depth; ++i) trunk().forward_block(i, x.rows(), workspace, out);
+  for (Index i = 0; i < config_.depth; ++i) {
+    trunk().forward_block(i, config_.depth, x.rows(), workspace, out);
+  }
   trunk().norm(out, workspace, out);
 }
 

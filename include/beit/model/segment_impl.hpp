@@ -140,6 +140,8 @@ inline LabelMap segment_by_windows(const AnySegmentationModel& model, const Imag
       part.height = window.height;
       part.width = window.width;
       const Matrix x = prepared(model, part, normalising, workspace);
+      const Workspace::Part window_of(workspace, static_cast<Index>(i * lefts.size() + j),
+                                      std::ssize(tops) * std::ssize(lefts));
       model.forward(x, SegmentationRule::microsoft, workspace, logits.map().middleRows(of_window(i, j), pixels));
     }
   }

@@ -32,6 +32,7 @@ BEIT_INLINE void AnySegmentationModel::forward(const ConstRows& x, SegmentationR
                                         segmentation_rule_name(SegmentationRule::transformers)}));
   }
   for (Index b = 0; b < x.rows(); ++b) {  // one image at a time: its maps fill the caches anyway
+    const Workspace::Part part(workspace, b, x.rows());
     run(x.middleRows(b, 1), blocks, workspace, out.middleRows(b * pixels, pixels));
   }
 }
@@ -41,10 +42,10 @@ BEIT_INLINE void AnySegmentationModel::write_maps(const ConstRows& x, const std:
   const Index patches = config_.grid().area();
   Workspace::Frame frame(workspace);
   Rows tokens = frame.rows(config_.num_tokens(), config_.embed_dim);
-  trunk().embed(x, workspace, tokens);
+  trunk().embed(x, blocks.back(), workspace, tokens);
   Index done = 0, first = 0;
   for (const Index wanted : blocks) {
-    for (; done < wanted; ++done) trunk().forward_block(done, 1, workspace, tokens);
+    for (; done < wanted; ++done) trunk().forward_block(done, blocks.back(), 1, workspace, tokens);
     out.middleRows(first, patches) = tokens.bottomRows(patches);
     first += patches;
   }

@@ -38,9 +38,10 @@ class AnyTrunk {
   /// All steps: x (B, in_chans*H*W) -> out (B*N, C), the tokens after the last block and the norm.
   BEIT_INLINE void forward(const ConstRows& x, Workspace& workspace, Rows out) const;
   /// The first step: class token, patch embeddings and absolute positions, x (B, in_chans*H*W) -> tokens (B*N, C).
-  BEIT_INLINE void embed(const ConstRows& x, Workspace& workspace, Rows tokens) const;
-  /// The steps between: block `i` of config().depth changes the tokens (B*N, C) of `batch` images in place.
-  BEIT_INLINE void forward_block(Index i, Index batch, Workspace& workspace, Rows tokens) const;
+  /// `blocks` is the number of blocks that the call will compute, for its progress.
+  BEIT_INLINE void embed(const ConstRows& x, Index blocks, Workspace& workspace, Rows tokens) const;
+  /// The steps between: block `i` of `blocks`, as for embed, changes the tokens (B*N, C) of `batch` images in place.
+  BEIT_INLINE void forward_block(Index i, Index blocks, Index batch, Workspace& workspace, Rows tokens) const;
   /// The last step: tokens (m, C) -> out (m, C), which may be the tokens; a copy where the model has no norm here.
   BEIT_INLINE void norm(const ConstRows& tokens, Workspace& workspace, Rows out) const;
   /// Whether the model has a norm at the end of its trunk.

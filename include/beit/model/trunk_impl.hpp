@@ -31,12 +31,12 @@ BEIT_INLINE void AnyTrunk::require_input(const ConstRows& x) const {
 }
 
 BEIT_INLINE void AnyTrunk::forward(const ConstRows& x, Workspace& workspace, Rows out) const {
-  embed(x, workspace, out);
-  for (Index i = 0; i < config_.depth; ++i) forward_block(i, x.rows(), workspace, out);
+  embed(x, config_.depth, workspace, out);
+  for (Index i = 0; i < config_.depth; ++i) forward_block(i, config_.depth, x.rows(), workspace, out);
   norm(out, workspace, out);
 }
 
-BEIT_INLINE void AnyTrunk::embed(const ConstRows& x, Workspace& workspace, Rows tokens) const {
+BEIT_INLINE void AnyTrunk::embed(const ConstRows& x, Index blocks, Workspace& workspace, Rows tokens) const {
   const Index count = config_.num_tokens(), dim = config_.embed_dim;
   require_input(x);
   require_shape(tokens, x.rows() * count, dim, "forward_features: out");
@@ -49,12 +49,12 @@ BEIT_INLINE void AnyTrunk::embed(const ConstRows& x, Workspace& workspace, Rows 
     }
   });
   add_patches(x, workspace, tokens);
-  workspace.report("block", 0, config_.depth);
+  workspace.report("block", 0, blocks);
 }
 
-BEIT_INLINE void AnyTrunk::forward_block(Index i, Index batch, Workspace& workspace, Rows tokens) const {
+BEIT_INLINE void AnyTrunk::forward_block(Index i, Index blocks, Index batch, Workspace& workspace, Rows tokens) const {
   run_block(i, batch, workspace, tokens);
-  workspace.report("block", i + 1, config_.depth);
+  workspace.report("block", i + 1, blocks);
 }
 
 BEIT_INLINE void AnyTrunk::norm(const ConstRows& tokens, Workspace& workspace, Rows out) const {

@@ -57,6 +57,7 @@ class VqTokenizer final : public AnyTokenizer {
     if (!encoder_) throw ArgumentError("Tokenizer: found no encoder, wanted one in the file");
     const Index pixels = preprocessing().input_size.area(), patches = grid().area();
     for (Index b = 0; b < x.rows(); ++b) {
+      const Workspace::Part part(workspace, b, x.rows());
       Workspace::Frame frame(workspace);
       Rows planes = frame.rows(1, 3 * pixels), codes = frame.rows(patches, codebook_.dim());
       Eigen::Map<RowMajorMatrix>(planes.data(), 3, pixels) =

@@ -57,6 +57,7 @@ class VqTransformer {
     trunk_.require_input(x);
     require_shape(out, x.rows() * patches, config_.outputs, "VqTransformer: out");
     for (Index b = 0; b < x.rows(); ++b) {
+      const Workspace::Part part(workspace, b, x.rows());
       Workspace::Frame frame(workspace);
       Rows tokens = frame.rows(1 + patches, config_.embed_dim);
       trunk_.forward(x.middleRows(b, 1), workspace, tokens);

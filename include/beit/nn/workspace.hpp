@@ -38,13 +38,36 @@ class Workspace {
   /// Sets the function that calls with this workspace report to; an empty one ends that. It is called after the patch
   /// embedding, with 0 blocks done, and after each block of a model, and three times in a segmentation head; in
   /// DALL-E's tokenizer after what comes before the groups and after each group. Tokenizers and segmentation models
-  /// report each image, or each window of one, from the beginning. After an exception of its own the workspace can be
-  /// used again. It mustn't use the workspace.
+  /// compute images, or windows of one, one after the other: Progress counts each kind of step over all of them. It
+  /// never falls during a call, and its total counts only what the call computes. After an exception of its own the
+  /// workspace can be used again. It mustn't use the workspace.
   void on_progress(OnProgress callback) { on_progress_ = std::move(callback); }
-  /// Reports that `done` of `total` steps of the kind `what` are done.
+  /// Reports that `done` of `total` steps of the kind `what` are done, in the part of the call that is being computed.
   void report(std::string_view what, Index done, Index total) const {
-    if (on_progress_) on_progress_({what, done, total});
+    if (on_progress_) on_progress_({what, part_ * total + done, parts_ * total});
   }
+
+  /// One of the equal parts of a call, such as an image: while it lives, the steps that are reported are the part's.
+  /// Parts may have parts.
+  class [[nodiscard]] Part {
+   public:
+    /// Begins part number `part` of `parts`.
+    Part(Workspace& workspace, Index part, Index parts)
+        : workspace_(workspace), part_(workspace.part_), parts_(workspace.parts_) {
+      workspace.part_ = part_ * parts + part;
+      workspace.parts_ = parts_ * parts;
+    }
+    ~Part() {
+      workspace_.part_ = part_;
+      workspace_.parts_ = parts_;
+    }
+    Part(const Part&) = delete;
+    Part& operator=(const Part&) = delete;
+
+   private:
+    Workspace& workspace_;
+    Index part_, parts_;  // of the workspace before
+  };
 
   /// Memory that is valid for as long as the frame lives. Frames end in the opposite order of their beginning, as calls
   /// do.
@@ -75,6 +98,7 @@ class Workspace {
   Arena arena_;                // memory of frames
   std::vector<Arena> arenas_;  // (slots,): memory of tasks
   OnProgress on_progress_;
+  Index part_ = 0, parts_ = 1;  // the part that is being computed, and the number of all
 };
 
 /// Encodes the rows of `x`, on all threads, if they were staged. What reads activations begins with this, so that what
