@@ -2,14 +2,18 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <beit/model/load.hpp>
 #include <beit/model/segment.hpp>
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <limits>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "../random_weights.hpp"
 #include "testing.hpp"
 
 namespace beit_test::segment_test {
@@ -124,6 +128,50 @@ TEST(LabelMap, TakesTheLowestOfEqualLogits) {
   beit::Workspace workspace;
   const LabelMap map = beit::label_map(Matrix(Eigen::MatrixXf::Constant(4, 3, 0.5f)), {2, 2}, {3, 5}, workspace);
   EXPECT_EQ(map.values, std::vector<std::uint16_t>(15, 0));
+}
+
+/// The logits of all classes at a pixel by the definition, in double precision: torch's interpolate without
+/// align_corners.
+std::vector<double> logits_at(const Matrix& logits, beit::Size from, beit::Size to, Index y, Index x) {
+  const auto row = beit::detail::LinearTap::at(y, from.height, to.height);
+  const auto column = beit::detail::LinearTap::at(x, from.width, to.width);
+  const double below = static_cast<double>(row.weight), right = static_cast<double>(column.weight);
+  std::vector<double> values;
+  for (Index k = 0; k < logits.cols(); ++k) {
+    const auto at = [&](Index i, Index j) { return static_cast<double>(logits(i * from.width + j, k)); };
+    values.push_back((1 - below) * ((1 - right) * at(row.first, column.first) + right * at(row.first, column.second)) +
+                     below * ((1 - right) * at(row.second, column.first) + right * at(row.second, column.second)));
+  }
+  return values;
+}
+
+TEST(LabelMap, IsTheArgmaxOfAllClassesAtEveryPixel) {
+  beit::ThreadPool pool(3);
+  beit::Workspace workspace(pool);
+  for (const float step : {0.0f, 0.5f, 1e37f}) {  // with few values many are equal, or almost, between two pixels
+    for (const auto& [from, to] : {std::pair{beit::Size{9, 7}, beit::Size{70, 61}},
+                                   {{8, 8}, {8, 8}},
+                                   {{8, 8}, {8, 40}},
+                                   {{12, 20}, {5, 3}},
+                                   {{1, 1}, {3, 4}},
+                                   {{1, 6}, {9, 13}}}) {
+      for (const Index classes : {1, 2, 19, 150}) {
+        Matrix logits = numbers(RandomWeights(8), "logits", from.area(), classes);
+        for (Index i = 0; step > 0 && i < logits.size(); ++i) {
+          logits.data()[i] = step * std::round(10 * logits.data()[i]);
+        }
+        const double tolerance = 4e-7 * static_cast<double>(logits.map().cwiseAbs().maxCoeff());  // of four roundings
+        const LabelMap map = beit::label_map(logits, from, to, workspace);
+        for (Index y = 0; y < to.height; ++y) {
+          for (Index x = 0; x < to.width; ++x) {
+            const std::vector<double> values = logits_at(logits, from, to, y, x);
+            const double best = *std::max_element(values.begin(), values.end());
+            ASSERT_GE(values[map(y, x)], best - tolerance) << step << ' ' << classes << ' ' << y << ' ' << x;
+          }
+        }
+      }
+    }
+  }
 }
 
 TEST(LabelMap, WrongLogitsAreErrors) {

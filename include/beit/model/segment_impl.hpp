@@ -5,10 +5,13 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <string>
 #include <utility>
 #include <vector>
+
+#include <Eigen/Core>
 
 #include <beit/core/cold.hpp>
 #include <beit/core/compiled.hpp>
@@ -30,19 +33,50 @@ namespace beit::inline BEIT_ABI {
 
 namespace detail {
 
-/// The number of the largest of left * a + right * b, each (classes,): the first of equals.
-inline std::uint16_t largest_between(const float* a, const float* b, float left, float right, Index classes) {
-  float best = left * a[0] + right * b[0];
-  Index index = 0;
-  for (Index k = 1; k < classes; ++k) {
-    const float value = left * a[k] + right * b[k];
-    if (value > best) {
-      best = value;
-      index = k;
+/// The classes of which one is the largest between two neighbouring pixels of logits. There are few, so that the many
+/// pixels of an image between the two needn't compare all classes.
+class Contenders {
+ public:
+  /// Takes memory for so many classes from the frame.
+  Contenders(Arena::Frame& frame, Index classes) : classes_(classes), numbers_(frame.take<Index>(classes)) {}
+
+  /// Finds them between a and b, (classes,), which must stay where they are.
+  void find(const float* a, const float* b) {
+    a_ = a;
+    b_ = b;
+    // No class falls below the smaller of its two logits or exceeds the larger, but for three roundings of each, which
+    // the margin exceeds for both.
+    const Eigen::Map<const Eigen::ArrayXf> left(a, classes_), right(b, classes_);
+    const float largest = left.abs().max(right.abs()).maxCoeff();
+    const float margin = 8 * std::numeric_limits<float>::epsilon() * largest + std::numeric_limits<float>::min();
+    const float least = left.min(right).maxCoeff() - margin;
+    count_ = 0;
+    for (Index k = 0; k < classes_; ++k) {
+      numbers_[count_] = k;
+      count_ += std::max(a[k], b[k]) >= least ? 1 : 0;
     }
   }
-  return static_cast<std::uint16_t>(index);
-}
+
+  /// The class of the largest of left * a + right * b, the first of equals; left + right = 1, neither below 0.
+  std::uint16_t largest(float left, float right) const {
+    Index best = numbers_[0];
+    float most = left * a_[best] + right * b_[best];
+    for (Index i = 1; i < count_; ++i) {
+      const Index k = numbers_[i];
+      const float value = left * a_[k] + right * b_[k];
+      if (value > most) {
+        most = value;
+        best = k;
+      }
+    }
+    return static_cast<std::uint16_t>(best);
+  }
+
+ private:
+  Index classes_, count_ = 0;
+  Index* numbers_;  // (count_,), ascending
+  const float *a_ = nullptr, *b_ = nullptr;
+};
 
 /// Labels the pixels of an image of the size `to` by logits of the size `from`: line_of(y, line) writes line y of them,
 /// (W, classes), and is called from several threads at once. A few lines are in memory at a time.
@@ -50,29 +84,36 @@ template <typename LineOf>
 LabelMap label_lines(Size from, Size to, Index classes, Workspace& workspace, const LineOf& line_of) {
   constexpr Index band = 32;  // lines of the image that a task labels
   LabelMap map{to, std::vector<std::uint16_t>(static_cast<std::size_t>(to.area()))};
-  const Index length = from.width * classes;
+  std::vector<LinearTap> columns;
+  for (Index x = 0; x < to.width; ++x) columns.push_back(LinearTap::at(x, from.width, to.width));
+  const Index length = memory_size({from.width, classes});
   workspace.executor().for_each(ceil_div(to.height, band), [&](Index task, Index slot) {
     Arena::Frame frame(workspace.arena(slot));
     std::array<float*, 2> lines{frame.take<float>(length), frame.take<float>(length)};
     std::array<Index, 2> numbers{-1, -1};  // of the lines
     float* const between = frame.take<float>(length);
+    Contenders contenders(frame, classes);
     for (Index y = task * band; y < std::min(to.height, (task + 1) * band); ++y) {
       const LinearTap row = LinearTap::at(y, from.height, to.height);
       if (numbers[1] == row.first) {
         std::swap(numbers[0], numbers[1]);
         std::swap(lines[0], lines[1]);
       }
-      for (const auto& [i, wanted] : {std::pair<std::size_t, Index>(0, row.first), {1, row.second}}) {
-        if (numbers[i] == wanted) continue;
-        line_of(wanted, lines[i]);
+      const auto line = [&](std::size_t i, Index wanted) {
+        if (numbers[i] != wanted) line_of(wanted, lines[i]);
         numbers[i] = wanted;
-      }
-      for (Index i = 0; i < length; ++i) between[i] = (1 - row.weight) * lines[0][i] + row.weight * lines[1][i];
+        return lines[i];
+      };
+      const float* const above = line(0, row.first);
+      const float* const below = row.second == row.first ? above : line(1, row.second);
+      for (Index i = 0; i < length; ++i) between[i] = (1 - row.weight) * above[i] + row.weight * below[i];
       std::uint16_t* const out = map.values.data() + y * to.width;
+      Index first = -1;  // of the two pixels of logits
       for (Index x = 0; x < to.width; ++x) {
-        const LinearTap column = LinearTap::at(x, from.width, to.width);
-        out[x] = largest_between(between + column.first * classes, between + column.second * classes, 1 - column.weight,
-                                 column.weight, classes);
+        const LinearTap& column = columns[static_cast<std::size_t>(x)];
+        if (column.first != first) contenders.find(between + column.first * classes, between + column.second * classes);
+        first = column.first;
+        out[x] = contenders.largest(1 - column.weight, column.weight);
       }
     }
   });
