@@ -12,7 +12,7 @@ targets=("${@:2}")
 [[ $# -gt 1 ]] || targets=(linux-x86_64 linux-aarch64 windows-x86_64 web)
 cd "$(dirname "$0")/.."
 version=$(sed -n 's/^#define BEIT_VERSION_\(MAJOR\|MINOR\|PATCH\) //p' include/beit/core/version.hpp | paste -sd.)
-SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}  # so that a commit's archives are always the same
+SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}  # the date of all files and programs
 export SOURCE_DATE_EPOCH
 
 headers=(libeigen3-dev nlohmann-json3-dev libstb-dev libcli11-dev liblbfgspp-dev libxxhash-dev)
@@ -39,26 +39,30 @@ find_zig() {
   export ZIG_GLOBAL_CACHE_DIR=$PWD/build-zig/cache ZIG_LOCAL_CACHE_DIR=$PWD/build-zig/cache
 }
 
+# copy_licences FOLDER FILE...: copies the licences of what is compiled in, named by the folders that they are from.
+copy_licences() {
+  local licence
+  mkdir "$1"
+  for licence in "${@:2}"; do cp "$licence" "$1/$(basename "$(dirname "$licence")").txt"; done
+}
+
 # build_programs TARGET LICENCE... -- CMAKE ARGUMENT...: builds and installs the programs in OUT/beit-VERSION-TARGET, with
 # the licences of all that is compiled into them.
 build_programs() {
-  local folder=$out/beit-$version-$1 build=build-release-$1 licences=() licence header
+  local folder=$out/beit-$version-$1 build=build-release-$1 licences=("${headers[@]/#//usr/share/doc/}")
+  licences=("${licences[@]/%//copyright}")
   shift
   while [[ $1 != -- ]]; do licences+=("$1"); shift; done
-  for header in "${headers[@]}"; do licences+=("/usr/share/doc/$header/copyright"); done
   cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release "-DCMAKE_CXX_FLAGS_RELEASE=-O2 -DNDEBUG" \
     -DCMAKE_UNITY_BUILD=ON "-DCMAKE_PROJECT_INCLUDE=$PWD/cmake/debian_headers.cmake" -DBEIT_BUILD_TESTS=OFF \
     -DBEIT_FIND_DECODERS=OFF "${@:2}"
   cmake --build "$build" --target examples/programs/all
   rm -rf "$folder"
   for component in programs licences; do cmake --install "$build" --component "$component" --prefix "$folder"; done
-  mkdir "$folder/share/doc/beit/licences"
-  for licence in "${licences[@]}"; do
-    cp "$licence" "$folder/share/doc/beit/licences/$(basename "$(dirname "$licence")").txt"
-  done
+  copy_licences "$folder/share/doc/beit/licences" "${licences[@]}"
 }
 
-# pack NAME: turns the folder OUT/NAME into an archive, whose bytes depend only on the files.
+# pack NAME: turns the folder OUT/NAME into an archive, whose bytes depend only on the files and the commit's date.
 pack() {
   find "$out/$1" -exec touch --no-dereference --date="@$SOURCE_DATE_EPOCH" {} +
   rm -f "$out/$1".{zip,tar.gz}
@@ -75,7 +79,7 @@ for target in "${targets[@]}"; do
   case $target in
     linux-*)
       find_zig
-      build_programs "$target" "$(dirname "$zig")"/lib/{libc/musl/COPYRIGHT,libcxx/LICENSE.TXT} -- \
+      build_programs "$target" "$(dirname "$zig")"/{LICENSE,lib/{libc/musl/COPYRIGHT,{libcxx,libunwind}/LICENSE.TXT}} -- \
         --toolchain cmake/linux-musl.cmake "-DBEIT_ZIG=$zig" "-DBEIT_MUSL_PROCESSOR=${target#linux-}"
       ;;
     windows-x86_64)
@@ -88,6 +92,10 @@ for target in "${targets[@]}"; do
       cmake --build --preset web
       rm -rf "$out/beit-$version-web"
       cp -r build-web/site "$out/beit-$version-web"
+      cp LICENSE NOTICE "$out/beit-$version-web"
+      cp examples/data/README.md "$out/beit-$version-web/THIRD_PARTY.md"
+      copy_licences "$out/beit-$version-web/licences" \
+        /usr/share/doc/{emscripten,libeigen3-dev,nlohmann-json3-dev,libstb-dev}/copyright
       ;;
   esac
   pack "beit-$version-$target"

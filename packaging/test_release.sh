@@ -30,13 +30,17 @@ for archive in *.tar.gz *.zip; do
     *) tar -xzf "$archive" -C "$work" ;;
   esac
   case $archive in
-    *-web.zip) require "$folder"/{index.html,beit.js,beit.wasm} ;;
+    *-web.zip) require "$folder"/{index.html,beit.js,beit.wasm,LICENSE,licences/emscripten.txt} ;;
     *) require "$folder"/bin/beit-{classify,embed,train-head,search,attention,mask,segment}* "$folder"/share/doc/beit/LICENSE ;;&
     *-linux-x86_64.tar.gz)
       cp "$image" "$folder"
       check chroot "$folder" /bin/beit-classify /bag.png
       ;;
     *-linux-aarch64.tar.gz) check qemu-aarch64 "$folder/bin/beit-classify" "$image" ;;
-    *-windows-x86_64.zip) check env WINEDEBUG=-all WINEPREFIX="$work/wine" wine "$folder/bin/beit-classify.exe" "$image" ;;
+    *-windows-x86_64.zip)
+      export WINEDEBUG=-all WINEPREFIX=$work/wine
+      check wine "$folder/bin/beit-classify.exe" "$image"
+      wineserver --wait  # until it writes no more into the folder that is removed at the end
+      ;;
   esac
 done
