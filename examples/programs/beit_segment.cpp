@@ -93,6 +93,12 @@ class Segmenter {
     workspace_.on_progress([](const beit::Progress&) {
       if (programs::stop_signal != 0) throw programs::Interrupted();  // a pass may take many seconds
     });
+    if (!config().has_blocks(rule_)) {
+      throw beit::ArgumentError("--as: found " + std::string(segmentation_rule_name(rule_)) + ", which reads block " +
+                                std::to_string(config().blocks(rule_).back()) + " of " +
+                                std::to_string(config().depth) + ", wanted " +
+                                std::string(segmentation_rule_name(beit::SegmentationRule::transformers)));
+    }
     if (options.outputs[label_picture].is_given() && config().num_classes > 256) {
       throw beit::ArgumentError("--output: found a model of " + std::to_string(config().num_classes) +
                                 " classes, wanted at most 256, each a colour of the palette (--npy takes more)");

@@ -31,6 +31,20 @@ TEST(SegmentationConfig, BlocksDependOnTheRule) {
   EXPECT_NO_THROW(config.check());
 }
 
+TEST(SegmentationConfig, ItsOwnRuleNeedsItsBlocks) {
+  SegmentationConfig config = published();
+  config.out_indices[3] = 12;
+  EXPECT_TRUE(config.has_blocks(SegmentationRule::transformers));
+  EXPECT_FALSE(config.has_blocks(SegmentationRule::microsoft));
+  EXPECT_NO_THROW(config.check());
+  config.rule = SegmentationRule::microsoft;
+  EXPECT_EQ(message_of<beit::ConfigError>([&] {
+              config.check();
+              return 0;
+            }),
+            "config: found the rule microsoft, which reads block 13 of 12, wanted transformers");
+}
+
 TEST(SegmentationConfig, RulesHaveNames) {
   for (const SegmentationRule rule : beit::segmentation_rules) {
     EXPECT_EQ(beit::segmentation_rule_from_name(segmentation_rule_name(rule)), rule);

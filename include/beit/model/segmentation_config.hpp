@@ -87,6 +87,8 @@ struct SegmentationConfig : TrunkConfig {
     for (Index& i : result) i += wanted == SegmentationRule::microsoft ? 1 : -1;
     return result;
   }
+  /// Whether the model has the blocks that the head reads by a rule.
+  [[nodiscard]] bool has_blocks(SegmentationRule wanted) const { return blocks(wanted).back() <= depth; }
   /// The preprocessing of a rule: that of the file for its own rule, else the one with which the rule's publisher runs
   /// the published models. Of Microsoft's, only the mean and the deviation count.
   [[nodiscard]] Preprocessing preprocessing_for(SegmentationRule wanted) const {
@@ -123,6 +125,11 @@ struct SegmentationConfig : TrunkConfig {
              detail::concat({"four ascending numbers from 1 to the depth ", depth}));
       }
       least = i + 1;
+    }
+    if (!has_blocks(rule)) {
+      fail(detail::concat(
+               {"the rule ", segmentation_rule_name(rule), ", which reads block ", blocks(rule).back(), " of ", depth}),
+           segmentation_rule_name(SegmentationRule::transformers));
     }
     for (const Index scale : pool_scales) {
       if (scale < 1 || scale > detail::max_pool_scale) {

@@ -26,7 +26,7 @@ BEIT_INLINE void AnySegmentationModel::forward(const ConstRows& x, SegmentationR
   const std::array<Index, 4> blocks = config_.blocks(rule);
   trunk().require_input(x);
   require_shape(out, x.rows() * pixels, config_.num_classes, "SegmentationModel: out");
-  if (blocks.back() > config_.depth) {
+  if (!config_.has_blocks(rule)) {
     throw ArgumentError(detail::concat({"SegmentationModel: found the rule ", segmentation_rule_name(rule),
                                         ", which reads block ", blocks.back(), " of ", config_.depth, ", wanted ",
                                         segmentation_rule_name(SegmentationRule::transformers)}));
