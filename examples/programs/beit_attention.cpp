@@ -232,12 +232,12 @@ int draw_images(const CLI::App& app, const Options& options) {
   });
   if (images.empty()) return 1;
   std::vector<Task> tasks = tasks_of(options, images);
-  open(options, tasks.front());  // refuses a name that can't be written before the work
   beit::ThreadPool pool(options.threads);
   const auto loaded = programs::load_features(app.get_name(), options, pool);
   const beit::AnyBeit& model = *loaded;
   const beit::Config& config = model.config();
   require_in_range(options, config);
+  open(options, tasks.front());  // refuses a name that can't be written before the work
   beit::Workspace workspace(pool);
   programs::describe(app, options, programs::model_text(config), config.preprocessing, workspace.executor());
 
@@ -253,7 +253,7 @@ int draw_images(const CLI::App& app, const Options& options) {
       drawing = draw(model, task, options, timings, workspace);
     } catch (const std::runtime_error& error) {
       progress.clear();
-      task.image.error = error.what();
+      task.image.error = programs::for_users(error.what());
       programs::print_error(app, task.image.error);
     }
     if (programs::stop_signal != 0) throw programs::Interrupted();
@@ -297,7 +297,8 @@ void add_own_options(CLI::App& app, Options& options) {
                  "Picture to write for one image; any name without .png: a folder for a picture of each\n"
                  "image, with the names of the images")
       ->option_text("OUT.png|OUT")
-      ->required();
+      ->required()
+      ->check(programs::output_path());
   add_patch_option(app, options);
   CLI::Option* const block =
       app.add_option("--block", options.block, "Index of the block, from 0, or from the end if negative [-1]")
@@ -317,7 +318,8 @@ void add_own_options(CLI::App& app, Options& options) {
                  "Also write the numbers as float32: attention (heads, N, N), one row per query with the\n"
                  "class token first; rollout (N, N); components (rows, columns, 3); if --output is a\n"
                  "folder, this is one as well")
-      ->option_text("OUT.npy|OUT");
+      ->option_text("OUT.npy|OUT")
+      ->check(programs::output_path());
   programs::add_options(app, options);
   programs::add_image_size(app, options);
   app.remove_option(app.get_option("--batch-size"));

@@ -270,11 +270,13 @@ int main(int argc, char** argv) {
   app.add_option("--labels", options.labels,
                  "File with the names of the classes in the model's order: one per line, or JSON, as a\n"
                  "list, an object from index to name, or a model's config.json [the model's]")
-      ->option_text("FILE");
+      ->option_text("FILE")
+      ->check(programs::not_empty());
   app.add_option("--list", options.list,
                  "File that lists images and tar files, one path per line; anything after a tab is\n"
                  "ignored; - for standard input")
-      ->option_text("FILE");
+      ->option_text("FILE")
+      ->check(programs::not_empty());
   app.add_flag("--null", options.null,
                "The paths in --list end with zero bytes, as find -print0 writes them; found\n"
                "out from the list, too");
@@ -282,7 +284,8 @@ int main(int argc, char** argv) {
       app.add_option("--val", options.val,
                      "Instead of classifying images, say how often the model is right: the top-1 and top-5\n"
                      "accuracy on a folder with one subfolder per class, and each class's")
-          ->option_text("FOLDER");
+          ->option_text("FOLDER")
+          ->check(programs::not_empty());
   app.add_option("--confusion", options.confusion, "Also draw the confusion matrix of --val")
       ->option_text("OUT.png")
       ->check(programs::name_in(".png"))

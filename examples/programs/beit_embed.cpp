@@ -70,7 +70,7 @@ std::vector<beit::Index> row_shape(const beit::Config& config, const std::string
 /// The options on which the numbers depend. The number of tasks and threads and the batch size aren't among them.
 programs::Json job_options(const Options& options, beit::PassOrder pass_order) {
   programs::Json job{{"program", "beit-embed " BEIT_VERSION},
-                     {"dtype", options.dtype},
+                     {"dtype", options.visual() ? "int32" : options.dtype},
                      {programs::normalize_key, options.normalize},
                      {"shard_size", options.shard_size}};
   job.update(programs::feature_options(options, options.visual() ? programs::demo_tokenizer() : programs::demo_model(),
@@ -383,7 +383,10 @@ struct MergeOptions {
 };
 
 void add_merge_options(CLI::App& app, MergeOptions& options) {
-  app.add_option("OUT", options.path, "Output folder of beit-embed")->option_text(" ")->required();
+  app.add_option("OUT", options.path, "Output folder of beit-embed")
+      ->option_text(" ")
+      ->required()
+      ->check(programs::not_empty());
   add_plot_option(app, options.plot, "Also plot the embeddings, as beit-embed --plot does");
   programs::add_quiet(app, options.shared.quiet);
   programs::add_status_options(app, options.shared);
@@ -396,9 +399,7 @@ void add_output_options(CLI::App& app, Options& options) {
                  "Any other name: a folder of shards")
       ->option_text("OUT")
       ->required()
-      ->check(CLI::Validator(
-          [](const std::string& name) { return name.empty() ? std::string("found '', wanted a name") : std::string(); },
-          ""));
+      ->check(programs::output_path());
   add_plot_option(app, options.plot,
                   "Also plot the first two principal components of the embeddings, coloured by label\n"
                   "(the folder's name); at most 4000 images, evenly spread over all");
@@ -508,7 +509,8 @@ int main(int argc, char** argv) {
   app.add_option("--list", options.list,
                  "File that lists images and tar files, one path per line, with an optional label after a\n"
                  "tab; - for standard input")
-      ->option_text("FILE");
+      ->option_text("FILE")
+      ->check(programs::not_empty());
   app.add_flag("--null", options.null,
                "The paths in --list end with zero bytes, as find -print0 writes them, and have no\n"
                "labels; found out from the list, too");

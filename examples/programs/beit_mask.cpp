@@ -160,7 +160,7 @@ std::optional<beit::Image> read_item(const CLI::App& app, const programs::Item& 
     try {
       return beit::read_image(programs::path_of(item.path), options);
     } catch (const beit::Error& caught) {
-      error = caught.what();
+      error = programs::for_users(caught.what());
     }
   }
   programs::print_error(app, error.starts_with(item.path + ": ") ? error : item.path + ": " + error);
@@ -297,7 +297,8 @@ int main(int argc, char** argv) {
   app.add_option("--tokenizer", options.tokenizer,
                  "Tokenizer that the model was trained with; convert_tokenizer.py converts DALL-E's\n"
                  "and BEiT v2's [the demo tokenizer]")
-      ->option_text("PATH");
+      ->option_text("PATH")
+      ->check(programs::not_empty());
   auto* const ratio = app.add_option("--ratio", options.ratio, "Fraction of the patches to hide, in blocks [0.4]")
                           ->option_text("R")
                           ->check(CLI::Range(0.0, 1.0))

@@ -274,7 +274,8 @@ int main(int argc, char** argv) {
                  "Embeddings of the images to search, made by the same model: a folder with img_emb and\n"
                  "metadata, or a file OUT.npy with OUT.txt, as beit-embed writes them")
       ->option_text("OUT")
-      ->required();
+      ->required()
+      ->check(programs::not_empty());
   auto* const top_k = app.add_option("-k,--top-k", options.k, "Number of images to show per query [10]")
                           ->option_text("K")
                           ->check(CLI::Range(1, 1'000'000));

@@ -237,12 +237,12 @@ int segment_images(const CLI::App& app, const Options& options) {
   }
   if (images.empty()) return 1;
   const std::vector<Files> files = files_of(options, images);
+  beit::ThreadPool pool(options.threads);
+  Segmenter segmenter(options, pool);
   make_folders(options, files.front());
   for (const std::filesystem::path& path : files.front()) {
     if (!path.empty()) beit::AtomicFile{path};  // refuses a name that can't be written before the work
   }
-  beit::ThreadPool pool(options.threads);
-  Segmenter segmenter(options, pool);
   segmenter.describe(app);
 
   programs::Progress progress(options.quiet);
@@ -254,7 +254,7 @@ int segment_images(const CLI::App& app, const Options& options) {
     try {
       result = segmenter.run(item.path);
     } catch (const std::runtime_error& error) {
-      item.error = error.what();
+      item.error = programs::for_users(error.what());
     }
     if (programs::stop_signal != 0) throw programs::Interrupted();
     progress.clear();
@@ -280,7 +280,7 @@ int segment_images(const CLI::App& app, const Options& options) {
 void add_output(CLI::App& app, Options& options, const char* names, Output kind, const std::string& description) {
   programs::PerImageOutput& output = options.outputs[kind];
   const std::string file = std::string("OUT") + output.extension;
-  app.add_option(names, output.name, description)->option_text(file + "|OUT")->check(programs::not_empty());
+  app.add_option(names, output.name, description)->option_text(file + "|OUT")->check(programs::output_path());
 }
 
 /// Throws a usage error unless the names of the outputs are of their kinds.
@@ -327,7 +327,8 @@ int main(int argc, char** argv) {
   app.add_option("--labels", options.labels,
                  "File with the names of the classes in the model's order: one per line, or JSON, as a\n"
                  "list, an object from index to name, or a model's config.json [the model's]")
-      ->option_text("FILE");
+      ->option_text("FILE")
+      ->check(programs::not_empty());
   programs::add_options(app, options);
   programs::add_image_size(app, options);
   app.remove_option(app.get_option("--batch-size"));

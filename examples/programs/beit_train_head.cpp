@@ -276,7 +276,7 @@ Split embed_and_split(const CLI::App& app, const Options& options, const beit::A
     try {
       if (!options.no_cache) cache.save();
     } catch (const std::exception& error) {
-      programs::print_error(app, std::string("can't keep the embeddings: ") + error.what());
+      programs::print_error(app, "can't keep the embeddings: " + programs::for_users(error.what()));
     }
   };
   Split result;
@@ -369,6 +369,7 @@ int main(int argc, char** argv) {
   app.add_option("--data", options.data,
                  "Folder of images to train on, with one subfolder per class, searched recursively")
       ->option_text("FOLDER")
+      ->check(programs::not_empty())
       ->required();
   CLI::Option* const output = app.add_option("-o,--output", options.output,
                                              "Model file to write: the unchanged backbone, the new head and its labels")
@@ -379,7 +380,8 @@ int main(int argc, char** argv) {
   CLI::Option* const val =
       app.add_option("--val", options.val,
                      "Folder of images to test on, with the same classes [a held-out part of --data]")
-          ->option_text("FOLDER");
+          ->option_text("FOLDER")
+          ->check(programs::not_empty());
   app.add_option("--val-fraction", options.val_fraction, "Fraction of each class to hold out [0.2]")
       ->option_text("F")
       ->check(CLI::Range(0.01, 0.99))
@@ -408,7 +410,8 @@ int main(int argc, char** argv) {
   app.add_option("--seed", options.seed, "Seed for the choice of the images to hold out [0]")->option_text("N");
   CLI::Option* const cache =
       app.add_option("--cache", options.cache, "Folder in which to keep embeddings [~/.cache/beit]")
-          ->option_text("FOLDER");
+          ->option_text("FOLDER")
+          ->check(programs::not_empty());
   app.add_flag("--no-cache", options.no_cache, "Compute all embeddings anew and keep none")->excludes(cache);
   programs::add_options(app, options, false);
   app.callback([&] {

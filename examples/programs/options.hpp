@@ -59,6 +59,17 @@ inline CLI::Validator not_empty() {
       "");
 }
 
+/// Checks the name of a file or folder to write: no program writes its files to standard output.
+inline CLI::Validator output_path() {
+  return CLI::Validator(
+      [](const std::string& path) {
+        return path.empty() || path == "-"
+                   ? "found '" + path + "', wanted a path" + (path.empty() ? "" : " (such as ./-)")
+                   : std::string();
+      },
+      "");
+}
+
 /// Checks that an option's number isn't NaN, which CLI::Range lets through.
 inline CLI::Validator not_nan() {
   return CLI::Validator(
@@ -132,7 +143,8 @@ inline void add_options(CLI::App& app, Options& options, bool takes_images = tru
   app.add_option("--preprocessing", options.preprocessing,
                  "JSON file that says how images become the model's input, in place of the model's own: as\n"
                  "Hugging Face's preprocessor_config.json with image_processor_type, or timm's config.json")
-      ->option_text("FILE");
+      ->option_text("FILE")
+      ->check(not_empty());
   app.add_option("--pass-order", options.pass_order,
                  "Order in which images are resized across and down, on which a few values depend\n"
                  "[the model's, pillow_13 if it names none]:\n"

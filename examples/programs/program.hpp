@@ -27,6 +27,7 @@
 #include <beit/beit.hpp>
 #include <beit/model/segment.hpp>
 
+#include "for_users.hpp"
 #include "inputs/item.hpp"
 #include "inputs/skipped.hpp"
 #include "inputs/stop.hpp"
@@ -101,27 +102,6 @@ inline std::string model_text(const beit::SegmentationConfig& config) {
 
 inline void print_error(const CLI::App& app, const std::string& text) {
   std::cerr << one_line(app.get_name() + ": " + text) << std::endl;
-}
-
-/// Says in a message of the library which program reads a file, instead of which function does.
-inline std::string for_users(std::string text) {
-  struct Row {
-    std::string_view library, programs;
-  };
-  static constexpr Row rows[] = {
-      {"load_masked_image_model reads", "beit-mask reads"},
-      {"load_tokenizer reads", "beit-mask --tokenizer reads"},
-      {"load_segmentation_model reads", "beit-segment reads"},
-      {"load reads", "beit-embed reads"},
-      {": LoadOptions::features_only reads its trunk", ""},
-      {"LoadOptions::preprocessing", "--preprocessing"},
-      {"load: labels:", "--labels:"},
-      {"load_segmentation_model: labels:", "--labels:"},
-  };
-  for (const auto& [library, programs] : rows) {
-    if (const std::size_t at = text.find(library); at != text.npos) text.replace(at, library.size(), programs);
-  }
-  return text;
 }
 
 /// Prints to standard error what is worth knowing and no error, unless --quiet is given.
@@ -227,6 +207,7 @@ int run(CLI::App& app, int argc, char** argv, const Body& body, const Subcommand
   for (const int signal : {SIGINT, SIGTERM}) catch_signal(signal);
 #if !defined(_WIN32)
   for (const int signal : {SIGHUP, SIGPIPE}) catch_signal(signal);
+  std::signal(SIGXFSZ, SIG_IGN);  // so that a file beyond the limit of sizes is an error, after which it is removed
 #endif
   try {
     const int status = body();

@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import re
+import resource
 import shutil
 import subprocess
 
@@ -322,3 +323,57 @@ def test_the_end_says_what_was_written(here, name):
     verbose = notes(*command(name), "--verbose")
     assert len(re.findall(r"decoding \d+ ms and preprocessing \d+ ms, .*; model \d+ ms$", verbose, re.M)) == 1
     assert len(re.findall(r", loaded after \d+ ms$", verbose, re.M)) == 1
+
+
+# An option that takes a path, of each program.
+PATHS = [(program, option) for program, options in {
+    EMBED: ["--model", "--preprocessing", "--list", "--output"],
+    CLASSIFY: ["--model", "--preprocessing", "--list", "--labels", "--val"],
+    SEARCH: ["--model", "--preprocessing", "--index"],
+    ATTENTION: ["--model", "--preprocessing", "--output", "--npy"],
+    MASK: ["--model", "--preprocessing", "--tokenizer"],
+    SEGMENT: ["--model", "--preprocessing", "--labels", "--output", "--overlay", "--npy", "--logits"],
+    TRAIN: ["--model", "--preprocessing", "--data", "--val", "--cache"]}.items() for option in options]
+
+
+@pytest.mark.parametrize("program, option", PATHS)
+def test_an_empty_path_is_refused(here, program, option):
+    """It isn't taken for a missing option."""
+    result = run(program, option, "", *([] if program == TRAIN else ["x.png"]))
+    assert result.returncode == 2 and f"{option}: found '', wanted a path" in result.stderr.decode()
+
+
+@pytest.mark.parametrize("arguments", [
+    (EMBED, "--output", "-"), (ATTENTION, "--output", "-"), (ATTENTION, "--output", "out", "--npy", "-"),
+    *((SEGMENT, option, "-") for option in ("--output", "--overlay", "--npy", "--logits"))], ids=" ".join)
+def test_files_are_not_written_to_standard_output(here, arguments):
+    """Nor to a folder called "-", which other programs would take for standard input."""
+    before = sorted(here.rglob("*"))
+    result = run(*arguments, "x.png")
+    assert result.returncode == 2 and "found '-', wanted a path (such as ./-)" in result.stderr.decode()
+    assert sorted(here.rglob("*")) == before
+
+
+FOLDERS = {"shards": (EMBED, "--output", "{}", "photos"),
+           "attention": (ATTENTION, "--output", "{}", "--npy", "arrays", "photos"),
+           "labels": (SEGMENT, "--output", "{}", "--overlay", "overlays", "--npy", "arrays", "--logits", "logits", "photos")}
+
+
+@pytest.mark.parametrize("name", [*OUTPUTS, *FOLDERS])
+def test_a_wrong_model_leaves_nothing_behind(here, name):
+    pathlib.Path("wrong.safetensors").write_bytes(b"no model")
+    before = sorted(here.rglob("*"))
+    arguments = [argument.format(name) for argument in {**OUTPUTS, **FOLDERS}[name]]
+    result = run(*arguments, "--model", "wrong.safetensors")
+    assert result.returncode == 1 and "wrong.safetensors: " in result.stderr.decode()
+    assert sorted(here.rglob("*")) == before
+
+
+@pytest.mark.parametrize("name", OUTPUTS)
+def test_a_limit_of_the_size_of_files_is_an_error(here, name):
+    """Not a signal, which would leave temporary files."""
+    before = sorted(here.rglob("*"))
+    result = run(*command(name), preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (16, 16)))
+    assert result.returncode == 1 and "can't write: File too large" in result.stderr.decode()
+    left = {path.name for path in here.rglob("*")} - {path.name for path in before}
+    assert not any(".tmp-" in path or path == name for path in left)

@@ -121,6 +121,12 @@ def test_golden_tokens(tmp_path):
     assert tokens.shape == (3, *expected["tokens"].shape[1:]) and tokens.dtype == np.int32
     shards = [np.load(path) for path in sorted((tmp_path / "shards" / "img_emb").iterdir())]
     assert np.array_equal(np.concatenate(shards), tokens)
+    job = tmp_path / "shards" / "job.json"
+    assert json.loads(job.read_text())["dtype"] == "int32"
+    for path in (job, *(tmp_path / "shards" / "done").iterdir()):  # as earlier versions recorded it
+        path.write_text(path.read_text().replace('"int32"', '"float32"'))
+    assert "0 images embedded" in run("beit-embed", "--model", model, "--tokens", "visual", "--output", tmp_path / "shards",
+                                      "--shard-size", 2, folder)[0]
     run("beit-embed", "--model", model, "--tokens", "visual", "--image-size", "16x8", "--output", tmp_path / "tall.npy",
         folder)
     assert np.load(tmp_path / "tall.npy").shape == (3, 4, 2)
@@ -158,7 +164,7 @@ def test_tokens_of_beit_v2(tmp_path):
     assert all((panel == 128).all() for panel in panels(tmp_path / "all.png")[1:])  # nothing is visible
     assert "found a model with 40 visual tokens and a tokenizer with 61, wanted the tokenizer" in run(
         "beit-mask", "--model", model, "--tokenizer", GOLDEN / "vqkd_square.safetensors", SAMPLES / "bag.png", status=1)[0]
-    assert "found BEiT v2's tokenizer, which beit-mask --tokenizer reads" in run(
+    assert "found BEiT v2's tokenizer, which beit-mask --tokenizer and beit-embed --tokens visual read" in run(
         "beit-classify", "--model", tokenizer, SAMPLES / "bag.png", status=1)[0]
 
 
@@ -175,7 +181,7 @@ def preprocessing_of_32(folder):
     (["--mask", "0000000", "--seed", "1"], 2, "--seed excludes --mask"),
     (["--ratio", "1.5"], 2, "--ratio"),
     (["-o", "out.jpg"], 2, "found 'out.jpg', wanted a name in .png"),
-    (["--image-size", "30"], 1, "found image size 30x30, wanted a multiple of the patch size 4x4"),
+    (["--image-size", "30"], 1, "--image-size: found 30x30, wanted a multiple of the patch size 4x4"),
     (["--tokenizer", "none.safetensors"], 1, "none.safetensors"),
 ])
 def test_wrong_use(arguments, status, message):

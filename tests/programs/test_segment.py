@@ -6,6 +6,7 @@ with transformers'.
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 
 import numpy as np
@@ -217,3 +218,26 @@ def test_results_that_are_not_finite_write_nothing(rule, scene, tmp_path):
     save_file(tensors, tmp_path / "large.safetensors", metadata=metadata)
     line, = run("--model", tmp_path / "large.safetensors", "--as", rule, "-o", tmp_path / "out.png", scene, status=1)
     assert line.startswith(f"beit-segment: {scene}: ") and not (tmp_path / "out.png").exists()
+
+
+def test_a_rule_that_the_model_has_no_blocks_for(scene, tmp_path):
+    """One error of the option, before anything is made."""
+    folder = tmp_path / "model"
+    shutil.copytree(GOLDEN / "segmentation" / "model", folder)
+    changed = json.loads((folder / "config.json").read_text()) | {"out_indices": [1, 2, 3, 6]}
+    (folder / "config.json").write_text(json.dumps(changed))
+    assert run("--model", folder, "--as", "microsoft", "-o", tmp_path / "out", scene, SAMPLES / "bag.png", status=1) == [
+        "beit-segment: --as: found microsoft, which reads block 7 of 6, wanted transformers"]
+    assert not (tmp_path / "out").exists()
+    run("--model", folder, "--as", "transformers", scene)
+
+
+def test_messages_name_options_and_no_functions(scene, tmp_path):
+    long = tmp_path / "long.png"
+    Image.new("RGB", (50, 10)).save(long)
+    result = subprocess.run([BUILD / "beit-segment", "--json", "--as", "microsoft", long], capture_output=True, text=True)
+    reason = json.loads(result.stdout)["error"]
+    assert result.returncode == 1 and reason.startswith("found 10 x 50 pixels, wanted at most four times as many")
+    assert f"beit-segment: {long}: {reason}\n" in result.stderr
+    line, = run("--image-size", "15x15", scene, status=1)
+    assert line.startswith("beit-segment: --image-size: found 15x15, wanted a multiple of the patch size")

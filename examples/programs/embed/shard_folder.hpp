@@ -209,6 +209,8 @@ class ShardFolder {
 
   /// An option in a record, or null. A record without an option that came later was made by its default.
   static Json option_of(const Json& job, const std::string& key) {
+    const bool is_visual = job.is_object() && job.contains("tokens") && job["tokens"] == "visual";
+    if (key == "dtype" && is_visual) return "int32";  // for which earlier versions recorded float32
     if (job.is_object() && job.contains(key)) return job[key];
     if (key == demo_key) return true;  // as the hash of the model says, which is compared too
     if (key == pass_order_key) return beit::pass_order_name(beit::PassOrder::across_first);

@@ -21,6 +21,7 @@
 
 #include <beit/beit.hpp>
 
+#include "../for_users.hpp"
 #include "../paths.hpp"
 #include "../timings.hpp"
 #include "finite.hpp"
@@ -177,7 +178,7 @@ class Batches {
     } catch (const std::bad_alloc&) {
       throw;  // not the image's fault
     } catch (const std::exception& error) {
-      item.error = error.what();
+      item.error = for_users(error.what());
       if (item.error.starts_with(item.path + ": ")) item.error.erase(0, item.path.size() + 2);
     }
   }
