@@ -4,8 +4,10 @@
 // write (.avi) instead of showing a window. Escape ends it.
 //   find_package(OpenCV REQUIRED COMPONENTS core imgproc videoio highgui)
 //   target_link_libraries(camera PRIVATE beit::beit opencv_core opencv_imgproc opencv_videoio opencv_highgui)
+#include <charconv>
 #include <chrono>
 #include <cstdint>
+#include <cstdlib>
 #include <exception>
 #include <future>
 #include <iostream>
@@ -21,6 +23,24 @@
 #include <beit/opencv.hpp>
 
 using Predictions = std::vector<beit::Prediction>;
+
+/// The number of a camera, or -1 for the name of a video. ArgumentError for other numbers.
+int camera_of(const std::string& source) {
+  if (source.empty() || source.find_first_not_of("0123456789") != source.npos) return -1;
+  int number = 0;
+  if (std::from_chars(source.data(), source.data() + source.size(), number).ec == std::errc()) return number;
+  throw beit::ArgumentError("found SOURCE " + source + ", wanted the number of a camera or a video");
+}
+
+/// FileError where Qt would end the program, because it finds no display.
+void require_display() {
+#if defined(__linux__)
+  for (const char* const name : {"DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"}) {
+    if (const char* const value = std::getenv(name); value != nullptr && *value != 0) return;
+  }
+  throw beit::FileError("found no display for a window, wanted one (DISPLAY or WAYLAND_DISPLAY), or OUTPUT");
+#endif
+}
 
 /// Writes the classes into a frame.
 void draw(const Predictions& best, cv::Mat& frame) {
@@ -39,11 +59,12 @@ int main(int argc, char** argv) {
     return 2;
   }
   try {
+    const std::string source = argv[2], output = argc == 4 ? argv[3] : "";
+    const int camera = camera_of(source);
+    if (output.empty()) require_display();
     const auto model = beit::load<std::int8_t>(argv[1]);
     beit::Workspace workspace;
-    const std::string source = argv[2], output = argc == 4 ? argv[3] : "";
-    const bool is_camera = source.find_first_not_of("0123456789") == source.npos;
-    cv::VideoCapture capture = is_camera ? cv::VideoCapture(std::stoi(source)) : cv::VideoCapture(source);
+    cv::VideoCapture capture = camera >= 0 ? cv::VideoCapture(camera) : cv::VideoCapture(source);
     if (!capture.isOpened()) throw beit::FileError(source + ": OpenCV can't open it");
     const double rate = capture.get(cv::CAP_PROP_FPS) > 0 ? capture.get(cv::CAP_PROP_FPS) : 30;
     cv::VideoWriter writer;
@@ -75,7 +96,7 @@ int main(int argc, char** argv) {
         writer.write(frame);
       }
       // A file is read as fast as it is meant to be seen; a camera waits by itself.
-      if (!is_camera) std::this_thread::sleep_until(start + std::chrono::duration<double>((number + 1) / rate));
+      if (camera < 0) std::this_thread::sleep_until(start + std::chrono::duration<double>((number + 1) / rate));
     }
   } catch (const std::exception& error) {
     std::cerr << "camera: " << error.what() << '\n';

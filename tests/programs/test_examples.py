@@ -7,6 +7,7 @@ import pathlib
 import re
 import struct
 import subprocess
+import sys
 
 import numpy
 import pytest
@@ -144,6 +145,18 @@ def test_a_video(tmp_path):
     last = numpy.asarray(Image.open(io.BytesIO(jpegs[-1])).convert("RGB"), dtype=int)
     changed = abs(last - frames[-1]).max(axis=2) > 100
     assert changed[:120].mean() > 0.02 and changed[120:].mean() == 0
+
+
+def test_what_the_camera_needs(tmp_path):
+    result = run("beit_example_camera", MODEL, "99999999999999", tmp_path / "out.avi")
+    assert (result.returncode, result.stderr) == (
+        1, "camera: found SOURCE 99999999999999, wanted the number of a camera or a video\n")
+    if sys.platform == "linux":
+        blind = {name: value for name, value in os.environ.items()
+                 if name not in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")}
+        result = run("beit_example_camera", MODEL, tmp_path / "none.avi", env=blind)
+        assert (result.returncode, result.stderr) == (
+            1, "camera: found no display for a window, wanted one (DISPLAY or WAYLAND_DISPLAY), or OUTPUT\n")
 
 
 @pytest.mark.parametrize("name", ["batch_loop", "own_pool", "opencv", "camera"])
