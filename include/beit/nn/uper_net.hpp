@@ -122,7 +122,7 @@ class UperNet {
       // One piece of memory for what follows, 30 times the grid and what convolutions gather: a first pass would
       // otherwise take a piece for each of its steps and keep them all, because none has room for the large maps.
       Workspace::Frame together(workspace);
-      together.floats(41 * grid.area() * channels);
+      together.rows(41 * grid.area(), channels);
     }
     Workspace::Frame frame(workspace);
     // Maps of the full size take most of the memory: the three share a place. Each convolution writes over the lines of
