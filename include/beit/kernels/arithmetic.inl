@@ -17,11 +17,15 @@ BEIT_TARGET static Floats exp(Floats x) {
   return V::times_power_of_two(V::fma(V::mul(r, r), p, V::add(r, V::set(1.0f))), n);
 }
 
+/// 2^x for x below 127, for results that are then rounded to bfloat16 or a byte.
+BEIT_TARGET static Floats exp2_rounded(Floats x) {
+  const Floats n = V::round(x);
+  return V::times_power_of_two(polynomial(exp2_rounded_coefficients, V::sub(x, n)), n);
+}
+
 /// exp(x) for x <= 0, for results that are then rounded to bfloat16.
 BEIT_TARGET static Floats exp_rounded(Floats x) {
-  const Floats t = V::mul(V::max(x, V::set(exp_lowest)), V::set(log2_e));
-  const Floats n = V::round(t);
-  return V::times_power_of_two(polynomial(exp2_rounded_coefficients, V::sub(t, n)), n);
+  return exp2_rounded(V::mul(V::max(x, V::set(exp_lowest)), V::set(log2_e)));
 }
 
 /// gelu(x) = max(x, 0) - |x|/2 * erfc(|x|/sqrt(2)), which is x/2 * (1 + erf(x/sqrt(2))) without cancellation.

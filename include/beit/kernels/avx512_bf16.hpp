@@ -70,9 +70,9 @@ struct Avx512Bf16 {
     if constexpr (precision == Precision::bfloat16) {
       result.gemm = PackedGemm<Avx512Bf16, Bfloat16<Avx512::NR>>::kernel();
     }
-    if constexpr (precision == Precision::bfloat16 || precision == Precision::int8) {
-      result.attention = FusedAttention<Avx512Bf16, Bfloat16<Avx512::attention_NR>>::kernel();
-    }
+    using Attention = FusedAttention<Avx512Bf16, Bfloat16<Avx512::attention_NR>>;
+    if constexpr (precision == Precision::bfloat16) result.attention = Attention::kernel();
+    if constexpr (precision == Precision::int8) result.attention = VnniAttention<Attention>::kernel();
     return result;
   }
 };

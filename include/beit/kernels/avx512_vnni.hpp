@@ -17,6 +17,7 @@
 #include <beit/kernels/avx512.hpp>
 #include <beit/kernels/gemm.hpp>
 #include <beit/kernels/types.hpp>
+#include <beit/kernels/vnni_attention.hpp>
 
 #define BEIT_TARGET BEIT_TARGET_AVX512_VNNI
 
@@ -48,7 +49,10 @@ struct Avx512Vnni {
   template <Precision precision>
   static constexpr PrecisionKernels precision_kernels() {
     PrecisionKernels result = Avx512::precision_kernels<precision>();
-    if constexpr (precision == Precision::int8) result.gemm = PackedGemm<Avx512, Int8>::kernel();
+    if constexpr (precision == Precision::int8) {
+      result.gemm = PackedGemm<Avx512, Int8>::kernel();
+      result.attention = VnniAttention<FusedAttention<Avx512, Avx512::Float<Avx512::attention_NR>>>::kernel();
+    }
     return result;
   }
 };
