@@ -10,6 +10,7 @@
 #include <beit/nn/conv2d_arguments.hpp>
 #include <beit/nn/feature_map.hpp>
 #include <beit/nn/linear.hpp>
+#include <beit/nn/padded_lines.hpp>
 #include <beit/nn/winograd_conv2d.hpp>
 #include <beit/nn/workspace.hpp>
 
@@ -116,25 +117,19 @@ class Conv2d {
   void for_each_band(Size size, const ReadLine& read_line, Workspace& workspace, const Multiply& multiply) const {
     const Size out = output_size(size);
     const Index step = band_lines(out, workspace.executor());
-    const Index margin = padding_ * inputs_, length = size.width * inputs_;  // of a line, in floats
-    const Index line = length + 2 * margin;
     for (Index begin = 0; begin < out.height; begin += step) {
-      const Index height = std::min(step, out.height - begin), lines = (height - 1) * stride_ + kernel_;
+      const Index height = std::min(step, out.height - begin);
+      const detail::PaddedLines lines{.size = size,
+                                      .channels = inputs_,
+                                      .padding = padding_,
+                                      .first = begin * stride_ - padding_,
+                                      .lines = (height - 1) * stride_ + kernel_,
+                                      .pixels = size.width + 2 * padding_};
       Workspace::Frame frame(workspace);
-      float* const band = frame.floats(lines * line);  // (lines, W + 2*padding, inputs)
-      workspace.executor().for_each(lines, [&](Index i, Index) {
-        const Index y = begin * stride_ + i - padding_;
-        float* const to = band + i * line;
-        if (y < 0 || y >= size.height) {
-          std::fill_n(to, line, 0.0f);
-        } else {
-          std::fill_n(to, margin, 0.0f);
-          read_line(y, to + margin);
-          std::fill_n(to + margin + length, margin, 0.0f);
-        }
-      });
+      float* const band = frame.floats(lines.lines * lines.line());
+      detail::read_padded(lines, read_line, workspace.executor(), band);
       const Activations windows = product_.input(frame, 1, height * out.width);
-      gather(band, line, out.width, workspace, windows);
+      gather(band, lines.line(), out.width, workspace, windows);
       multiply(windows, begin * out.width);
     }
   }

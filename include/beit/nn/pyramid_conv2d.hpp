@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <numeric>
 #include <span>
-#include <utility>
 #include <vector>
 
 #include <Eigen/Core>
@@ -37,14 +36,24 @@ class PyramidConv2d {
   /// Reads "weight" (outputs, sum of channels, 3, 3) and "bias" (outputs,), for maps with so many channels, x0 first.
   /// `kernels` must outlive it.
   PyramidConv2d(const Kernels& kernels, const WeightScope& weights, Index outputs, const std::vector<Index>& channels)
-      : base_(kernels, cut(weights, channels, 0).root(weights.executor()),
-              {.outputs = outputs, .inputs = channels[0], .kernel = side, .padding = side / 2}) {
-    for (std::size_t i = 1; i < channels.size(); ++i) {
-      const InputChannels own = cut(weights, channels, i);
-      std::vector<Linear<Weight>>& products = products_.emplace_back();
-      for (Index first = 0; first < outputs; first += block) {
-        products.push_back(make_product(kernels, own.root(weights.executor()), outputs, channels[i], first,
-                                        std::min(block, outputs - first)));
+      : inputs_(std::accumulate(channels.begin(), channels.end(), Index{0})),
+        base_(kernels, InputChannels(weights, inputs_, 0, channels[0]).root(weights.executor()),
+              {.outputs = outputs, .inputs = channels[0], .kernel = side, .padding = side / 2}),
+        products_(channels.size() - 1) {
+    AlignedBuffer<float> w(std::min(block, outputs) * inputs_ * side * side);  // of some outputs
+    for (Index first = 0; first < outputs; first += block) {
+      const Index count = std::min(block, outputs - first);
+      read_block(weights, first, count, w);
+      Index channel = channels[0];
+      for (std::size_t i = 0; i < products_.size(); ++i) {
+        const Index depth = channels[i + 1];
+        products_[i].emplace_back(kernels, weights.executor(), side * side * count, depth, AlignedBuffer<float>(),
+                                  [&](Index row, Index rows, float* to) {
+                                    for (Index j = row; j < row + rows; ++j, to += depth) {
+                                      copy_tap(w, j % count, channel, depth, j / count, to);
+                                    }
+                                  });
+        channel += depth;
       }
     }
   }
@@ -92,29 +101,20 @@ class PyramidConv2d {
     Index scratch;   // where its line begins
   };
 
-  /// The convolution of map number i alone.
-  static InputChannels cut(const WeightScope& weights, const std::vector<Index>& channels, std::size_t i) {
-    const auto sum = [&](std::size_t count) {
-      return std::accumulate(channels.begin(), channels.begin() + static_cast<std::ptrdiff_t>(count), Index{0});
-    };
-    return {weights, sum(channels.size()), sum(i), channels[i]};
+  /// Reads W of some outputs to w, (count, inputs, side, side), on all threads.
+  void read_block(const WeightScope& weights, Index first, Index count, AlignedBuffer<float>& w) const {
+    constexpr Index step = 8;
+    const Index size = inputs_ * side * side;
+    weights.executor().for_each(detail::ceil_div(count, step), [&](Index item, Index) {
+      const Index begin = item * step, length = std::min(step, count - begin) * size;
+      weights.read("weight", {outputs(), inputs_, side, side}, (first + begin) * size, length, w.data() + begin * size);
+    });
   }
 
-  /// The product with `count` outputs of each tap, (side, side, count).
-  static Linear<Weight> make_product(const Kernels& kernels, const WeightScope& weights, Index outputs, Index channels,
-                                     Index first, Index count) {
-    constexpr Index taps = side * side;
-    AlignedBuffer<float> w(count * channels * taps);
-    weights.executor().for_each(count, [&](Index i, Index) {
-      weights.read("weight", {outputs, channels, side, side}, (first + i) * channels * taps, channels * taps,
-                   w.data() + i * channels * taps);
-    });
-    return {kernels, weights.executor(), taps * count, channels, {}, [&](Index row, Index rows, float* to) {
-              for (Index i = row; i < row + rows; ++i) {
-                const float* const from = w.data() + i % count * channels * taps + i / count;
-                for (Index c = 0; c < channels; ++c) *to++ = from[c * taps];
-              }
-            }};
+  /// Writes one tap's weights of output number `output` in w, for `depth` channels from `channel` on.
+  void copy_tap(const AlignedBuffer<float>& w, Index output, Index channel, Index depth, Index tap, float* to) const {
+    const float* from = w.data() + (output * inputs_ + channel) * side * side + tap;
+    for (Index c = 0; c < depth; ++c, from += side * side) to[c] = *from;
   }
 
   /// Adds to line `y` of out what the small maps contribute, and applies ReLU.
@@ -165,6 +165,7 @@ class PyramidConv2d {
     }
   }
 
+  Index inputs_;                                       // channels of all maps
   Conv2d<Weight> base_;                                // of x0
   std::vector<std::vector<Linear<Weight>>> products_;  // of each other map, for each block of outputs
 };

@@ -5,8 +5,9 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
+#include <string_view>
 #include <type_traits>
-#include <utility>
 
 #include <beit/core/matrix.hpp>
 #include <beit/core/version.hpp>
@@ -15,6 +16,7 @@
 #include <beit/nn/conv2d_arguments.hpp>
 #include <beit/nn/feature_map.hpp>
 #include <beit/nn/linear.hpp>
+#include <beit/nn/padded_lines.hpp>
 #include <beit/nn/task_shape.hpp>
 #include <beit/nn/workspace.hpp>
 
@@ -50,16 +52,7 @@ class WinogradConv2d {
         inputs_(arguments.inputs),
         padding_(arguments.padding) {
     const Executor& executor = weights.executor();
-    AlignedBuffer<float> read = weights.get(arguments.weight, {outputs_, inputs_, 3, 3});
-    if constexpr (!std::is_same_v<Stored, float>) weights_ = AlignedBuffer<Stored>(read.size());
-    executor.for_each(outputs_, [&](Index output, Index) {
-      float* const taps = read.data() + output * 9 * inputs_;
-      detail::put_channels_last(taps, 1, inputs_, 9);
-      if constexpr (!std::is_same_v<Stored, float>) {
-        for (Index i = 0; i < 9 * inputs_; ++i) weights_[output * 9 * inputs_ + i] = static_cast<Stored>(taps[i]);
-      }
-    });
-    if constexpr (std::is_same_v<Stored, float>) weights_ = std::move(read);
+    read_weights(weights, arguments.weight);
     if (!arguments.small_images) return;
     kept_ = AlignedBuffer<std::byte>(section_offset(inputs_) + packed_bytes(outputs_, inputs_ % section_channels));
     AlignedBuffer<float> scratch(executor.size() * weights_scratch(section_channels));
@@ -107,6 +100,23 @@ class WinogradConv2d {
     Index first, count;
   };
 
+  /// Reads W, some outputs at a time on all threads, into the order in which it is kept.
+  void read_weights(const WeightScope& weights, std::string_view name) {
+    constexpr Index step = 16;
+    const std::initializer_list<Index> shape{outputs_, inputs_, 3, 3};
+    const Index size = 9 * inputs_;            // of an output
+    weights.read(name, shape, 0, 0, nullptr);  // checks the shape before memory for it is allocated
+    weights_ = AlignedBuffer<Stored>(outputs_ * size);
+    AlignedBuffer<float> scratch(weights.executor().size() * step * size);
+    weights.executor().for_each(detail::ceil_div(outputs_, step), [&](Index item, Index slot) {
+      const Index first = item * step, count = std::min(step, outputs_ - first);
+      float* const taps = scratch.data() + slot * step * size;
+      weights.read(name, shape, first * size, count * size, taps);
+      detail::put_channels_last(taps, count, inputs_, 9);
+      for (Index i = 0; i < count * size; ++i) weights_[first * size + i] = static_cast<Stored>(taps[i]);
+    });
+  }
+
   /// A distance of at least `floats` between rows that are read or written at the same time: an odd number of cache
   /// lines, so that they don't compete for the same few places of a cache.
   static Index spread(Index floats) { return (detail::ceil_div(floats, 16) | 1) * 16; }
@@ -138,21 +148,16 @@ class WinogradConv2d {
   template <typename ReadLine>
   Band read_band(Size size, Index first, Size tiles, const ReadLine& read_line, const Executor& executor,
                  Workspace::Frame& frame) const {
-    const Index m = transform_->tile, pixels = tiles.width * m + 2, lines = tiles.height * m + 2;
-    const Index line = pixels * inputs_, margin = padding_ * inputs_, length = size.width * inputs_;
-    float* const x = frame.floats(lines * line);
-    executor.for_each(lines, [&](Index i, Index) {
-      const Index y = first * m + i - padding_;
-      float* const to = x + i * line;
-      if (y < 0 || y >= size.height) {
-        std::fill_n(to, line, 0.0f);
-      } else {
-        std::fill_n(to, margin, 0.0f);
-        read_line(y, to + margin);
-        std::fill(to + margin + length, to + line, 0.0f);
-      }
-    });
-    return {x, line, first, tiles};
+    const Index m = transform_->tile;
+    const detail::PaddedLines lines{.size = size,
+                                    .channels = inputs_,
+                                    .padding = padding_,
+                                    .first = first * m - padding_,
+                                    .lines = tiles.height * m + 2,
+                                    .pixels = tiles.width * m + 2};
+    float* const x = frame.floats(lines.lines * lines.line());
+    detail::read_padded(lines, read_line, executor, x);
+    return {x, lines.line(), first, tiles};
   }
 
   /// Adds the products of the section of channels that begins with this one to the sums, (tiles, positions, outputs),
