@@ -128,6 +128,9 @@ class AtomicFile {
   bool sync_content() {
 #if defined(_WIN32)
     return ::_commit(::_fileno(stream_)) == 0;
+#elif defined(__APPLE__)
+    // Its fsync leaves the bytes in the disk's own cache; file systems that can't empty that refuse F_FULLFSYNC.
+    return ::fcntl(::fileno(stream_), F_FULLFSYNC) == 0 || ::fsync(::fileno(stream_)) == 0;
 #else
     return ::fsync(::fileno(stream_)) == 0;
 #endif
