@@ -1,13 +1,15 @@
 # Debian's header-only packages, for compilers of other systems (CMAKE_PROJECT_INCLUDE of their presets). They are
 # linked into a folder of their own, because they lie beside the C library's headers, which another system's compiler
-# must not see.
+# must not see. BEIT_NEWER_HEADERS, if it is set, is a folder where each is looked for first.
 set(beit_headers "${CMAKE_BINARY_DIR}/debian-headers")
 file(MAKE_DIRECTORY "${beit_headers}")
 foreach(name IN ITEMS eigen3/Eigen eigen3/unsupported nlohmann stb CLI LBFGS.h LBFGSB.h LBFGSpp xxhash.h)
   cmake_path(GET name FILENAME link)
-  if(EXISTS "/usr/include/${name}" AND NOT EXISTS "${beit_headers}/${link}")
-    file(CREATE_LINK "/usr/include/${name}" "${beit_headers}/${link}" SYMBOLIC)
-  endif()
+  foreach(folder IN ITEMS ${BEIT_NEWER_HEADERS} /usr/include)
+    if(EXISTS "${folder}/${name}" AND NOT EXISTS "${beit_headers}/${link}")
+      file(CREATE_LINK "${folder}/${name}" "${beit_headers}/${link}" SYMBOLIC)
+    endif()
+  endforeach()
 endforeach()
 
 # beit_headers_target(TARGET NAME) defines a target for one of them; if it is missing, it is downloaded as elsewhere.

@@ -11,6 +11,7 @@ out=$(realpath -m "$1")
 targets=("${@:2}")
 [[ $# -gt 1 ]] || targets=(linux-x86_64 linux-aarch64 windows-x86_64 web)
 cd "$(dirname "$0")/.."
+source packaging/zig.sh
 version=$(sed -n 's/^#define BEIT_VERSION_\(MAJOR\|MINOR\|PATCH\) //p' include/beit/core/version.hpp | paste -sd.)
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}  # the date of all files and programs
 export SOURCE_DATE_EPOCH
@@ -27,17 +28,6 @@ for target in "${targets[@]}"; do
   esac
 done
 tests/install_packages.sh "${packages[@]}"
-
-# Sets zig to the program, which comes from PyPI.
-find_zig() {
-  [[ -e build-zig/ready ]] || {
-    python3 -m venv --clear build-zig
-    build-zig/bin/pip install -q --no-cache-dir --disable-pip-version-check --require-hashes -r packaging/requirements.txt
-    touch build-zig/ready
-  }
-  zig=$(realpath build-zig/lib/python3*/site-packages/ziglang/zig)
-  export ZIG_GLOBAL_CACHE_DIR=$PWD/build-zig/cache ZIG_LOCAL_CACHE_DIR=$PWD/build-zig/cache
-}
 
 # copy_licences FOLDER FILE...: copies the licences of what is compiled in, named by the folders that they are from.
 copy_licences() {
@@ -80,7 +70,7 @@ for target in "${targets[@]}"; do
     linux-*)
       find_zig
       build_programs "$target" "$(dirname "$zig")"/{LICENSE,lib/{libc/musl/COPYRIGHT,{libcxx,libunwind}/LICENSE.TXT}} -- \
-        --toolchain cmake/linux-musl.cmake "-DBEIT_ZIG=$zig" "-DBEIT_MUSL_PROCESSOR=${target#linux-}"
+        --toolchain cmake/zig.cmake "-DBEIT_ZIG=$zig" "-DBEIT_ZIG_TARGET=${target#linux-}-linux-musl"
       ;;
     windows-x86_64)
       build_programs "$target" /usr/share/doc/{g++-mingw-w64-x86-64-posix,mingw-w64-x86-64-dev}/copyright -- \

@@ -10,7 +10,7 @@ source tests/stages/common.sh
 
 stages=("$@")
 [[ $# -gt 0 ]] || stages=(quick)
-[[ "$*" != all ]] || stages=(gcc debug python slurm clang asan tsan aarch64 mingw wasm bochs fuzz docs)
+[[ "$*" != all ]] || stages=(gcc debug python slurm clang asan tsan aarch64 mingw wasm zig bochs fuzz docs)
 
 wanted=("${libraries[@]}")
 for stage in "${stages[@]}"; do
