@@ -80,14 +80,15 @@ class TinyWeights : public beit::WeightSource {
   std::map<std::string, std::vector<Index>> shapes_;
 };
 
-/// Its trunk with four blocks and a segmentation head of 2 channels and one scale, whose norms are folded.
+/// Its trunk with five blocks, which the rule microsoft needs, and a segmentation head of 2 channels and one scale,
+/// whose norms are folded.
 class TinySegmentation final : public TinyWeights {
  public:
   TinySegmentation() : TinyWeights(Positions::shared) {
     const auto block = shapes_;
     for (const auto& [name, shape] : block) {
       if (!name.starts_with("blocks.0.")) continue;
-      for (const char* number : {"1", "2", "3"}) shapes_["blocks." + (number + name.substr(8))] = shape;
+      for (const char* number : {"1", "2", "3", "4"}) shapes_["blocks." + (number + name.substr(8))] = shape;
     }
     for (const char* name : {"fc_norm.weight", "fc_norm.bias", "head.weight", "head.bias"}) shapes_.erase(name);
     const auto conv = [&](const std::string& name, std::vector<Index> shape, Index outputs) {
@@ -165,7 +166,8 @@ inline void use_segmentation(std::string_view text) {
   const beit::SegmentationModel<float> model(
       beit::detail::read_segmentation(weights.root(), json, std::move(trunk), rule), weights.root());
   const beit::SegmentationConfig& config = model.config();
-  if (config.num_classes != 3 || config.palette.size() != 3 || config.depth != 4 || config.rule != rule) std::abort();
+  if (config.num_classes != 3 || config.palette.size() != 3 || config.rule != rule) std::abort();
+  if (config.depth < 4 || config.depth > 5) std::abort();
   const beit::Size resized = config.preprocessing.resize_to;
   if (config.image_size.area() > 4096 || resized.area() > 1 << 20 || resized.height > 1 << 14) return;
   std::uint8_t pixels[5 * 7 * 3];

@@ -44,7 +44,7 @@ json good_hugging_face() {
 json good_segmentation(bool transformers) {
   json config = json::parse(R"({"out_indices": [1, 2, 3, 4], "pool_scales": [2]})");
   config.update(json::parse(transformers ? R"({"model_type": "beit", "hidden_size": 4, "image_size": 4,
-      "id2label": {"0": "a", "1": "b", "2": "c"}, "num_hidden_layers": 4})"
+      "id2label": {"0": "a", "1": "b", "2": "c"}, "num_hidden_layers": 5})"
                                          : R"({"architecture": "beit_base_patch16_224", "model_args": {"img_size": 4},
       "label_names": ["a", "b", "c"], "palette": [[1, 2, 3], [4, 5, 6], [7, 8, 9]],
       "pretrained_cfg": {"input_size": [3, 4, 4], "mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]}})"));
