@@ -1,4 +1,4 @@
-# All unit tests, by clang with its sanitizers of addresses and undefined behaviour.
+# All unit tests, by clang with its sanitizers of addresses and undefined behaviour, and with libstdc++'s assertions.
 packages=(clang libclang-rt-14-dev)
 
 run() {
