@@ -1,9 +1,9 @@
 #!/bin/bash
 # Measures what lies between a bare Debian 12 and the first named answer for a photograph, on the same weights:
 #   bench/first_answer.sh MODEL IMAGE ARCHIVE  (as root; needs debootstrap and a network)
-# MODEL is a model's folder as timm publishes it, ARCHIVE the programs from packaging/release.sh. Prints for each way the
-# seconds, those of processors, and the megabytes that apt and pip say they downloaded. The weights and the archive are on
-# this machine already. The ways:
+# MODEL is a model's folder as timm publishes it, ARCHIVE the programs from packaging/release.sh. Prints for each way
+# the seconds, those of processors, and the megabytes that apt and pip say they downloaded. The weights and the archive
+# are on this machine already. The ways:
 #   archive  unpacks ARCHIVE and runs beit-classify
 #   source   installs a compiler and the library's dependencies by apt, and builds and runs README's program
 #   timm     installs timm by apt and pip, and runs it
@@ -44,8 +44,9 @@ TIMEFORMAT='%R s, %U + %S s of processors'
 for way in archive source timm; do
   cp -a "$work/bare" "$work/root"
   echo "== $way"
-  time unshare --mount --pid --fork --root="$work/root" --mount-proc env -i HOME=/home PATH=/usr/sbin:/usr/bin:/sbin:/bin \
-    PIP_CERT=/home/ca-certificates.crt bash -c "cd /home && ${ways[$way]}" >"$work/log" 2>&1 ||
+  time unshare --mount --pid --fork --root="$work/root" --mount-proc env -i HOME=/home \
+    PATH=/usr/sbin:/usr/bin:/sbin:/bin PIP_CERT=/home/ca-certificates.crt \
+    bash -c "cd /home && ${ways[$way]}" >"$work/log" 2>&1 ||
     { tail "$work/log" >&2; exit 1; }
   sed -nE 's/^(Fetched| *Downloading [^ ]+ \()\s*([0-9.,]+) ([kMG]B).*/\2 \3/p' "$work/log" | tr -d , |
     awk '{ mb += $1 * ($2 == "kB" ? 0.001 : $2 == "MB" ? 1 : 1000) } END { printf "%.0f MB downloaded\n", mb }'

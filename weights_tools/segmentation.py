@@ -72,8 +72,10 @@ def head_fields(tensors, meta, depth):
     them, which a note says."""
     blocks, scales = of_config(meta, "backbone", "out_indices"), of_config(meta, "decode_head", "pool_scales")
     if blocks is not None and not ascending_blocks(blocks, depth):
-        raise ConversionError(f"meta: config: out_indices is {shown(blocks)}, wanted four ascending blocks below the depth {depth}")
-    if scales is not None and not (isinstance(scales, list) and all(isinstance(x, int) and 1 <= x <= 64 for x in scales)):
+        raise ConversionError(f"meta: config: out_indices is {shown(blocks)}, wanted four ascending blocks below the "
+                              f"depth {depth}")
+    if scales is not None and not (isinstance(scales, list)
+                                   and all(isinstance(x, int) and 1 <= x <= 64 for x in scales)):
         raise ConversionError(f"meta: config: pool_scales is {shown(scales)}, wanted numbers from 1 to 64")
     assumed = [name for name, value in (("out_indices", blocks), ("pool_scales", scales)) if value is None]
     if blocks is None:
@@ -86,7 +88,8 @@ def head_fields(tensors, meta, depth):
              + " and ".join(str(values[name]) for name in assumed) + ", as in Microsoft's models")
     modules = {name.split(".")[2] for name in tensors if name.startswith("decode_head.psp_modules.")}
     if len(modules) != len(scales):
-        raise ConversionError(f"decode_head has {len(modules)} psp_modules, wanted one for each of the pool_scales {shown(scales)}")
+        raise ConversionError(f"decode_head has {len(modules)} psp_modules, wanted one for each of the pool_scales "
+                              f"{shown(scales)}")
     return blocks, scales
 
 
