@@ -152,18 +152,30 @@ def onnx_model(weights, size):
     return model
 
 
-def in_double_precision(model):
-    """Copies an ONNX model so that it computes in float64."""
-    import onnx
-    from onnx import numpy_helper
-    double = onnx.ModelProto()
-    double.CopyFrom(model)
-    for tensor in double.graph.initializer:
-        if tensor.data_type == onnx.TensorProto.FLOAT:
-            tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float64), tensor.name))
-    for value in [*double.graph.input, *double.graph.output]:
-        value.type.tensor_type.elem_type = onnx.TensorProto.DOUBLE
-    return double
+def pieces_in_double_precision(model):
+    """Yields ONNX models in float64, each of which reads the output of the one before.
+
+    Together they are `model`. One evaluation of all of it would keep every intermediate result, and the positions' biases
+    of all blocks in double precision: over 24 GB at 640 pixels.
+    """
+    from onnx import TensorProto, helper, numpy_helper
+    constants = {tensor.name: tensor for tensor in model.graph.initializer}
+    nodes = list(model.graph.node)
+
+    def doubled(name):
+        values = numpy_helper.to_array(constants[name])
+        return numpy_helper.from_array(values.astype(np.float64) if values.dtype == np.float32 else values, name)
+
+    last_use = {name: i for i, node in enumerate(nodes) for name in node.input}
+    begin, source, needed_until = 0, model.graph.input[0].name, last_use[model.graph.input[0].name]
+    for i, node in enumerate(nodes):
+        if needed_until <= i and len(node.output) == 1:  # no earlier result is used after this node
+            used = {name for each in nodes[begin:i + 1] for name in each.input if name in constants}
+            ends = [helper.make_tensor_value_info(name, TensorProto.DOUBLE, None) for name in (source, node.output[0])]
+            graph = helper.make_graph(nodes[begin:i + 1], NAME, ends[:1], ends[1:], [doubled(name) for name in sorted(used)])
+            yield helper.make_model(graph, opset_imports=model.opset_import, ir_version=model.ir_version)
+            begin, source = i + 1, node.output[0]
+        needed_until = max([needed_until, *(last_use.get(name, i) for name in node.output)])
 
 
 def make_files(folder, size, say=print):
@@ -198,9 +210,10 @@ def make_files(folder, size, say=print):
     images = np.random.default_rng(1).uniform(-1, 1, (batches(size)[-1], 3 * size * size)).astype(np.float32)
     np.save(folder / "images.npy", images)
     say("computing the logits in double precision")
-    reference = ReferenceEvaluator(in_double_precision(model))
-    logits = reference.run(None, {"x": images.astype(np.float64).reshape(-1, 3, size, size)})[0]
-    np.save(folder / "logits.npy", logits)
+    values = images.astype(np.float64).reshape(-1, 3, size, size)
+    for piece in pieces_in_double_precision(model):
+        values, = ReferenceEvaluator(piece).run(None, {piece.graph.input[0].name: values})
+    np.save(folder / "logits.npy", values)
 
     part = done.with_suffix(".part")
     part.write_text(version)
