@@ -24,8 +24,8 @@ inline std::string for_users(std::string text) {
   for (const auto& [library, programs] : rows) {
     if (const std::size_t at = text.find(library); at != text.npos) text.replace(at, library.size(), programs);
   }
-  // The beginnings of messages, after which comes what was found.
-  static constexpr Row beginnings[] = {
+  // The starts of messages, after which comes what was found.
+  static constexpr Row starts[] = {
       {"load: labels: ", "--labels: "},
       {"load_segmentation_model: labels: ", "--labels: "},
       {"load: found image size ", "--image-size: found "},
@@ -37,7 +37,7 @@ inline std::string for_users(std::string text) {
       {"segment: ", ""},
       {"Tokenizer: ", ""},
   };
-  for (const auto& [library, programs] : beginnings) {
+  for (const auto& [library, programs] : starts) {
     const std::size_t at = text.find(library);
     if (at == 0 || (at != text.npos && text.substr(0, at).ends_with(": "))) {
       return text.replace(at, library.size(), programs);
