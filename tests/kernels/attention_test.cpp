@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <beit/kernels/kernels.hpp>
 #include <beit/kernels/relative_position.hpp>
 #include <cmath>
@@ -31,7 +32,8 @@ struct Case {
   Index d;
   bool bias;
   float deviation;
-  float offset = 0;  // of keys and values
+  float offset = 0;    // of keys and values
+  bool equal = false;  // all tokens but the first are, as in a picture of one colour
 };
 
 class AttentionCases : public testing::TestWithParam<Case> {};
@@ -50,6 +52,9 @@ void check(const Case& parameters, const beit::kernels::AttentionKernel& kernel,
   std::vector<float> numbers = normal(images * n * 3 * dim, 7, deviation);
   for (Index i = 0; i < images * n * 3 * dim; ++i) {
     if (i % (3 * dim) >= dim) numbers[static_cast<std::size_t>(i)] += parameters.offset;
+  }
+  for (Index i = parameters.equal ? 2 : n; i < n; ++i) {
+    std::copy_n(numbers.begin() + 3 * dim, 3 * dim, numbers.begin() + i * 3 * dim);
   }
   const Owned in(*kernel.layout, numbers, images, n, 3 * dim);
   const std::vector<float> qkv = in.read();
@@ -155,6 +160,6 @@ TEST_P(AttentionOfManyTokens, MultipliesBytesAccurately) {
 INSTANTIATE_TEST_SUITE_P(, AttentionOfManyTokens,
                          testing::Values(Case{{16, 16}, 96, true, 0.5f}, Case{{17, 19}, 64, true, 1},
                                          Case{{270, 1}, 32, true, 1}, Case{{18, 15}, 32, false, 1, 3},
-                                         Case{{24, 23}, 32, true, 2}));
+                                         Case{{24, 23}, 32, true, 2}, Case{{17, 19}, 64, true, 1, 0, true}));
 
 }  // namespace beit_test::attention_test

@@ -100,7 +100,8 @@ struct VnniKeysValues : VnniAttentionTile {
       const Floats mean = V::mul(V::load(value_mean + c), V::set(per_token));
       const Floats key = V::mul(V::load(key_mean + c), V::set(per_token));
       const Floats range = V::max(V::sub(V::load(most + c), mean), V::sub(mean, V::load(least + c)));
-      const Floats scale = V::mul(range, V::set(1 / int8_limit));
+      // Not 0 where all values are equal, as in a picture of one colour: the first token's has this scale, too.
+      const Floats scale = V::max(V::set(1e-20f), V::mul(range, V::set(1 / int8_limit)));
       V::store(key_mean + c, key);
       V::store(value_mean + c, mean);
       V::store(value_scale + c, scale);
@@ -152,7 +153,7 @@ struct VnniKeysValues : VnniAttentionTile {
   }
 
  private:
-  BEIT_TARGET static Floats inverse(Floats scale) { return V::div(V::set(1.0f), V::max(scale, V::set(1e-30f))); }
+  BEIT_TARGET static Floats inverse(Floats scale) { return V::div(V::set(1.0f), scale); }
   template <typename T>
   BEIT_TARGET void subtract(const T* x, const float* mean, float* out) const {
     for (Index c = 0; c < d; c += V::lanes) V::store(out + c, V::sub(load(x + c), V::load(mean + c)));
