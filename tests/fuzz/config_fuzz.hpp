@@ -167,13 +167,13 @@ inline void use_segmentation(std::string_view text) {
       beit::detail::read_segmentation(weights.root(), json, std::move(trunk), rule), weights.root());
   const beit::SegmentationConfig& config = model.config();
   if (config.num_classes != 3 || config.palette.size() != 3 || config.rule != rule) std::abort();
-  if (config.depth < 4 || config.depth > 5) std::abort();
+  if (config.depth != 5) std::abort();
   const beit::Size resized = config.preprocessing.resize_to;
   if (config.image_size.area() > 4096 || resized.area() > 1 << 20 || resized.height > 1 << 14) return;
   std::uint8_t pixels[5 * 7 * 3];
   for (std::size_t i = 0; i < sizeof(pixels); ++i) pixels[i] = static_cast<std::uint8_t>(i * 37);
   for (const beit::SegmentationRule as : beit::segmentation_rules) {
-    if (config.blocks(as).back() > config.depth) continue;
+    if (!config.has_blocks(as)) continue;
     const beit::LabelMap map = beit::segment(model, {pixels, 5, 7}, {.as = as});
     if (map.size != beit::Size{5, 7} || map.values.size() != 35) std::abort();
     if (*std::max_element(map.values.begin(), map.values.end()) > 2) std::abort();
