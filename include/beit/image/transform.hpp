@@ -63,6 +63,7 @@ namespace detail {
 /// Returns resize_to for another input size, so that the same part of an image is kept: each side grows as the input's
 /// does, rounded to the nearest. 0 x 0 stays as it is.
 inline Size scaled_resize_to(const Preprocessing& from, Size input_size) {
+  if (from.resize_to == Size{}) return {};
   const auto scaled = [](Index side, Index to, Index of) { return (2 * side * to + of) / (2 * of); };
   return {scaled(from.resize_to.height, input_size.height, from.input_size.height),
           scaled(from.resize_to.width, input_size.width, from.input_size.width)};
