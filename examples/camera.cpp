@@ -26,7 +26,8 @@ using Predictions = std::vector<beit::Prediction>;
 
 /// The number of a camera, or -1 for the name of a video. ArgumentError for other numbers.
 int camera_of(const std::string& source) {
-  if (source.empty() || source.find_first_not_of("0123456789") != source.npos) return -1;
+  if (source.empty()) throw beit::ArgumentError("found an empty SOURCE, wanted the number of a camera or a video");
+  if (source.find_first_not_of("0123456789") != source.npos) return -1;
   int number = 0;
   if (std::from_chars(source.data(), source.data() + source.size(), number).ec == std::errc()) return number;
   throw beit::ArgumentError("found SOURCE " + source + ", wanted the number of a camera or a video");

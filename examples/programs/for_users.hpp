@@ -35,6 +35,7 @@ inline std::string for_users(std::string text) {
       {"preprocess: ", ""},
       {"resize: ", ""},
       {"segment: ", ""},
+      {"Tokenizer: scores", "the tokenizer's scores"},
       {"Tokenizer: ", ""},
   };
   for (const auto& [library, programs] : starts) {
