@@ -45,7 +45,9 @@ const Case cases[] = {
 };
 
 Matrix pixels(const Case& c, std::size_t i) {
-  return numbers(weights, ("x" + std::to_string(i)).c_str(), c.maps[i].size.area(), c.maps[i].channels);
+  std::string name = "x";
+  name += std::to_string(i);  // g++ 12 warns of "x" + std::to_string(i)
+  return numbers(weights, name.c_str(), c.maps[i].size.area(), c.maps[i].channels);
 }
 
 Doubles convolution(const Case& c) {
