@@ -1,6 +1,6 @@
 # Systems and processors that this machine isn't, by zig, whose one package has a clang and the libraries of Linux
 # (musl), macOS and Windows. With the newest Eigen and GoogleTest, where the other stages have Debian 12's.
-packages=(python3-venv ca-certificates curl)
+packages=(python3-venv ca-certificates curl qemu-user)
 
 rows=()
 
@@ -42,7 +42,7 @@ run() {
   fetch googletest g/googletest/googletest_1.18.0.orig.tar.gz \
     b9cf3c3d06dbae3eeca671e2a3ea33f3749e23eaa1389cd92c9d0a575e146128
   fetch eigen3 e/eigen3/eigen3_5.0.1.orig.tar.bz2 197d404a98cb1f99925c4e2cbda278881b167ee2e6437ed97cffb5f9d4952e75
-  local target=x86_64-linux-musl start=$SECONDS
+  local target=x86_64-linux-musl start=$SECONDS emulator
 
   # libc++ checks its preconditions, which zig switches off.
   local checks="-U_LIBCPP_HARDENING_MODE -D_LIBCPP_HARDENING_MODE=_LIBCPP_HARDENING_MODE_EXTENSIVE"
@@ -53,8 +53,18 @@ run() {
   "build-zig/$target/beit-classify" --csv examples/data/fashion_mnist/bag.png | grep ',1,8,Bag,'
   add_row "$target" "$start" "ran hello, beit-classify and all unit tests"
 
-  # What nobody runs isn't optimised, and isn't instrumented to find undefined behaviour, as zig would.
+  # What follows isn't optimised, because it is compiled for longer than it runs, and isn't instrumented to find
+  # undefined behaviour, as zig would.
   local plain="-O0 -fno-sanitize=undefined"
+  for target in x86-linux-musl arm-linux-musleabihf riscv64-linux-musl; do
+    start=$SECONDS
+    emulator=qemu-${target%%-*}
+    [[ $target != x86-* ]] || emulator=env  # this processor runs it
+    build_for "$target" "$plain" beit_example_hello beit_model_tests
+    "$emulator" "build-zig/$target/examples/beit_example_hello" | grep ' % Bag$'
+    run_tests "zig/$target" '*Golden.*' model -- "$emulator"
+    add_row "$target" "$start" "ran hello and the golden models"
+  done
   for target in aarch64-macos-none x86_64-macos-none; do
     start=$SECONDS
     build_for "$target" "$plain" beit_example_hello beit_core_tests
