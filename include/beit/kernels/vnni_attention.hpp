@@ -41,7 +41,6 @@ template <typename Few>
 struct VnniAttention : VnniAttentionTile {
   using QkvLayout = typename Few::QkvLayout;
   using Base = VnniKeysValues<QkvLayout>;
-  using Floats = V::Floats;
   /// 224 pixels have 197 tokens; there attention takes so little that its accuracy costs nothing.
   static constexpr Index few_tokens = 256;
 
@@ -92,7 +91,7 @@ struct VnniAttention : VnniAttentionTile {
   struct Head : Base {
     using Base::Base;
     using Base::n, Base::d, Base::padded, Base::keys, Base::offsets, Base::key_scales, Base::values, Base::biases;
-    using Base::value_mean, Base::value_scale, Base::class_key, Base::class_value, Base::load, Base::fetch;
+    using Base::value_mean, Base::value_scale, Base::class_key, Base::class_value, Base::fetch;
 
     BEIT_TARGET void attend(const AttentionCall& a, const Queries& queries) const {
       for (Index first = 0; first < queries.count; first += MR) {
@@ -187,67 +186,6 @@ struct VnniAttention : VnniAttentionTile {
           V::store(out + c, V::fma(mean, V::load(value_scale + c), V::load(value_mean + c)));
         }
         a.out->write(a.segment, queries.token(tile.first + r), 1, a.column(), d, out, d);
-      }
-    }
-
-    BEIT_TARGET static Floats floats(const std::int32_t* x) { return _mm512_cvtepi32_ps(_mm512_load_si512(x)); }
-
-    /// Replaces the products by scores. Returns the largest score.
-    BEIT_TARGET static float score(std::int32_t* products, const float* key_scales, float query_scale,
-                                   const float* bias, Index count) {
-      const Floats scale = V::set(query_scale), lowest = V::set(-3.4e38f);
-      Floats largest = lowest;
-      for (Index i = 0; i < count; i += V::lanes) {
-        const Floats product = V::mul(scale, V::load(key_scales + i));
-        Floats y = V::fma(floats(products + i), product, V::load(bias + i));
-        if (i + V::lanes > count) y = V::first(y, count - i, lowest);
-        V::store(reinterpret_cast<float*>(products + i), y);
-        largest = V::max(largest, y);
-      }
-      return V::largest(largest);
-    }
-
-    /// out = 2^(scores - shift) as bytes, in whole vectors. Returns lanes whose sum is theirs before rounding.
-    BEIT_TARGET static Floats weigh(const float* scores, float shift, Index count, std::uint8_t* out) {
-      const Floats s = V::set(shift);
-      Floats sum = V::zero();
-      for (Index i = 0; i < count; i += V::lanes) {
-        const Floats e = Avx512::exp2_rounded(V::sub(V::load(scores + i), s));
-        _mm_store_si128(reinterpret_cast<__m128i*>(out + i), _mm512_cvtusepi32_epi8(_mm512_cvtps_epi32(e)));
-        sum = V::add(sum, e);
-      }
-      return sum;
-    }
-
-    /// sums (MR, NR), rows ldo apart, = start (NR,) + a (MR, groups * group), rows `block` apart, x panel.
-    template <Index ldo>
-    BEIT_TARGET static void multiply(const std::uint8_t* a, const std::int8_t* panel, Index groups,
-                                     const std::int32_t* start, std::int32_t* sums) {
-      constexpr std::size_t columns = NR / V::lanes;
-      V::Integers s[static_cast<std::size_t>(MR)][columns];
-#pragma GCC unroll 8
-      for (Index r = 0; r < MR; ++r) {
-#pragma GCC unroll 2
-        for (std::size_t c = 0; c < columns; ++c)
-          s[r][c] = reinterpret_cast<V::Integers>(V::load_bits(start + static_cast<Index>(c) * V::lanes));
-      }
-      for (Index i = 0; i < groups; ++i, a += group, panel += NR * group) {
-        __m512i b[columns];
-#pragma GCC unroll 2
-        for (std::size_t c = 0; c < columns; ++c) b[c] = V::load_bits(panel + static_cast<Index>(c) * V::lanes * group);
-#pragma GCC unroll 8
-        for (Index r = 0; r < MR; ++r) {
-          const __m512i x = V::broadcast(a + r * block);
-#pragma GCC unroll 2
-          for (std::size_t c = 0; c < columns; ++c) {
-            s[r][c] = reinterpret_cast<V::Integers>(_mm512_dpbusd_epi32(reinterpret_cast<__m512i>(s[r][c]), x, b[c]));
-          }
-        }
-      }
-#pragma GCC unroll 8
-      for (Index r = 0; r < MR; ++r) {
-#pragma GCC unroll 2
-        for (std::size_t c = 0; c < columns; ++c) V::put(sums + r * ldo + static_cast<Index>(c) * V::lanes, s[r][c]);
       }
     }
   };

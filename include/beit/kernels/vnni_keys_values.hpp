@@ -29,17 +29,87 @@ namespace beit::inline BEIT_ABI {
 
 namespace kernels {
 
-/// The constants of both products.
+/// The constants of both products, and what doesn't depend on where keys and values are read. GCC joins the same
+/// function of two templates, loses its target in that, and then warns of the vectors that it returns.
 struct VnniAttentionTile {
   using V = VectorAvx512;
+  using Floats = V::Floats;
   /// A tile of the products is MR x NR, 16 sums in registers; `block` keys are weighted together.
   static constexpr Index MR = 8, NR = 32, group = 4, block = 256;
+
+  BEIT_TARGET static Floats load(const float* x) { return V::load(x); }
+  BEIT_TARGET static Floats load(const std::uint16_t* x) {
+    alignas(64) Array<float, V::lanes> wide;
+    V::widen(x, wide);
+    return V::load(wide);
+  }
+  BEIT_TARGET static Floats inverse(Floats scale) { return V::div(V::set(1.0f), scale); }
+
+  BEIT_TARGET static Floats floats(const std::int32_t* x) { return _mm512_cvtepi32_ps(_mm512_load_si512(x)); }
+
+  /// Replaces the products by scores. Returns the largest score.
+  BEIT_TARGET static float score(std::int32_t* products, const float* key_scales, float query_scale, const float* bias,
+                                 Index count) {
+    const Floats scale = V::set(query_scale), lowest = V::set(-3.4e38f);
+    Floats largest = lowest;
+    for (Index i = 0; i < count; i += V::lanes) {
+      const Floats product = V::mul(scale, V::load(key_scales + i));
+      Floats y = V::fma(floats(products + i), product, V::load(bias + i));
+      if (i + V::lanes > count) y = V::first(y, count - i, lowest);
+      V::store(reinterpret_cast<float*>(products + i), y);
+      largest = V::max(largest, y);
+    }
+    return V::largest(largest);
+  }
+
+  /// out = 2^(scores - shift) as bytes, in whole vectors. Returns lanes whose sum is theirs before rounding.
+  BEIT_TARGET static Floats weigh(const float* scores, float shift, Index count, std::uint8_t* out) {
+    const Floats s = V::set(shift);
+    Floats sum = V::zero();
+    for (Index i = 0; i < count; i += V::lanes) {
+      const Floats e = Avx512::exp2_rounded(V::sub(V::load(scores + i), s));
+      _mm_store_si128(reinterpret_cast<__m128i*>(out + i), _mm512_cvtusepi32_epi8(_mm512_cvtps_epi32(e)));
+      sum = V::add(sum, e);
+    }
+    return sum;
+  }
+
+  /// sums (MR, NR), rows ldo apart, = start (NR,) + a (MR, groups * group), rows `block` apart, x panel.
+  template <Index ldo>
+  BEIT_TARGET static void multiply(const std::uint8_t* a, const std::int8_t* panel, Index groups,
+                                   const std::int32_t* start, std::int32_t* sums) {
+    constexpr std::size_t columns = NR / V::lanes;
+    V::Integers s[static_cast<std::size_t>(MR)][columns];
+#pragma GCC unroll 8
+    for (Index r = 0; r < MR; ++r) {
+#pragma GCC unroll 2
+      for (std::size_t c = 0; c < columns; ++c)
+        s[r][c] = reinterpret_cast<V::Integers>(V::load_bits(start + static_cast<Index>(c) * V::lanes));
+    }
+    for (Index i = 0; i < groups; ++i, a += group, panel += NR * group) {
+      __m512i b[columns];
+#pragma GCC unroll 2
+      for (std::size_t c = 0; c < columns; ++c) b[c] = V::load_bits(panel + static_cast<Index>(c) * V::lanes * group);
+#pragma GCC unroll 8
+      for (Index r = 0; r < MR; ++r) {
+        const __m512i x = V::broadcast(a + r * block);
+#pragma GCC unroll 2
+        for (std::size_t c = 0; c < columns; ++c) {
+          s[r][c] = reinterpret_cast<V::Integers>(_mm512_dpbusd_epi32(reinterpret_cast<__m512i>(s[r][c]), x, b[c]));
+        }
+      }
+    }
+#pragma GCC unroll 8
+    for (Index r = 0; r < MR; ++r) {
+#pragma GCC unroll 2
+      for (std::size_t c = 0; c < columns; ++c) V::put(sums + r * ldo + static_cast<Index>(c) * V::lanes, s[r][c]);
+    }
+  }
 };
 
 /// Keys and values of the tokens but the first, which isn't rounded. QkvLayout is that of AttentionCall::qkv.
 template <typename QkvLayout>
 struct VnniKeysValues : VnniAttentionTile {
-  using Floats = V::Floats;
   static constexpr Index fetched_ahead = 8;  // tokens
 
   Index n, d, padded;     // N tokens of D; N - 1 rounded up to panels
@@ -138,12 +208,6 @@ struct VnniKeysValues : VnniAttentionTile {
     }
   }
 
-  BEIT_TARGET static Floats load(const float* x) { return V::load(x); }
-  BEIT_TARGET static Floats load(const std::uint16_t* x) {
-    alignas(64) Array<float, V::lanes> wide;
-    V::widen(x, wide);
-    return V::load(wide);
-  }
   /// Fetches a token's D numbers into the nearest cache.
   template <typename T>
   void fetch(const T* x) const {
@@ -153,7 +217,6 @@ struct VnniKeysValues : VnniAttentionTile {
   }
 
  private:
-  BEIT_TARGET static Floats inverse(Floats scale) { return V::div(V::set(1.0f), scale); }
   template <typename T>
   BEIT_TARGET void subtract(const T* x, const float* mean, float* out) const {
     for (Index c = 0; c < d; c += V::lanes) V::store(out + c, V::sub(load(x + c), V::load(mean + c)));
