@@ -194,8 +194,9 @@ TEST(NameTables, HeadsAreSavedUnderTimmsNames) {
     const auto model = beit::load<float>(beit::MemoryFiles{as_bytes(bytes), "file"});
     const Index classes = model.config().num_classes;
     const std::vector<float> bias(static_cast<std::size_t>(classes), 1.0f);
-    beit::save_with_head(target, beit::SafeTensors::from_memory(as_bytes(bytes), "file"), model.config(),
-                         beit::Matrix(classes, model.config().embed_dim), bias,
+    beit::Matrix weight(classes, model.config().embed_dim);
+    weight.map().setOnes();
+    beit::save_with_head(target, beit::SafeTensors::from_memory(as_bytes(bytes), "file"), model.config(), weight, bias,
                          std::vector<std::string>(static_cast<std::size_t>(classes), "a class"));
     const auto saved = beit::load<float>(target);
     beit::Matrix x(1, model.config().in_chans * model.config().image_size.area());
