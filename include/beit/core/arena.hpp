@@ -42,8 +42,7 @@ class Arena {
     /// Takes `size` bytes, uninitialised, aligned to a cache line. std::bad_alloc when memory is short, or for a size
     /// that is negative or above half of what Index holds: 1 GB in WebAssembly.
     std::byte* bytes(Index size) { return arena_.take(size); }
-    /// Takes memory for `count` trivial objects, uninitialised, aligned to a cache line. Throws as bytes
-    /// does.
+    /// Takes memory for `count` trivial objects, uninitialised, aligned to a cache line. Throws as bytes does.
     template <typename T>
     T* take(Index count) {
       static_assert(std::is_trivially_copyable_v<T>);

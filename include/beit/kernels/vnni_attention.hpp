@@ -15,8 +15,6 @@
 
 #if BEIT_X86_KERNELS
 
-#include <immintrin.h>
-
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
