@@ -64,7 +64,7 @@ struct FusedAttention {
       }
       interleave_tile(queries + row * ld, ld, rows, d, scratch.tile);
       for (Index key = 0; key < n; key += NR) {
-        multiply(scratch.tile, scratch.keys + key * groups(d) * group, groups(d), sums);
+        multiply(scratch.tile, scratch.keys + key * groups(d) * group, groups(d), sums, n - key, rows);
         for (Index i = 0; i < rows; ++i) {
           Level::add_scaled(scratch.scores + i * padded_n + key, sums + i * NR, a.scale, std::min(NR, n - key));
         }
@@ -84,7 +84,7 @@ struct FusedAttention {
       }
       interleave_tile(weights, padded_n, rows, groups(n) * group, scratch.tile);
       for (Index channel = 0; channel < d; channel += NR) {
-        multiply(scratch.tile, scratch.values + channel * groups(n) * group, groups(n), sums);
+        multiply(scratch.tile, scratch.values + channel * groups(n) * group, groups(n), sums, d - channel, rows);
         const Index columns = std::min(NR, d - channel);
         for (Index i = 0; i < rows; ++i) Level::multiply(sums + i * NR, reciprocal[i], columns);
         a.out->write(a.segment, row, rows, a.column() + channel, columns, sums, NR);
@@ -130,11 +130,12 @@ struct FusedAttention {
     }
   }
 
-  /// sums (MR, NR) = a row tile times a panel, summed in chunks.
-  static void multiply(const A* tile, const A* panel, Index depth, float* sums) {
+  /// sums (MR, NR) = a row tile times a panel, summed in chunks. Only the first `columns` of the first `rows` rows are
+  /// wanted.
+  static void multiply(const A* tile, const A* panel, Index depth, float* sums, Index columns, Index rows) {
     for (Index i = 0; i < depth; i += Product::chunk) {
       Product::tile(tile + i * MR * group, panel + i * NR * group, std::min(Product::chunk, depth - i), sums, i > 0,
-                    NR);
+                    columns, rows);
     }
   }
 };

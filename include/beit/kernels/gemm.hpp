@@ -48,7 +48,7 @@ void apply_epilogue(const GemmCall& g, Index segment, Index row, Index rows, Ind
 ///   Product: the constants MR and NR (the tile), group and chunk (groups of k per chunk), and
 ///     A, Stored, Panel, Sum: the types of a's elements, of a packed panel's in memory, of those that tile reads, and
 ///       of sums;
-///     tile(a, panel, groups, sum, add, used): see kernels/panel_tile.inl.
+///     tile(a, panel, groups, sum, add, used, used_rows): see kernels/panel_tile.inl.
 template <typename Level, typename Product>
 struct PackedGemm {
   using A = typename Product::A;
@@ -104,9 +104,8 @@ struct PackedGemm {
     }
   }
 
-  /// The row tiles of about two images of 224 pixels, which nn/block.hpp takes together: each weight is read once for
-  /// all of them.
-  static Index tiles_per_call(Index) { return detail::ceil_div(400, MR); }
+  /// The row tiles of four images of 224 pixels, or of one of up to 448: each weight is read once for all of them.
+  static Index tiles_per_call(Index) { return detail::ceil_div(800, MR); }
 
   static Index scratch_bytes(Index tiles, Index columns, Index k) {
     const Index sums = tiles * MR * NR * (section(tiles, k) < groups(k) ? detail::ceil_div(columns, NR) : 1);
@@ -144,12 +143,13 @@ struct PackedGemm {
       Sum* sum = all_sums + (at.splits_depth() ? (at.panel - at.panel0) * tiles * MR * NR : 0);
       for (Index t = tile0; t < tile1; ++t, sum += MR * NR) {
         ahead.fetch(share);
+        const Activations::RowTile tile = g.a->tile(t);
         const A* const rows = InputLayout::tile(*g.a, t, at.begin);
         for (Index i = 0; i < at.count(); i += sum_length) {
           Product::tile(rows + i * MR * group, panel + i * NR * group, std::min(sum_length, at.count() - i), sum,
-                        i > 0 || !at.first(), g.n - at.panel * NR);
+                        i > 0 || !at.first(), g.n - at.panel * NR, tile.rows);
         }
-        if (at.last()) finish(g, t, at.panel, sum);
+        if (at.last()) finish(g, t, tile, at.panel, sum);
       }
     }
   }
@@ -165,13 +165,12 @@ struct PackedGemm {
   /// The groups of k per section, a multiple of chunk: as many as let a call's activations fill most of a second-level
   /// cache.
   static Index section(Index tiles, Index k) {
-    constexpr Index bytes = 640 << 10;
+    constexpr Index bytes = 900 << 10;
     const Index fit = std::max<Index>(1, bytes / (tiles * MR * 4 * chunk)) * chunk;
     return fit >= groups(k) ? std::max<Index>(1, groups(k)) : fit;
   }
 
-  static void finish(const GemmCall& g, Index t, Index panel, Sum* sum) {
-    const Activations::RowTile tile = g.a->tile(t);
+  static void finish(const GemmCall& g, Index t, const Activations::RowTile& tile, Index panel, Sum* sum) {
     const Index column = panel * NR, columns = std::min(NR, g.n - column);
     if constexpr (quantised) {
       const std::byte* tail = g.packed + panel * panel_bytes(g.k()) + element_bytes(g.k());

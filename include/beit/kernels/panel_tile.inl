@@ -8,13 +8,16 @@
 /// The consecutive numbers along k that are multiplied together.
 static constexpr Index group = 4 / static_cast<Index>(sizeof(A));
 
-/// tile() for the first `columns` vectors of columns.
-template <Index columns>
+/// The rows of a tile that few rows take, about a third of its time.
+static constexpr Index few_rows = MR / 3;
+
+/// tile() for the first `columns` vectors of columns and the first `rows` rows.
+template <Index columns, Index rows = MR>
 BEIT_TARGET static void tile_of(const A* a, const Panel* panel, Index groups, Sum* sum, bool add) {
   constexpr Index vector = V::lanes * group;
-  decltype(V::zeros(sum)) s[static_cast<std::size_t>(MR)][static_cast<std::size_t>(columns)];
+  decltype(V::zeros(sum)) s[static_cast<std::size_t>(rows)][static_cast<std::size_t>(columns)];
 #pragma GCC unroll 16
-  for (Index r = 0; r < MR; ++r) {
+  for (Index r = 0; r < rows; ++r) {
 #pragma GCC unroll 4
     for (Index c = 0; c < columns; ++c) s[r][c] = V::zeros(sum);
   }
@@ -23,14 +26,14 @@ BEIT_TARGET static void tile_of(const A* a, const Panel* panel, Index groups, Su
 #pragma GCC unroll 4
     for (Index c = 0; c < columns; ++c) b[c] = V::factors(panel + c * vector);
 #pragma GCC unroll 16
-    for (Index r = 0; r < MR; ++r) {
+    for (Index r = 0; r < rows; ++r) {
       const auto x = V::broadcast(a + r * group);
 #pragma GCC unroll 4
       for (Index c = 0; c < columns; ++c) s[r][c] = dot(s[r][c], x, b[c]);
     }
   }
 #pragma GCC unroll 16
-  for (Index r = 0; r < MR; ++r) {
+  for (Index r = 0; r < rows; ++r) {
 #pragma GCC unroll 4
     for (Index c = 0; c < columns; ++c) {
       if (add) {
@@ -43,8 +46,10 @@ BEIT_TARGET static void tile_of(const A* a, const Panel* panel, Index groups, Su
 }
 
 /// sum (MR, NR) = a x panel, or += if `add`; a (groups, MR, group), panel (groups, NR, group). Only the first `used`
-/// columns are wanted: vectors beyond them are left as they are.
-BEIT_TARGET static void tile(const A* a, const Panel* panel, Index groups, Sum* sum, bool add, Index used) {
+/// columns of the first `used_rows` rows are wanted: vectors beyond them may be left as they are.
+BEIT_TARGET static void tile(const A* a, const Panel* panel, Index groups, Sum* sum, bool add, Index used,
+                             Index used_rows) {
+  if (used_rows <= few_rows) return tile_of<NR / V::lanes, few_rows>(a, panel, groups, sum, add);
   if constexpr (NR / V::lanes > 2) {
     if (used <= NR - 2 * V::lanes) return tile_of<NR / V::lanes - 2>(a, panel, groups, sum, add);
   }

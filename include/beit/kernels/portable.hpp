@@ -78,7 +78,7 @@ struct Portable {
     using Sum = float;
     static constexpr Index MR = Portable::MR, NR = 8, group = 1, chunk = 256;
 
-    static void tile(const float* a, const float* panel, Index groups, float* sum, bool add, Index) {
+    static void tile(const float* a, const float* panel, Index groups, float* sum, bool add, Index, Index) {
       Float4 s00{}, s01{}, s10{}, s11{}, s20{}, s21{}, s30{}, s31{};
       for (Index i = 0; i < groups; ++i, a += MR, panel += NR) {
         const Float4 b0 = load4(panel), b1 = load4(panel + 4);
@@ -118,7 +118,7 @@ struct Portable {
     using Sum = std::int32_t;
     static constexpr Index MR = Portable::MR, NR = 8, group = 2, chunk = 128;
 
-    static void tile(const A* a, const Panel* panel, Index groups, Sum* sum, bool add, Index) {
+    static void tile(const A* a, const Panel* panel, Index groups, Sum* sum, bool add, Index, Index) {
       if (!add) std::fill_n(sum, MR * NR, 0);
       for (Index row = 0; row < MR; ++row, a += group, sum += NR) {
         for (Index i = 0; i < groups; ++i) {

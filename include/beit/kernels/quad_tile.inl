@@ -35,11 +35,12 @@ BEIT_TARGET static void tile_of(const A* a, const Panel* panel, Index groups, Su
   }
 }
 
-/// Computes what panel_tile.inl's tile does. `columns` is the fewest vectors that `used` may need.
+/// Computes what panel_tile.inl's tile does, with all rows. `columns` is the fewest vectors that `used` may need.
 template <Index columns = 1>
-BEIT_TARGET static void tile(const A* a, const Panel* panel, Index groups, Sum* sum, bool add, Index used) {
+BEIT_TARGET static void tile(const A* a, const Panel* panel, Index groups, Sum* sum, bool add, Index used,
+                             Index used_rows) {
   if constexpr (columns * V::lanes < NR) {
-    if (used > columns * V::lanes) return tile<columns + 1>(a, panel, groups, sum, add, used);
+    if (used > columns * V::lanes) return tile<columns + 1>(a, panel, groups, sum, add, used, used_rows);
   }
   tile_of<columns>(a, panel, groups, sum, add);
 }
