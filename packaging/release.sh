@@ -2,30 +2,37 @@
 # Makes the archives of a release, on Debian 12 (as root or with sudo, because it installs packages by apt):
 #   packaging/release.sh OUT                  all of them
 #   packaging/release.sh OUT linux-x86_64 web some of them
-# linux-x86_64 and linux-aarch64 have programs that need no library, windows-x86_64 has programs for Windows, and web is
-# the page examples/web. OUT/SHA256SUMS lists all archives there. packaging/test_release.sh OUT runs what they hold.
+# linux-x86_64 and linux-aarch64 have programs that need no library, macos-aarch64, macos-x86_64 and windows-x86_64 have
+# programs that need only what these systems have, and web is the page examples/web. OUT/SHA256SUMS lists all archives
+# there. packaging/test_release.sh OUT runs what they hold.
 set -euo pipefail
 
 [[ $# -gt 0 ]] || { echo "packaging/release.sh: wanted OUT [TARGET...]" >&2; exit 2; }
 out=$(realpath -m "$1")
 targets=("${@:2}")
-[[ $# -gt 1 ]] || targets=(linux-x86_64 linux-aarch64 windows-x86_64 web)
+all=(linux-x86_64 linux-aarch64 macos-aarch64 macos-x86_64 windows-x86_64 web)
+[[ $# -gt 1 ]] || targets=("${all[@]}")
 cd "$(dirname "$0")/.."
 source packaging/zig.sh
 version=$(sed -n 's/^#define BEIT_VERSION_\(MAJOR\|MINOR\|PATCH\) //p' include/beit/core/version.hpp | paste -sd.)
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}  # the date of all files and programs
 export SOURCE_DATE_EPOCH
 
+# The compilers: zig and its name of the system, or Debian's packages.
+declare -A zig_targets=(
+  [linux-x86_64]=x86_64-linux-musl [linux-aarch64]=aarch64-linux-musl
+  [macos-aarch64]=aarch64-macos.11.0-none [macos-x86_64]=x86_64-macos.11.0-none)
+declare -A compilers=([windows-x86_64]=g++-mingw-w64-x86-64-posix [web]="emscripten node-acorn")
+
 headers=(libeigen3-dev nlohmann-json3-dev libstb-dev libcli11-dev liblbfgspp-dev libxxhash-dev)
 packages=("${headers[@]}" cmake ninja-build zip)
 for target in "${targets[@]}"; do
-  case $target in
-    linux-x86_64 | linux-aarch64) packages+=(python3-venv) ;;
-    windows-x86_64) packages+=(g++-mingw-w64-x86-64-posix) ;;
-    web) packages+=(emscripten node-acorn) ;;
-    *) echo "packaging/release.sh: found the target $target, wanted linux-x86_64, linux-aarch64, windows-x86_64 or web" >&2
-       exit 2 ;;
-  esac
+  [[ " ${all[*]} " == *" $target "* ]] || {
+    echo "packaging/release.sh: found the target $target, wanted one of ${all[*]}" >&2
+    exit 2
+  }
+  read -ra needed <<<"${compilers[$target]:-python3-venv}"
+  packages+=("${needed[@]}")
 done
 tests/install_packages.sh "${packages[@]}"
 
@@ -57,7 +64,9 @@ pack() {
   find "$out/$1" -exec touch --no-dereference --date="@$SOURCE_DATE_EPOCH" {} +
   rm -f "$out/$1".{zip,tar.gz}
   case $1 in
-    *-linux-*) (cd "$out" && tar --sort=name --owner=0 --group=0 --numeric-owner -c "$1" | gzip -9n >"$1.tar.gz") ;;
+    *-linux-* | *-macos-*)
+      (cd "$out" && tar --sort=name --owner=0 --group=0 --numeric-owner -c "$1" | gzip -9n >"$1.tar.gz")
+      ;;
     *) (cd "$out" && find "$1" -type f | sort | TZ=UTC zip -q9X "$1.zip" -@) ;;
   esac
   rm -rf "${out:?}/$1"
@@ -67,10 +76,12 @@ mkdir -p "$out"
 for target in "${targets[@]}"; do
   start=$SECONDS
   case $target in
-    linux-*)
+    linux-* | macos-*)
       find_zig
-      build_programs "$target" "$(dirname "$zig")"/{LICENSE,lib/{libc/musl/COPYRIGHT,{libcxx,libunwind}/LICENSE.TXT}} -- \
-        --toolchain cmake/zig.cmake "-DBEIT_ZIG=$zig" "-DBEIT_ZIG_TARGET=${target#linux-}-linux-musl"
+      licences=("$(dirname "$zig")"/{LICENSE,lib/libcxx/LICENSE.TXT})
+      [[ $target != linux-* ]] || licences+=("$(dirname "$zig")"/lib/{libc/musl/COPYRIGHT,libunwind/LICENSE.TXT})
+      build_programs "$target" "${licences[@]}" -- --toolchain cmake/zig.cmake \
+        "-DBEIT_ZIG=$zig" "-DBEIT_ZIG_TARGET=${zig_targets[$target]}"
       ;;
     windows-x86_64)
       build_programs "$target" /usr/share/doc/{g++-mingw-w64-x86-64-posix,mingw-w64-x86-64-dev}/copyright -- \

@@ -1,6 +1,7 @@
 #!/bin/bash
 # Runs what is in the archives that packaging/release.sh has made: packaging/test_release.sh OUT (as root). Programs for
-# Linux run in a folder that holds nothing else, those for ARM by qemu-user, and those for Windows by wine.
+# Linux run in a folder that holds nothing else, those for ARM by qemu-user, and those for Windows by wine. Of those for
+# macOS, which nothing here can run, the headers are read by llvm-objdump.
 set -euo pipefail
 
 [[ $# -eq 1 ]] || { echo "packaging/test_release.sh: wanted OUT" >&2; exit 2; }
@@ -21,6 +22,18 @@ check() {
 # require FILE...: the archive has these.
 require() { ls "$@" >/dev/null || { echo "$archive: found no $*" >&2; exit 1; }; }
 
+# check_macos PATTERN...: the headers of all programs, which ask for no newer macOS than 11, have these lines.
+check_macos() {
+  local program headers pattern
+  for program in "$folder"/bin/*; do
+    headers=$(llvm-objdump-14 --macho --private-headers "$program")
+    for pattern in '^ *minos 11\.0$' "$@"; do
+      grep -qE "$pattern" <<<"$headers" || { echo "$archive: $program: found no $pattern" >&2; exit 1; }
+    done
+  done
+  echo "$archive: passed"
+}
+
 for archive in *.tar.gz *.zip; do
   [[ -e $archive ]] || continue
   folder=$work/${archive%.*}
@@ -37,6 +50,9 @@ for archive in *.tar.gz *.zip; do
       check chroot "$folder" /bin/beit-classify /bag.png
       ;;
     *-linux-aarch64.tar.gz) check qemu-aarch64 "$folder/bin/beit-classify" "$image" ;;
+    # Apple's processors run nothing without a signature; the linker has put one there, in nobody's name.
+    *-macos-aarch64.tar.gz) check_macos '^MH_MAGIC_64 +ARM64 ' '^ *cmd LC_CODE_SIGNATURE$' ;;
+    *-macos-x86_64.tar.gz) check_macos '^MH_MAGIC_64 +X86_64 ' ;;
     *-windows-x86_64.zip)
       export WINEDEBUG=-all WINEPREFIX=$work/wine
       check wine "$folder/bin/beit-classify.exe" "$image"
