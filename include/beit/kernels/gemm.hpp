@@ -57,6 +57,7 @@ struct PackedGemm {
   using Sum = typename Product::Sum;
   static constexpr Index MR = Product::MR, NR = Product::NR, group = Product::group, chunk = Product::chunk;
   static constexpr Index short_sum = 16;
+  static constexpr Index line_floats = 16;  // of a cache line
   static constexpr bool quantised = std::is_same_v<Sum, std::int32_t>;
   static constexpr bool widened = !std::is_same_v<Stored, Panel>;
   using InputLayout = PanelLayout<Level, A, MR, group, chunk>;
@@ -144,6 +145,16 @@ struct PackedGemm {
       for (Index t = tile0; t < tile1; ++t, sum += MR * NR) {
         ahead.fetch(share);
         const Activations::RowTile tile = g.a->tile(t);
+#if defined(__GNUC__)
+        // Fetches what the epilogue will add to or overwrite while the tile is multiplied. It isn't a function, because
+        // GCC 12 drops calls of one that only prefetches, as without effects.
+        if (at.last() && g.into == nullptr) {
+          const float* row = g.out + tile.segment * g.segment_stride + tile.row * g.ldo + at.panel * NR;
+          for (Index i = 0; i < tile.rows; ++i, row += g.ldo) {
+            for (Index j = 0; j < NR; j += line_floats) __builtin_prefetch(row + j);
+          }
+        }
+#endif
         const A* const rows = InputLayout::tile(*g.a, t, at.begin);
         for (Index i = 0; i < at.count(); i += sum_length) {
           Product::tile(rows + i * MR * group, panel + i * NR * group, std::min(sum_length, at.count() - i), sum,
