@@ -8,8 +8,8 @@
 /// The consecutive numbers along k that are multiplied together.
 static constexpr Index group = 4 / static_cast<Index>(sizeof(A));
 
-/// The rows of a tile that few rows take, about a third of its time.
-static constexpr Index few_rows = MR / 3;
+/// The rows that are multiplied at most if a tile has few, in about half of its time.
+static constexpr Index few_rows = MR / 2;
 
 /// tile() for the first `columns` vectors of columns and the first `rows` rows.
 template <Index columns, Index rows = MR>
