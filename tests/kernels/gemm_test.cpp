@@ -289,6 +289,37 @@ TEST(Gemm, NothingOfTheCallersNeedsToBeAligned) {
   }
 }
 
+// Sums of a section of k are stored, those of the next are added, as Winograd's convolution does.
+TEST(Gemm, StoresAndAddsSumsInPanels) {
+  const Index segments = 2, rows = 19, m = segments * rows, n = 100, k = 300;
+  const std::vector<float> a = normal(m * k, 1), w = normal(n * k, 2);
+  for (const reference::Level& level : all_levels()) {
+    for (const Precision precision : {Precision::float32, Precision::float_fast, Precision::bfloat16}) {
+      SCOPED_TRACE(name(level, precision));
+      const GemmKernel& kernel = level.of(precision).gemm;
+      const Owned x(*kernel.layout, a, segments, rows, k);
+      const auto packed = pack(kernel, w, n, k);
+      std::vector<float> out(static_cast<std::size_t>(m * n));
+      GemmCall call{
+          .a = &x.view, .packed = packed.data(), .out = out.data(), .ldo = n, .segment_stride = rows * n, .n = n};
+      run_blocks(kernel, call);
+      const Index width = kernel.column_tile, panel = x.view.padded_rows() * width;
+      std::vector<float> sums(static_cast<std::size_t>((n + width - 1) / width * panel), 7.0f);
+      call.out = nullptr;
+      call.sums = sums.data();
+      for (const bool add : {false, true}) {
+        call.add = add;
+        run_blocks(kernel, call);
+        for (Index i = 0; i < m * n; ++i) {
+          const Index row = x.view.padded_row(i / n / rows, i / n % rows), column = i % n;
+          const float sum = sums[static_cast<std::size_t>(column / width * panel + row * width + column % width)];
+          ASSERT_EQ(sum, out[static_cast<std::size_t>(i)] * (add ? 2.0f : 1.0f)) << i / n << ' ' << column;
+        }
+      }
+    }
+  }
+}
+
 TEST(Gemm, QuantisesTheSameOnEveryLevel) {
   const Index m = 20, n = 30, k = 77;
   const std::vector<float> a = normal(m * k, 1), w = normal(n * k, 2);

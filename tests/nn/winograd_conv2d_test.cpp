@@ -36,9 +36,7 @@ void convolve(beit::Isa isa, const Matrix& x, Size size, const Conv2dArguments& 
   beit::ThreadPool pool(threads);
   beit::Workspace workspace(pool);
   beit::FeatureMap map{out, output_size(size, c)};
-  tested.forward(
-      size, [&](Index y, float* line) { std::copy_n(x.row(y * size.width), size.width * c.inputs, line); }, epilogue,
-      scale, workspace, map);
+  tested.forward({x, size}, {}, epilogue, scale, workspace, map);
 }
 
 double root_mean_square(const Doubles& x) { return std::sqrt(x.array().square().mean()); }

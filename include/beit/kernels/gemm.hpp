@@ -25,10 +25,15 @@ namespace beit::inline BEIT_ABI {
 namespace kernels {
 
 /// Applies the epilogue to the sums of `rows` rows of a segment from `row` on and `columns` columns from `column` on.
-/// sum (rows, columns), rows ld apart, may be overwritten.
+/// sum (rows, columns), rows ld apart, may be overwritten; ld is the level's column_tile.
 template <typename Level>
 void apply_epilogue(const GemmCall& g, Index segment, Index row, Index rows, Index column, Index columns, float* sum,
                     Index ld) {
+  if (g.sums != nullptr) {
+    float* const to = g.sums + (column / ld * g.a->padded_rows() + g.a->padded_row(segment, row)) * ld;
+    const Epilogue epilogue = g.add ? Epilogue::bias_residual : Epilogue::bias;
+    return Level::finish(sum, ld, rows, columns, nullptr, nullptr, epilogue, false, to, ld);
+  }
   const float* bias = g.bias == nullptr ? nullptr : g.bias + column;
   if (g.into == nullptr) {
     float* out = g.out + segment * g.segment_stride + row * g.ldo + column;
@@ -142,15 +147,21 @@ struct PackedGemm {
         panel = stored(at);
       }
       Sum* sum = all_sums + (at.splits_depth() ? (at.panel - at.panel0) * tiles * MR * NR : 0);
+      const bool in_place = g.sums != nullptr && !g.add;
+      if constexpr (!quantised) {
+        if (in_place) sum = g.sums + (at.panel * g.a->tiles() + tile0) * MR * NR;
+      }
       for (Index t = tile0; t < tile1; ++t, sum += MR * NR) {
         ahead.fetch(share);
         const Activations::RowTile tile = g.a->tile(t);
 #if defined(__GNUC__)
         // Fetches what the epilogue will add to or overwrite while the tile is multiplied. It isn't a function, because
         // GCC 12 drops calls of one that only prefetches, as without effects.
-        if (at.last() && g.into == nullptr) {
-          const float* row = g.out + tile.segment * g.segment_stride + tile.row * g.ldo + at.panel * NR;
-          for (Index i = 0; i < tile.rows; ++i, row += g.ldo) {
+        if (at.last() && g.into == nullptr && !in_place) {
+          const float* row = g.sums != nullptr
+                                 ? g.sums + (at.panel * g.a->tiles() + t) * MR * NR
+                                 : g.out + tile.segment * g.segment_stride + tile.row * g.ldo + at.panel * NR;
+          for (Index i = 0; i < tile.rows; ++i, row += g.sums != nullptr ? NR : g.ldo) {
             for (Index j = 0; j < NR; j += line_floats) __builtin_prefetch(row + j);
           }
         }
@@ -160,7 +171,7 @@ struct PackedGemm {
           Product::tile(rows + i * MR * group, panel + i * NR * group, std::min(sum_length, at.count() - i), sum,
                         i > 0 || !at.first(), g.n - at.panel * NR, tile.rows);
         }
-        if (at.last()) finish(g, t, tile, at.panel, sum);
+        if (at.last() && !in_place) finish(g, t, tile, at.panel, sum);
       }
     }
   }

@@ -63,6 +63,7 @@ struct VectorPortable {
   static float add(float a, float b) { return a + b; }
   static float sub(float a, float b) { return a - b; }
   static float mul(float a, float b) { return a * b; }
+  static float max(float a, float b) { return a > b ? a : b; }
   static float fma(float a, float b, float c) { return a * b + c; }
 };
 

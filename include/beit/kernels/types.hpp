@@ -36,12 +36,16 @@ struct GemmCall {
   const float* scale = nullptr;       // (n,), or null for ones; with bias_residual only
   const Activations* into = nullptr;  // (m, n), with a's segments, or null; not with bias_residual
   float* out = nullptr;               // the result if `into` is null: rows are ldo apart
+  /// Where float sums go instead, if it isn't null, without bias, scale and epilogue: (panels of column_tile columns,
+  /// padded rows of a, column_tile). `add`: they are added to what is there.
+  float* sums = nullptr;
+  bool add = false;
   Index ldo = 0;
   Index segment_stride = 0;  // elements of out from one segment's first row to the next one's
   Index n = 0;
   Epilogue epilogue = Epilogue::bias;
-  /// Whether sums begin anew after 16 groups, for smaller rounding errors. Products on AMX tiles,
-  /// whose errors are small, don't need it.
+  /// Whether sums begin anew after 16 groups, for smaller rounding errors. Products on AMX tiles, whose errors are
+  /// small, don't need it.
   bool short_sums = false;
 
   Index k() const { return a->columns; }

@@ -64,6 +64,13 @@ inline constexpr WinogradMatrices<m> winograd_matrices = [] {
   }
 }();
 
+/// The sums of one tile: of position p and column c, first[p * position + c / width * panel + c % width].
+struct WinogradSums {
+  const float* first = nullptr;
+  Index position = 0, panel = 0;
+  Index width = 0;  // of a panel: a multiple of what a vector of the level holds
+};
+
 /// Describes where a tile of y is stored, and what happens to it before.
 struct WinogradOutput {
   const float* bias = nullptr;   // (columns,), or null for zeros
@@ -79,13 +86,13 @@ struct WinogradOutput {
 struct WinogradKernel {
   Index tile;  ///< m.
   /// B^T d B of `channels` channels: x (m+2, m+2, channels), whose lines are `line` and pixels `pixel` floats apart ->
-  /// out ((m+2)^2, channels), whose rows are `stride` floats apart.
-  void (*input)(const float* x, Index line, Index pixel, Index channels, float* out, Index stride);
+  /// out ((m+2)^2, channels), whose rows are `stride` floats apart. `relu`: max(x, 0) replaces x, and NaN stays NaN.
+  void (*input)(const float* x, Index line, Index pixel, Index channels, bool relu, float* out, Index stride);
   /// G g G^T of `channels` inputs of one output: w (9, channels), whose rows are `tap` floats apart -> out ((m+2)^2,
   /// channels), whose rows are `stride` floats apart.
   void (*weights)(const float* w, Index tap, Index channels, float* out, Index stride);
-  /// A^T sums A of one tile, and the epilogue: sums ((m+2)^2, columns), whose rows are `stride` floats apart.
-  void (*output)(const float* sums, Index stride, const WinogradOutput& to);
+  /// A^T sums A of one tile, and the epilogue: sums ((m+2)^2, columns).
+  void (*output)(const WinogradSums& sums, const WinogradOutput& to);
 
   Index side() const { return tile + 2; }              ///< The side of a tile of x.
   Index positions() const { return side() * side(); }  ///< The number of products.

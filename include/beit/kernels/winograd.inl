@@ -9,22 +9,10 @@ struct WinogradOf {
   using Floats = typename V::Floats;
   static constexpr Index size = m + 2;
 
-  BEIT_TARGET static void input(const float* x, Index line, Index pixel, Index channels, float* out, Index stride) {
-    for (Index c = 0; c < channels; c += V::lanes) {
-      Floats columns[static_cast<std::size_t>(size * size)];  // B^T d
-      for (Index j = 0; j < size; ++j) {
-        Floats d[static_cast<std::size_t>(size)];
-#pragma GCC unroll 8
-        for (Index i = 0; i < size; ++i) d[i] = load(x + i * line + j * pixel + c, channels - c);
-        multiply<0, size, size>(d, columns + j, size);
-      }
-      for (Index i = 0; i < size; ++i) {
-        Floats v[static_cast<std::size_t>(size)];
-        multiply<0, size, size>(columns + i * size, v, 1);
-#pragma GCC unroll 8
-        for (Index j = 0; j < size; ++j) store(out + (i * size + j) * stride + c, v[j], channels - c);
-      }
-    }
+  BEIT_TARGET static void input(const float* x, Index line, Index pixel, Index channels, bool relu, float* out,
+                                Index stride) {
+    relu ? input_of<true>(x, line, pixel, channels, out, stride)
+         : input_of<false>(x, line, pixel, channels, out, stride);
   }
 
   BEIT_TARGET static void weights(const float* w, Index tap, Index channels, float* out, Index stride) {
@@ -45,17 +33,23 @@ struct WinogradOf {
     }
   }
 
-  BEIT_TARGET static void output(const float* sums, Index stride, const WinogradOutput& to) {
+  BEIT_TARGET static void output(const WinogradSums& sums, const WinogradOutput& to) {
     constexpr Index strip = 64;
     alignas(64) float y[static_cast<std::size_t>(m * m * strip)];  // (m, m, strip)
+    const float* from = sums.first;
+    Index left = sums.width;  // columns of the panel
     for (Index begin = 0; begin < to.columns; begin += strip) {
       const Index count = std::min(strip, to.columns - begin);
-      for (Index c = 0; c < count; c += V::lanes) {
+      for (Index c = 0; c < count; c += V::lanes, from += V::lanes, left -= V::lanes) {
+        if (left == 0) {
+          from += sums.panel - sums.width;
+          left = sums.width;
+        }
         Floats columns[static_cast<std::size_t>(m * size)];  // A^T sums
         for (Index j = 0; j < size; ++j) {
           Floats s[static_cast<std::size_t>(size)];
 #pragma GCC unroll 8
-          for (Index i = 0; i < size; ++i) s[i] = load(sums + (i * size + j) * stride + begin + c, count - c);
+          for (Index i = 0; i < size; ++i) s[i] = V::load(from + (i * size + j) * sums.position);
           multiply<2, m, size>(s, columns + j, size);
         }
         for (Index i = 0; i < m; ++i) {
@@ -77,6 +71,31 @@ struct WinogradOf {
   static constexpr WinogradKernel kernel{m, &input, &weights, &output};
 
  private:
+  template <bool relu>
+  BEIT_TARGET static void input_of(const float* x, Index line, Index pixel, Index channels, float* out, Index stride) {
+    for (Index c = 0; c < channels; c += V::lanes) {
+      Floats columns[static_cast<std::size_t>(size * size)];  // B^T d
+      for (Index j = 0; j < size; ++j) {
+        Floats d[static_cast<std::size_t>(size)];
+#pragma GCC unroll 8
+        for (Index i = 0; i < size; ++i) {
+          d[i] = load(x + i * line + j * pixel + c, channels - c);
+          if (relu) d[i] = V::max(V::zero(), d[i]);  // in this order NaN stays NaN
+#if defined(__GNUC__)
+          if (j >= 2) __builtin_prefetch(x + i * line + (j + m) * pixel + c);  // of the next tile, probably
+#endif
+        }
+        multiply<0, size, size>(d, columns + j, size);
+      }
+      for (Index i = 0; i < size; ++i) {
+        Floats v[static_cast<std::size_t>(size)];
+        multiply<0, size, size>(columns + i * size, v, 1);
+#pragma GCC unroll 8
+        for (Index j = 0; j < size; ++j) store(out + (i * size + j) * stride + c, v[j], channels - c);
+      }
+    }
+  }
+
   /// An entry of B^T, G or A^T.
   template <int matrix>
   static constexpr float entry(Index i, Index j) {

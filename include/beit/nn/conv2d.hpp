@@ -21,11 +21,7 @@ namespace beit::inline BEIT_ABI {
 template <typename Weight>
 class Conv2d {
  public:
-  /// How x is changed when it is read.
-  struct Input {
-    bool relu = false;     ///< Whether max(x, 0) replaces x (ReLU).
-    Index upsampling = 1;  ///< The factor by which x is enlarged first, to the nearest pixel.
-  };
+  using Input = Conv2dInput;  ///< How x is changed when it is read.
 
   /// Reads the parameters that the arguments name. `kernels` must outlive it.
   Conv2d(const Kernels& kernels, const WeightScope& weights, const Conv2dArguments& arguments)
@@ -77,11 +73,9 @@ class Conv2d {
  private:
   void run(const ConstFeatureMap& x, Input input, kernels::Epilogue epilogue, const float* scale, Workspace& workspace,
            FeatureMap& out) const {
-    const Size size{x.size.height * input.upsampling, x.size.width * input.upsampling};
-    const auto read = [&](Index y, float* line) { read_line(x, input, y, line); };
-    output_size(size);  // which checks it
-    if (winograd_) return winograd_->forward(size, read, epilogue, scale, workspace, out);
-    for_each_band(size, read, workspace, [&](const Activations& windows, Index pixel) {
+    const Size size{x.size.height * input.upsampling, x.size.width * input.upsampling}, after = output_size(size);
+    if (winograd_) return winograd_->forward(x, input, epilogue, scale, workspace, out);
+    for_each_band(x, input, size, after, workspace, [&](const Activations& windows, Index pixel) {
       Rows pixels = out.pixels.middleRows(pixel, windows.rows());
       if (epilogue == kernels::Epilogue::bias_residual) {
         product_.forward_residual(windows, scale, workspace, pixels);
@@ -113,24 +107,31 @@ class Conv2d {
 
   /// Calls multiply(windows, pixel) for each band, with the windows of its pixels, (pixels, kernel*kernel*inputs); the
   /// first pixel of y has the number `pixel`.
-  template <typename ReadLine, typename Multiply>
-  void for_each_band(Size size, const ReadLine& read_line, Workspace& workspace, const Multiply& multiply) const {
-    const Size out = output_size(size);
+  template <typename Multiply>
+  void for_each_band(const ConstFeatureMap& x, Input input, Size size, Size out, Workspace& workspace,
+                     const Multiply& multiply) const {
     const Index step = band_lines(out, workspace.executor());
     for (Index begin = 0; begin < out.height; begin += step) {
-      const Index height = std::min(step, out.height - begin);
+      const Index height = std::min(step, out.height - begin), pixel = begin * out.width;
+      Workspace::Frame frame(workspace);
+      const Activations windows = product_.input(frame, 1, height * out.width);
+      const bool unchanged = !input.relu && input.upsampling == 1 && padding_ == 0;
+      if (unchanged && kernel_ == 1 && stride_ == 1) {  // windows are pixels of x
+        write_rows(x.pixels.middleRows(pixel, windows.rows()), windows, workspace.executor());
+        multiply(windows, pixel);
+        continue;
+      }
       const detail::PaddedLines lines{.size = size,
                                       .channels = inputs_,
                                       .padding = padding_,
                                       .first = begin * stride_ - padding_,
                                       .lines = (height - 1) * stride_ + kernel_,
                                       .pixels = size.width + 2 * padding_};
-      Workspace::Frame frame(workspace);
       float* const band = frame.floats(lines.lines * lines.line());
-      detail::read_padded(lines, read_line, workspace.executor(), band);
-      const Activations windows = product_.input(frame, 1, height * out.width);
+      detail::read_padded(
+          lines, [&](Index y, float* line) { read_line(x, input, y, line); }, workspace.executor(), band);
       gather(band, lines.line(), out.width, workspace, windows);
-      multiply(windows, begin * out.width);
+      multiply(windows, pixel);
     }
   }
 

@@ -26,6 +26,12 @@ struct Conv2dArguments {
   bool small_images = false;
 };
 
+/// How a convolution's x is changed when it is read.
+struct Conv2dInput {
+  bool relu = false;     ///< Whether max(x, 0) replaces x (ReLU).
+  Index upsampling = 1;  ///< The factor by which x is enlarged first, to the nearest pixel.
+};
+
 namespace detail {
 
 /// Transposes (count, inputs, area) to (count, area, inputs) in place: a kernel's weights like the pixels of an image.

@@ -13,14 +13,16 @@
 
 namespace beit::inline BEIT_ABI {
 
-/// The arguments of dall_e.utils.Conv2d, which reads "w" and "b": y has the size of x; `kernel` is odd.
-inline Conv2dArguments dall_e_conv2d(Index outputs, Index inputs, Index kernel) {
+/// The arguments of dall_e.utils.Conv2d, which reads "w" and "b": y has the size of x; `kernel` is odd; `relu`: max(y,
+/// 0) replaces y.
+inline Conv2dArguments dall_e_conv2d(Index outputs, Index inputs, Index kernel, bool relu = false) {
   return {.outputs = outputs,
           .inputs = inputs,
           .kernel = kernel,
           .padding = kernel / 2,
           .weight = "w",
           .bias = "b",
+          .relu = relu,
           .small_images = true};
 }
 
@@ -46,9 +48,11 @@ class DvaeBlock {
   DvaeBlock(const Kernels& kernels, const WeightScope& weights, Index inputs, Index outputs, KernelSizes sizes,
             float scale)
       : hidden_(outputs / 4),
-        conv_1_(kernels, weights.scope("res_path").scope("conv_1"), dall_e_conv2d(hidden_, inputs, sizes.conv_1)),
-        conv_2_(kernels, weights.scope("res_path").scope("conv_2"), dall_e_conv2d(hidden_, hidden_, sizes.conv_2)),
-        conv_3_(kernels, weights.scope("res_path").scope("conv_3"), dall_e_conv2d(hidden_, hidden_, sizes.conv_3)),
+        conv_1_(kernels, weights.scope("res_path").scope("conv_1"), dall_e_conv2d(hidden_, inputs, sizes.conv_1, true)),
+        conv_2_(kernels, weights.scope("res_path").scope("conv_2"),
+                dall_e_conv2d(hidden_, hidden_, sizes.conv_2, true)),
+        conv_3_(kernels, weights.scope("res_path").scope("conv_3"),
+                dall_e_conv2d(hidden_, hidden_, sizes.conv_3, true)),
         conv_4_(kernels, weights.scope("res_path").scope("conv_4"), dall_e_conv2d(outputs, hidden_, sizes.conv_4)),
         scale_(outputs) {
     if (inputs != outputs) id_path_.emplace(kernels, weights.scope("id_path"), dall_e_conv2d(outputs, inputs, 1));
@@ -64,14 +68,14 @@ class DvaeBlock {
     Workspace::Frame frame(workspace);
     const FeatureMap hidden = feature_map(frame, out.size, hidden_), next = feature_map(frame, out.size, hidden_);
     conv_1_.forward(x, {.relu = true, .upsampling = upsampling}, workspace, hidden);
-    conv_2_.forward(hidden, {.relu = true}, workspace, next);
-    conv_3_.forward(next, {.relu = true}, workspace, hidden);
+    conv_2_.forward(hidden, workspace, next);
+    conv_3_.forward(next, workspace, hidden);
     if (id_path_) {
       id_path_->forward(x, {.upsampling = upsampling}, workspace, out);
     } else if (x.pixels.data() != out.pixels.data()) {
       out.pixels = x.pixels;
     }
-    conv_4_.forward_residual(hidden, {.relu = true}, scale_.data(), workspace, out);
+    conv_4_.forward_residual(hidden, {}, scale_.data(), workspace, out);
   }
 
  private:

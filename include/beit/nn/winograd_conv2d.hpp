@@ -16,7 +16,6 @@
 #include <beit/nn/conv2d_arguments.hpp>
 #include <beit/nn/feature_map.hpp>
 #include <beit/nn/linear.hpp>
-#include <beit/nn/padded_lines.hpp>
 #include <beit/nn/task_shape.hpp>
 #include <beit/nn/workspace.hpp>
 
@@ -26,9 +25,9 @@ namespace beit::inline BEIT_ABI {
 /// errors may be larger, 4x4, unless images are small. In bfloat16 W is kept in bfloat16, and everything but the
 /// products is computed in float: x's tiles and W's are rounded after their transforms.
 ///
-/// Bands of lines of tiles are computed from the top, each after its lines of x are read, and in each, sections of x's
-/// channels: x's tiles are transformed, and multiplied by W's transform, position by position; when all sections have
-/// been added, the sums are transformed to pixels. Between two images W is kept as it was read, because its transform
+/// Bands of lines of tiles are computed from the top, and in each, sections of x's channels: x's tiles are transformed,
+/// and multiplied by W's transform, position by position; when all sections have been added, the sums are transformed
+/// to pixels. Between two images W is kept as it was read, because its transform
 /// is 16/9 or 36/9 as large; a band has so many tiles that making it again costs about a tenth of the time.
 template <typename Weight>
 class WinogradConv2d {
@@ -62,21 +61,18 @@ class WinogradConv2d {
     weights_ = {};
   }
 
-  /// out = epilogue(y) for x of the size (H, W), whose lines read_line(Index y, float* line) writes, (W, inputs);
-  /// `scale` is the epilogue's.
-  template <typename ReadLine>
-  void forward(Size size, const ReadLine& read_line, kernels::Epilogue epilogue, const float* scale,
+  /// out = epilogue(y); `scale` is the epilogue's. x and out are as in Conv2d.
+  void forward(const ConstFeatureMap& x, Conv2dInput input, kernels::Epilogue epilogue, const float* scale,
                Workspace& workspace, FeatureMap& out) const {
     const Index m = transform_->tile;
     const Size tiles{detail::ceil_div(out.size.height, m), detail::ceil_div(out.size.width, m)};
     const Index step = band_lines(tiles, workspace.executor());
     for (Index first = 0; first < tiles.height; first += step) {
       Workspace::Frame frame(workspace);
-      const Band band = read_band(size, first, {std::min(step, tiles.height - first), tiles.width}, read_line,
-                                  workspace.executor(), frame);
-      float* const sums = frame.floats(band.tiles.area() * sum_stride());
+      const Band band{first, {std::min(step, tiles.height - first), tiles.width}};
+      float* const sums = frame.floats(transform_->positions() * position_sums(band));
       for (Index channel = 0; channel < inputs_; channel += section_channels) {
-        add_section(band, channel, workspace, sums);
+        add_section(x, input, band, channel, workspace, sums);
       }
       write_pixels(band, sums, epilogue, scale, workspace.executor(), out);
     }
@@ -87,11 +83,9 @@ class WinogradConv2d {
   static constexpr Index most_positions = 36;
   using Stored = std::conditional_t<std::is_same_v<Weight, Eigen::bfloat16>, Eigen::bfloat16, float>;
 
-  /// The lines of x for some lines of tiles, surrounded by zeros.
+  /// Some lines of tiles.
   struct Band {
-    const float* x;  // (lines, pixels, inputs), lines `line` floats apart
-    Index line;
-    Index first;  // line of tiles
+    Index first;
     Size tiles;
   };
   using Tiles = std::array<Activations, most_positions>;  // (tiles, channels) for each position
@@ -120,7 +114,13 @@ class WinogradConv2d {
   /// A distance of at least `floats` between rows that are read or written at the same time: an odd number of cache
   /// lines, so that they don't compete for the same few places of a cache.
   static Index spread(Index floats) { return (detail::ceil_div(floats, 16) | 1) * 16; }
-  Index sum_stride() const { return transform_->positions() * spread(outputs_); }
+  /// Floats of the sums of a panel's columns, (rows of padded tiles, column_tile), and of a position.
+  Index panel_sums(const Band& band) const {
+    return detail::round_up(band.tiles.area(), gemm_->layout->row_tile) * gemm_->column_tile;
+  }
+  Index position_sums(const Band& band) const {
+    return spread(detail::ceil_div(outputs_, gemm_->column_tile) * panel_sums(band));
+  }
   Index depth(Index channel) const { return std::min(section_channels, inputs_ - channel); }
 
   /// Bytes of W's transform for so many outputs and channels, and of one of its positions.
@@ -145,33 +145,19 @@ class WinogradConv2d {
     return std::clamp<Index>(detail::ceil_div(std::max<Index>(all, 200), tiles.width), 1, tiles.height);
   }
 
-  template <typename ReadLine>
-  Band read_band(Size size, Index first, Size tiles, const ReadLine& read_line, const Executor& executor,
-                 Workspace::Frame& frame) const {
-    const Index m = transform_->tile;
-    const detail::PaddedLines lines{.size = size,
-                                    .channels = inputs_,
-                                    .padding = padding_,
-                                    .first = first * m - padding_,
-                                    .lines = tiles.height * m + 2,
-                                    .pixels = tiles.width * m + 2};
-    float* const x = frame.floats(lines.lines * lines.line());
-    detail::read_padded(lines, read_line, executor, x);
-    return {x, lines.line(), first, tiles};
-  }
-
-  /// Adds the products of the section of channels that begins with this one to the sums, (tiles, positions, outputs),
-  /// or writes the first section's.
-  void add_section(const Band& band, Index channel, Workspace& workspace, float* sums) const {
+  /// Adds the products of the section of channels that begins with this one to the sums, (positions, panels, tiles,
+  /// column_tile), or writes the first section's.
+  void add_section(const ConstFeatureMap& x, Conv2dInput input, const Band& band, Index channel, Workspace& workspace,
+                   float* sums) const {
     Workspace::Frame frame(workspace);
     const Executor& executor = workspace.executor();
     Tiles tiles;
     for (Index p = 0; p < transform_->positions(); ++p) {
       tiles[static_cast<std::size_t>(p)] = frame.activations(*gemm_->layout, 1, band.tiles.area(), depth(channel));
     }
-    transform_tiles(band, channel, workspace, tiles);
+    transform_tiles(x, input, band, channel, workspace, tiles);
     if (kept_.size() > 0) {
-      return multiply(tiles, {0, outputs_}, kept_.data() + section_offset(channel), channel > 0, workspace, sums);
+      return multiply(band, tiles, {0, outputs_}, kept_.data() + section_offset(channel), channel > 0, workspace, sums);
     }
     // For few outputs at a time, W's transform takes little memory, and is still in a cache when it is multiplied.
     const Index step = gemm_->column_tile * 2 * std::max<Index>(2, executor.size());
@@ -180,25 +166,55 @@ class WinogradConv2d {
     for (Index first = 0; first < outputs_; first += step) {
       const Outputs outputs{first, std::min(step, outputs_ - first)};
       transform_weights(outputs, channel, executor, scratch, made);
-      multiply(tiles, outputs, made, channel > 0, workspace, sums);
+      multiply(band, tiles, outputs, made, channel > 0, workspace, sums);
     }
   }
 
-  void transform_tiles(const Band& band, Index channel, Workspace& workspace, const Tiles& tiles) const {
+  void transform_tiles(const ConstFeatureMap& x, Conv2dInput input, const Band& band, Index channel,
+                       Workspace& workspace, const Tiles& tiles) const {
     Workspace::Frame frame(workspace);
     const Index m = transform_->tile, positions = transform_->positions(), channels = depth(channel);
-    const Index stride = spread(tiles[0].layout->row_tile * channels);
-    float* const scratch = frame.floats(workspace.executor().size() * positions * stride);
+    const Index stride = spread(tiles[0].layout->row_tile * channels), own_size = positions * (stride + channels);
+    float* const scratch = frame.floats(workspace.executor().size() * own_size);
     workspace.executor().for_each(tiles[0].tiles(), [&](Index t, Index slot) {
       const Activations::RowTile rows = tiles[0].tile(t);
-      float* const own = scratch + slot * positions * stride;  // (positions, rows, channels)
+      float* const own = scratch + slot * own_size;  // (positions, rows, channels), then a tile of x
       for (Index i = 0; i < rows.rows; ++i) {
-        const Index y = (rows.row + i) / band.tiles.width * m, x = (rows.row + i) % band.tiles.width * m;
-        transform_->input(band.x + y * band.line + x * inputs_ + channel, band.line, inputs_, channels,
-                          own + i * channels, stride);
+        const Index line = band.first + (rows.row + i) / band.tiles.width, column = (rows.row + i) % band.tiles.width;
+        const Pixels pixels =
+            read_tile(x, input, line * m - padding_, column * m - padding_, channel, own + positions * stride);
+        transform_->input(pixels.x, pixels.line, pixels.pixel, channels, input.relu, own + i * channels, stride);
       }
       for (Index p = 0; p < positions; ++p) tiles[static_cast<std::size_t>(p)].write(rows, own + p * stride, channels);
     });
+  }
+
+  /// A tile of x, (m+2, m+2, channels), whose lines are `line` and pixels `pixel` floats apart.
+  struct Pixels {
+    const float* x;
+    Index line, pixel;
+  };
+  /// Returns a section of channels of the tile that begins at line y and column `column` of the enlarged x, beyond
+  /// whose edges there are zeros. Only tiles that x doesn't have as they are get copied, to scratch (m+2, m+2,
+  /// channels).
+  Pixels read_tile(const ConstFeatureMap& x, Conv2dInput input, Index y, Index column, Index channel,
+                   float* scratch) const {
+    const Index side = transform_->side(), channels = depth(channel), scale = input.upsampling;
+    const Size size{x.size.height * scale, x.size.width * scale};
+    if (scale == 1 && y >= 0 && column >= 0 && y + side <= size.height && column + side <= size.width) {
+      return {x.pixel(y, column) + channel, x.size.width * x.pixels.outerStride(), x.pixels.outerStride()};
+    }
+    float* to = scratch;
+    for (Index i = y; i < y + side; ++i) {
+      for (Index j = column; j < column + side; ++j, to += channels) {
+        if (i >= 0 && i < size.height && j >= 0 && j < size.width) {
+          std::copy_n(x.pixel(i / scale, j / scale) + channel, channels, to);
+        } else {
+          std::fill_n(to, channels, 0.0f);
+        }
+      }
+    }
+    return {scratch, side * channels, channels};
   }
 
   /// Transforms and packs the weights of a section and of some outputs; scratch (executor.size() * weights_scratch()).
@@ -240,8 +256,8 @@ class WinogradConv2d {
   }
 
   /// Multiplies by the packed weights of some outputs.
-  void multiply(const Tiles& tiles, Outputs outputs, const std::byte* weights, bool add, Workspace& workspace,
-                float* sums) const {
+  void multiply(const Band& band, const Tiles& tiles, Outputs outputs, const std::byte* weights, bool add,
+                Workspace& workspace, float* sums) const {
     const Executor& executor = workspace.executor();
     const Index positions = transform_->positions(), channels = tiles[0].columns, row_tiles = tiles[0].tiles();
     const detail::TaskShape task =
@@ -253,12 +269,12 @@ class WinogradConv2d {
     executor.for_each(positions * across * down, [&](Index item, Index slot) {
       const Index p = item / (across * down), tile = item / across % down * task.tiles;
       const Index column = item % across * task.columns;
+      float* const position = sums + p * position_sums(band);
       const kernels::GemmCall call{.a = &tiles[static_cast<std::size_t>(p)],
                                    .packed = weights + p * position_bytes(outputs.count, channels),
-                                   .out = sums + p * spread(outputs_) + outputs.first,
-                                   .ldo = sum_stride(),
+                                   .sums = position + outputs.first / gemm_->column_tile * panel_sums(band),
+                                   .add = add,
                                    .n = outputs.count,
-                                   .epilogue = add ? kernels::Epilogue::bias_residual : kernels::Epilogue::bias,
                                    .short_sums = transform_->tile == 2};
       gemm_->run(call, tile, std::min(tile + task.tiles, row_tiles), column,
                  std::min(column + task.columns, outputs.count), scratch + slot * scratch_size);
@@ -271,7 +287,10 @@ class WinogradConv2d {
     executor.for_each(band.tiles.height, [&](Index line, Index) {
       for (Index column = 0; column < band.tiles.width; ++column) {
         const Index y = (band.first + line) * m, x = column * m;
-        transform_->output(sums + (line * band.tiles.width + column) * sum_stride(), spread(outputs_),
+        transform_->output({.first = sums + (line * band.tiles.width + column) * gemm_->column_tile,
+                            .position = position_sums(band),
+                            .panel = panel_sums(band),
+                            .width = gemm_->column_tile},
                            {.bias = bias_.size() == 0 ? nullptr : bias_.data(),
                             .scale = scale,
                             .epilogue = epilogue,
