@@ -14,6 +14,7 @@
 #include <vector>
 
 #include <beit/io/json.hpp>
+#include <beit/io/shard_index.hpp>
 #include <beit/io/weight_files.hpp>
 #include <beit/io/weights.hpp>
 #include <beit/model/beit.hpp>

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <beit/model/load.hpp>
 #include <beit/model/segment.hpp>
+#include <beit/model/sliding_windows.hpp>
 #include <cmath>
 #include <cstdint>
 #include <cstring>

@@ -4,7 +4,9 @@
 
 #include <beit/model/load.hpp>
 #include <beit/model/load_any.hpp>
+#include <beit/model/name_tables.hpp>
 #include <beit/model/segmentation_model.hpp>
+#include <beit/model/weight_names.hpp>
 #include <cmath>
 #include <cstdint>
 #include <string>

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <beit/kernels/row_layout.hpp>
 #include <beit/nn/linear.hpp>
 
 #include "../random_weights.hpp"
