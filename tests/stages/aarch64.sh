@@ -16,7 +16,7 @@ run() {
   for folder in "${unit_tests[@]}"; do
     [[ $folder == kernels ]] || others+=("$folder")
   done
-  configure aarch64 "${at_o2[@]}" -DBEIT_BUILD_EXAMPLES=OFF
+  configure aarch64 "${at_o2[@]}" "${compiled_once[@]}" -DBEIT_BUILD_EXAMPLES=OFF
   build aarch64 beit_unit_tests beit_levels
   # Mutated files reach no code specific to this processor, and take minutes in an emulator.
   run_tests aarch64 '-*Mutat*' "${others[@]}" -- "${emulator[@]}" max

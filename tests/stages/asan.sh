@@ -2,7 +2,7 @@
 packages=(clang libclang-rt-14-dev)
 
 run() {
-  configure asan -DBEIT_BUILD_EXAMPLES=OFF
+  configure asan "${compiled_once[@]}" -DBEIT_BUILD_EXAMPLES=OFF
   build asan beit_unit_tests
   run_tests asan '*' "${unit_tests[@]}" allocation turbo
 }

@@ -5,7 +5,7 @@ run() {
   # The sanitizer's fixed memory layout fails where the kernel randomises more bits than it knows of.
   local fixed_addresses=()
   if setarch -R true 2>/dev/null; then fixed_addresses=(setarch -R); fi
-  configure tsan -DCMAKE_CXX_COMPILER=g++
+  configure tsan "${compiled_once[@]}" -DCMAKE_CXX_COMPILER=g++
   build tsan beit_core_tests beit_model_tests beit-classify beit-embed
   "${fixed_addresses[@]}" ctest --test-dir build-tsan --output-on-failure --no-tests=error --label-regex unit \
     --tests-regex '^(core|model)\..*Thread'
