@@ -27,8 +27,8 @@ namespace beit::inline BEIT_ABI {
 ///
 /// Bands of lines of tiles are computed from the top, and in each, sections of x's channels: x's tiles are transformed,
 /// and multiplied by W's transform, position by position; when all sections have been added, the sums are transformed
-/// to pixels. Between two images W is kept as it was read, because its transform
-/// is 16/9 or 36/9 as large; a band has so many tiles that making it again costs about a tenth of the time.
+/// to pixels. Between two images W is kept as it was read, because its transform is 16/9 or 36/9 as large; a band has
+/// so many tiles that making it again costs about a tenth of the time.
 template <typename Weight>
 class WinogradConv2d {
  public:
